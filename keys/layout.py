@@ -1,0 +1,103 @@
+"""The shape of a repository: its roles, which bin a path falls into, and how a bin is versioned.
+
+    root ─┬─ timestamp   online
+          ├─ snapshot    online
+          └─ targets     offline ─┬─ held  offline, terminating: names no online key can make installable
+                                  └─ bins  offline, terminating ── bin-00 … bin-ff  online (TAP 15)
+
+All bins share a key and the snapshot carries versions only, so two bins of equal version could be swapped by any mirror
+without a key. Therefore a bin's version ends in the bin's own number: version = n * 10^5 + number.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from tuf.api.metadata import Targets
+
+from keys.names import segment
+
+ROOT: Final = "root"
+TARGETS: Final = "targets"
+HELD: Final = "held"
+BINS: Final = "bins"
+SNAPSHOT: Final = "snapshot"
+TIMESTAMP: Final = "timestamp"
+OFFLINE: Final = (ROOT, TARGETS, HELD, BINS)
+ONLINE: Final = (SNAPSHOT, TIMESTAMP)
+
+BIN_PREFIX: Final = "bin"
+BIN_PATHS: Final = ("simple/*/*", "packages/*/*")
+BIN_STRIDE: Final = 100_000
+MAX_BIT_LENGTH: Final = 14  # 16,384 bins: PEP 458's number, and under the stride
+
+ROLE_FIELD: Final = "x-role"
+REHEARSAL_FIELD: Final = "x-rehearsal"
+SIGNED_AT_FIELD: Final = "x-signed-at"
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """2^bit_length hash bins by the first bits of SHA-256 of the target path (TAP 15)."""
+
+    bit_length: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bit_length <= MAX_BIT_LENGTH:
+            raise ValueError(f"bit_length is {self.bit_length}; it must be 1 to {MAX_BIT_LENGTH}")
+
+    def __len__(self) -> int:
+        return 1 << self.bit_length
+
+    def number(self, path: str) -> int:
+        """The bin that a target path falls into."""
+        digest = hashlib.sha256(path.encode()).digest()
+        return int.from_bytes(digest[:4], "big") >> (32 - self.bit_length)
+
+    def role(self, number: int) -> str:
+        """A bin's role name, as python-tuf's SuccinctRoles spells it."""
+        width = (self.bit_length + 3) // 4
+        return f"{BIN_PREFIX}-{number:0{width}x}"
+
+    def roles(self) -> list[str]:
+        return [self.role(number) for number in range(len(self))]
+
+
+def bin_number(role: str) -> int:
+    """The inverse of ``Bins.role``; ValueError for a role that is no bin."""
+    prefix, _, number = role.partition("-")
+    if prefix != BIN_PREFIX or not number:
+        raise ValueError(f"{role!r} is not a bin")
+    return int(number, 16)
+
+
+def first_version(number: int) -> int:
+    """The version of a bin signed for the first time."""
+    return BIN_STRIDE + number
+
+
+def next_version(version: int) -> int:
+    """The version of a bin signed once more."""
+    return version + BIN_STRIDE
+
+
+def held_paths(name: str) -> list[str]:
+    """The patterns that hand every target of one name to ``held``: the only globs we use, one ``*`` segment each."""
+    return [f"simple/{segment(name)}/*", f"packages/{segment(name)}/*"]
+
+
+def responsible_role(targets: Targets, bins: Targets, path: str) -> str:
+    """The one role that can speak for ``path``: absence is proven only by this role's own, verified file."""
+    assert targets.delegations is not None and targets.delegations.roles is not None
+    held = targets.delegations.roles[HELD]
+    if any(_matches(path, pattern) for pattern in held.paths or ()):
+        return HELD
+    assert bins.delegations is not None and bins.delegations.succinct_roles is not None
+    return str(bins.delegations.succinct_roles.get_role_for_target(path))
+
+
+def _matches(path: str, pattern: str) -> bool:
+    # As the specification says (section 4.5): a * never crosses a slash. Case-sensitive on every system.
+    ours, theirs = path.split("/"), pattern.split("/")
+    return len(ours) == len(theirs) and all(map(fnmatchcase, ours, theirs))

@@ -1,0 +1,194 @@
+"""The vocabulary of what is said about a name: one immutable value, signed as part of the name's page.
+
+A name's state is everything the registry has signed about it: what it is, its releases with their tombstones, and the
+acts that changed it. It holds no mail address, no user name and no account id, so it can be public for ever.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from keys import names
+from keys.strict import line
+from keys.times import moment
+
+NameStatus = Literal["vacant", "reserved", "registered", "placeholder", "prohibited"]
+"""``absent``, the state of a name never touched, has no page: absence itself is proven by the bin."""
+ReleaseStatus = Literal["published", "unpublished", "purged"]
+ActorClass = Literal["owner", "moderator", "admin", "support", "system", "clock", "holder"]
+YankClass = Literal["owner", "security", "support"]
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+MAX_TEXT: Final = 512
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was done: a code for programs, and one line for people (at most 512 characters)."""
+
+    code: str
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.code):
+            raise ValueError(f"a reason's code is lower case with underscores, not {self.code!r:.80}")
+        if self.text is not None and not 0 < len(line(self.text)) <= MAX_TEXT:
+            raise ValueError(f"a reason's text has 1 to {MAX_TEXT} characters, not {len(self.text)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """When something became so, by which class of actor, and why."""
+
+    at: str
+    by: ActorClass
+    reason: Reason | None
+
+    def __post_init__(self) -> None:
+        moment(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Yank:
+    """A release that resolvers must pass over (PEP 592). A ``security`` yank only an admin may lift."""
+
+    kind: YankClass
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a release: facts that never change, in any generation of the name.
+
+    ``identity`` names the artifact within its version whatever the file name spells: ``sdist``, or ``wheel`` with build
+    and tags. One identity has one sha256 for ever. ``url`` is None where the file lies at its TUF target path.
+    """
+
+    filename: str
+    identity: str
+    sha256: str
+    size: int
+    uploaded_at: str
+    requires_python: str | None
+    core_metadata: str | None
+    url: str | None
+
+    def __post_init__(self) -> None:
+        names.file_path("x", self.filename)
+        for digest in (self.sha256, self.core_metadata):
+            if digest is not None and not _SHA256.fullmatch(digest):
+                raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
+        if self.size < 0:
+            raise ValueError(f"a size cannot be {self.size}")
+        if self.url is not None and not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"a file's url is absolute, not {self.url!r:.80}")
+        moment(self.uploaded_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version of a project. Once published it never leaves the state: removed, it is a tombstone."""
+
+    version: str
+    canonical: str
+    state: ReleaseStatus
+    generation: int
+    published_at: str
+    yank: Yank | None
+    removed: Mark | None
+    files: tuple[File, ...]
+
+    def __post_init__(self) -> None:
+        moment(self.published_at)
+        if (filenames := [file.filename for file in self.files]) != sorted(set(filenames)):
+            raise ValueError(f"files of {self.version} are listed once each, in order of their name")
+        if (self.state == "published") != (self.removed is None):
+            raise ValueError(f"release {self.version} is {self.state}; only a removed release says when it was removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A name kept for a holder. ``holder`` is the display text that the registry chose to show, if any."""
+
+    kind: Literal["user", "grant"]
+    holder: str | None
+    expires_at: str
+    grace_until: str
+    renewals: int
+
+    def __post_init__(self) -> None:
+        if not moment(self.expires_at) <= moment(self.grace_until):
+            raise ValueError(f"the grace period ends {self.grace_until}, before the reservation does {self.expires_at}")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One entry of a name's public history: every change but the publishing of files, which releases show."""
+
+    serial: int
+    type: str
+    version: str | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class NameState:
+    """All that is signed about one name, as of its serial.
+
+    ``since`` says how the present ``state`` came about. ``event`` is the registry-wide number of the last event
+    (0: said by a ceremony, not by an event). ``generation`` grows each time the name passes to an unrelated holder.
+    Releases are sorted by version text, files by name.
+    """
+
+    name: str
+    display: str
+    state: NameStatus
+    generation: int
+    serial: int
+    event: int
+    since: Mark
+    quarantine: Mark | None
+    reservation: Reservation | None
+    releases: tuple[Release, ...]
+    history: tuple[Act, ...]
+
+    def __post_init__(self) -> None:
+        names.segment(self.name)
+        if (versions := [release.version for release in self.releases]) != sorted(set(versions)):
+            raise ValueError("releases are listed once each, in order of their version text")
+        if len({release.canonical for release in self.releases}) < len(versions):
+            raise ValueError("two releases are the same version (PEP 440)")
+        if self.generation < 1 or self.serial < 1 or self.event < 0:
+            raise ValueError(f"generation {self.generation}, serial {self.serial}, event {self.event}: too small")
+        if (self.reservation is not None) != (self.state == "reserved"):
+            raise ValueError(f"{self.name} is {self.state}; a reservation belongs to a reserved name and to no other")
+
+    def release(self, version: str) -> Release | None:
+        """The release of exactly this version text."""
+        return next((release for release in self.releases if release.version == version), None)
+
+    def release_of(self, canonical: str) -> Release | None:
+        """The release of this canonical version, tombstones included."""
+        return next((release for release in self.releases if release.canonical == canonical), None)
+
+    def file(self, filename: str) -> tuple[Release, File] | None:
+        """A file of this name in any state, with its release."""
+        return next(
+            ((release, file) for release in self.releases for file in release.files if file.filename == filename), None
+        )
+
+
+def installable(state: NameState) -> Iterator[tuple[Release, File]]:
+    """The files that may be installed: the one statement of precedence for pages, targets, bins and clients.
+
+    prohibited, placeholder, reserved, vacant > quarantine of the project > unpublished > (yanked) > ok.
+    """
+    if state.state != "registered" or state.quarantine is not None:
+        return
+    for release in state.releases:
+        if release.state == "published":
+            for file in release.files:
+                yield release, file

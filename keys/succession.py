@@ -1,0 +1,91 @@
+"""May this page follow that one? The promises that hold between any two signed states of one name.
+
+The signer asks before it signs and the client asks before it trusts, so neither a stolen API token nor a stolen online
+key can undo what a client has once verified. Invariants I1-I4 and I11-I13 of docs/FORMAT.md.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keys.state import NameState, Release
+
+Promise = Literal["serial", "generation", "bytes", "tombstone", "resurrected", "vacated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A promise that the later state breaks, with a sentence that names both values."""
+
+    promise: Promise
+    sentence: str
+
+
+def broken_promises(before: NameState, after: NameState) -> tuple[Broken, ...]:
+    """Everything that ``after`` takes back of ``before``; empty if it may follow. Equal states follow each other."""
+    if after == before:
+        return ()
+    return (*_counters(before, after), *_name(before, after), *_releases(before, after))
+
+
+def new_files_clash(state: NameState) -> tuple[Broken, ...]:
+    """One file name and one artifact identity stand for one sha256 within a single state."""
+    seen: dict[tuple[str, str], str] = {}
+    found = []
+    for release in state.releases:
+        for file in release.files:
+            for key in (("file", file.filename), (release.canonical, file.identity)):
+                if seen.setdefault(key, file.sha256) != file.sha256:
+                    found.append(Broken("bytes", f"{file.filename}: {key[1]} has two different sha256"))
+    return tuple(found)
+
+
+def _counters(before: NameState, after: NameState) -> list[Broken]:
+    found = []
+    if after.serial < before.serial:
+        found.append(Broken("serial", f"serial went back from {before.serial} to {after.serial}"))
+    elif after.serial == before.serial:
+        found.append(Broken("serial", f"there are two different states with serial {after.serial}"))
+    if after.generation < before.generation:
+        found.append(Broken("generation", f"generation went back from {before.generation} to {after.generation}"))
+    return found
+
+
+def _name(before: NameState, after: NameState) -> list[Broken]:
+    if before.releases and after.state == "vacant":
+        return [Broken("vacated", f"a name that was {before.state} and had releases became vacant")]
+    return []
+
+
+def _releases(before: NameState, after: NameState) -> list[Broken]:
+    later = {release.canonical: release for release in after.releases}
+    found: list[Broken] = []
+    for release in before.releases:
+        follower = later.get(release.canonical)
+        if follower is None:
+            found.append(Broken("tombstone", f"version {release.version} disappeared without a tombstone"))
+        else:
+            found.extend(_release(release, follower))
+    return found
+
+
+def _release(before: Release, after: Release) -> list[Broken]:
+    found = []
+    files = {file.filename: file for file in after.files}
+    identities = {file.identity: file for file in after.files}
+    for file in before.files:
+        other = files.get(file.filename) or identities.get(file.identity)
+        if other is None:
+            found.append(Broken("tombstone", f"{file.filename} disappeared without a tombstone"))
+        elif other.sha256 != file.sha256:
+            found.append(
+                Broken("bytes", f"{file.filename} was sha256 {file.sha256:.16}… and is now {other.sha256:.16}…")
+            )
+    if before.state != "published" and after.state == "published":
+        came_back = f"version {before.version} was {before.state} and came back"
+        if added := sorted(files.keys() - {file.filename for file in before.files}):
+            found.append(Broken("resurrected", f"{came_back} with {added[0]}"))
+        if before.generation != after.generation:
+            found.append(Broken("resurrected", f"{came_back} under another holder"))
+    if before.state == "purged" and after.state != "purged":
+        found.append(Broken("resurrected", f"version {before.version} was purged for ever and came back"))
+    return found
