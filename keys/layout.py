@@ -87,11 +87,16 @@ def held_paths(name: str) -> list[str]:
     return [f"simple/{segment(name)}/*", f"packages/{segment(name)}/*"]
 
 
-def responsible_role(targets: Targets, bins: Targets, path: str) -> str:
-    """The one role that can speak for ``path``: absence is proven only by this role's own, verified file."""
+def is_held(targets: Targets, path: str) -> bool:
+    """Whether ``held`` speaks for ``path``, and no bin is asked."""
     assert targets.delegations is not None and targets.delegations.roles is not None
     held = targets.delegations.roles[HELD]
-    if any(_matches(path, pattern) for pattern in held.paths or ()):
+    return any(_matches(path, pattern) for pattern in held.paths or ())
+
+
+def responsible_role(targets: Targets, bins: Targets, path: str) -> str:
+    """The one role that can speak for ``path``: absence is proven only by this role's own, verified file."""
+    if is_held(targets, path):
         return HELD
     assert bins.delegations is not None and bins.delegations.succinct_roles is not None
     return str(bins.delegations.succinct_roles.get_role_for_target(path))

@@ -16,7 +16,7 @@ from keys.times import moment
 NameStatus = Literal["vacant", "reserved", "registered", "placeholder", "prohibited"]
 """``absent``, the state of a name never touched, has no page: absence itself is proven by the bin."""
 ReleaseStatus = Literal["published", "unpublished", "purged"]
-ActorClass = Literal["owner", "moderator", "admin", "support", "system", "clock", "holder"]
+ActorClass = Literal["owner", "moderator", "admin", "support", "system", "clock"]
 YankClass = Literal["owner", "security", "support"]
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -1,1 +1,1 @@
-""""""
+"""Changes in, signed snapshots out."""

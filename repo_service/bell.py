@@ -1,0 +1,65 @@
+"""Who wakes publishing up. A bell nobody hears costs a delay, never an event."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+logger: Final = logging.getLogger(__name__)
+QUEUE: Final = "tallystick"
+
+
+class Bell(Protocol):
+    def ring(self) -> None:
+        """Say that something is pending. Never raises."""
+
+
+class Publisher:
+    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds."""
+
+    def __init__(self, do_round: Callable[[], object], interval: float) -> None:
+        self._do_round = do_round
+        self._interval = interval
+        self._rung = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="publisher")
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the round in hand end, then return."""
+        self._stopping.set()
+        self._rung.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._rung.clear()
+            try:
+                self._do_round()
+            except Exception:  # whatever it was, the next round begins from the journal again
+                logger.exception("publishing failed; nothing is lost, and it is tried again")
+                self._stopping.wait(min(self._interval, 1.0))
+            self._rung.wait(self._interval)
+
+
+class RedisBell:
+    """Enqueues a round for any RQ worker. RQ loses and repeats jobs; both are harmless to a round."""
+
+    def __init__(self, url: str, folder: str) -> None:
+        self._queue = Queue(QUEUE, connection=Redis.from_url(url))
+        self._folder = folder
+
+    def ring(self) -> None:
+        try:
+            self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
+        except RedisError:
+            logger.warning("Redis did not take the wake-up; a worker's own timer publishes instead", exc_info=True)

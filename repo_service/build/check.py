@@ -1,0 +1,69 @@
+"""The last look before a release becomes true: read its bytes as a stranger would, and refuse what clients would.
+
+Signing and checking are separate so that a bug or a bit flip in one of them is caught by the other (CT log Yeti, 2022).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from keys import counting, layout, page, succession
+from keys.state import NameState
+from repo_service.build.assemble import Release
+from repo_service.build.metadata import Role
+
+
+class WouldBeRefused(Exception):
+    """A client would refuse what was about to be published. Nothing was written."""
+
+
+def check_release(release: Release, root: Root, bins: Targets) -> None:
+    """Every online file of ``release``: signed for its delegator, named and versioned as promised."""
+    for role in release.roles:
+        if role.name not in layout.OFFLINE:
+            _check_role(role, root if role.name in layout.ONLINE else bins)
+    snapshots = [role.body for role in release.roles if role.name == layout.SNAPSHOT]
+    timestamp: Metadata[Timestamp] = Metadata[Timestamp].from_bytes(release.timestamp.body)
+    meta = timestamp.signed.snapshot_meta
+    if meta.version != release.snapshot_version or timestamp.signed.version != release.generation:
+        raise WouldBeRefused(f"timestamp {timestamp.signed.version} names snapshot {meta.version}")
+    for snapshot in snapshots:
+        meta.verify_length_and_hashes(snapshot)
+        _check_versions(Metadata[Snapshot].from_bytes(snapshot).signed, release.roles)
+
+
+def check_successions(before: Mapping[str, NameState], release: Release) -> None:
+    """Every page of ``release``: its own parts agree and it takes nothing back that a client has verified."""
+    for each in release.pages:
+        after = page.parse(each.body)
+        broken = [*succession.new_files_clash(after)]
+        if each.name in before:
+            broken += succession.broken_promises(before[each.name], after)
+        if broken:
+            raise WouldBeRefused(f"page of {each.name}: {'; '.join(one.sentence for one in broken)}")
+
+
+def _check_role(role: Role, delegator: Root | Targets) -> None:
+    try:
+        metadata: Metadata[Any] = Metadata.from_bytes(role.body)
+        delegator.verify_delegate(role.name, counting.payload_of(metadata), metadata.signatures)
+    except (RepositoryError, ValueError) as error:
+        raise WouldBeRefused(f"{role.name} {role.version}: {error}") from error
+    if not counting.count_file(delegator, role.name, role.body).met:
+        raise WouldBeRefused(f"{role.name} {role.version}: not signed by enough different keys")
+    signed = metadata.signed
+    if role.name not in layout.ONLINE:
+        named = signed.unrecognized_fields.get(layout.ROLE_FIELD)
+        if named != role.name or signed.version % layout.BIN_STRIDE != layout.bin_number(role.name):
+            raise WouldBeRefused(f"{role.name} {signed.version}: its body names {named!r}")
+
+
+def _check_versions(snapshot: Snapshot, roles: Iterable[Role]) -> None:
+    for role in roles:
+        if role.name in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP):
+            continue
+        listed = snapshot.meta.get(f"{role.name}.json")
+        if listed is None or listed.version != role.version:
+            raise WouldBeRefused(f"snapshot {snapshot.version} does not list {role.name} {role.version}")

@@ -1,0 +1,286 @@
+"""``tallystick-service``: the registry's side, for the person who runs it."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import waitress
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+from keys import possession, sealed
+from keys.signing import HeldKey, SignerFailed
+from keys.times import stamp
+from repo_service import intake, roots, uploads
+from repo_service.build.check import WouldBeRefused
+from repo_service.domain import requests as r
+from repo_service.domain.artifacts import BadArtifact
+from repo_service.publish import ClockWentBack
+from repo_service.storage.depot import Diverged
+from repo_service.web.app import create_app
+from repo_service.web.auth import ROLES, new_token
+from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
+
+TOKEN_DAYS: Final = 90
+
+_SETTINGS_TEXT: Final = """\
+# Settings of this Tallystick service. What is commented out shows its default. Durations are in seconds.
+
+# layout = "full"                          # "compact" lists pages only: smaller, but stock TUF clients see no files
+# database = "sqlite:///journal.sqlite"
+# public = "public"                        # the folder that everyone may read
+# redis = "redis://127.0.0.1:6379/0"       # publish from RQ workers instead of the server's own thread
+# timestamp_s = 259200                     # 3 days; survives a weekend
+# snapshot_s = 604800                      # 7 days
+# bin_s = 2592000                          # 30 days
+# refresh_s = 600                          # how often what is due is looked for, besides every change
+# max_upload_bytes = 1073741824
+"""
+
+_EXIT: Final[dict[type[Exception], int]] = {
+    BadSettings: 2,
+    FileExistsError: 2,
+    roots.NotTakenIn: 3,
+    WouldBeRefused: 4,
+    ClockWentBack: 4,
+    SignerFailed: 4,
+    Diverged: 5,
+}
+"""What can go wrong, and how a script can tell."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except tuple(_EXIT) as error:
+        print(f"tallystick-service: {error}", file=sys.stderr)
+        return _EXIT[type(error)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tallystick-service",
+        description="Signed state for a package registry: its API, its publisher and its public files.",
+        epilog="Begin with: key DIR, then a ceremony (tallystick-ceremony), then init DIR, then serve DIR.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=run)
+        command.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
+        return command
+
+    key = add("key", _key, "begin a service: make its online key and settings; the ceremony needs DIR/online.pub")
+    key.add_argument("--name", default="online", help="how the ceremony shows this key (default: online)")
+    key.add_argument("--rehearsal", action="store_true", help="a throw-away key, for a rehearsal ceremony")
+    for name, run, text in (
+        ("init", _init, "take a first ceremony's sealed files in, verify them again and publish the first snapshot"),
+        ("take-in", _take_in, "take a later ceremony's sealed files in and publish them"),
+    ):
+        command = add(name, run, text)
+        command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
+        command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
+    token = add("token", _token, "make an API token; its secret is shown once")
+    token.add_argument("--role", choices=sorted(ROLES), default="registry")
+    token.add_argument("--label", default="registry", help="your name for it, shown in errors")
+    token.add_argument("--days", type=int, default=TOKEN_DAYS, help=f"until it expires (default {TOKEN_DAYS})")
+    serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8416)
+    imports = add("import", _import, "take a folder of wheels and sdists in; can be run again")
+    imports.add_argument("source", metavar="FILES", type=Path, help="the folder with the wheels and sdists")
+    add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
+    add("status", _status, "what is signed, what is pending, what expires when")
+    add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
+    return parser
+
+
+def _key(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    private = generate_private_key(SECP256R1())
+    sealed.write_private(folder / ONLINE_KEY, sealed.plain(private))
+    (folder / ONLINE_PUB).write_bytes(possession.write(options.name, HeldKey(private), rehearsal=options.rehearsal))
+    if not (folder / SETTINGS).exists():
+        (folder / SETTINGS).write_text(_SETTINGS_TEXT)
+    print(f"Wrote {folder / ONLINE_KEY} (keep it; only its owner can read it), {folder / SETTINGS}")
+    print(f"and {folder / ONLINE_PUB}, which the ceremony needs: `tallystick-ceremony plan --online ...`.")
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    service = open_service(options.folder)
+    service.journal.create()
+    with service.journal.reading() as view:
+        if view.roles():
+            raise BadSettings(f"{options.folder} is initialised; take-in is for later ceremonies. Nothing was written.")
+    found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    print(f"Verified root {found.root.version}; published snapshot 1 with {len(found.bins_shape)} bins.")
+    _make_token(service, "admin", "first token", TOKEN_DAYS)
+    print(f"Next: tallystick-service serve {options.folder}")
+    return 0
+
+
+def _take_in(options: argparse.Namespace) -> int:
+    found = open_service(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.roles) or "nothing new"))
+    return 0
+
+
+def _token(options: argparse.Namespace) -> int:
+    _make_token(open_service(options.folder), options.role, options.label, options.days)
+    return 0
+
+
+def _make_token(service: Service, role: str, label: str, days: int) -> None:
+    secret, token = new_token(role, label, stamp(service.clock() + timedelta(days=days)))
+    with service.journal.writing() as pen:
+        pen.add_token(token)
+    print(f"Token of the role {role}, until {token.expires}; it is shown this once:")
+    print(f"  {secret}")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    service = open_service(options.folder)
+    with _stopped_by_signals(), service.bell() as bell:
+        bell.ring()  # what a crash left is finished before the first request
+        server = waitress.create_server(
+            create_app(service.desk(bell)), host=options.host, port=options.port, threads=16, ident=None,
+            max_request_body_size=service.settings.max_upload_bytes,
+        )  # fmt: skip
+        print(f"Serving {options.folder} on http://{options.host}:{server.effective_port}/ (Ctrl-C stops)", flush=True)
+        try:
+            server.run()
+        except KeyboardInterrupt:
+            print("Stopping; what was accepted is kept.")
+        finally:
+            server.close()
+    return 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM stop as Ctrl-C does: between requests, with the round in hand finished."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _import(options: argparse.Namespace) -> int:
+    service = open_service(options.folder)
+    paths = sorted(path for path in options.source.iterdir() if path.is_file())
+    examined, skipped = [], []
+    for number, path in enumerate(paths, 1):
+        _progress("examined", number, len(paths))
+        try:
+            examined.append((uploads.examine(path.name, path), path))
+        except BadArtifact as error:
+            skipped.append(str(error))
+    groups = _by_release(examined)
+    changed = 0
+    for number, (request, files) in enumerate(groups, 1):
+        _progress("recorded", number, len(groups))
+        for upload, path in files:
+            with service.depot.incoming() as draft:
+                draft.write_bytes(path.read_bytes())
+                uploads.store(service.depot, upload, draft)
+        sender = intake.Sender("import", intake.request_digest(request))
+        try:
+            record = intake.record(service.journal, request, sender, service.policy, service.held(), service.clock())
+            changed += record.events > 0
+        except intake.Refused as error:
+            skipped.append(f"{request.name} {request.version}: {error}")
+    service.round()
+    print(f"Imported {changed} of {len(groups)} releases ({len(examined)} files); they are signed and public.")
+    for line in skipped:
+        print(f"  left out: {line}", file=sys.stderr)
+    return 1 if skipped else 0
+
+
+def _by_release(
+    examined: list[tuple[uploads.Upload, Path]],
+) -> list[tuple[r.Publish, list[tuple[uploads.Upload, Path]]]]:
+    """One request for each release, its version spelled as its first file does."""
+
+    def release(item: tuple[uploads.Upload, Path]) -> tuple[str, str]:
+        return item[0].artifact.name, item[0].artifact.canonical
+
+    found = []
+    for (name, _), group in groupby(sorted(examined, key=release), release):
+        files = list(group)
+        new = tuple(
+            r.NewFile(
+                upload.filename, upload.sha256, upload.size, requires_python=upload.requires_python,
+                core_metadata=uploads.core_metadata_digest(upload),
+            )
+            for upload, _ in files
+        )  # fmt: skip
+        found.append((r.Publish(name, files[0][0].artifact.version, new, r.Actor("system")), files))
+    return found
+
+
+def _progress(what: str, number: int, total: int) -> None:
+    if sys.stderr.isatty():
+        width = 30 * number // total
+        end = "\n" if number == total else ""
+        print(f"\r  {what} [{'#' * width}{'.' * (30 - width)}] {number}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+def _publish(options: argparse.Namespace) -> int:
+    release = open_service(options.folder).round()
+    print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    service = open_service(options.folder)
+    now = service.clock()
+    with service.journal.reading() as view:
+        base, counts, staged = view.base(), view.counts(), view.staged()
+    print(f"{counts['names']} names, {counts['events']} events, {counts['pending']} of them not signed yet")
+    print(
+        f"snapshot {base.snapshot[0] if base.snapshot else '-'}, timestamp {base.generation}, {len(staged)} to copy out"
+    )
+    bins = [signed for role, signed in base.roles.items() if role.startswith("bin-")]
+    soonest = min(bins, key=lambda signed: signed.expires, default=None)
+    shown = [
+        base.roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in base.roles
+    ]
+    for signed in [*shown, *([soonest] if soonest else [])]:
+        left = signed.expires - now
+        days = f"{left.days} days" if left >= timedelta(days=2) else f"{left.total_seconds() / 3600:.1f} h"
+        note = f" (the first of {len(bins)} bins)" if signed is soonest else ""
+        print(f"  {signed.role:10} {signed.version:<8} expires {stamp(signed.expires)}, in {days}{note}")
+    return 0
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from repo_service.worker import work
+
+    service = open_service(options.folder)
+    if service.settings.redis is None:
+        raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
+    work(service)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""What happened: one frozen class for each type of event, and the envelope that the journal keeps it in.
+
+``TYPES`` names them as docs/FORMAT.md does. A change holds public facts only; the account behind it stays in the
+envelope's restricted fields, which are never signed.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from keys.state import ActorClass, File, Mark, NameState, Reason, YankClass
+
+
+@dataclass(frozen=True, slots=True)
+class NameReserved:
+    kind: Literal["user", "grant"]
+    holder: str | None
+    expires_at: str
+    grace_until: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRenewed:
+    expires_at: str
+    grace_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationReleased:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationExpired:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationConverted:
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCreated:
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePublished:
+    version: str
+    canonical: str
+    published_at: str
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileAdded:
+    version: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseYanked:
+    version: str
+    kind: YankClass
+
+
+@dataclass(frozen=True, slots=True)
+class YankReasonChanged:
+    version: str
+    kind: YankClass
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUnyanked:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUnpublished:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRestored:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceholderSet:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRestored:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectQuarantined:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineCleared:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGranted:
+    case: str
+    holder: str | None
+    expires_at: str
+    grace_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameProhibited:
+    pass
+
+
+Change = (
+    NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
+    | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
+    | ReleaseUnpublished | ReleaseRestored | PlaceholderSet | ProjectRestored | ProjectQuarantined
+    | QuarantineCleared | ClaimGranted | NameProhibited
+)  # fmt: skip
+
+TYPES: Final[dict[str, type[Change]]] = {
+    "name.reserved": NameReserved,
+    "reservation.renewed": ReservationRenewed,
+    "reservation.released": ReservationReleased,
+    "reservation.expired": ReservationExpired,
+    "reservation.converted": ReservationConverted,
+    "project.created": ProjectCreated,
+    "release.published": ReleasePublished,
+    "file.added": FileAdded,
+    "release.yanked": ReleaseYanked,
+    "release.yank_reason_changed": YankReasonChanged,
+    "release.unyanked": ReleaseUnyanked,
+    "release.unpublished": ReleaseUnpublished,
+    "release.restored": ReleaseRestored,
+    "name.placeholder_set": PlaceholderSet,
+    "project.restored": ProjectRestored,
+    "project.quarantined": ProjectQuarantined,
+    "project.quarantine_cleared": QuarantineCleared,
+    "placeholder.claim_granted": ClaimGranted,
+    "name.prohibited": NameProhibited,
+}
+_NAMES: Final = {kind: name for name, kind in TYPES.items()}
+
+
+def type_of(change: Change) -> str:
+    """The event type that ``change`` is recorded as."""
+    return _NAMES[type(change)]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change as the journal remembers it. ``seq`` is unique in the registry and not contiguous (rolled-back
+    transactions leave gaps); ``actor`` and ``holder`` are restricted: the registry's opaque account ids.
+    """
+
+    seq: int
+    name: str
+    at: str
+    by: ActorClass
+    reason: Reason | None
+    policy: str
+    change: Change
+    actor: str | None
+    holder: str | None
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.at, self.by, self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name as the journal knows it: the public state (None: never touched) and the account that holds it."""
+
+    name: str
+    state: NameState | None
+    holder: str | None

@@ -1,0 +1,136 @@
+"""What follows from an event: state before, event, state after. The fold of a name's events is its state."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from keys.state import Act, File, Mark, NameState, Reservation, Yank
+from keys.state import Release as ReleaseState
+from repo_service.domain import changes as c
+from repo_service.domain import machines
+
+
+def evolve(name: c.Name, event: c.Event) -> c.Name:
+    """The name after ``event``. The event was decided before; a step that no table allows is our own mistake."""
+    before = name.state or _blank(event)
+    kind = c.type_of(event.change)
+    target, generation = _step(name.state, kind, event)
+    serial = 1 if name.state is None else before.serial + 1
+    state = replace(
+        before,
+        state=target,
+        generation=before.generation + generation,
+        serial=serial,
+        event=event.seq,
+        since=event.mark if target != before.state else before.since,
+        reservation=_reservation(before, event.change) if target == "reserved" else None,
+    )
+    if apply := _APPLY.get(type(event.change)):
+        state = apply(state, event.change, event.mark)
+    if not isinstance(event.change, _PUBLISHING):
+        act = Act(serial, kind, getattr(event.change, "version", None), event.mark)
+        state = replace(state, history=(*state.history, act))
+    return c.Name(name.name, state, (event.holder or name.holder) if target == "reserved" else None)
+
+
+def _blank(event: c.Event) -> NameState:
+    return NameState(event.name, event.name, "vacant", 1, 1, event.seq, event.mark, None, None, (), ())
+
+
+def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]:
+    """Where the name's machine goes, and by how much the generation grows."""
+    source = machines.name_state(state)
+    if not any(row.event == kind for row in machines.NAME):
+        return source, 0
+    row = machines.row_for(machines.NAME, source, kind, event.by)
+    assert row is not None, f"{event.name}: {event.by} cannot take {kind} from {source}"
+    if row.target == "vacant":
+        assert state is not None, "nothing that was never touched is given back"
+        return machines.after_reservation(state), row.new_generation
+    return row.target, row.new_generation
+
+
+def _reservation(before: NameState, change: c.Change) -> Reservation | None:
+    if isinstance(change, c.NameReserved):
+        return Reservation(change.kind, change.holder, change.expires_at, change.grace_until, 0)
+    if isinstance(change, c.ClaimGranted):
+        return Reservation("grant", change.holder, change.expires_at, change.grace_until, 0)
+    old = before.reservation
+    if isinstance(change, c.ReservationRenewed) and old is not None:
+        return replace(old, expires_at=change.expires_at, grace_until=change.grace_until, renewals=old.renewals + 1)
+    return old
+
+
+def _display(state: NameState, change: Any, mark: Mark) -> NameState:
+    del mark
+    return replace(state, display=change.display)
+
+
+def _publish(state: NameState, change: c.ReleasePublished, mark: Mark) -> NameState:
+    del mark
+    files = _sorted(change.files)
+    release = ReleaseState(
+        change.version, change.canonical, "published", state.generation, change.published_at, None, None, files
+    )
+    return replace(state, releases=tuple(sorted((*state.releases, release), key=lambda r: r.version)))
+
+
+def _add_file(state: NameState, change: c.FileAdded, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, files=_sorted((*r.files, change.file))))
+
+
+def _yank(state: NameState, change: c.ReleaseYanked | c.YankReasonChanged, mark: Mark) -> NameState:
+    return _with_release(state, change.version, lambda r: replace(r, yank=Yank(change.kind, mark)))
+
+
+def _unyank(state: NameState, change: c.ReleaseUnyanked, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, yank=None))
+
+
+def _unpublish(state: NameState, change: c.ReleaseUnpublished, mark: Mark) -> NameState:
+    return _with_release(state, change.version, lambda r: replace(r, state="unpublished", removed=mark))
+
+
+def _restore(state: NameState, change: c.ReleaseRestored, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, state="published", removed=None))
+
+
+def _quarantine(state: NameState, change: c.ProjectQuarantined, mark: Mark) -> NameState:
+    del change
+    return replace(state, quarantine=mark)
+
+
+def _clear(state: NameState, change: c.QuarantineCleared, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, quarantine=None)
+
+
+def _with_release(state: NameState, version: str, amend: Callable[[ReleaseState], ReleaseState]) -> NameState:
+    assert state.release(version) is not None, f"{state.name} has no release {version}"
+    return replace(state, releases=tuple(amend(r) if r.version == version else r for r in state.releases))
+
+
+def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
+    return tuple(sorted(files, key=lambda file: file.filename))
+
+
+_PUBLISHING: Final = (c.ReleasePublished, c.FileAdded)
+"""Events that the releases themselves show, so the history need not."""
+
+_APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]] = {
+    c.NameReserved: _display,
+    c.ReservationConverted: _display,
+    c.ProjectCreated: _display,
+    c.ReleasePublished: _publish,
+    c.FileAdded: _add_file,
+    c.ReleaseYanked: _yank,
+    c.YankReasonChanged: _yank,
+    c.ReleaseUnyanked: _unyank,
+    c.ReleaseUnpublished: _unpublish,
+    c.ReleaseRestored: _restore,
+    c.ProjectQuarantined: _quarantine,
+    c.QuarantineCleared: _clear,
+}

@@ -1,0 +1,151 @@
+"""What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
+
+from dataclasses import dataclass
+
+from keys.state import ActorClass, Reason
+from keys.times import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a class that becomes public, and the registry's own opaque id, which never does."""
+
+    kind: ActorClass = "owner"
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something only the registry knows, and as of when. Missing or stale, it counts as "no", never as zero."""
+
+    value: int
+    as_of: str
+
+    def __post_init__(self) -> None:
+        moment(self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to publish. Its bytes were uploaded before, or lie at the registry's own ``url``."""
+
+    filename: str
+    sha256: str
+    size: int
+    uploaded_at: str | None = None
+    requires_python: str | None = None
+    core_metadata: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    name: str
+    version: str
+    files: tuple[NewFile, ...]
+    actor: Actor = Actor()
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Yank:
+    name: str
+    version: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Unyank:
+    name: str
+    version: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublish:
+    name: str
+    version: str
+    reason: Reason
+    dependents: Fact | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    name: str
+    version: str
+    reason: Reason
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Keep a name for ``actor.id``. ``holder`` is what refusals may show of them; leave it out to show nothing."""
+
+    name: str
+    actor: Actor
+    holder: str | None = None
+    display: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    name: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The holder gives a reservation back."""
+
+    name: str
+    actor: Actor
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Asked by the sweeper alone: a reservation whose grace period is over."""
+
+    name: str
+    actor: Actor = Actor("clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Support grants a placeholder's name to a new holder, who starts a new generation."""
+
+    name: str
+    case: str
+    holder_id: str
+    actor: Actor
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prohibit:
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+Request = (
+    Publish | Yank | Unyank | Unpublish | Restore | Reserve | Renew | Release | Expire
+    | Quarantine | Clear | Claim | Prohibit
+)  # fmt: skip

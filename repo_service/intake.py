@@ -1,0 +1,99 @@
+"""A request becomes remembered events, in one transaction: the only way in.
+
+Refused or accepted, the caller knows what was written. Deadlines come in here too, as requests by the clock.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from keys import strict
+from keys.encoding import compact, sha256
+from keys.state import ActorClass
+from repo_service.domain import changes as c
+from repo_service.domain import requests as r
+from repo_service.domain.decide import Refusal, Why, decide
+from repo_service.domain.evolve import evolve
+from repo_service.domain.policy import Policy
+from repo_service.failpoint import failpoint
+from repo_service.storage.journal import ChangeRecord, Journal, Pen
+
+
+class Refused(Exception):
+    """A request that may not be signed, with all the reasons. Nothing was written."""
+
+    def __init__(self, refusal: Refusal, policy: Policy) -> None:
+        super().__init__("; ".join(why.sentence for why in refusal.reasons))
+        self.refusal = refusal
+        self.policy = policy
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a request: the token's id, and the key under which it may be sent again (RFC draft Idempotency-Key)."""
+
+    client: str
+    key: str
+
+
+def record(
+    journal: Journal, request: r.Request, sender: Sender, policy: Policy, held: frozenset[str], now: datetime
+) -> ChangeRecord:
+    """Decide and remember. Returns what was answered before, if this sender's key was seen with this request.
+
+    Raises Refused or KeyReused; then nothing was written.
+    """
+    digest = request_digest(request)
+    with journal.writing() as pen:
+        if known := pen.answered(sender.client, sender.key, digest):
+            return known
+        name = pen.locked_name(request.name)
+        decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
+        if isinstance(decision, Refusal):
+            raise Refused(decision, policy)
+        identifier = secrets.token_hex(16)
+        after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
+        serial = after.state.serial if after.state else None
+        answer = ChangeRecord(
+            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes)
+        )
+        pen.answer(answer)
+        failpoint("intake.before_commit")
+    failpoint("intake.committed")
+    return answer
+
+
+def sweep(journal: Journal, policy: Policy, now: datetime) -> int:
+    """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
+    with journal.reading() as view:
+        due = view.due(now)
+    for name in due:
+        key = f"{name} {now.isoformat()}"
+        record(journal, r.Expire(name), Sender("clock", key), policy, frozenset(), now)
+    return len(due)
+
+
+def request_digest(request: r.Request) -> str:
+    """What an idempotency key stands for: the verb and everything it was asked with."""
+    body: dict[str, Any] = strict.dump(request)
+    return sha256(compact([type(request).__name__, body]))
+
+
+def _held(name: str) -> Refusal:
+    sentence = f"{name} is held by the registry's offline keys; only a targets ceremony can release it"
+    return Refusal((Why("name_held", sentence),))
+
+
+def _remember(
+    pen: Pen, name: c.Name, request: r.Request, changes: tuple[c.Change, ...], holder: str | None,
+    identifier: str, policy: Policy, now: datetime,
+) -> c.Name:  # fmt: skip
+    by: ActorClass = request.actor.kind
+    reason = getattr(request, "reason", None)
+    for change in changes:
+        event = pen.append(name, change, now, by, reason, policy.id, request.actor.id, holder, identifier)
+        name = evolve(name, event)
+    if changes:
+        pen.keep(name)
+    return name

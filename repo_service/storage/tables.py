@@ -1,0 +1,142 @@
+"""The journal's tables. An event is pending while its ``release`` is NULL: there is no other cursor.
+
+``names`` and ``targets`` are folds of ``events``, kept so that nothing has to be replayed: ``names`` follows each
+accepted event, ``targets`` each release.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    text,
+)
+
+metadata: Final = MetaData()
+
+names = Table(
+    "names",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("holder", String),
+    Column("due_at", String, index=True),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("name", String, nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("at", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("actor", String),
+    Column("holder", String),
+    Column("change", String, nullable=False, index=True),
+    Column("release", Integer, ForeignKey("releases.generation")),
+    UniqueConstraint("name", "serial"),
+    sqlite_autoincrement=True,
+)
+Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("serial", Integer),
+    Column("events", Integer, nullable=False),
+    UniqueConstraint("client", "key"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("snapshot", Integer, nullable=False),
+    Column("signed_at", String, nullable=False),
+    Column("timestamp", LargeBinary, nullable=False),
+    Column("published", Integer, nullable=False),
+)
+Index(
+    "staged", releases.c.generation, sqlite_where=releases.c.published == 0, postgresql_where=releases.c.published == 0
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("release", Integer, ForeignKey("releases.generation"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("role", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("expires", String, nullable=False),
+)
+
+targets = Table(
+    "targets",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("name", String, nullable=False, index=True),
+    Column("bin", Integer, nullable=False, index=True),
+    Column("length", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("custom", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("expires", String, nullable=False),
+)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for the journal. SQLite: WAL, and FULL so that what was acknowledged survives a power cut."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    del record
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would come too late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A read that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT, so writers say so from the start.
+    reading = connection.get_execution_options().get("reading", False)
+    connection.execute(text("BEGIN" if reading else "BEGIN IMMEDIATE"))

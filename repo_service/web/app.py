@@ -1,0 +1,231 @@
+"""The API for the registry's engineer: one route for each verb, one receipt for each accepted change."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Flask, Response, g, request
+
+from keys import names, strict
+from keys.encoding import compact
+from repo_service import intake, uploads
+from repo_service.bell import Bell
+from repo_service.build.pages import Layout
+from repo_service.domain import requests as r
+from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.policy import Policy
+from repo_service.storage.depot import LocalDepot
+from repo_service.storage.journal import ChangeRecord, Journal
+from repo_service.web import auth, problems, public
+from repo_service.web.problems import Problem
+
+RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
+    "publish": r.Publish,
+    "yank": r.Yank,
+    "unyank": r.Unyank,
+    "unpublish": r.Unpublish,
+    "restore": r.Restore,
+}
+PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {"quarantine": r.Quarantine, "clear": r.Clear}
+NAME_VERBS: Final[dict[str, type[r.Request]]] = {
+    "reserve": r.Reserve,
+    "renew": r.Renew,
+    "release": r.Release,
+    "claim": r.Claim,
+    "prohibit": r.Prohibit,
+}
+MAX_BODY: Final = 1 << 20
+MAX_WAIT: Final = 60
+_POLL: Final = 0.01
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the door works with."""
+
+    journal: Journal
+    depot: LocalDepot
+    policy: Policy
+    layout: Layout
+    held: frozenset[str]
+    max_upload: int
+    clock: Callable[[], datetime]
+    bell: Bell
+
+
+def create_app(desk: Desk) -> Flask:
+    """The WSGI application: ``/v1`` for the registry, the rest for everyone."""
+    app = Flask(__name__, static_folder=None)
+    problems.register(app)
+    app.register_blueprint(public.blueprint(desk.journal, desk.depot, desk.layout))
+    _authentication(app, desk)
+    _verbs(app, desk)
+    _reading(app, desk)
+    _files(app, desk)
+    return app
+
+
+def _authentication(app: Flask, desk: Desk) -> None:
+    @app.before_request
+    def authenticate() -> None:
+        if request.path.startswith("/v1/"):
+            g.token = auth.authenticate(desk.journal, request.headers.get("Authorization"), desk.clock())
+
+
+def _verbs(app: Flask, desk: Desk) -> None:
+    @app.post("/v1/projects/<name>/releases/<version>/<verb>")
+    def release_verb(name: str, version: str, verb: str) -> Response:
+        return _change(desk, RELEASE_VERBS, verb, name, {"version": version})
+
+    @app.post("/v1/projects/<name>/<verb>")
+    def project_verb(name: str, verb: str) -> Response:
+        return _change(desk, PROJECT_VERBS, verb, name, {})
+
+    @app.post("/v1/names/<name>/<verb>")
+    def name_verb(name: str, verb: str) -> Response:
+        return _change(desk, NAME_VERBS, verb, name, {})
+
+
+def _reading(app: Flask, desk: Desk) -> None:
+    @app.get("/v1/changes/<identifier>")
+    def change(identifier: str) -> Response:
+        with desk.journal.reading() as view:
+            record = view.change(identifier)
+        if record is None:
+            raise Problem(404, "change_unknown", "Not found", f"There is no change {identifier!r:.64}.")
+        return _json(_receipt(desk, record), 200)
+
+    @app.get("/v1/names/<name>")
+    def name(name: str) -> Response:
+        normal = names.normalise(name)
+        with desk.journal.reading() as view:
+            state = view.name(normal).state
+        if state is None:
+            raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
+        return _json(strict.dump(state), 200)
+
+    @app.get("/v1/status")
+    def status() -> Response:
+        with desk.journal.reading() as view:
+            base = view.base()
+            body = {**view.counts(), "timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
+        return _json(body, 200)
+
+
+def _files(app: Flask, desk: Desk) -> None:
+    @app.put("/v1/projects/<name>/files/<filename>")
+    def upload(name: str, filename: str) -> Response:
+        auth.authorise(g.token, "owner")
+        normal = names.normalise(name)
+        with desk.depot.incoming() as draft:
+            received = 0
+            with draft.open("wb") as file:
+                while chunk := request.stream.read(1 << 20):
+                    received += len(chunk)
+                    if received > desk.max_upload:
+                        detail = f"{filename} is larger than {desk.max_upload} bytes. {problems.NOTHING_WRITTEN}"
+                        raise Problem(413, "too_large", "The file is too large", detail)
+                    file.write(chunk)
+            found = uploads.examine(filename, draft)
+            if found.artifact.name != normal:
+                raise BadArtifact(f"{filename} is a file of {found.artifact.name}, not of {normal}")
+            uploads.store(desk.depot, found, draft)
+        body = {
+            "filename": found.filename,
+            "sha256": found.sha256,
+            "size": found.size,
+            "requires_python": found.requires_python,
+            "core_metadata": uploads.core_metadata_digest(found),
+        }
+        return _json(body, 201)
+
+
+def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str, path: dict[str, str]) -> Response:
+    kind = verbs.get(verb)
+    if kind is None:
+        detail = f"{verb!r:.40} is not one of {', '.join(sorted(verbs))}. {problems.NOTHING_WRITTEN}"
+        raise Problem(404, "verb_unknown", "No such verb", detail)
+    asked = strict.load(kind, {**_body(), **path, "name": names.normalise(name)})
+    auth.authorise(g.token, asked.actor.kind)
+    _check_blobs(desk, asked)
+    record = intake.record(desk.journal, asked, _sender(), desk.policy, desk.held, desk.clock())
+    if record.events:
+        desk.bell.ring()
+    _wait(desk, record)
+    receipt = _receipt(desk, record)
+    return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+
+
+def _body() -> dict[str, Any]:
+    data = request.stream.read(MAX_BODY + 1)
+    if len(data) > MAX_BODY:
+        detail = f"A request has at most {MAX_BODY} bytes. {problems.NOTHING_WRITTEN}"
+        raise Problem(413, "too_large", "The request is too large", detail)
+    body = strict.parse(data) if data else {}
+    if not isinstance(body, dict):
+        raise strict.Malformed("", "must be a JSON object")
+    if said := {"name", "version"} & body.keys():
+        raise strict.Malformed(sorted(said)[0], "is said by the path, not by the body")
+    return body
+
+
+def _check_blobs(desk: Desk, asked: r.Request) -> None:
+    """An embedded registry publishes only files that it can serve."""
+    for file in asked.files if isinstance(asked, r.Publish) else ():
+        if file.url is None:
+            path = desk.depot.root / uploads.stored_at(asked.name, file.filename, file.sha256)
+            if not path.is_file() or path.stat().st_size != file.size:
+                detail = (
+                    f"No file {file.filename} of {file.size} bytes with sha256 {file.sha256:.16}… was uploaded; PUT it "
+                    f"to /v1/projects/{asked.name}/files/{file.filename} first, or give its url. "
+                    f"{problems.NOTHING_WRITTEN}"
+                )
+                raise Problem(422, "blob_missing", "The file is not here", detail)
+
+
+def _sender() -> intake.Sender:
+    key = request.headers.get("Idempotency-Key", "")
+    if not 1 <= len(key) <= 200 or not key.isprintable():
+        detail = (
+            "Send an Idempotency-Key of 1 to 200 characters, a new one for each change you mean; the same one "
+            f"again is safe and answers the same. {problems.NOTHING_WRITTEN}"
+        )
+        raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
+    return intake.Sender(g.token.id, key)
+
+
+def _wait(desk: Desk, record: ChangeRecord) -> None:
+    """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds."""
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match else 0.0
+    while record.events and time.monotonic() < until and not _is_published(desk, record):
+        time.sleep(_POLL)
+
+
+def _is_published(desk: Desk, record: ChangeRecord) -> bool:
+    with desk.journal.reading() as view:
+        signed = view.signed_in(record.id)
+    return signed is not None and signed.published
+
+
+def _receipt(desk: Desk, record: ChangeRecord) -> dict[str, Any]:
+    """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
+    with desk.journal.reading() as view:
+        signed = view.signed_in(record.id)
+    visible = signed is not None and signed.published
+    return {
+        "change": record.id,
+        "name": record.name,
+        "serial": record.serial,
+        "changed": record.events > 0,
+        "status": "signed" if visible or not record.events else "accepted",
+        "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
+    }
+
+
+def _json(body: object, status: int) -> Response:
+    return Response(compact(body), status, content_type="application/json")

@@ -1,0 +1,96 @@
+"""What everyone may read: metadata, pages and, in the embedded registry, files, exactly as they were signed.
+
+Versioned names are immutable for ever; the timestamp alone is asked for again. What is no longer signed is no longer
+served, also under its hash: lock files remember addresses (a removal must cut the file's origin too).
+"""
+
+from pathlib import PurePosixPath
+from typing import Final
+
+from flask import Blueprint, Response, redirect, send_file
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from keys import names, page
+from keys.state import installable
+from repo_service.build.pages import Layout
+from repo_service.storage.depot import LocalDepot
+from repo_service.storage.journal import Journal, View
+from repo_service.uploads import stored_at
+from repo_service.web.problems import Problem
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_FRESH: Final = "public, max-age=5, must-revalidate"
+
+
+def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blueprint:
+    """The public routes."""
+    routes = Blueprint("public", __name__)
+
+    @routes.get("/metadata/<filename>")
+    def metadata(filename: str) -> Response:
+        fresh = filename == "timestamp.json"
+        return _send(depot, f"metadata/{filename}", "application/json", _FRESH if fresh else _FOREVER)
+
+    @routes.get("/targets/simple/<segment>/<filename>")
+    def page_target(segment: str, filename: str) -> Response:
+        return _send(depot, f"targets/simple/{segment}/{filename}", "application/json", _FOREVER)
+
+    @routes.get("/targets/packages/<segment>/<prefixed>")
+    def file_target(segment: str, prefixed: str) -> Response:
+        digest, _, filename = prefixed.partition(".")
+        return _send_file(journal, depot, target_layout, segment, filename, digest)
+
+    @routes.get("/packages/<segment>/<filename>")
+    def file(segment: str, filename: str) -> Response:
+        return _send_file(journal, depot, target_layout, segment, filename, None)
+
+    @routes.get("/simple/<name>/")
+    def simple(name: str) -> WerkzeugResponse:
+        normal = names.normalise(name)
+        if normal != name:
+            return redirect(f"/simple/{normal}/", 301)
+        with journal.reading() as view:
+            found = view.target(names.page_path(name))
+        if found is None:
+            raise _not_found(f"{name} is not known to this registry")
+        path = f"targets/{names.hashed(found.path, found.sha256)}"
+        return _send(depot, path, page.MEDIA_TYPE, _FRESH)
+
+    return routes
+
+
+def _send_file(
+    journal: Journal, depot: LocalDepot, target_layout: Layout, segment: str, filename: str, digest: str | None
+) -> Response:
+    """A file, or its ``.metadata``, if the file is signed and installable now."""
+    name = names.name_of(segment)
+    wanted = filename.removesuffix(".metadata")
+    with journal.reading() as view:
+        signed = _signed_digest(view, target_layout, name, wanted)
+    if signed is None or digest not in (None, signed):
+        raise _not_found(f"{filename} is not, or no longer, a file of {name}")
+    suffix = filename.removeprefix(wanted)
+    return _send(depot, stored_at(name, wanted, signed) + suffix, "application/octet-stream", "no-cache")
+
+
+def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) -> str | None:
+    if target_layout == "full":
+        found = view.target(names.file_path(name, filename))
+        return found.sha256 if found else None
+    own = view.target(names.page_path(name))
+    body = view.file(f"targets/{names.hashed(own.path, own.sha256)}") if own else None
+    listed = installable(page.parse(body)) if body else ()
+    return next((file.sha256 for _, file in listed if file.filename == filename), None)
+
+
+def _send(depot: LocalDepot, path: str, media_type: str, caching: str) -> Response:
+    if any(part.startswith(".") for part in PurePosixPath(path).parts) or not (depot.root / path).is_file():
+        raise _not_found(f"there is no {path}")
+    response = send_file((depot.root / path).resolve(), mimetype=media_type, conditional=True)
+    response.headers["Cache-Control"] = caching
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _not_found(detail: str) -> Problem:
+    return Problem(404, "not_found", "Not found", detail)

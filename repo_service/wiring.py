@@ -1,0 +1,201 @@
+"""Everything put together: the only reader of settings, environment and clock."""
+
+import os
+import signal
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from keys import layout, rules, sealed, strict
+from keys.signing import HeldKey
+from repo_service import failpoint, intake, roots
+from repo_service.bell import Bell, Publisher, RedisBell
+from repo_service.build.assemble import Release
+from repo_service.build.due import Lifetimes
+from repo_service.build.pages import Layout
+from repo_service.domain import policy
+from repo_service.publish import Press, publish
+from repo_service.storage.depot import LocalDepot
+from repo_service.storage.journal import Journal
+from repo_service.storage.tables import open_engine
+from repo_service.web.app import Desk
+
+SETTINGS: Final = "service.toml"
+ONLINE_KEY: Final = "online.key"
+ONLINE_PUB: Final = "online.pub"
+
+
+class BadSettings(Exception):
+    """service.toml or the folder around it cannot be used; the message says which line and what to write there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """service.toml. Durations are in seconds. Defaults are safe; the file ``init`` writes explains each."""
+
+    layout: Layout = "full"
+    database: str = "sqlite:///journal.sqlite"
+    public: str = "public"
+    redis: str | None = None
+    timestamp_s: int = 3 * 86400
+    snapshot_s: int = 7 * 86400
+    bin_s: int = 30 * 86400
+    refresh_s: int = 600
+    max_upload_bytes: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.refresh_s < 1 or self.timestamp_s < 4 * self.refresh_s:
+            raise ValueError(
+                f"timestamp_s is {self.timestamp_s} and refresh_s {self.refresh_s}: a timestamp must live at least "
+                "four refreshes, or one slow refresh makes every client refuse"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One repository's service: its folder, what it publishes with and what its door needs."""
+
+    folder: Path
+    settings: Settings
+    press: Press
+    depot: LocalDepot
+    policy: policy.Policy
+    clock: Callable[[], datetime]
+    online: HeldKey = field(repr=False)
+
+    @property
+    def journal(self) -> Journal:
+        return self.press.journal
+
+    def round(self) -> Release | None:
+        """Deadlines that have passed become events; what is pending or due is published."""
+        now = self.clock()
+        intake.sweep(self.journal, self.policy, now)
+        return publish(self.press, now)
+
+    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
+        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
+        now = self.clock()
+        with self.journal.reading() as view:
+            known = view.roles()
+            trusted = view.newest(layout.ROOT) if known else None
+        found = roots.take_in(_read_folder(sealed_folder), trusted, known, self.online.record.keyid, now)
+        if rules.is_rehearsal(found.root) and not rehearsal_allowed:
+            raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        publish(self.press, now, found)
+        return found
+
+    def held(self) -> frozenset[str]:
+        """Names that only a ceremony speaks for."""
+        with self.journal.reading() as view:
+            return roots.held_names(roots.parse_targets(view.newest(layout.TARGETS)))
+
+    def desk(self, bell: Bell) -> Desk:
+        """What the HTTP door works with."""
+        return Desk(
+            self.journal, self.depot, self.policy, self.settings.layout, self.held(),
+            self.settings.max_upload_bytes, self.clock, bell,
+        )  # fmt: skip
+
+    @contextmanager
+    def bell(self) -> Iterator[Bell]:
+        """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
+        if self.settings.redis:
+            yield RedisBell(self.settings.redis, str(self.folder))
+            return
+        publisher = Publisher(self.round, self.settings.refresh_s)
+        publisher.start()
+        try:
+            yield publisher
+        finally:
+            publisher.stop()
+
+
+def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
+    """The service in ``folder``. BadSettings if it cannot be used."""
+    settings = _settings(folder)
+    online = online_key(folder)
+    journal = Journal(open_engine(_database(settings.database, folder)))
+    depot = LocalDepot(folder / settings.public)
+    lifetimes = Lifetimes(
+        timedelta(seconds=settings.timestamp_s),
+        timedelta(seconds=settings.snapshot_s),
+        timedelta(seconds=settings.bin_s),
+    )
+    _arm_failpoints(os.environ)
+    return Service(
+        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot, standard_policy(),
+        clock or _utc_now, online,
+    )  # fmt: skip
+
+
+def online_key(folder: Path) -> HeldKey:
+    """The online key, which only file permissions protect."""
+    path = folder / ONLINE_KEY
+    try:
+        return HeldKey(sealed.unseal(path.read_bytes(), None))
+    except FileNotFoundError:
+        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` makes it") from None
+    except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def standard_policy() -> policy.Policy:
+    """The preset that ships with the service."""
+    return policy.parse(files("repo_service.domain").joinpath("standard.toml").read_text("utf-8"))
+
+
+def _settings(folder: Path) -> Settings:
+    path = folder / SETTINGS
+    try:
+        return strict.load(Settings, tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` begins a service") from None
+    except (tomllib.TOMLDecodeError, strict.Malformed) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def _database(url: str, folder: Path) -> str:
+    """A relative SQLite path is relative to the service's folder, wherever the process was started."""
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        return f"{prefix}{folder.resolve() / url.removeprefix(prefix)}"
+    return url
+
+
+def _read_folder(folder: Path) -> Mapping[str, bytes]:
+    if not folder.is_dir():
+        raise roots.NotTakenIn([f"{folder} is not a folder; it should be the sealed/ folder of a ceremony"])
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _arm_failpoints(environment: Mapping[str, str]) -> None:
+    """``TALLYSTICK_FAILPOINT=trace:FILE`` writes every point passed; ``kill:NAME:N`` dies at the Nth passing of one."""
+    order, _, rest = environment.get("TALLYSTICK_FAILPOINT", "").partition(":")
+    if order == "trace":
+        failpoint.arm(lambda name: _append(Path(rest), name))
+    elif order == "kill":
+        name, _, count = rest.partition(":")
+        passed: list[str] = []
+        failpoint.arm(lambda here: _die_at(here, name, int(count), passed))
+
+
+def _append(path: Path, name: str) -> None:
+    with path.open("a") as file:
+        file.write(f"{name}\n")
+
+
+def _die_at(here: str, name: str, count: int, passed: list[str]) -> None:
+    if here == name:
+        passed.append(here)
+        if len(passed) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
