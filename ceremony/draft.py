@@ -1,0 +1,290 @@
+"""From a plan to what is to be signed: a pure function, so that every holder can make the draft again and compare.
+
+Nothing is taken from the draft that a coordinator hands around; a holder's machine makes its own and compares bytes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from securesystemslib.signer import Signature
+from tuf.api.metadata import DelegatedRole, Delegations, Role, Root, SuccinctRoles, TargetFile, Targets
+
+from ceremony import trust
+from ceremony.errors import Refused, RehearsalMixup
+from ceremony.plan import Keyring, Plan, check_keyring
+from ceremony.trust import Body, RootOfTrust, SignedFile
+from keys import counting, layout, names, page, records, rules
+from keys.counting import Count, Delegator
+from keys.encoding import canonical, sha256
+from keys.signing import SPEC_VERSION, envelope
+from keys.state import Mark, NameState, Reason
+from keys.times import stamp
+
+RENEW: Final = timedelta(days=90)
+"""A file with less than this left is signed again, changed or not: a ceremony that fails can still be repeated."""
+_CORRECT: Final = "Correct plan.toml and run this again."
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file to be signed, and every delegator whose threshold it must meet: for a root, the old root and itself."""
+
+    role: str
+    body: Body
+    delegators: tuple[Delegator, ...]
+
+    @property
+    def version(self) -> int:
+        return self.body.version
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes that signatures cover."""
+        return canonical(self.body.to_dict())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of ``payload``: it stays the same while signatures are added."""
+        return sha256(self.payload)
+
+    def file(self, signatures: Iterable[Signature]) -> bytes:
+        """The metadata file with these signatures; with none, what lies in ``draft/``."""
+        return envelope(self.body.to_dict(), tuple(signatures))
+
+    def keyids(self) -> frozenset[str]:
+        """Every key that may sign, those that only an old root lists included."""
+        return frozenset(keyid for each in self.delegators for keyid in each.get_delegated_role(self.role).keyids)
+
+    def count(self, delegator: Delegator, signatures: Iterable[Signature]) -> Count:
+        """How far these signatures meet the threshold of one delegator."""
+        return counting.count(delegator, self.role, self.payload, signatures)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a ceremony is to make of what there is.
+
+    ``bodies`` holds all four roles as they will be; ``candidates`` those that need signatures, in the order root,
+    targets, held, bins; ``pages`` the pages of held names by target path.
+    """
+
+    plan: Plan
+    current: RootOfTrust | None
+    at: datetime
+    bodies: Mapping[str, Body]
+    candidates: tuple[Candidate, ...]
+    pages: Mapping[str, bytes]
+
+    def files(self) -> dict[str, bytes]:
+        """What lies in ``draft/``, by file name."""
+        return {f"{candidate.role}.json": candidate.file(()) for candidate in self.candidates}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed but must be said loudly."""
+        warnings = []
+        if self.plan.threshold == (count := len(self.plan.holders)):
+            warnings.append(
+                f"WARNING: all {count} of {count} holders must sign. After one lost key nobody can ever change this "
+                "root again. Lower the threshold or add a holder."
+            )
+        if self.current is not None and self.plan.online.key not in rules.online_keyids(self.current.root):
+            warnings.append(
+                "WARNING: the online key changes. Before this is published the service must sign with both keys, or "
+                "every client fails until all is signed again."
+            )
+        return warnings
+
+
+def draft(plan: Plan, keyring: Keyring, current: RootOfTrust | None, now: datetime) -> Draft:
+    """What ``plan`` makes of ``current`` (None: the first ceremony), with every time absolute.
+
+    A role is drafted if its content changes, if it has less than ``RENEW`` left, or if its present signatures would not
+    satisfy who delegates to it from now on. Refused carries every problem at once.
+    """
+    check_keyring(plan, keyring)
+    _check_rehearsal(plan, keyring, current)
+    if problems := [*_plan_problems(plan), *key_problems(keyring), *_bin_problems(plan, current)]:
+        raise Refused(problems, _CORRECT)
+    at = now.replace(microsecond=0)
+    pages = _pages(plan, current, at)
+    bodies, candidates = _settle(_bodies(plan, keyring, pages, at), current, at)
+    drafted = Draft(plan, current, at, bodies, candidates, pages)
+    if problems := lint(drafted, at):
+        raise Refused(problems, _CORRECT)
+    return drafted
+
+
+def lint(drafted: Draft, now: datetime) -> list[str]:
+    """Every rule of keys/rules.py that a candidate breaks at ``now``, and whether there is any candidate."""
+    if not drafted.candidates:
+        return ["nothing to sign: the plan changes nothing, and nothing expires soon"]
+    return [problem for each in drafted.candidates for problem in trust.body_problems(each.role, each.body, now)]
+
+
+def drafted_at(plan: Plan, body: Body) -> datetime:
+    """When a draft was made, as its files tell."""
+    return body.expires - timedelta(days=plan.days)
+
+
+def key_problems(keyring: Keyring) -> list[str]:
+    """Names that two holders share, and private keys that two names share."""
+    called = Counter(file.name for file in keyring.holders)
+    problems = [f"two holders are called {name}" for name, times in sorted(called.items()) if times > 1]
+    owner: dict[str, str] = {}
+    for file in keyring:
+        other = owner.setdefault(records.fingerprint(file.key), file.name)
+        if other != file.name:
+            problems.append(f"{other} and {file.name} have the same private key; one person would count as two")
+    return problems
+
+
+def _check_rehearsal(plan: Plan, keyring: Keyring, current: RootOfTrust | None) -> None:
+    wrong = [f"the key of {file.name}" for file in keyring if file.rehearsal != plan.rehearsal]
+    if current is not None and rules.is_rehearsal(current.root) != plan.rehearsal:
+        wrong.append("the current root")
+    if wrong:
+        ours, theirs = ("a rehearsal", "real") if plan.rehearsal else ("real", "for rehearsal")
+        raise RehearsalMixup(
+            f"the plan is {ours}, but {', '.join(wrong)} is {theirs}",
+            "Rehearse with keys made by 'key new --rehearsal' only, and never use those for anything real.",
+        )
+
+
+def _plan_problems(plan: Plan) -> Iterator[str]:
+    count = len(plan.holders)
+    if not 1 <= plan.threshold <= count:
+        yield f"the threshold is {plan.threshold} of {count} holders, which nobody can meet"
+    if plan.bins not in {1 << bits for bits in range(1, layout.MAX_BIT_LENGTH + 1)}:
+        yield f"bins is {plan.bins}; it must be a power of two, 2 to {1 << layout.MAX_BIT_LENGTH}"
+    if not 1 <= plan.days <= rules.MAX_DAYS:
+        yield f"days is {plan.days}; it must be 1 to {rules.MAX_DAYS}"
+    if not plan.name or not plan.url.startswith(("https://", "http://")):
+        yield f"a repository needs a name and an http(s) url, not {plan.name!r:.80} and {plan.url!r:.80}"
+    for name in plan.held:
+        try:
+            names.normalise(name)
+        except names.InvalidName as error:
+            yield f"held: {error}"
+
+
+def _bin_problems(plan: Plan, current: RootOfTrust | None) -> Iterator[str]:
+    if current is not None and (before := len(layout.Bins(_succinct(current.newest[layout.BINS].body).bit_length))) != (
+        plan.bins
+    ):
+        yield f"bins was {before} and cannot become {plan.bins}: every name would move to another bin"
+
+
+def _succinct(body: Body) -> SuccinctRoles:
+    assert isinstance(body, Targets) and body.delegations is not None and body.delegations.succinct_roles is not None
+    return body.delegations.succinct_roles
+
+
+def _pages(plan: Plan, current: RootOfTrust | None, at: datetime) -> dict[str, bytes]:
+    # A page that was signed stays as it was: two different pages with one serial would contradict each other.
+    before = current.pages if current is not None else {}
+    held = sorted({names.normalise(name) for name in plan.held})
+    return {path: before.get(path) or _page(name, at) for name in held for path in [names.page_path(name)]}
+
+
+def _page(name: str, at: datetime) -> bytes:
+    since = Mark(stamp(at), "admin", Reason("held", "held back by the key holders"))
+    return page.render(NameState(name, name, "prohibited", 1, 1, 0, since, None, None, (), ()))
+
+
+def _bodies(plan: Plan, keyring: Keyring, pages: Mapping[str, bytes], at: datetime) -> dict[str, Body]:
+    expires = at + timedelta(days=plan.days)
+    return {
+        layout.ROOT: _root(plan, keyring, expires),
+        layout.TARGETS: _targets(plan, keyring, pages, expires),
+        layout.HELD: _held(pages, expires),
+        layout.BINS: _bins(plan, keyring, expires),
+    }
+
+
+def _root(plan: Plan, keyring: Keyring, expires: datetime) -> Root:
+    holders, online = _offline_keyids(keyring), keyring.online.key.keyid
+    roles = {
+        layout.ROOT: Role(holders, plan.threshold),
+        layout.TARGETS: Role(holders, plan.threshold),
+        layout.SNAPSHOT: Role([online], 1),
+        layout.TIMESTAMP: Role([online], 1),
+    }
+    keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring}
+    extra = {layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}
+    return Root(1, SPEC_VERSION, expires, keys, roles, True, extra)  # noqa: FBT003 - python-tuf's signature
+
+
+def _targets(plan: Plan, keyring: Keyring, pages: Mapping[str, bytes], expires: datetime) -> Targets:
+    roles = {
+        role: DelegatedRole(role, _offline_keyids(keyring), plan.threshold, terminating=True, paths=paths)
+        for role, paths in ((layout.HELD, trust.held_paths(pages)), (layout.BINS, list(layout.BIN_PATHS)))
+    }
+    keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring.holders}
+    return _targets_of(layout.TARGETS, expires, {}, Delegations(keys, roles))
+
+
+def _held(pages: Mapping[str, bytes], expires: datetime) -> Targets:
+    targets = {path: TargetFile.from_dict(page.target_entry(data), path) for path, data in pages.items()}
+    return _targets_of(layout.HELD, expires, targets, None)
+
+
+def _bins(plan: Plan, keyring: Keyring, expires: datetime) -> Targets:
+    key = keyring.online.key
+    succinct = SuccinctRoles([key.keyid], 1, plan.bins.bit_length() - 1, layout.BIN_PREFIX)
+    return _targets_of(layout.BINS, expires, {}, Delegations({key.keyid: key}, succinct_roles=succinct))
+
+
+def _targets_of(
+    role: str, expires: datetime, targets: dict[str, TargetFile], delegations: Delegations | None
+) -> Targets:
+    return Targets(1, SPEC_VERSION, expires, targets, delegations, {layout.ROLE_FIELD: role})
+
+
+def _offline_keyids(keyring: Keyring) -> list[str]:
+    return sorted(file.key.keyid for file in keyring.holders)
+
+
+def _settle(
+    fresh: Mapping[str, Body], current: RootOfTrust | None, at: datetime
+) -> tuple[dict[str, Body], tuple[Candidate, ...]]:
+    """Which of the four become candidates. Each role comes after the one that delegates to it."""
+    settled: dict[str, Body] = {}
+    candidates = []
+    for role, body in fresh.items():
+        delegator = body if role == layout.ROOT else settled[_DELEGATOR[role]]
+        if current is not None:
+            before = current.newest[role]
+            if not _is_due(body, before, delegator, at):
+                settled[role] = before.body
+                continue
+            body.version = before.body.version + 1
+        settled[role] = body
+        candidates.append(Candidate(role, body, _delegators(role, delegator, current)))
+    return settled, tuple(candidates)
+
+
+_DELEGATOR: Final = {layout.TARGETS: layout.ROOT, layout.HELD: layout.TARGETS, layout.BINS: layout.TARGETS}
+
+
+def _is_due(body: Body, before: SignedFile, delegator: Delegator, at: datetime) -> bool:
+    return (
+        _content(body) != _content(before.body)
+        or before.body.expires - at < RENEW
+        or not counting.count_file(delegator, before.role, before.data).met
+    )
+
+
+def _content(body: Body) -> dict[str, Any]:
+    return {field: value for field, value in body.to_dict().items() if field not in ("version", "expires")}
+
+
+def _delegators(role: str, delegator: Delegator, current: RootOfTrust | None) -> tuple[Delegator, ...]:
+    # Root: TUF specification 5.3.4. Targets too, so that it can be published before the new root and no client that
+    # still has the old one meets files that it must reject; the same people sign both anyway.
+    if current is None or current.root is delegator or role not in (layout.ROOT, layout.TARGETS):
+        return (delegator,)
+    return (current.root, delegator)

@@ -1,0 +1,126 @@
+"""The plan: the one input that people write and review, as ``plan.toml``.
+
+The plan names every key by its whole key id. The public key files beside it only carry what the plan already says, so a
+file that somebody adds or swaps changes nothing.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ceremony.errors import BadInput, Mismatch
+from keys import strict
+from keys.possession import PublicKeyFile
+
+_TEXT = """\
+# The plan of a ceremony, to be read and corrected by people before it is
+# drafted. Every file that is signed follows from it.
+
+name = {name}
+url = {url}
+purpose = {purpose}
+
+# true: only keys that were made for practice, and no client trusts them.
+rehearsal = {rehearsal}
+
+# How many holders must sign. Fewer than there are: a lost key is then no loss.
+threshold = {threshold}
+
+# Days that the signed files live (at most 400); they are signed again 90
+# days before.
+days = {days}
+
+# Hash bins: a power of two, and never another number later.
+bins = {bins}
+
+# Names that nobody can ever install, whoever steals the online key.
+held = {held}
+
+# The key of the service. It signs snapshot, timestamp and every bin.
+[online]
+{online}
+"""
+
+_HOLDER = """
+[[holders]]
+{holder}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """A person or service by name, and the id of the one key it signs with."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the files of a ceremony are to say. Not yet checked: ``ceremony.draft`` names every problem at once."""
+
+    name: str
+    url: str
+    purpose: str
+    rehearsal: bool
+    threshold: int
+    days: int
+    bins: int
+    held: tuple[str, ...]
+    online: Signatory
+    holders: tuple[Signatory, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The public key files of everybody who is to sign."""
+
+    holders: tuple[PublicKeyFile, ...]
+    online: PublicKeyFile
+
+    def __iter__(self) -> Iterator[PublicKeyFile]:
+        return iter((*self.holders, self.online))
+
+
+def signatory(file: PublicKeyFile) -> Signatory:
+    """How a plan names the maker of a public key file."""
+    return Signatory(file.name, file.key.keyid)
+
+
+def write(plan: Plan) -> bytes:
+    """``plan.toml`` with its comments."""
+    values = {field: _toml(value) for field, value in strict.dump(plan).items() if field not in ("online", "holders")}
+    tables = [_HOLDER.format(holder=_table(holder)) for holder in plan.holders]
+    return "".join([_TEXT.format(**values, online=_table(plan.online)), *tables]).encode()
+
+
+def read(data: bytes) -> Plan:
+    """The inverse of ``write``, for a file that people edited."""
+    try:
+        return strict.load(Plan, tomllib.loads(data.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, strict.Malformed) as error:
+        raise BadInput(f"plan.toml: {error}", "Correct plan.toml and run this again.") from None
+
+
+def check_keyring(plan: Plan, keyring: Keyring) -> None:
+    """Mismatch unless the key files are exactly those that the plan names."""
+    planned = {*plan.holders, plan.online}
+    present = {signatory(file) for file in keyring}
+    if differing := sorted(planned ^ present, key=lambda each: (each.name, each.key)):
+        raise Mismatch(
+            "\n".join(
+                f"{each.name}, key {each.key:.16}, is only in {'plan.toml' if each in planned else 'a key file'}"
+                for each in differing
+            ),
+            "Compare plan.toml with holders/ and online.pub, and correct the one that is wrong.",
+        )
+
+
+def _table(entry: Signatory) -> str:
+    return f"name = {_toml(entry.name)}\nkey = {_toml(entry.key)}"
+
+
+def _toml(value: object) -> str:
+    # JSON's text, integer, boolean and list of text are TOML's too, as no text of ours holds a control character.
+    return json.dumps(value, ensure_ascii=False)

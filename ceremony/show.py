@@ -1,0 +1,185 @@
+"""What people read, and read aloud, before they sign: what changes, the digests, and who has signed.
+
+The changes are stated about the repository, not file by file: who signs what, how many must, what is held. Two sets of
+facts are compared, and whatever no fact covers is compared too, so "nothing else changes" is checked and not hoped.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final
+
+from securesystemslib.signer import Signature
+from tuf.api.metadata import Role, Root, Targets
+
+from ceremony.draft import Candidate, Draft
+from ceremony.seal import counts
+from ceremony.trust import Body, RootOfTrust
+from keys import layout
+from keys.counting import Count, Delegator, count_file
+from keys.names import name_of
+
+WIDTH: Final = 72
+LINES: Final = 20
+_TOLD: Final = {"version", "expires", "keys", "keyids", "threshold", "bit_length", "targets", "paths"}
+"""Fields that ``_facts`` tells; the paths of held follow from its pages, or the files were not read (trust.read)."""
+Signatures = Mapping[str, Mapping[str, Signature]]
+
+
+def screens(drafted: Draft, names: Mapping[str, str], signatures: Signatures, now: datetime) -> list[str]:
+    """Everything to be read before signing, in pieces that an 80x24 terminal holds."""
+    changes = [*_heading(drafted), "", *drafted.warnings, *_changes(drafted, names)]
+    files = [*_files(drafted, now), "", *_signatures(drafted, names, signatures)]
+    return [screen for lines in (changes, files) for screen in _paged(lines)]
+
+
+def signature_lines(drafted: Draft, names: Mapping[str, str], signatures: Signatures) -> str:
+    """Who has signed for each delegator, and who is missing."""
+    return "\n".join(_wrapped(_signatures(drafted, names, signatures)))
+
+
+def sealed_lines(result: RootOfTrust, names: Mapping[str, str]) -> str:
+    """Every file of a root of trust, until when it is good and who signed it."""
+    targets = result.newest[layout.TARGETS]
+    asked = [(root, [before, root]) for before, root in pairwise((result.roots[0], *result.roots))]
+    asked += [(targets, [result.roots[-1]])]
+    asked += [(result.newest[role], [targets]) for role in (layout.HELD, layout.BINS)]
+    lines = []
+    for file, delegators in asked:
+        signed = frozenset[str]().union(*(count_file(each.body, file.role, file.data).signed for each in delegators))
+        lines.append(f"{file.name}, until {long_date(file.body.expires)}: {_people(signed, names)}")
+    return "\n".join(_wrapped(lines))
+
+
+def long_date(moment: datetime) -> str:
+    """A date for machines, then for people: neither can be mistaken for another day."""
+    return f"{moment:%Y-%m-%d}, {moment.day} {moment:%B %Y}"
+
+
+def short(keyid: str) -> str:
+    """The first 16 digits of a key id, in fours."""
+    return " ".join(textwrap.wrap(keyid[:16], 4))
+
+
+def _heading(drafted: Draft) -> list[str]:
+    plan = drafted.plan
+    return [
+        f"{plan.name}, {plan.url}",
+        f"Purpose: {plan.purpose or 'none given'}",
+        "REHEARSAL: nobody will trust these files." if plan.rehearsal else "REAL: clients will trust these files.",
+        f"Drafted {long_date(drafted.at)}, {drafted.at:%H:%M} UTC.",
+    ]
+
+
+def _changes(drafted: Draft, names: Mapping[str, str]) -> list[str]:
+    after = _facts(drafted.bodies, names)
+    if drafted.current is None:
+        return ["The first ceremony: there is nothing before it.", *(f"NEW   {fact}" for fact in after)]
+    bodies = {role: file.body for role, file in drafted.current.newest.items()}
+    before = _facts(bodies, names)
+    gone = [f"GONE  {fact}" for fact in before if fact not in after]
+    new = [f"NEW   {fact}" for fact in after if fact not in before]
+    other = [
+        f"OTHER {role}: {_rest(bodies[role])} becomes {_rest(body)}"
+        for role, body in drafted.bodies.items()
+        if _rest(body) != _rest(bodies[role])
+    ]
+    return [*gone, *new, *other, "Nothing else changes."]
+
+
+def _facts(bodies: Mapping[str, Body], names: Mapping[str, str]) -> list[str]:
+    """What a repository's offline files say, one sentence each."""
+    roles = dict(_roles(bodies))
+    facts = [
+        f"{names.get(keyid, 'a former signer')}, key {short(keyid)}, signs "
+        + _listed([role for role, each in roles.items() if keyid in each.keyids])
+        for keyid in dict.fromkeys(keyid for each in roles.values() for keyid in each.keyids)
+    ]
+    rules = {role: f"{each.threshold} of {len(each.keyids)} must sign" for role, each in roles.items()}
+    facts += [
+        f"{rule} {_listed([role for role in rules if rules[role] == rule])}" for rule in dict.fromkeys(rules.values())
+    ]
+    held = bodies[layout.HELD]
+    assert isinstance(held, Targets)
+    facts += [
+        f"nobody can install {name_of(path.split('/')[1])}: held, page {entry.hashes['sha256'][:16]}"
+        for path, entry in held.targets.items()
+    ]
+    return facts
+
+
+def _roles(bodies: Mapping[str, Body]) -> Iterator[tuple[str, Role]]:
+    root, targets, bins = bodies[layout.ROOT], bodies[layout.TARGETS], bodies[layout.BINS]
+    assert isinstance(root, Root) and isinstance(targets, Targets) and isinstance(bins, Targets)
+    assert targets.delegations is not None and targets.delegations.roles is not None
+    assert bins.delegations is not None and bins.delegations.succinct_roles is not None
+    yield from root.roles.items()
+    yield from targets.delegations.roles.items()
+    succinct = bins.delegations.succinct_roles
+    yield f"each of {1 << succinct.bit_length} bins", succinct
+
+
+def _rest(body: Body) -> str:
+    """What ``_facts`` does not tell of a body, as text."""
+    return json.dumps(_untold(body.to_dict()), sort_keys=True)
+
+
+def _untold(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {field: _untold(item) for field, item in value.items() if field not in _TOLD}
+    return [_untold(item) for item in value] if isinstance(value, list) else value
+
+
+def _files(drafted: Draft, now: datetime) -> list[str]:
+    expires = drafted.candidates[0].body.expires
+    lines = [f"To be signed, until {long_date(expires)}, in {(expires.date() - now.date()).days} days:"]
+    for candidate in drafted.candidates:
+        before = drafted.current.newest[candidate.role].body.version if drafted.current else None
+        change = "the first" if before is None else f"after {before}"
+        lines += [f"{candidate.role}, version {candidate.version}, {change}. SHA-256 of what is signed:"]
+        lines += [" " + " ".join(textwrap.wrap(candidate.digest, 8))]
+    unchanged = [role for role in drafted.bodies if role not in {each.role for each in drafted.candidates}]
+    return [*lines, *([f"Not touched: {_listed(unchanged)}."] if unchanged else [])]
+
+
+def _signatures(drafted: Draft, names: Mapping[str, str], signatures: Signatures) -> list[str]:
+    """One sentence for each standing, naming all files that share it."""
+    standings: dict[str, list[str]] = {}
+    for candidate, delegator, count in counts(drafted, signatures):
+        asked = f"asked by {_delegator(candidate, delegator, drafted)}: {_standing(count, names)}"
+        standings.setdefault(asked, []).append(f"{candidate.role} {candidate.version}")
+    return [f"{_listed(files)}, {standing}" for standing, files in standings.items()]
+
+
+def _delegator(candidate: Candidate, delegator: Delegator, drafted: Draft) -> str:
+    label = f"{delegator.type} {delegator.version}"
+    if drafted.current is not None and delegator is drafted.current.root:
+        return f"the old {label}" if len(candidate.delegators) > 1 else label
+    return f"the new {label}" if len(candidate.delegators) > 1 else label
+
+
+def _standing(count: Count, names: Mapping[str, str]) -> str:
+    by = _people(count.signed, names)
+    standing = f"{count.distinct} of {count.threshold} signed" + (f" ({by})" if by else "")
+    if count.met:
+        return f"{standing}: enough."
+    return f"{standing}; {count.missing} missing, of {_people(count.unsigned, names)}."
+
+
+def _people(keyids: frozenset[str], names: Mapping[str, str]) -> str:
+    return ", ".join(sorted(names.get(keyid, f"key {short(keyid)}") for keyid in keyids))
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def _wrapped(lines: list[str]) -> list[str]:
+    return [piece for line in lines for piece in textwrap.wrap(line, WIDTH, subsequent_indent="      ") or [""]]
+
+
+def _paged(lines: list[str]) -> list[str]:
+    wrapped = _wrapped(lines)
+    return ["\n".join(wrapped[start : start + LINES]) for start in range(0, len(wrapped), LINES)]

@@ -1,0 +1,200 @@
+"""What a ceremony leaves behind: a root of trust, read from its files only if every signature in it counts.
+
+    1.root.json … N.root.json    every root there ever was, each signed for the one before it and for itself
+    N.targets.json               signed for root N
+    N.held.json  N.bins.json     signed for those targets
+    targets/simple/…             the pages that held.json lists
+
+It is also where a repository serves them, so the service adds these files as they are.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Targets
+
+from ceremony.errors import BadInput, Mismatch, NotEnough
+from keys import counting, layout, names, page, rules, strict
+from keys.counting import Delegator
+from keys.encoding import compact, sha256
+
+_FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|held|bins)\.json", re.ASCII)
+_PAGES: Final = "targets/"
+Body = Root | Targets
+_ASK: Final = "Do not use these files. Ask the coordinator for the sealed files of the ceremony before."
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFile:
+    """A metadata file: its bytes, and what they say."""
+
+    role: str
+    data: bytes
+    body: Body
+
+    @property
+    def name(self) -> str:
+        return f"{self.body.version}.{self.role}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RootOfTrust:
+    """Every root, the newest file of each role that roots delegate to offline, and the pages of held names by path."""
+
+    roots: tuple[SignedFile, ...]
+    newest: Mapping[str, SignedFile]
+    pages: Mapping[str, bytes]
+
+    @property
+    def root(self) -> Root:
+        """The newest root."""
+        body = self.roots[-1].body
+        assert isinstance(body, Root)
+        return body
+
+    def files(self) -> dict[str, bytes]:
+        """The files by the path at which they lie in ``sealed/``, which is also where a repository serves them."""
+        metadata = {file.name: file.data for file in (*self.roots, *self.newest.values())}
+        return metadata | {page_file(path, data): data for path, data in self.pages.items()}
+
+
+def page_file(path: str, data: bytes) -> str:
+    """Where the page at a target path lies in ``sealed/``."""
+    return _PAGES + names.hashed(path, sha256(data))
+
+
+def read(files: Mapping[str, bytes]) -> RootOfTrust:
+    """The root of trust in these files. BadInput, Mismatch or NotEnough if any of it does not hold; dates are not read.
+
+    Chain of roots and delegations as in the TUF specification, sections 5.3.4 and 5.6.3.
+    """
+    metadata = [_signed_file(path, data) for path, data in files.items() if not path.startswith(_PAGES)]
+    roots = tuple(sorted((file for file in metadata if file.role == layout.ROOT), key=lambda file: file.body.version))
+    if not roots or [file.body.version for file in roots] != list(range(1, len(roots) + 1)):
+        raise BadInput(f"the roots are {[file.name for file in roots]}; they must be 1 to N without a gap", _ASK)
+    delegated = {file.role: file for file in metadata if file.role != layout.ROOT}
+    if len(delegated) != len(layout.OFFLINE) - 1 or len(metadata) != len(roots) + len(delegated):
+        raise BadInput("there must be exactly one file of each of targets, held and bins", _ASK)
+    newest = {layout.ROOT: roots[-1]} | delegated
+    _check_signatures(roots, newest)
+    _check_held(newest[layout.TARGETS].body, newest[layout.HELD].body)
+    return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
+
+
+def pinned_version(trusted: RootOfTrust, name: str, pin: bytes) -> int:
+    """The version of the root in the chain that is the pinned one; Mismatch if the chain does not hold it."""
+    body = parse_body(name, layout.ROOT, pin).to_dict()
+    for root in trusted.roots:
+        if root.body.to_dict() == body:
+            return root.body.version
+    raise Mismatch(
+        f"{name}: your pinned root {body['version']} is not in this chain of roots",
+        "Stop. This is another repository, or somebody shows you another root: call the other holders.",
+    )
+
+
+def body_problems(role: str, body: Body, now: datetime) -> list[str]:
+    """Everything that keys/rules.py has against one of the four bodies."""
+    if isinstance(body, Root):
+        return rules.root_problems(body, now)
+    checks = {
+        layout.TARGETS: rules.targets_problems,
+        layout.HELD: rules.held_problems,
+        layout.BINS: rules.bins_problems,
+    }
+    return checks[role](body, now)
+
+
+def _signed_file(path: str, data: bytes) -> SignedFile:
+    if not (match := _FILE.fullmatch(path)):
+        raise BadInput(f"{path}: not the name of a sealed file", _ASK)
+    version, role = match.groups()
+    body = parse_body(path, role, data)
+    if body.version != int(version):
+        raise Mismatch(f"{path}: holds version {body.version}", _ASK)
+    # Old roots may be expired, so the rules are asked as of the last moment at which the file was good.
+    if problems := body_problems(role, body, body.expires - timedelta(seconds=1)):
+        raise BadInput("\n".join(f"{path}: {problem}" for problem in problems), _ASK)
+    return SignedFile(role, data, body)
+
+
+def parse_body(path: str, role: str, data: bytes) -> Body:
+    """The body of a metadata file in our own form: compact, and saying which role it is for."""
+    try:
+        plain = strict.parse(data)
+        metadata: Metadata[Root] = Metadata.from_bytes(data)
+    except (strict.Malformed, RepositoryError) as error:
+        raise BadInput(f"{path}: not TUF metadata: {error}", _ASK) from None
+    body: object = metadata.signed
+    if not isinstance(body, Root if role == layout.ROOT else Targets) or compact(plain) != data:
+        raise BadInput(f"{path}: not a {role} file as a ceremony writes it", _ASK)
+    assert isinstance(body, Root | Targets)
+    # targets, held and bins have one type and the same signers: without this, one could be served for another.
+    if role != layout.ROOT and (said := body.unrecognized_fields.get(layout.ROLE_FIELD)) != role:
+        raise Mismatch(f"{path}: says it is {said!r:.40}, not {role}", _ASK)
+    return body
+
+
+def _check_signatures(roots: tuple[SignedFile, ...], newest: Mapping[str, SignedFile]) -> None:
+    before = roots[0]
+    for root in roots:
+        require(before.body, root)
+        require(root.body, root)
+        before = root
+    require(newest[layout.ROOT].body, newest[layout.TARGETS])
+    require(newest[layout.TARGETS].body, newest[layout.HELD])
+    require(newest[layout.TARGETS].body, newest[layout.BINS])
+
+
+def require(delegator: Delegator, file: SignedFile) -> None:
+    """NotEnough unless ``file`` is signed for ``delegator``, by our own count and by python-tuf's."""
+    count = counting.count_file(delegator, file.role, file.data)
+    if not count.met:
+        raise NotEnough(
+            f"{file.name}: signed by {count.distinct} of {count.threshold} keys that {delegator.type} "
+            f"{delegator.version} asks for",
+            _ASK,
+        )
+    metadata: Metadata[Root] = Metadata.from_bytes(file.data)
+    delegator.verify_delegate(file.role, metadata.signed_bytes, metadata.signatures)
+
+
+def _check_held(targets: Body, held: Body) -> None:
+    # A name with a page but without its paths would be left to the online key, whatever the page says.
+    assert isinstance(targets, Targets) and targets.delegations is not None and targets.delegations.roles is not None
+    assert isinstance(held, Targets)
+    if sorted(targets.delegations.roles[layout.HELD].paths or ()) != held_paths(held.targets):
+        raise Mismatch("targets.json does not hand to held exactly the names that held.json lists", _ASK)
+
+
+def held_paths(pages: Iterable[str]) -> list[str]:
+    """The patterns by which ``targets`` hands the names of these pages to ``held``, in order."""
+    named = [names.name_of(path.split("/")[1]) for path in pages]
+    return sorted(pattern for name in named for pattern in layout.held_paths(name))
+
+
+def _pages(held: Body, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    assert isinstance(held, Targets)
+    listed = {_PAGES + names.hashed(path, entry.hashes["sha256"]): path for path, entry in held.targets.items()}
+    present = {path for path in files if path.startswith(_PAGES)}
+    if differing := sorted(present ^ listed.keys()):
+        raise Mismatch(f"{differing[0]}: the pages are not exactly those that held.json lists", _ASK)
+    pages = {path: files[stored] for stored, path in listed.items()}
+    for path, data in pages.items():
+        if page.target_entry(data) != held.targets[path].to_dict():
+            raise Mismatch(f"{path}: is not the page that held.json lists", _ASK)
+        _check_page(path, data)
+    return pages
+
+
+def _check_page(path: str, data: bytes) -> None:
+    try:
+        state = page.parse(data)
+    except page.InvalidPage as error:
+        raise BadInput(f"{path}: {error}", _ASK) from None
+    if names.page_path(state.name) != path or state.state != "prohibited":
+        raise Mismatch(f"{path}: is the page of {state.name}, which is {state.state}", _ASK)
