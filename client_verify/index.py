@@ -1,0 +1,248 @@
+"""The verified index on 127.0.0.1: a simple repository API (PEP 503, 691, 714) made only of verified answers.
+
+Nothing may be cached by an installer: with ``max-age`` uv, poetry and pdm install a revoked file without asking. No
+request is passed on: every answer is made here, and a file is served only when all of it is verified.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, BinaryIO, Final
+from wsgiref.util import FileWrapper
+
+import waitress
+from waitress import wasyncore
+
+from client_verify import verdict
+from client_verify.answers import ProvenAbsent
+from client_verify.blobs import Blobs, Content
+from client_verify.refusals import Refused
+from client_verify.report import Report
+from client_verify.session import Session
+from keys import names, page, strict
+from keys.encoding import compact
+from keys.state import File, NameState
+
+LOOPBACK: Final = "127.0.0.1"
+_JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
+_HTML: Final = "text/html; charset=utf-8"
+_THREADS: Final = 16  # uv opens seven connections; a thread waits for its upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What of a WSGI environ matters: ``target`` is as the client wrote it, ``path`` is decoded."""
+
+    method: str
+    target: str
+    path: str
+    host: str
+    port: str
+    accept: str
+
+    @classmethod
+    def of(cls, environ: dict[str, Any]) -> "Request":
+        get = environ.get
+        return cls(
+            environ["REQUEST_METHOD"],
+            environ["REQUEST_URI"],
+            environ["PATH_INFO"],
+            get("HTTP_HOST", ""),
+            environ["SERVER_PORT"],
+            get("HTTP_ACCEPT", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; ``reason`` is the only part of a refusal that pip shows, ``body`` the one that uv shows."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: BinaryIO
+
+
+class NotServed(Exception):
+    """A request that is no question about a package: it is answered, and not recorded."""
+
+    def __init__(self, status: HTTPStatus, detail: str, *headers: tuple[str, str]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+class Index:
+    """The WSGI application over one session. ``report`` learns of every refusal."""
+
+    def __init__(self, session: Session, blobs: Blobs, report: Report) -> None:
+        self._session = session
+        self._blobs = blobs
+        self._report = report
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request.of(environ)
+        response = self.respond(request)
+        length = response.body.seek(0, os.SEEK_END)
+        response.body.seek(0)
+        headers = [*response.headers, ("Content-Length", str(length)), ("Cache-Control", "no-store")]
+        start_response(f"{response.status} {response.reason}", headers)
+        if request.method == "HEAD":
+            response.body.close()
+            return []
+        return FileWrapper(response.body, 1 << 16)
+
+    def respond(self, request: Request) -> Response:
+        """The answer to a request; what it refuses is in the report."""
+        try:
+            _check(request)
+            return self._answer(request)
+        except Refused as refused:
+            self._report.refuse(request.target.strip("/")[:200], refused.code, refused.detail)
+            kind = refused.kind
+            return _problem(kind.status, kind.title, refused.detail, f"tallystick:{refused.code}")
+        except NotServed as error:
+            return _problem(error.status, error.status.phrase, error.detail, "about:blank", *error.headers)
+
+    def _answer(self, request: Request) -> Response:
+        match request.path.split("/"):
+            case ["", "simple", name, ""]:
+                if (normal := _normalised(name)) != name:
+                    raise _moved(normal)
+                return self._page(name, request.accept)
+            case ["", "simple", name]:
+                raise _moved(_normalised(name))
+            case ["", "packages", name, filename]:
+                return self._file(_normalised(name), filename)
+        raise NotServed(HTTPStatus.NOT_FOUND, "this index serves /simple/NAME/ and the files that are listed there")
+
+    def _page(self, name: str, accept: str) -> Response:
+        state = self._state(name)
+        if (refused := verdict.of_name(state)) is not None:
+            # Answered with an empty list all the same: an error on a page is shown by no installer but uv.
+            self._report.refuse(f"simple/{name}", refused.code, refused.sentence)
+        listing = _listing(state)
+        if any(kind in accept for kind in _JSON):
+            return _ok(page.MEDIA_TYPE, compact(listing), ("Vary", "Accept"))
+        return _ok(_HTML, _html(listing), ("Vary", "Accept"))
+
+    def _file(self, name: str, filename: str) -> Response:
+        state = self._state(name)
+        bare = filename.removesuffix(".metadata")
+        file = self._admitted(state, bare)
+        content = _content(self._session.pin.url, name, file)
+        if filename != bare:
+            content = _metadata(content, file)
+        return Response(200, "OK", (("Content-Type", "application/octet-stream"),), self._blobs.open(content))
+
+    def _state(self, name: str) -> NameState:
+        answer = self._session.page(name)
+        if isinstance(answer, ProvenAbsent):
+            refused = verdict.of_absence(answer)
+            raise Refused(refused.code, refused.sentence)
+        return answer.state
+
+    def _admitted(self, state: NameState, filename: str) -> File:
+        match verdict.of_file(state, filename):
+            case verdict.Refuse(code, sentence):
+                raise Refused(code, sentence)
+            case verdict.Warn(sentence):
+                self._report.warn(sentence)
+        found = state.file(filename)
+        assert found is not None, "a file that is not listed is refused above"
+        return found[1]
+
+
+@contextmanager
+def serving(index: Index) -> Iterator[str]:
+    """The index on a free port of 127.0.0.1 for the time of a ``with`` block; gives its address."""
+    sockets: dict[int, Any] = {}
+    # No Server header, and one map of sockets to close: waitress has no way to stop of its own.
+    server = waitress.create_server(index, map=sockets, host=LOOPBACK, port=0, threads=_THREADS, ident=None)
+    thread = threading.Thread(target=server.run, name="index", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.effective_port}"
+    finally:
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
+        thread.join()
+        server.task_dispatcher.shutdown()
+
+
+def _check(request: Request) -> None:
+    if request.method == "CONNECT" or not request.target.startswith("/"):
+        # The installer takes us for its proxy: it is on its way to somewhere else (RFC 9112 section 3.2).
+        raise Refused("bypass", f"the installer asked for {request.target:.200}, which is not in the verified index")
+    if request.host not in (f"{LOOPBACK}:{request.port}", f"localhost:{request.port}"):
+        # A web page whose own name was pointed at 127.0.0.1 must not read from here.
+        raise NotServed(HTTPStatus.MISDIRECTED_REQUEST, "the Host header does not name this index")
+    if request.method not in ("GET", "HEAD"):
+        raise NotServed(HTTPStatus.METHOD_NOT_ALLOWED, "this index can only be read", ("Allow", "GET, HEAD"))
+
+
+def _normalised(name: str) -> str:
+    try:
+        return names.normalise(name)
+    except names.InvalidName as error:
+        raise NotServed(HTTPStatus.NOT_FOUND, str(error)) from None
+
+
+def _moved(name: str) -> NotServed:
+    return NotServed(HTTPStatus.MOVED_PERMANENTLY, "the page of this name", ("Location", f"/simple/{name}/"))
+
+
+def _content(url: str, name: str, file: File) -> Content:
+    own = f"{url}/targets/{names.hashed(names.file_path(name, file.filename), file.sha256)}"
+    return Content(file.filename, file.url or own, file.sha256, file.size)
+
+
+def _metadata(content: Content, file: File) -> Content:
+    if file.core_metadata is None:
+        raise NotServed(HTTPStatus.NOT_FOUND, f"{file.filename} has no signed core metadata")
+    return Content(f"{content.what}.metadata", f"{content.url}.metadata", file.core_metadata, None)
+
+
+def _listing(state: NameState) -> dict[str, Any]:
+    """The signed page without our own part, every file at our own address."""
+    listing = strict.parse(page.render(state))
+    assert isinstance(listing, dict), "a page is an object"
+    del listing["_state"]
+    for file in listing["files"]:
+        file["url"] = f"../../{names.file_path(state.name, file['filename'])}"
+    return listing
+
+
+def _html(listing: dict[str, Any]) -> bytes:
+    lines = "".join(_anchor(file) for file in listing["files"])
+    head = '<meta name="pypi:repository-version" content="1.0">'
+    return f"<!DOCTYPE html><html><head>{head}</head><body>\n{lines}</body></html>\n".encode()
+
+
+def _anchor(file: dict[str, Any]) -> str:
+    attributes = {"href": f"{file['url']}#sha256={file['hashes']['sha256']}"}
+    if "requires-python" in file:
+        attributes["data-requires-python"] = file["requires-python"]
+    if "core-metadata" in file:
+        # PEP 714: the older name is for installers that came before it.
+        attributes["data-core-metadata"] = f"sha256={file['core-metadata']['sha256']}"
+        attributes["data-dist-info-metadata"] = attributes["data-core-metadata"]
+    if file["yanked"]:
+        attributes["data-yanked"] = "" if file["yanked"] is True else file["yanked"]
+    written = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
+    return f"<a{written}>{escape(file['filename'])}</a><br>\n"
+
+
+def _ok(kind: str, body: bytes, *headers: tuple[str, str]) -> Response:
+    return Response(200, "OK", (("Content-Type", kind), *headers), BytesIO(body))
+
+
+def _problem(status: int, title: str, detail: str, kind: str, *headers: tuple[str, str]) -> Response:
+    """A refusal in the form of RFC 9457."""
+    body = compact({"type": kind, "title": title, "status": int(status), "detail": detail})
+    return Response(status, title, (("Content-Type", "application/problem+json"), *headers), BytesIO(body))

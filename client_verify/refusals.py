@@ -1,0 +1,203 @@
+"""What the client refuses: one table from each kind of refusal to its exit code, HTTP status and words.
+
+Exit codes: 0 done; 1 the installer's own failure; 2 usage or configuration; the rest is in ``KINDS``.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, Literal
+
+USAGE: Final = 2
+"""The exit code of a command that could not begin: nothing was asked of any repository."""
+
+Code = Literal[
+    "rollback",
+    "expired",
+    "invalid",
+    "swapped",
+    "incomplete",
+    "mismatch",
+    "contradiction",
+    "prohibited",
+    "placeholder",
+    "reserved",
+    "vacant",
+    "quarantined",
+    "unpublished",
+    "new-generation",
+    "absent",
+    "unknown-version",
+    "unknown-file",
+    "unreachable",
+    "bypass",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of refusal. ``title`` is short ASCII, because as HTTP reason phrase it is all that pip shows."""
+
+    exit: int
+    status: HTTPStatus
+    title: str
+    explanation: str
+
+
+# 409 for broken trust, 403 for what the signed state forbids, 404 only for what is proven absent. Never 500, 502 or
+# 503: pip and uv retry those and then drop the reason.
+KINDS: Final[dict[Code, Kind]] = {
+    "rollback": Kind(
+        3,
+        HTTPStatus.CONFLICT,
+        "rollback attack detected",
+        "The repository served signed metadata that is older than what this machine has already verified. Somebody "
+        "between you and the registry may be hiding a yank, a removal or a fix. Try another network or mirror; if it "
+        "stays, tell the registry. Do not delete the local state to make it go away: it is what noticed.",
+    ),
+    "expired": Kind(
+        4,
+        HTTPStatus.CONFLICT,
+        "metadata expired (freeze)",
+        "The newest signed metadata that the repository serves is past its date. Either the registry has stopped "
+        "signing, or somebody keeps new metadata from you (a freeze attack), or the clock of this machine is wrong. "
+        "Check the clock first, then another network, then ask the registry.",
+    ),
+    "invalid": Kind(
+        5,
+        HTTPStatus.CONFLICT,
+        "metadata not valid",
+        "A metadata file or page is not signed by enough different keys, or is not of the form that it must have. "
+        "It was not used. A damaged mirror or proxy can cause it, and so can an attack.",
+    ),
+    "swapped": Kind(
+        5,
+        HTTPStatus.CONFLICT,
+        "metadata file swapped",
+        "The repository answered with a validly signed file other than the one that was asked for: another bin, or "
+        "another version of it. With it a mirror could make a project seem not to exist. Try another mirror.",
+    ),
+    "incomplete": Kind(
+        5,
+        HTTPStatus.CONFLICT,
+        "absence not proven",
+        "The search ended before it reached the one file that may speak for this name, so nothing can be said about "
+        "it: neither that it exists nor that it does not. Absence counts only when that file was read and verified.",
+    ),
+    "mismatch": Kind(
+        6,
+        HTTPStatus.CONFLICT,
+        "bytes do not match signed hash",
+        "The bytes that arrived are not the bytes that the registry signed (their SHA-256 or size differs). They were "
+        "thrown away. A damaged cache or mirror can cause it, and so can an attack.",
+    ),
+    "contradiction": Kind(
+        6,
+        HTTPStatus.CONFLICT,
+        "registry contradicts itself",
+        "What the registry signs now takes back something that it signed before and that can never change: the bytes "
+        "of a file, the record of a removal, an order of events. Its online key may be stolen. Both signed documents "
+        "are kept on this machine as evidence; show them to the registry.",
+    ),
+    "prohibited": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "name is prohibited",
+        "The registry has signed that nothing may be installed under this name. Check its spelling.",
+    ),
+    "placeholder": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "name is held after removal",
+        "The project was removed and the registry keeps its name empty, so that nobody else can publish under it.",
+    ),
+    "reserved": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "name is reserved",
+        "The name is kept for somebody who has not published anything yet.",
+    ),
+    "vacant": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "name is vacant",
+        "The name was reserved once and is free again. There is nothing to install under it.",
+    ),
+    "quarantined": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "project is quarantined",
+        "The registry suspects the project and allows no installation until it has decided. Do not fetch the files "
+        "from elsewhere meanwhile; if an earlier version is installed, watch the registry's verdict.",
+    ),
+    "unpublished": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "release was removed",
+        "The release was removed and left a signed record of it. Its version number is never used again. "
+        "Choose another version; `tallystick show NAME` lists them.",
+    ),
+    "new-generation": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "name has a new holder",
+        "The name has passed to a holder unrelated to the one whose releases this machine has seen. What is published "
+        "now is another project. If that is what you want, run again with --accept-new-generation NAME.",
+    ),
+    "absent": Kind(
+        7,
+        HTTPStatus.NOT_FOUND,
+        "name is not in the registry",
+        "The signed metadata proves that the registry knows no such name. Check its spelling. A name that was "
+        "published a moment ago appears with the next snapshot.",
+    ),
+    "unknown-version": Kind(
+        7,
+        HTTPStatus.NOT_FOUND,
+        "version is not signed",
+        "The signed state of the project lists no such version. A version that was published a moment ago appears "
+        "with the next snapshot.",
+    ),
+    "unknown-file": Kind(
+        7,
+        HTTPStatus.NOT_FOUND,
+        "file is not signed",
+        "The signed state of the project lists no such file. It may come from another registry, or have been "
+        "published a moment ago: then it appears with the next snapshot.",
+    ),
+    "unreachable": Kind(
+        8,
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "repository cannot be reached",
+        "The repository did not answer, or not with the file that was asked for. Nothing was installed unverified "
+        "instead. Check the network and the address (`tallystick trust list`).",
+    ),
+    "bypass": Kind(
+        9,
+        HTTPStatus.FORBIDDEN,
+        "request past the verified index",
+        "The installer tried to fetch something from elsewhere than the verified repository: an extra index, a direct "
+        "URL, a git dependency or a lock file with other addresses. Remove it, or install it in a separate step "
+        "that you trust for other reasons.",
+    ),
+}
+
+
+class ClientError(Exception):
+    """Anything this client says no to."""
+
+
+class Usage(ClientError):
+    """The command or its configuration is wrong; no repository was asked."""
+
+
+class Refused(ClientError):
+    """Nothing of this may be used. ``detail`` is a sentence or two with the values that differ."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(f"{KINDS[code].title}: {detail}")
+        self.code = code
+        self.detail = detail
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.code]

@@ -1,0 +1,230 @@
+"""One session with a repository: a snapshot is verified once, and every question is answered out of it.
+
+Transport stands before python-tuf's Updater; after it come the checks of client_verify.trusted, the page, and what
+this machine remembers of the name. Verify, then use, then store.
+"""
+
+import fcntl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Protocol
+
+from tuf.api.exceptions import DownloadError, RepositoryError
+from tuf.api.metadata import TargetFile
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
+
+from client_verify import diagnosis
+from client_verify.answers import Answer, Found, ProvenAbsent
+from client_verify.memory import Memory, Remembered
+from client_verify.refusals import Refused
+from client_verify.transport import Overheard
+from client_verify.trust import Pin
+from client_verify.trusted import Trusted
+from keys import layout, names, page, state, succession
+from keys.encoding import sha256
+from keys.times import moment, stamp
+
+STALE: Final = timedelta(hours=24)
+
+
+class MakeUpdater(Protocol):
+    """How an Updater comes to be: python-tuf's class itself, or in tests one that lives at another time."""
+
+    def __call__(
+        self,
+        metadata_dir: str,
+        metadata_base_url: str,
+        *,
+        target_base_url: str,
+        fetcher: FetcherInterface,
+        bootstrap: bytes,
+    ) -> Updater: ...
+
+
+def data_directory(data: Path, pin: Pin) -> Path:
+    """Where a repository's verified state lies: another address is another repository."""
+    return data / f"{pin.name}-{sha256(pin.url.encode())[:16]}"
+
+
+class Session:
+    """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
+
+    ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite`` and
+    ``lock``. Safe for several threads, and for several processes on one directory. ``accepted`` names the projects
+    whose new holder the person at the terminal has accepted.
+    """
+
+    def __init__(
+        self,
+        pin: Pin,
+        directory: Path,
+        fetcher: FetcherInterface,
+        clock: Callable[[], datetime],
+        accepted: frozenset[str] = frozenset(),
+        make_updater: MakeUpdater = Updater,
+    ) -> None:
+        self.pin = pin
+        self.fetcher = fetcher
+        self._clock = clock
+        self._accepted = accepted
+        self._make_updater = make_updater
+        self._metadata = directory / "metadata"
+        self._metadata.mkdir(parents=True, exist_ok=True)
+        self._lock_file = directory / "lock"
+        self._threads = threading.Lock()
+        self._memory = Memory(directory / "memory.sqlite")
+        with self._alone():
+            self._refresh()
+
+    @property
+    def trusted(self) -> Trusted:
+        return self._trusted
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know although nothing is refused."""
+        return [*self._rehearsal(), *self._stale()]
+
+    def page(self, name: str) -> Answer:
+        """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
+        with self._alone():
+            remembered = self._memory.recall(name)
+            if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
+                self._refresh()  # another process of ours has seen a newer snapshot; an old one may not contradict it
+            self._check_dates()
+            if name not in self._answers:
+                self._answers[name] = self._ask(name, remembered)
+            return self._answers[name]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Threads first, then processes: python-tuf allows one Updater at a time on a metadata directory."""
+        with self._threads, self._lock_file.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _refresh(self) -> None:
+        self._overheard = Overheard(self.fetcher)
+        try:
+            updater = self._make_updater(
+                str(self._metadata),
+                f"{self.pin.url}/metadata",
+                target_base_url=f"{self.pin.url}/targets",
+                fetcher=self._overheard,
+                bootstrap=self.pin.root,
+            )
+            updater.refresh()
+        except (RepositoryError, DownloadError) as error:
+            raise diagnosis.of_metadata(error, self._scene()) from error
+        self._trusted = Trusted(self._metadata, self.pin.root, self._clock())
+        self._updater = updater
+        self._answers: dict[str, Answer] = {}
+
+    def _ask(self, name: str, before: Remembered | None) -> Answer:
+        path = names.page_path(name)
+        target = self._target(path)
+        role, delegate = self._trusted.responsible(path)
+        if delegate.targets.get(path) != target:
+            raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
+        if target is None:
+            return self._absent(name, before)
+        data = self._page_bytes(name, target, before)
+        found = Found(_parsed(name, data))
+        if role == layout.HELD:
+            _check_held(found.state)
+        else:
+            self._follow(name, before, found.state, data)
+            self._memory.remember(name, self._remembered(data))
+        return found
+
+    def _target(self, path: str) -> TargetFile | None:
+        try:
+            return self._updater.get_targetinfo(path)
+        except (RepositoryError, DownloadError) as error:
+            raise diagnosis.of_metadata(error, self._scene()) from error
+
+    def _absent(self, name: str, before: Remembered | None) -> ProvenAbsent:
+        snapshot, timestamp = self._trusted.snapshot, self._trusted.timestamp
+        if before is not None:
+            self._contradiction(name, before, b"", "its page vanished, and a name never leaves the registry")
+        return ProvenAbsent(name, snapshot.version, min(snapshot.expires, timestamp.expires))
+
+    def _page_bytes(self, name: str, target: TargetFile, before: Remembered | None) -> bytes:
+        if before is not None and target.hashes.get("sha256") == sha256(before.page):
+            return before.page
+        with TemporaryDirectory() as private:
+            try:
+                file = self._updater.download_target(target, str(Path(private, "page")))
+            except (RepositoryError, DownloadError) as error:
+                raise diagnosis.of_content(error, self._scene(), f"the page of {name}") from error
+            return Path(file).read_bytes()
+
+    def _follow(self, name: str, before: Remembered | None, after: state.NameState, data: bytes) -> None:
+        if clashes := succession.new_files_clash(after):
+            raise Refused("contradiction", f"{name}: {clashes[0].sentence}")
+        if before is None:
+            return
+        if broken := succession.broken_promises(before.state, after):
+            self._contradiction(name, before, data, "; ".join(promise.sentence for promise in broken))
+        if after.generation > before.state.generation and name not in self._accepted:
+            raise Refused(
+                "new-generation",
+                f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "
+                f"generation {before.state.generation} on {before.verified_at}",
+            )
+
+    def _contradiction(self, name: str, before: Remembered, after: bytes, why: str) -> None:
+        snapshot = self._trusted.snapshot.version
+        self._memory.keep_evidence(name, before.page, after, snapshot, stamp(self._clock()))
+        raise Refused(
+            "contradiction",
+            f"{name}: {why}. This machine verified the earlier state on {before.verified_at} "
+            f"(snapshot {before.snapshot}); the repository now serves snapshot {snapshot}",
+        )
+
+    def _remembered(self, data: bytes) -> Remembered:
+        return Remembered(data, self._trusted.snapshot.version, stamp(self._clock()))
+
+    def _check_dates(self) -> None:
+        # An Updater judges expiry by the moment it was made; a long session would never see a date pass.
+        for role in (self._trusted.timestamp, self._trusted.snapshot):
+            if role.is_expired(self._clock()):
+                raise Refused("expired", f"{role.type} version {role.version} was valid until {stamp(role.expires)}")
+
+    def _scene(self) -> diagnosis.Scene:
+        return diagnosis.Scene(self.pin.name, self._metadata, self._overheard.last, self._clock())
+
+    def _rehearsal(self) -> list[str]:
+        return [f'repository "{self.pin.name}" is a rehearsal: trust nothing from it'] if self.pin.is_rehearsal else []
+
+    def _stale(self) -> list[str]:
+        signed_at = self._trusted.timestamp.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
+        try:
+            age = self._clock() - moment(str(signed_at))
+        except ValueError:
+            return []
+        if age <= STALE:
+            return []
+        return [f'repository "{self.pin.name}" has signed nothing new since {signed_at}; it may be kept from you']
+
+
+def _parsed(name: str, data: bytes) -> state.NameState:
+    try:
+        found = page.parse(data)
+    except page.InvalidPage as error:
+        raise Refused("invalid", f"the page of {name}: {error}") from None
+    if found.name != name:
+        raise Refused("invalid", f"the page of {name} is one of {found.name}")
+    return found
+
+
+def _check_held(held: state.NameState) -> None:
+    # The ceremony holds a name so that nobody can publish under it; what it says is no state of the registry's, so it
+    # is neither compared with the memory nor kept in it.
+    if next(state.installable(held), None) is not None:
+        raise Refused("invalid", f"{held.name} is held, and yet its page lists files")

@@ -1,0 +1,123 @@
+"""The metadata that python-tuf has just verified, read again from its directory and checked for what it does not ask.
+
+python-tuf counts one key under two ids twice; it cannot tell bins of equal version apart; and it answers None alike
+when a path is not listed and when its walk was cut off. Here every signature is counted again by distinct keys, every
+bin must be the one it says it is, and the one role that may speak for a path is known by name.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from client_verify.refusals import Refused
+from keys import counting, layout, rules
+
+S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
+
+
+class Trusted:
+    """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
+
+    ``directory`` is python-tuf's; ``pinned`` the first root; ``now`` the instant dates are judged by.
+    """
+
+    def __init__(self, directory: Path, pinned: bytes, now: datetime) -> None:
+        self._directory = directory
+        self._now = now
+        self.root = self._root_chain(pinned)
+        self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
+        self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
+        self.targets = self._top(layout.TARGETS, Targets)
+        _require(rules.targets_problems(self.targets, now))
+        self._delegated: dict[str, Targets] = {}
+
+    def responsible(self, path: str) -> tuple[str, Targets]:
+        """The one role that may speak for a target path, and its file.
+
+        Refused as ``incomplete`` unless that file is here in the version that the snapshot lists, so that what it
+        does not list is proven absent.
+        """
+        if layout.is_held(self.targets, path):
+            return layout.HELD, self._delegate(self.targets, layout.HELD)
+        bins = self._delegate(self.targets, layout.BINS)
+        _require(rules.bins_problems(bins, self._now))
+        role = layout.responsible_role(self.targets, bins, path)
+        delegate = self._delegate(bins, role)
+        _check_bin(role, delegate)
+        return role, delegate
+
+    def _delegate(self, delegator: Targets, role: str) -> Targets:
+        # Kept once read: another process may replace the file by that of a newer snapshot at any time.
+        if role not in self._delegated:
+            self._delegated[role] = self._read_delegate(delegator, role)
+        return self._delegated[role]
+
+    def _read_delegate(self, delegator: Targets, role: str) -> Targets:
+        listed = self.snapshot.meta.get(f"{role}.json")
+        try:
+            data = (self._directory / f"{role}.json").read_bytes()
+        except FileNotFoundError:
+            raise Refused("incomplete", f"{role} may speak for this name, and its file was never reached") from None
+        delegate = _parsed(Targets, data)
+        if listed is None or delegate.version != listed.version:
+            version = None if listed is None else listed.version
+            raise Refused(
+                "incomplete",
+                f"{role} may speak for this name; the snapshot lists its version {version}, and what was reached "
+                f"is version {delegate.version}",
+            )
+        _check_count(delegator, role, data)
+        return delegate
+
+    def _root_chain(self, pinned: bytes) -> Root:
+        # The specification asks the old root's keys and the new one's for every step (5.3.4, 5.3.5).
+        root = _parsed(Root, pinned)
+        _check_count(root, layout.ROOT, pinned)
+        newest = _parsed(Root, (self._directory / "root.json").read_bytes()).version
+        for version in range(root.version + 1, newest + 1):
+            data = (self._directory / "root_history" / f"{version}.root.json").read_bytes()
+            follower = _parsed(Root, data)
+            _check_count(root, layout.ROOT, data)
+            _check_count(follower, layout.ROOT, data)
+            root = follower
+        return root
+
+    def _top(self, role: str, kind: type[S]) -> S:
+        data = (self._directory / f"{role}.json").read_bytes()
+        _check_count(self.root, role, data)
+        return _parsed(kind, data)
+
+
+def _parsed(kind: type[S], data: bytes) -> S:
+    try:
+        signed = Metadata[S].from_bytes(data).signed
+    except RepositoryError as error:
+        raise Refused("invalid", f"metadata cannot be read: {error}") from None
+    if not isinstance(signed, kind):
+        raise Refused("invalid", f"a file of type {signed.type} lies where {kind.type} belongs")
+    return signed
+
+
+def _check_count(delegator: Root | Targets, role: str, data: bytes) -> None:
+    try:
+        count = counting.count_file(delegator, role, data)
+    except ValueError as error:
+        raise Refused("invalid", f"{role}: {error}") from None
+    if not count.met:
+        raise Refused("invalid", f"{role} is signed by {count.distinct} different keys; {count.threshold} are needed")
+
+
+def _check_bin(role: str, delegate: Targets) -> None:
+    named = delegate.unrecognized_fields.get(layout.ROLE_FIELD)
+    if named != role:
+        raise Refused("swapped", f"asked for {role}; the file served for it calls itself {named!r:.40}")
+    if delegate.version % layout.BIN_STRIDE != layout.bin_number(role):
+        raise Refused("swapped", f"version {delegate.version} cannot be one of {role}")
+
+
+def _require(problems: list[str]) -> None:
+    if problems:
+        raise Refused("invalid", "; ".join(problems))

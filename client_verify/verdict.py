@@ -1,0 +1,151 @@
+"""May this be installed? From a verified state to install, warn or refuse, with one sentence for a person.
+
+The precedence is that of keys.state.installable: prohibited, placeholder, reserved, vacant > quarantine > removed
+release > yanked > ok. A sentence says what, why, since when, and what to do.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+from client_verify.answers import ProvenAbsent
+from client_verify.refusals import Code
+from keys.state import ActorClass, Mark, NameState, Release
+from keys.times import stamp
+
+BY: Final[dict[ActorClass, str]] = {
+    "owner": "its owner",
+    "moderator": "a moderator",
+    "admin": "an administrator",
+    "support": "the registry's support",
+    "system": "the registry",
+    "clock": "the registry, by rule",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Nothing speaks against it."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """It may be installed by who asks for exactly this version, knowing the sentence (PEP 592)."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It must not be installed."""
+
+    code: Code
+    sentence: str
+
+
+Verdict = Install | Warn | Refuse
+
+
+def of_absence(absent: ProvenAbsent) -> Refuse:
+    """A name that the registry does not know."""
+    return Refuse(
+        "absent",
+        f"{absent.name} is not known to the registry: proven by snapshot {absent.snapshot}, "
+        f"valid until {stamp(absent.expires)}",
+    )
+
+
+def of_name(state: NameState) -> Refuse | None:
+    """Why nothing of this name may be installed, if that is so."""
+    who = state.name
+    match state.state:
+        case "prohibited":
+            return Refuse("prohibited", f"{who} is prohibited {_since(state.since)}. Check the spelling of the name")
+        case "placeholder":
+            return Refuse("placeholder", f"{who} was removed and its name is kept empty {_since(state.since)}")
+        case "reserved":
+            assert state.reservation is not None
+            holder = f" for {state.reservation.holder}" if state.reservation.holder else ""
+            until = state.reservation.expires_at[:10]
+            return Refuse("reserved", f"{who} is reserved{holder} until {until}; nothing is published yet")
+        case "vacant":
+            return Refuse("vacant", f"{who} is vacant {_since(state.since)}; nothing is published under it")
+        case "registered" if state.quarantine is not None:
+            return Refuse(
+                "quarantined",
+                f"{who} is quarantined {_since(state.quarantine)}. Wait for the registry's decision and do not fetch "
+                "it from elsewhere",
+            )
+    return None
+
+
+def of_version(state: NameState, text: str) -> Verdict:
+    """A version as a person wrote it: any spelling of it (PEP 440)."""
+    if (refused := of_name(state)) is not None:
+        return refused
+    release = next((release for release in state.releases if _same(release.version, text)), None)
+    if release is None:
+        return Refuse("unknown-version", f"{state.name} has no version {text}. {_instead(state)}")
+    return _of_release(state, release)
+
+
+def of_file(state: NameState, filename: str) -> Verdict:
+    """A file by its name."""
+    if (refused := of_name(state)) is not None:
+        return refused
+    found = state.file(filename)
+    if found is None:
+        return Refuse("unknown-file", f"{filename} is not a file of {state.name} that the registry has signed")
+    return _of_release(state, found[0])
+
+
+def newest(state: NameState) -> str | None:
+    """The newest version that may be installed and is not yanked, if there is one."""
+    versions = [release.version for release in state.releases if release.state == "published" and not release.yank]
+    return max(filter(_readable, versions), key=Version, default=None)
+
+
+def _of_release(state: NameState, release: Release) -> Verdict:
+    what = f"{state.name} {release.version}"
+    if release.removed is not None:
+        return Refuse("unpublished", f"{what} was {release.state} {_on(release.removed)}. {_instead(state)}")
+    if release.yank is not None:
+        security = " for security" if release.yank.kind == "security" else ""
+        return Warn(f"{what} is yanked{security} {_since(release.yank.mark)}. {_instead(state)}")
+    return Install(f"{what} was published {release.published_at[:10]}")
+
+
+def _since(mark: Mark) -> str:
+    return f"since {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
+
+
+def _on(mark: Mark) -> str:
+    return f"on {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
+
+
+def _why(mark: Mark) -> str:
+    if mark.reason is None:
+        return ", no reason given"
+    return f": {mark.reason.text or mark.reason.code}"
+
+
+def _instead(state: NameState) -> str:
+    version = newest(state)
+    return f"The newest version to install is {version}" if version else "No version of it can be installed"
+
+
+def _same(ours: str, theirs: str) -> bool:
+    if not (_readable(ours) and _readable(theirs)):
+        return ours == theirs
+    return Version(ours) == Version(theirs)
+
+
+def _readable(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""A world with a repository on paper and a client outside: in memory for the checks, over loopback for installers."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuf.api.exceptions import DownloadError, DownloadHTTPError
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
+
+from client_verify.session import MakeUpdater, Session
+from client_verify.trust import Pin
+from tests import paper
+
+URL = "http://registry.test"
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+
+
+class PaperFetcher(FetcherInterface):
+    """Serves a dict. Anything that is not there is a 404; ``broken`` makes every request fail."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.asked: list[str] = []
+        self.broken = False
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = url.removeprefix(f"{URL}/")
+        self.asked.append(path)
+        if self.broken:
+            raise DownloadError(f"{url}: connection refused")
+        if path not in self.files:
+            raise DownloadHTTPError(f"{url}: HTTP status 404", 404)
+        return iter([self.files[path]])
+
+
+def updater_at(clock: Callable[[], datetime], **settings: Any) -> MakeUpdater:
+    """python-tuf's Updater, living at the world's time.
+
+    It reads the machine's clock when it is made and takes no other; this one place pokes it.
+    """
+
+    def make(*places: str, **arguments: Any) -> Updater:
+        updater = Updater(*places, **arguments)
+        updater._trusted_set.reference_time = clock()
+        for name, value in settings.items():
+            setattr(updater.config, name, value)
+        return updater
+
+    return make
+
+
+@dataclass
+class World:
+    """A repository, a client's directory, and the time of both."""
+
+    directory: Path
+    now: datetime = NOW
+    repository: paper.Paper = field(init=False)
+    fetcher: PaperFetcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.repository = paper.Paper(self.now)
+        self.fetcher = PaperFetcher(self.repository.files)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def later(self, **time: int) -> datetime:
+        self.now += timedelta(**time)
+        return self.now
+
+    def publish(self, **changes: Any) -> None:
+        self.repository.publish(self.now, **changes)
+
+    def session(self, *accepted: str, **settings: Any) -> Session:
+        """A new client on the same directory, as after a restart."""
+        pin = Pin("acme", URL, self.repository.root)
+        make = updater_at(self.clock, **settings)
+        return Session(pin, self.directory, self.fetcher, self.clock, frozenset(accepted), make)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "acme")
+
+
+@dataclass
+class Served:
+    """Files on a free loopback port; ``asked`` collects every path that anybody asked for."""
+
+    files: dict[str, bytes]
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[dict[str, bytes]], Served]]:
+    """Start static web servers that end with the test."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(files: dict[str, bytes]) -> Served:
+        served = Served(files)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        servers.append(server)
+        served.url = f"http://127.0.0.1:{server.server_port}"
+        return served
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def do_GET(self) -> None:
+            path = self.path.lstrip("/")
+            served.asked.append(path)
+            data = served.files.get(path)
+            self.send_response(200 if data is not None else 404)
+            self.send_header("Content-Length", str(len(data or b"")))
+            self.end_headers()
+            self.wfile.write(data or b"")
+
+        def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the base class's name for it
+            pass
+
+    return Handler
