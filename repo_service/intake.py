@@ -13,7 +13,8 @@ from keys.encoding import compact, sha256
 from keys.state import ActorClass
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.decide import Refusal, Why, decide
+from repo_service.domain.case import Refusal, Why
+from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint

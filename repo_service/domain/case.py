@@ -1,0 +1,92 @@
+"""What a decision is made of: the case, the reasons against it, and the objections that several verbs share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keys.state import NameState
+from repo_service.domain import changes as c
+from repo_service.domain import machines
+from repo_service.domain import requests as r
+from repo_service.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason against a request: a code for programs, a sentence for people, and the values in it."""
+
+    code: str
+    sentence: str
+    params: dict[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """All the reasons at once, the most telling first."""
+
+    reasons: tuple[Why, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The changes to record, in order. ``holder`` is the account that holds the name afterwards, if one comes to."""
+
+    changes: tuple[c.Change, ...]
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a verb's function looks at."""
+
+    name: c.Name
+    state: NameState | None
+    policy: Policy
+    now: datetime
+
+
+Verdict = list[c.Change | Why]
+"""Changes and reasons, in the order in which a verb finds them."""
+
+
+def step(machine: machines.Machine, case: Case, request: r.Request, change: c.Change) -> Iterator[c.Change | Why]:
+    """The change, and an objection if the name's machine has no such row for this actor."""
+    yield from role(machine, machines.name_state(case.state), c.type_of(change), request.actor)
+    yield change
+
+
+def role(machine: machines.Machine, source: str, event: str, actor: r.Actor) -> Iterator[Why]:
+    if machines.row_for(machine, source, event, actor.kind) is None:
+        who = sorted({each for row in machines.rows(machine, source, event) for each in row.actors})
+        sentence = f"{actor.kind} may not do this ({event}); {' or '.join(who) or 'nobody'} may"
+        yield Why("role_insufficient", sentence, {"actor": actor.kind, "needs": " or ".join(who)})
+
+
+def only_holder(case: Case, actor: r.Actor) -> Iterator[Why]:
+    if actor.id is None or actor.id != case.name.holder:
+        yield wrong_name_state(case)
+
+
+def not_quarantined(state: NameState | None, so: str) -> Iterator[Why]:
+    if state is not None and state.quarantine is not None:
+        yield Why("project_quarantined", f"{state.name} is in quarantine since {state.quarantine.at}; {so}")
+
+
+def wrong_name_state(case: Case) -> Why:
+    name, state = case.name.name, case.state
+    if state is None:
+        return Why("name_unknown", f"{name} is not known to this registry")
+    if state.reservation is not None:
+        holder = state.reservation.holder or "someone else"
+        sentence = f"{name} is reserved for {holder} until {state.reservation.expires_at}"
+        params: dict[str, str | int] = {"holder": holder, "expires_at": state.reservation.expires_at}
+        return Why("name_reserved", sentence, params)
+    sentence = {
+        "placeholder": f"{name} is a placeholder since {state.since.at}: its last release was removed, and "
+        "the name can be used again only after a claim that support grants",
+        "prohibited": f"{name} is prohibited since {state.since.at}",
+        "registered": f"{name} is taken: it is registered since {state.since.at}",
+        "vacant": f"{name} is not registered",
+    }[state.state]
+    code = "name_taken" if state.state == "registered" else f"name_{state.state}"
+    return Why(code, sentence, {"since": state.since.at})

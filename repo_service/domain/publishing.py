@@ -1,0 +1,119 @@
+"""May these files be published? A name becomes registered with its first file and in no other way."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from keys.names import InvalidName, file_path
+from keys.state import File
+from keys.state import Release as ReleaseState
+from keys.strict import MAX_INTEGER
+from keys.times import moment, stamp
+from repo_service.domain import changes as c
+from repo_service.domain import machines
+from repo_service.domain import requests as r
+from repo_service.domain.artifacts import BadArtifact, artifact, canonical_version
+from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
+
+
+def publish(case: Case, request: r.Publish) -> Verdict:
+    found: Verdict = [*_may_register(case, request)]
+    try:
+        canonical = canonical_version(request.version)
+    except BadArtifact as error:
+        return [*found, Why("version_invalid", str(error))]
+    release = case.state.release_of(canonical) if case.state else None
+    found += _may_release(request, release)
+    files = [*_new_files(case, request, canonical, release, found)]
+    if not request.files:
+        found.append(Why("files_missing", f"a release needs at least one file; {request.version} came with none"))
+    if release is None and files:
+        found.append(c.ReleasePublished(request.version, canonical, min(f.uploaded_at for f in files), tuple(files)))
+    elif release is not None:
+        found += [c.FileAdded(release.version, file) for file in files]
+    return found
+
+
+def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why]:
+    """The step that makes a name registered, if it is not."""
+    display = request.display or request.name
+    match machines.name_state(case.state):
+        case "absent" | "vacant":
+            yield from step(machines.NAME, case, request, c.ProjectCreated(display))
+        case "reserved":
+            yield from only_holder(case, request.actor)
+            yield from step(machines.NAME, case, request, c.ReservationConverted(display))
+        case "registered":
+            yield from not_quarantined(case.state, "nothing can be published")
+        case _:
+            yield wrong_name_state(case)
+
+
+def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[Why]:
+    if release is None:
+        yield from role(machines.RELEASE, "none", "release.published", request.actor)
+    elif release.state != "published":
+        yield Why(
+            "version_tombstoned",
+            f"{request.name} {release.version} was {release.state} and no version is ever used again; "
+            "publish a new version, or restore this one with the same files",
+            {"version": release.version, "state": release.state},
+        )
+    elif release.version != request.version:
+        yield Why(
+            "version_exists",
+            f"{request.version} is the same version as {release.version} (PEP 440), which exists",
+            {"version": release.version},
+        )
+    else:
+        yield from role(machines.RELEASE, "published", "file.added", request.actor)
+
+
+def _new_files(
+    case: Case, request: r.Publish, canonical: str, release: ReleaseState | None, found: Verdict
+) -> Iterator[File]:
+    """The files of the request that are not there yet; objections go to ``found``."""
+    taken = {file.identity: file for file in release.files} if release else {}
+    for new in request.files:
+        try:
+            file = _file(new, request.name, canonical, case.now)
+        except (BadArtifact, InvalidName, ValueError) as error:
+            found.append(Why("filename_mismatch" if isinstance(error, BadArtifact) else "file_invalid", str(error)))
+            continue
+        if moment(file.uploaded_at) > case.now + timedelta(seconds=case.policy.upload_skew_s):
+            found.append(
+                Why("upload_time_in_future", f"{file.filename}: was uploaded at {file.uploaded_at}, which is to come")
+            )
+        same = taken.get(file.identity)
+        if same is None:
+            taken[file.identity] = file
+            yield file
+        elif same.sha256 != file.sha256 or same.filename != file.filename:
+            found.append(_clash(same, file))
+
+
+def _file(new: r.NewFile, name: str, canonical: str, now: datetime) -> File:
+    file_path(name, new.filename)
+    said = artifact(new.filename)
+    if (said.name, said.canonical) != (name, canonical):
+        raise BadArtifact(f"{new.filename} is a file of {said.name} {said.canonical}, not of {name} {canonical}")
+    if not 0 < new.size <= MAX_INTEGER:
+        raise ValueError(f"{new.filename}: its size is {new.size}")
+    uploaded_at = new.uploaded_at or stamp(now)
+    return File(
+        new.filename, said.identity, new.sha256, new.size, uploaded_at, new.requires_python, new.core_metadata, new.url
+    )
+
+
+def _clash(same: File, file: File) -> Why:
+    params: dict[str, str | int] = {"filename": same.filename, "sha256": same.sha256}
+    if same.filename == file.filename:
+        return Why(
+            "file_exists",
+            f"File already exists: {file.filename} has sha256 {same.sha256:.16}… for ever, not {file.sha256:.16}…",
+            params,
+        )
+    return Why(
+        "artifact_identity_conflict",
+        f"{file.filename} and {same.filename} are the same artifact of one version; it has its bytes already",
+        params,
+    )

@@ -1,0 +1,137 @@
+"""May a release be yanked, unyanked, unpublished or restored?"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from keys.state import NameState, YankClass
+from keys.state import Release as ReleaseState
+from keys.times import moment, stamp
+from repo_service.domain import changes as c
+from repo_service.domain import machines
+from repo_service.domain import requests as r
+from repo_service.domain.artifacts import BadArtifact, canonical_version
+from repo_service.domain.case import Case, Verdict, Why, not_quarantined, role, step, wrong_name_state
+
+
+def yank(case: Case, request: r.Yank) -> Verdict:
+    release, why = _published(case, request.version)
+    if release is None:
+        return why
+    source = machines.yank_state(release)
+    event = "release.yanked" if release.yank is None else "release.yank_reason_changed"
+    row = machines.row_for(machines.YANK, source, event, request.actor.kind)
+    if row is None:
+        return [*_yank_locked(release, request.actor, "change"), *role(machines.YANK, source, event, request.actor)]
+    kind: YankClass = "owner" if row.target == "owner" else "support" if row.target == "support" else "security"
+    if release.yank is None:
+        return [c.ReleaseYanked(release.version, kind)]
+    if (release.yank.kind, release.yank.mark.reason) == (kind, request.reason):
+        return []
+    return [c.YankReasonChanged(release.version, kind)]
+
+
+def unyank(case: Case, request: r.Unyank) -> Verdict:
+    release, why = _published(case, request.version)
+    if release is None or release.yank is None:
+        return why
+    refused = [*role(machines.YANK, machines.yank_state(release), "release.unyanked", request.actor)]
+    if refused:
+        return [*_yank_locked(release, request.actor, "lift"), *refused]
+    return [c.ReleaseUnyanked(release.version)]
+
+
+def _yank_locked(release: ReleaseState, actor: r.Actor, what: str) -> list[Why]:
+    if release.yank is None or actor.kind in ("moderator", "admin"):
+        return []
+    mark = release.yank.mark
+    sentence = f"{release.version} was yanked by {mark.by} on {mark.at}; {actor.kind} cannot {what} that"
+    return [Why("admin_yank_locked", sentence, {"kind": release.yank.kind})]
+
+
+def unpublish(case: Case, request: r.Unpublish) -> Verdict:
+    release, why = _published(case, request.version)
+    if release is None or case.state is None:
+        return why
+    found: Verdict = [*role(machines.RELEASE, release.state, "release.unpublished", request.actor)]
+    if request.actor.kind == "owner":
+        found += [*not_quarantined(case.state, "evidence is kept"), *_owner_window(case, request, release)]
+    found.append(c.ReleaseUnpublished(release.version))
+    if sum(each.state == "published" for each in case.state.releases) == 1:
+        found.append(c.PlaceholderSet())
+    return found
+
+
+def _owner_window(case: Case, request: r.Unpublish, release: ReleaseState) -> Iterator[Why]:
+    age = int((case.now - moment(release.published_at)).total_seconds())
+    if age >= case.policy.unpublish_window_s:
+        yield Why(
+            "unpublish_window_over",
+            f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
+            f"{case.policy.unpublish_window_s // 3600} h. Yank it, or ask support",
+            {"age_s": age, "window_s": case.policy.unpublish_window_s},
+        )
+    fact = request.dependents
+    if fact is None:
+        yield Why("facts_missing", "say how many projects depend on it: dependents {value, as_of}")
+    elif not 0 <= (fact_age := int((case.now - moment(fact.as_of)).total_seconds())) <= case.policy.max_fact_age_s:
+        yield Why(
+            "facts_stale",
+            f"the number of dependents is {fact_age} s old; it may be {case.policy.max_fact_age_s} s old at most",
+            {"as_of": fact.as_of, "max_age_s": case.policy.max_fact_age_s},
+        )
+    elif fact.value > 0:
+        yield Why("has_dependents", f"{fact.value} projects depend on it", {"count": fact.value, "as_of": fact.as_of})
+
+
+def restore(case: Case, request: r.Restore) -> Verdict:
+    state = case.state
+    release = _find(state, request.version)
+    if state is None or release is None:
+        return [_no_release(case, request.version)]
+    if release.state == "published":
+        return []
+    found: Verdict = []
+    if state.state == "placeholder":
+        found += step(machines.NAME, case, request, c.ProjectRestored())
+    elif state.state != "registered":
+        found.append(wrong_name_state(case))
+    found += [*role(machines.RELEASE, release.state, "release.restored", request.actor)]
+    found += [*_restore_window(case, request, release)]
+    if release.generation != state.generation:
+        found.append(Why("restore_other_holder", f"{release.version} belongs to an earlier holder of {state.name}"))
+    return [*found, c.ReleaseRestored(release.version)]
+
+
+def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:
+    assert release.removed is not None, "a release that is not published says when it was removed"
+    until = moment(release.removed.at) + timedelta(seconds=case.policy.restore_window_s)
+    if case.now >= until:
+        yield Why(
+            "restore_window_over", f"{release.version} could be restored until {stamp(until)}", {"until": stamp(until)}
+        )
+    if request.actor.kind == "owner" and release.removed.by != "owner":
+        yield Why(
+            "restore_locked", f"{release.version} was removed by {release.removed.by}; an owner cannot bring it back"
+        )
+
+
+def _published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:
+    release = _find(case.state, version)
+    if release is None:
+        return None, [_no_release(case, version)]
+    if release.state != "published":
+        removed = release.removed.at if release.removed else ""
+        sentence = f"{case.name.name} {release.version} was {release.state} on {removed}"
+        return None, [Why("release_not_published", sentence, {"state": release.state})]
+    return release, []
+
+
+def _find(state: NameState | None, version: str) -> ReleaseState | None:
+    try:
+        return state.release_of(canonical_version(version)) if state else None
+    except BadArtifact:
+        return None
+
+
+def _no_release(case: Case, version: str) -> Why:
+    return Why("release_not_found", f"{case.name.name} has no release {version!r:.80}", {"version": version[:80]})

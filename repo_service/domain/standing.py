@@ -1,0 +1,108 @@
+"""May a name be reserved, renewed, given back, quarantined, cleared, claimed or prohibited?"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from keys.state import Reservation
+from keys.times import moment, stamp
+from repo_service.domain import changes as c
+from repo_service.domain import machines
+from repo_service.domain import requests as r
+from repo_service.domain.case import Case, Verdict, Why, only_holder, role, step, wrong_name_state
+from repo_service.domain.policy import Policy
+
+
+def reserve(case: Case, request: r.Reserve) -> Verdict:
+    if case.state is not None and case.state.state == "reserved" and request.actor.id == case.name.holder:
+        return []
+    if case.state is not None and not [*machines.rows(machines.NAME, case.state.state, "name.reserved")]:
+        return [wrong_name_state(case)]
+    expires, grace = _terms(case.policy, case.now, 0)
+    change = c.NameReserved("user", request.holder, expires, grace, request.display or request.name)
+    return [*_needs_id(request.actor), *step(machines.NAME, case, request, change)]
+
+
+def renew(case: Case, request: r.Renew) -> Verdict:
+    reservation, why = _reserved(case)
+    if reservation is None:
+        return why
+    found: Verdict = [*only_holder(case, request.actor)]
+    if case.now >= moment(reservation.grace_until):
+        found.append(
+            Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
+        )
+    renewal = reservation.renewals + 1
+    if renewal >= len(case.policy.reservation_days):
+        return [
+            *found,
+            Why("renewal_limit", f"a reservation can be renewed {renewal - 1} times", {"renewals": renewal - 1}),
+        ]
+    expires, grace = _terms(case.policy, moment(reservation.expires_at), renewal)
+    return [*found, *step(machines.NAME, case, request, c.ReservationRenewed(expires, grace))]
+
+
+def release(case: Case, request: r.Release) -> Verdict:
+    reservation, why = _reserved(case)
+    if reservation is None:
+        return why
+    mine = [] if request.actor.kind in ("moderator", "admin") else [*only_holder(case, request.actor)]
+    return [*mine, *step(machines.NAME, case, request, c.ReservationReleased())]
+
+
+def expire(case: Case, request: r.Expire) -> Verdict:
+    reservation, _ = _reserved(case)
+    if reservation is None or case.now < moment(reservation.grace_until):
+        return []  # renewed, converted or released meanwhile: the sweeper may ask as often as it likes
+    return [*step(machines.NAME, case, request, c.ReservationExpired())]
+
+
+def quarantine(case: Case, request: r.Quarantine) -> Verdict:
+    if case.state is None or case.state.state != "registered":
+        return [wrong_name_state(case)]
+    if case.state.quarantine is not None:
+        return []
+    return [*role(machines.QUARANTINE, "clear", "project.quarantined", request.actor), c.ProjectQuarantined()]
+
+
+def clear(case: Case, request: r.Clear) -> Verdict:
+    if case.state is None or case.state.state != "registered":
+        return [wrong_name_state(case)]
+    if case.state.quarantine is None:
+        return []
+    return [
+        *role(machines.QUARANTINE, "quarantined", "project.quarantine_cleared", request.actor),
+        c.QuarantineCleared(),
+    ]
+
+
+def claim(case: Case, request: r.Claim) -> Verdict:
+    if case.state is None or case.state.state != "placeholder":
+        return [wrong_name_state(case)]
+    expires, grace = _terms(case.policy, case.now, 0)
+    return [*step(machines.NAME, case, request, c.ClaimGranted(request.case, request.holder, expires, grace))]
+
+
+def prohibit(case: Case, request: r.Prohibit) -> Verdict:
+    if case.state is not None and case.state.state == "prohibited":
+        return []
+    published = [each for each in case.state.releases if each.state == "published"] if case.state else []
+    removals = [c.ReleaseUnpublished(each.version) for each in published]
+    return [*removals, *step(machines.NAME, case, request, c.NameProhibited())]
+
+
+def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:
+    if case.state is None or case.state.reservation is None:
+        return None, [wrong_name_state(case)]
+    return case.state.reservation, []
+
+
+def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:
+    expires = start + timedelta(days=policy.reservation_days[renewal])
+    return stamp(expires), stamp(expires + timedelta(days=policy.reservation_grace_days))
+
+
+def _needs_id(actor: r.Actor) -> Iterator[Why]:
+    if actor.id is None:
+        yield Why(
+            "actor_id_missing", "say for which account: actor.id, your own opaque identifier (it is never published)"
+        )

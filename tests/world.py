@@ -1,0 +1,163 @@
+"""A whole world in one process: a ceremony's keys, the service, its clock, and clients outside that look at it.
+
+Everything is the real code, with fixed keys and a clock that is set by hand, so that every byte repeats. Clients read
+the depot's folder as a mirror would serve it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
+
+from ceremony.draft import draft
+from ceremony.plan import Keyring, Plan, signatory
+from ceremony.responses import respond
+from ceremony.seal import seal
+from ceremony.trust import RootOfTrust
+from client_verify.session import Session
+from client_verify.trust import Pin
+from keys import possession, sealed
+from keys.signing import HeldKey
+from keys.state import Reason
+from repo_service import intake
+from repo_service.build.assemble import Release
+from repo_service.domain import requests as r
+from repo_service.storage.journal import ChangeRecord
+from repo_service.wiring import Service, open_service
+
+URL: Final = "https://registry.test"
+BEGIN: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
+OWNER: Final = r.Actor("owner", "account-1")
+STRANGER: Final = r.Actor("owner", "account-2")
+ADMIN: Final = r.Actor("admin", "account-9")
+BECAUSE: Final = Reason("malware", "it steals tokens")
+
+
+def held_key(number: int) -> HeldKey:
+    """The private key of holder 1, 2, 3 …: always the same."""
+    return HeldKey(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"holder %d" % number).digest()))
+
+
+def online_key(number: int = 1) -> HeldKey:
+    """An online key: always the same for a number."""
+    return HeldKey(derive_private_key(int.from_bytes(hashlib.sha256(b"online %d" % number).digest()), SECP256R1()))
+
+
+def root_of_trust(at: datetime = BEGIN, after: RootOfTrust | None = None, **amended: Any) -> RootOfTrust:
+    """What a rehearsal ceremony of three holders seals; ``amended`` are parts of the plan."""
+    holders = [held_key(number) for number in (1, 2, 3)]
+    files = [possession.read(possession.write(f"holder-{n}", key, rehearsal=True)) for n, key in enumerate(holders, 1)]
+    online = possession.read(possession.write("online", online_key(), rehearsal=True))
+    parts: dict[str, Any] = {
+        "name": "test", "url": URL, "purpose": "tests", "rehearsal": True, "threshold": 2, "days": 365, "bins": 4,
+        "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
+    }  # fmt: skip
+    drafted = draft(Plan(**{**parts, **amended}), Keyring(tuple(files), online), after, at)
+    return seal(drafted, [respond(each, key) for each in drafted.candidates for key in holders[:2]], at)
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    """Files by relative path into a folder."""
+    for path, body in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(body)
+    return folder
+
+
+class Mirror(FetcherInterface):
+    """Serves a folder under any host, as a static mirror does. ``asked`` remembers the paths."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = unquote(urlsplit(url).path).lstrip("/")
+        self.asked.append(path)
+        file = self.folder / path
+        if not file.is_file():
+            raise DownloadHTTPError(f"{path}: HTTP status 404", 404)
+        yield file.read_bytes()
+
+
+class World:
+    """A repository that begins with a ceremony and an empty snapshot. ``tick`` moves its clock."""
+
+    def __init__(self, folder: Path, settings: str = "", **plan: Any) -> None:
+        self.folder = folder
+        self.now = BEGIN
+        self.trust = root_of_trust(**plan)
+        home = folder / "service"
+        home.mkdir(parents=True)
+        (home / "service.toml").write_text(settings)
+        sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
+        self.service: Service = open_service(home, clock=lambda: self.now)
+        self.service.journal.create()
+        self.take_in(self.trust)
+        self._keys = 0
+
+    @property
+    def public(self) -> Path:
+        """The folder that everyone may read."""
+        return self.service.depot.root
+
+    def take_in(self, trust: RootOfTrust) -> None:
+        """Hand a sealed root of trust to the service, which publishes it."""
+        self.trust = trust
+        sealed_folder = self.folder / f"sealed-{trust.root.version}-{len(list(self.folder.glob('sealed*')))}"
+        self.service.take_in(write_folder(sealed_folder, trust.files()), rehearsal_allowed=True)
+
+    def tick(self, **duration: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**duration)
+
+    def record(self, request: r.Request, key: str | None = None) -> ChangeRecord:
+        """Send one request; raises what intake raises."""
+        self._keys += 1
+        sender = intake.Sender("tests", key or f"key-{self._keys}")
+        service = self.service
+        return intake.record(service.journal, request, sender, service.policy, service.held(), self.now)
+
+    def do(self, *requests: r.Request) -> Release | None:
+        """Send requests and publish them together."""
+        for request in requests:
+            self.record(request)
+        return self.service.round()
+
+    def client(self, name: str = "client", mirror: Path | None = None, **options: Any) -> Session:
+        """A client with a memory of its own (by name), looking at the public folder or at a mirror of it."""
+        pin = Pin("test", URL, self.trust.roots[0].data)
+        return Session(
+            pin, self.folder / name, Mirror(mirror or self.public), lambda: self.now, make_updater=self.updater, **options
+        )
+
+    def updater(self, metadata_dir: str, metadata_base_url: str, **arguments: Any) -> Updater:
+        """A python-tuf client that lives at this world's time."""
+        updater = Updater(metadata_dir, metadata_base_url, **arguments)
+        # python-tuf reads its own clock, once, when it is made; this is the one place that sets it.
+        updater._trusted_set.reference_time = self.now
+        return updater
+
+    def stock(self, name: str = "stock") -> Updater:
+        """python-tuf alone, without anything of ours."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        return self.updater(
+            str(folder), f"{URL}/metadata", target_base_url=f"{URL}/targets", target_dir=str(folder),
+            fetcher=Mirror(self.public), bootstrap=self.trust.roots[0].data,
+        )  # fmt: skip
+
+
+def publishing(name: str, version: str = "1.0", *, content: bytes = b"x", actor: r.Actor = OWNER, **more: Any) -> r.Publish:
+    """A request to publish an sdist whose bytes are ``content``."""
+    filename = f"{name.replace('-', '_')}-{version}.tar.gz"
+    file = r.NewFile(filename, hashlib.sha256(content).hexdigest(), len(content))
+    return r.Publish(name, version, (file,), actor, **more)
