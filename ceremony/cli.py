@@ -184,7 +184,7 @@ def collect(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG0
 
 
 def make_sealed(arguments: argparse.Namespace, now: datetime) -> None:
-    """Assemble the result when every threshold is met, and verify it from its own bytes."""
+    """Assemble the result when every threshold is met, and verify it."""
     inputs = directory.load(arguments.dir)
     drafted = directory.load_draft(arguments.dir, inputs)
     result = seal.seal(drafted, directory.load_responses(arguments.dir), now)
@@ -196,7 +196,7 @@ def make_sealed(arguments: argparse.Namespace, now: datetime) -> None:
 
 
 def verify(arguments: argparse.Namespace, now: datetime) -> None:
-    """A witness's replay of ``sealed/``: made from this plan, chained, signed by whom."""
+    """Replay sealed/ as a witness: made from this plan, signed by whom."""
     inputs = directory.load(arguments.dir)
     drafted = directory.load_draft(arguments.dir, inputs)
     result = directory.read_trust(arguments.dir / "sealed")
@@ -287,8 +287,9 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         make_plan,
         "write a plan to be reviewed",
-        "plan 2026 --name acme --url https://pkgs.acme.example/ \\\n"
-        "    --holder alice.pub bob.pub carol.pub --online online.pub",
+        "plan 2026 --name acme \\\n"
+        "    --url https://pkgs.acme.example/ --online online.pub \\\n"
+        "    --holder alice.pub bob.pub carol.pub",
     )
     planned.add_argument("--name", required=True, metavar="N", help="the repository's name")
     planned.add_argument("--url", required=True, metavar="U", help="where clients will find it")

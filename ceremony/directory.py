@@ -112,7 +112,7 @@ def read_public_key(path: Path) -> PublicKeyFile:
 
 def read_memory(path: Path) -> Memory:
     """What the key beside this file signed; nothing, if the file does not exist yet."""
-    return memory.read(read_file(path)) if path.exists() else Memory()
+    return memory.read(read_file(path)) if path.exists() else memory.NEW
 
 
 def read_file(path: Path) -> bytes:

@@ -136,9 +136,10 @@ def key_problems(keyring: Keyring) -> list[str]:
     problems = [f"two holders are called {name}" for name, times in sorted(called.items()) if times > 1]
     owner: dict[str, str] = {}
     for file in keyring:
-        other = owner.setdefault(records.fingerprint(file.key), file.name)
-        if other != file.name:
-            problems.append(f"{other} and {file.name} have the same private key; one person would count as two")
+        fingerprint = records.fingerprint(file.key)
+        if fingerprint in owner:
+            problems.append(f"{owner[fingerprint]} and {file.name} have the same private key; it would count twice")
+        owner[fingerprint] = file.name
     return problems
 
 

@@ -3,9 +3,10 @@
 A key serves one repository. Nobody else can keep this memory: a coordinator who wants two roots would not.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ceremony.draft import Candidate
 from ceremony.errors import AlreadySigned, BadInput
@@ -26,8 +27,12 @@ class Entry:
 class Memory:
     """Everything that one key signed."""
 
-    type: Literal["tallystick-signed/1"] = "tallystick-signed/1"
-    signed: tuple[Entry, ...] = ()
+    type: Literal["tallystick-signed/1"]
+    signed: tuple[Entry, ...]
+
+
+NEW: Final = Memory("tallystick-signed/1", ())
+"""The memory of a key that has signed nothing yet."""
 
 
 def write(memory: Memory) -> bytes:
@@ -63,4 +68,4 @@ def check(memory: Memory, candidates: Iterable[Candidate]) -> None:
 def remember(memory: Memory, candidates: Iterable[Candidate]) -> Memory:
     """The memory with these candidates; one that is known already is kept once."""
     new = (Entry(each.role, each.version, each.digest) for each in candidates)
-    return Memory(signed=tuple(dict.fromkeys((*memory.signed, *new))))
+    return dataclasses.replace(memory, signed=tuple(dict.fromkeys((*memory.signed, *new))))

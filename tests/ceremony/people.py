@@ -1,0 +1,85 @@
+"""The people of a ceremony, with keys that are always the same, and what they make together."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ceremony.draft import Draft, draft
+from ceremony.plan import Keyring, Plan, signatory
+from ceremony.responses import Response, respond
+from ceremony.seal import seal
+from ceremony.trust import RootOfTrust
+from keys import possession
+from keys.possession import PublicKeyFile
+from keys.signing import HeldKey
+
+NOW: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
+
+
+def private(name: str) -> Ed25519PrivateKey:
+    """Somebody's private key, made from the name alone."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
+
+
+def held(name: str) -> HeldKey:
+    return HeldKey(private(name))
+
+
+def public(name: str) -> PublicKeyFile:
+    return possession.read(possession.write(name, held(name), rehearsal=False))
+
+
+def rehearsing(name: str) -> PublicKeyFile:
+    return possession.read(possession.write(name, held(name), rehearsal=True))
+
+
+def keyring(*holders: str, online: str = "service") -> Keyring:
+    return Keyring(tuple(public(name) for name in holders), public(online))
+
+
+THREE: Final = keyring("alice", "bob", "carol")
+
+
+def plan(ring: Keyring = THREE, **amended: Any) -> Plan:
+    """A plan that the rules allow, for these keys; ``amended`` replaces parts of it."""
+    parts: dict[str, Any] = {
+        "name": "acme", "url": "https://pkgs.acme.example/", "purpose": "a test", "rehearsal": False, "threshold": 2,
+        "days": 365, "bins": 16, "held": ("admin",), "online": signatory(ring.online),
+        "holders": tuple(signatory(file) for file in ring.holders),
+    }  # fmt: skip
+    return Plan(**{**parts, **amended})
+
+
+def drafted(ring: Keyring = THREE, current: RootOfTrust | None = None, now: datetime = NOW, **amended: Any) -> Draft:
+    return draft(plan(ring, **amended), ring, current, now)
+
+
+def answers(draft: Draft, *names: str) -> list[Response]:
+    """Everything that these people may sign of a draft."""
+    return [
+        respond(candidate, held(name))
+        for name in names
+        for candidate in draft.candidates
+        if held(name).record.keyid in candidate.keyids()
+    ]
+
+
+def sealed_by(draft: Draft, *names: str) -> RootOfTrust:
+    return seal(draft, answers(draft, *names), draft.at)
+
+
+def first(*names: str, **amended: Any) -> RootOfTrust:
+    """The result of a first ceremony of alice, bob and carol, signed by ``names`` (alice and bob)."""
+    return sealed_by(drafted(**amended), *(names or ("alice", "bob")))
+
+
+def roles(draft: Draft) -> list[str]:
+    """``root 2`` and so on: what is to be signed."""
+    return [f"{candidate.role} {candidate.version}" for candidate in draft.candidates]
+
+
+def without(files: Iterable[tuple[str, bytes]], name: str) -> dict[str, bytes]:
+    return {path: data for path, data in files if path != name}
