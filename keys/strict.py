@@ -35,6 +35,7 @@ def parse(data: bytes) -> object:
         value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_unique,
+            parse_int=_integer,
             parse_float=_no_float,
             parse_constant=_no_float,
         )
@@ -83,10 +84,20 @@ def line(text: str) -> str:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
+        try:
+            line(key)  # errors name keys, and a lone surrogate in one cannot even be printed
+        except Malformed as error:
+            raise Malformed("", f"a key {error.why}") from None
         if key in found:
             raise Malformed(key, "appears twice in one object")
         found[key] = value
     return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > len(str(-MAX_INTEGER)):  # int() itself refuses thousands of digits, with another error
+        raise Malformed("", "holds a number larger than 2^53 - 1")
+    return int(text)
 
 
 def _no_float(text: str) -> NoReturn:
