@@ -1,0 +1,47 @@
+"""The bytes that a signature covers are those of TUF's reference encoder."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from securesystemslib.formats import encode_canonical
+
+from keys.encoding import canonical, compact, sha256
+
+nasty = st.text(st.sampled_from('\\"\n\t\x00\x1f\x7fn/uab é☃𝔘\u2028'), max_size=12)
+documents = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | nasty | st.text(max_size=6).filter(str.isprintable),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(nasty, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(documents)
+@example("\\n")
+@example("\\\n")
+@example('\\\\"\\')
+@example({"\\": "\n", "é": ["𝔘"]})
+def test_canonical_is_what_the_reference_encoder_writes(document: Any) -> None:
+    """Canonical JSON (OLPC, TUF specification section 4.2), whichever of our two paths made it."""
+    assert canonical(document) == encode_canonical(document).encode()
+
+
+@given(documents)
+def test_compact_is_json_that_reads_back_and_repeats_to_the_byte(document: Any) -> None:
+    assert json.loads(compact(document)) == document
+    assert compact(json.loads(compact(document))) == compact(document)
+
+
+def test_keys_are_sorted_without_white_space() -> None:
+    assert compact({"b": [1, None], "a": {"d": True, "c": "é"}}) == '{"a":{"c":"é","d":true},"b":[1,null]}'.encode()
+
+
+def test_no_not_a_number_is_written() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        compact(float("nan"))
+
+
+def test_sha256_is_lower_case_hexadecimal() -> None:
+    assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
