@@ -16,7 +16,7 @@ from client_verify.refusals import Refused
 from keys import layout
 from keys.times import stamp
 
-_TOP: Final = (layout.TIMESTAMP, layout.SNAPSHOT, layout.TARGETS, layout.ROOT)
+_AFTER_TIMESTAMP: Final = (layout.SNAPSHOT, layout.TARGETS, layout.ROOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,9 @@ def _late(scene: Scene) -> bool:
 
 
 def _expired(scene: Scene, served: Signed | None) -> Refused:
-    files = [
-        served,
-        *map(scene.trusted, _TOP),
-    ]
+    # The timestamp first: if it is late, all that it vouches for is.
+    timestamp = served if isinstance(served, Timestamp) else scene.trusted(layout.TIMESTAMP)
+    files = [timestamp, served, *map(scene.trusted, _AFTER_TIMESTAMP)]
     late = next((file for file in files if file is not None and file.is_expired(scene.now)), None)
     if late is None:
         return Refused("expired", f'repository "{scene.repository}" serves metadata that is past its date')

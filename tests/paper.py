@@ -50,10 +50,13 @@ def as_signed(_role: str, _body: Body) -> None:
 class Paper:
     """Holders (2 of 3) sign root, targets, held and bins; the online key signs snapshot, timestamp and every bin."""
 
-    def __init__(self, now: datetime, *, bit_length: int = 2, forge: Forge = as_signed) -> None:
+    def __init__(
+        self, now: datetime, *, bit_length: int = 2, forge: Forge = as_signed, signers: dict[str, Sign] | None = None
+    ) -> None:
         self.files: dict[str, bytes] = {}
         self.bins = layout.Bins(bit_length)
-        self.signers: dict[str, Sign] = {}
+        self.signers = signers or {}
+        self.held = {HELD_NAME: prohibited(now, HELD_NAME)}
         self._pages: dict[str, bytes] = {}
         self._versions: dict[str, int] = {}
         self._bodies: dict[str, Any] = {}
@@ -68,12 +71,11 @@ class Paper:
     def ceremony(self, now: datetime, forge: Forge = as_signed) -> None:
         """Sign the four offline roles, one version after the last."""
         self._now = now
-        held = NameState(HELD_NAME, HELD_NAME, "prohibited", 1, 1, 0, mark(now, "admin", "held"), None, None, (), ())
-        held_page = self._store_page(held)
+        pages = {names.page_path(name): page.target_entry(self._store_page(said)) for name, said in self.held.items()}
         offline: dict[str, Body] = {
             layout.ROOT: self._root(),
             layout.TARGETS: {"targets": {}, "delegations": self._delegations()},
-            layout.HELD: {"targets": {names.page_path(HELD_NAME): page.target_entry(held_page)}},
+            layout.HELD: {"targets": pages},
             layout.BINS: {"targets": {}, "delegations": self._succinct()},
         }
         for role, body in offline.items():
@@ -118,10 +120,13 @@ class Paper:
         """The bin that speaks for a name's page."""
         return self.bins.role(self.bins.number(names.page_path(name)))
 
+    def newest(self, role: str) -> str:
+        """Where the newest file of a role is served."""
+        return f"metadata/{_file_name(role, self._versions[role])}"
+
     def bin_file(self, name: str) -> str:
         """Where the newest file of that bin is served."""
-        role = self.bin_of(name)
-        return f"metadata/{self._versions[role]}.{role}.json"
+        return self.newest(self.bin_of(name))
 
     def page_file(self, name: str) -> str:
         """Where the newest page of a name is served."""
@@ -147,8 +152,7 @@ class Paper:
         default = all_of(*HOLDERS[:2]) if role in layout.OFFLINE else ONLINE
         data = signed_file(body, self.signers.get(role, default))
         self._versions[role] = body["version"]
-        name = "timestamp.json" if role == layout.TIMESTAMP else f"{body['version']}.{role}.json"
-        self.files[f"metadata/{name}"] = data
+        self.files[self.newest(role)] = data
         return data
 
     def _store_page(self, state: NameState) -> bytes:
@@ -165,7 +169,11 @@ class Paper:
     def _delegations(self) -> Body:
         signed_by = {"keyids": [key.record.keyid for key in HOLDERS], "threshold": 2, "terminating": True}
         roles = [
-            {"name": layout.HELD, "paths": layout.held_paths(HELD_NAME), **signed_by},
+            {
+                "name": layout.HELD,
+                "paths": [path for name in self.held for path in layout.held_paths(name)],
+                **signed_by,
+            },
             {"name": layout.BINS, "paths": list(layout.BIN_PATHS), **signed_by},
         ]
         return {"keys": _records(*HOLDERS), "roles": roles}
@@ -225,10 +233,19 @@ def removed(now: datetime, published: Release, text: str) -> Release:
     return replace(published, state="unpublished", removed=mark(now, text=text))
 
 
+def prohibited(now: datetime, name: str) -> NameState:
+    """A name that a ceremony holds."""
+    return NameState(name, name, "prohibited", 1, 1, 0, mark(now, "admin", "held"), None, None, (), ())
+
+
 def project(now: datetime, name: str, *releases: Release, serial: int = 1) -> NameState:
     """A registered name."""
     listed = tuple(sorted(releases, key=lambda each: each.version))
     return NameState(name, name, "registered", 1, serial, serial, mark(now), None, None, listed, ())
+
+
+def _file_name(role: str, version: int) -> str:
+    return "timestamp.json" if role == layout.TIMESTAMP else f"{version}.{role}.json"
 
 
 def _records(*keys: HeldKey) -> Body:

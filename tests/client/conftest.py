@@ -1,7 +1,9 @@
 """A world with a repository on paper and a client outside: in memory for the checks, over loopback for installers."""
 
+import fcntl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +15,11 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from client_verify.memory import Memory
 from client_verify.session import MakeUpdater, Session
 from client_verify.trust import Pin
+from keys.signing import Sign
+from keys.state import NameState, Release
 from tests import paper
 
 URL = "http://registry.test"
@@ -78,6 +83,21 @@ class World:
     def publish(self, **changes: Any) -> None:
         self.repository.publish(self.now, **changes)
 
+    def say(self, name: str, *releases: Release, serial: int = 1) -> NameState:
+        """Say this of a name and publish it."""
+        state = paper.project(self.now, name, *releases, serial=serial)
+        self.repository.say(state)
+        self.publish()
+        return state
+
+    def rebuild(self, forge: paper.Forge, signers: dict[str, Sign] | None = None) -> None:
+        """Begin again with a root of trust that was never right."""
+        self.repository = paper.Paper(self.now, forge=forge, signers=signers)
+        self.fetcher = PaperFetcher(self.repository.files)
+
+    def memory(self) -> Memory:
+        return Memory(self.directory / "memory.sqlite")
+
     def session(self, *accepted: str, **settings: Any) -> Session:
         """A new client on the same directory, as after a restart."""
         pin = Pin("acme", URL, self.repository.root)
@@ -90,6 +110,19 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / "acme")
 
 
+@pytest.fixture
+def locked() -> Callable[[Path], Any]:
+    """Hold a lock file as another process would."""
+
+    @contextmanager
+    def hold(path: Path) -> Iterator[None]:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    return hold
+
+
 @dataclass
 class Served:
     """Files on a free loopback port; ``asked`` collects every path that anybody asked for."""
@@ -97,25 +130,26 @@ class Served:
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
     url: str = ""
+    stop: Callable[[], None] = lambda: None
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[dict[str, bytes]], Served]]:
     """Start static web servers that end with the test."""
-    servers: list[ThreadingHTTPServer] = []
+    running: list[Served] = []
 
     def start(files: dict[str, bytes]) -> Served:
         served = Served(files)
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        servers.append(server)
+        running.append(served)
         served.url = f"http://127.0.0.1:{server.server_port}"
+        served.stop = lambda: (server.shutdown(), server.server_close())
         return served
 
     yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for served in running:
+        served.stop()
 
 
 def _handler(served: Served) -> type[BaseHTTPRequestHandler]:

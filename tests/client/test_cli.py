@@ -1,0 +1,241 @@
+"""The commands as a person types them, against a repository on loopback: what they print and their exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from client_verify.cli import main
+from client_verify.refusals import KINDS
+from keys import layout
+from keys.state import Act
+from tests import paper
+
+WHEEL = paper.wheel("tallyflask", "1.0")
+
+
+@dataclass
+class Terminal:
+    """A person with a home directory of their own."""
+
+    capsys: object
+
+    def __call__(self, *words):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:
+            code = stopped.code
+        output = self.capsys.readouterr()
+        self.out, self.err = output.out, output.err
+        return code
+
+
+@pytest.fixture
+def now():
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def terminal(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
+    return Terminal(capsys)
+
+
+@pytest.fixture
+def registry(now, serve, tmp_path):
+    """tallyflask 1.0 on loopback, and its root in a file."""
+    repository = paper.Paper(now)
+    repository.add_file("tallyflask", WHEEL.filename, WHEEL.data, WHEEL.metadata)
+    repository.say(paper.project(now, "tallyflask", paper.release(now, "1.0", WHEEL)))
+    repository.publish(now)
+    repository.url = serve(repository.files).url
+    repository.root_file = tmp_path / "root.json"
+    repository.root_file.write_bytes(repository.root)
+    return repository
+
+
+@pytest.fixture
+def trusting(terminal, registry):
+    assert terminal("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file) == 0
+    return terminal
+
+
+def test_a_pin_is_listed_shown_and_removed(trusting, registry, tmp_path):
+    assert "Compare this fingerprint" in trusting.out
+    assert trusting("trust", "list") == 0
+    assert registry.url in trusting.out and "sha256:" in trusting.out
+    assert trusting("show", "tallyflask") == 0
+    assert trusting("trust", "remove", "acme") == 0
+    assert trusting("trust", "list") == 0
+    assert trusting.out == ""
+    assert len(list((tmp_path / "home" / "data").iterdir())) == 1, "what was verified stays"
+
+
+def test_a_pin_is_never_replaced_silently(trusting, registry, tmp_path, now):
+    other = tmp_path / "other.json"
+    other.write_bytes(paper.Paper(now, forge=lambda role, body: body.update({"x-other": 1})).root)
+    assert trusting("trust", "add", "acme", "--url", registry.url, "--root", other) == 2
+    assert "already pinned" in trusting.err and "Nothing was written" in trusting.err
+    assert trusting("trust", "add", "acme", "--url", "http://other.test", "--root", registry.root_file) == 2
+    assert trusting("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file) == 0
+
+
+def test_a_fingerprint_that_differs_stops_the_pin(terminal, registry):
+    words = ("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file, "--fingerprint")
+    assert terminal(*words, "sha256:" + "0" * 64) == 2
+    assert "not the file that you were told about" in terminal.err
+    assert terminal("trust", "list") == 0
+    assert terminal.out == ""
+
+
+ROOTS = {
+    "one signature short": ({}, {"root": paper.HOLDERS[0]}, "signed by 1 different keys of its own; 2 are needed"),
+    "one key twice": (
+        {"threshold": 2, "keyids": [paper.HOLDERS[0].record.keyid, "ab" * 32]},
+        {"root": lambda payload: (*paper.HOLDERS[0](payload), *paper.alias(paper.HOLDERS[0], "ab" * 32)(payload))},
+        "would count twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("role, signers, why", ROOTS.values(), ids=ROOTS.keys())
+def test_a_root_that_no_ceremony_makes_is_not_pinned(terminal, now, tmp_path, role, signers, why):
+    def forge(signed, body):
+        if signed == "root" and role:
+            body["keys"]["ab" * 32] = paper.HOLDERS[0].record.to_dict()
+            body["roles"]["root"] = role
+
+    root = tmp_path / "root.json"
+    root.write_bytes(paper.Paper(now, forge=forge, signers=signers).root)
+    assert terminal("trust", "add", "acme", "--url", "http://registry.test", "--root", root) == 2
+    assert why in terminal.err
+
+
+def test_metadata_that_is_no_root_is_not_pinned(terminal, registry, tmp_path):
+    for data in (registry.files["metadata/timestamp.json"], b"{}", b"\x00"):
+        registry.root_file.write_bytes(data)
+        assert terminal("trust", "add", "acme", "--url", "http://registry.test", "--root", registry.root_file) == 2
+        assert "cannot be trusted" in terminal.err
+
+
+def test_a_rehearsal_root_is_pinned_with_a_loud_warning(terminal, now, tmp_path):
+    root = tmp_path / "root.json"
+    root.write_bytes(paper.Paper(now, forge=lambda role, body: body.update({layout.REHEARSAL_FIELD: True})).root)
+    assert terminal("trust", "add", "practice", "--url", "http://registry.test", "--root", root) == 0
+    assert "REHEARSAL" in terminal.err
+
+
+@pytest.mark.parametrize("name", ["../acme", "", "A", "a" * 65])
+def test_a_pin_s_name_cannot_leave_its_directory(terminal, registry, name):
+    assert terminal("trust", "add", name, "--url", registry.url, "--root", registry.root_file) == 2
+    assert terminal("trust", "remove", name) == 2
+
+
+def test_several_pins_make_the_person_choose(trusting, registry):
+    trusting("trust", "add", "other", "--url", registry.url, "--root", registry.root_file)
+    assert trusting("show", "tallyflask") == 2
+    assert "--repo acme|other" in trusting.err
+    assert trusting("show", "--repo", "other", "tallyflask") == 0
+
+
+def test_without_a_pin_a_person_learns_how_to_begin(terminal):
+    assert terminal("show", "flask") == 2
+    assert "tallystick trust add" in terminal.err
+
+
+def test_show_tells_the_state_the_history_and_the_snapshot(trusting, registry, now):
+    yanked = paper.yanked(now, paper.release(now, "1.0", WHEEL), "leaks memory")
+    state = paper.project(now, "tallyflask", yanked, serial=2)
+    registry.say(replace(state, history=(Act(2, "release.yanked", "1.0", yanked.yank.mark),)))
+    registry.publish(now)
+    assert trusting("show", "TallyFlask") == 0
+    assert "1.0  yanked (owner) " in trusting.out and "leaks memory" in trusting.out
+    assert f"{now:%Y-%m-%d}  release.yanked 1.0 by its owner" in trusting.out
+    assert 'serial 2, generation 1, in snapshot 2 of "acme"' in trusting.out
+
+
+def test_show_says_why_nothing_can_be_installed(trusting):
+    assert trusting("show", paper.HELD_NAME) == 0
+    assert "not installable: forbidden is prohibited since" in trusting.out
+
+
+def test_show_proves_absence_with_its_snapshot_and_expiry(trusting, now):
+    assert trusting("show", "nobody") == 0
+    assert "proven by snapshot 1, valid until" in trusting.out
+    assert trusting("show", "--json", "nobody") == 0
+    shown = json.loads(trusting.out)
+    assert (shown["state"], shown["refused"], shown["snapshot"]) == (None, "absent", 1)
+
+
+def test_show_json_holds_the_signed_state(trusting):
+    assert trusting("show", "--json", "tallyflask") == 0
+    shown = json.loads(trusting.out)
+    assert shown["state"]["releases"][0]["files"][0]["filename"] == WHEEL.filename
+    assert shown["refused"] is None
+
+
+def test_verify_accepts_the_signed_bytes_and_refuses_others(trusting, tmp_path):
+    file = tmp_path / WHEEL.filename
+    file.write_bytes(WHEEL.data)
+    assert trusting("verify", file) == 0
+    file.write_bytes(WHEEL.data + b"!")
+    assert trusting("verify", file) == 6
+    assert "REFUSED" in trusting.err and "mismatch" in trusting.err
+
+
+def test_verify_refuses_a_removed_release_and_warns_of_a_yanked_one(trusting, registry, tmp_path, now):
+    file = tmp_path / WHEEL.filename
+    file.write_bytes(WHEEL.data)
+    published = paper.release(now, "1.0", WHEEL)
+    registry.say(paper.project(now, "tallyflask", paper.yanked(now, published, "leaks memory"), serial=2))
+    registry.publish(now)
+    assert trusting("verify", file) == 0
+    assert "leaks memory" in trusting.out
+    registry.say(paper.project(now, "tallyflask", paper.removed(now, published, "malware"), serial=3))
+    registry.publish(now)
+    assert trusting("verify", file) == 7
+    assert "malware" in trusting.err
+
+
+def test_verify_of_something_else_is_a_usage_error(trusting, tmp_path):
+    assert trusting("verify", tmp_path / "notes.txt") == 2
+    assert trusting("verify", tmp_path / "absent-1.0.tar.gz") == 2
+
+
+def test_status_tells_what_was_verified_and_when_it_ends(trusting, registry, now):
+    assert trusting("status") == 0
+    assert "nothing verified yet" in trusting.out
+    trusting("show", "tallyflask")
+    assert trusting("status") == 0
+    assert "timestamp 1, snapshot 1, valid until" in trusting.out and "1 names remembered" in trusting.out
+
+
+def test_explain_has_a_paragraph_for_every_refusal(terminal):
+    for code, kind in KINDS.items():
+        assert terminal("explain", code) == 0
+        assert f"{code} (exit code {kind.exit})" in terminal.out
+
+
+def test_a_refusal_ends_any_command_with_its_exit_code(trusting, registry, now):
+    registry.publish(now)
+    old = dict(registry.files)
+    registry.publish(now)
+    assert trusting("show", "tallyflask") == 0
+    registry.files.update(old)
+    assert trusting("show", "tallyflask") == 3
+    assert "timestamp version 2; this machine has already verified version 3" in trusting.err
+    assert "See: tallystick explain rollback" in trusting.err
+
+
+def test_four_processes_share_one_metadata_directory(trusting, registry):
+    """python-tuf without a lock: "0-5 % of refreshes fail with FileExistsError"; every one of ours must answer."""
+    command = [sys.executable, "-m", "client_verify.cli"]
+    script = "import sys; from client_verify.cli import main; sys.exit(max(main(['show', n]) for n in sys.argv[1:]))"
+    names = ("tallyflask", "nobody", "forbidden")
+    command = [sys.executable, "-c", script, *names]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ)) for _ in range(4)]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]

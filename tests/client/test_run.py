@@ -1,0 +1,243 @@
+"""Real pip and real uv behind ``tallystick run``: what is installed, what is refused, and the exit code."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from client_verify import trust
+from client_verify.places import places
+from client_verify.run import DROPPED, environment, pinned
+from tests import paper
+
+UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+WHEEL = paper.wheel("tallyflask", "1.0")
+NEXT = paper.wheel("tallyflask", "2.0")
+
+
+class Desk:
+    """A person's machine: a home, a pinned repository, and a place to install to."""
+
+    def __init__(self, directory, serve):
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.directory = directory
+        self.repository = paper.Paper(self.now)
+        self.environ = {**os.environ, "TALLYSTICK_HOME": str(directory / "home"), "UV_HTTP_RETRIES": "0"}
+        self.environ.pop("PIP_FIND_LINKS", None)
+        for artifact in (WHEEL, NEXT):
+            self.repository.add_file("tallyflask", artifact.filename, artifact.data, artifact.metadata)
+        self.releases = (paper.release(self.now, "1.0", WHEEL), paper.release(self.now, "2.0", NEXT))
+        self.say(*self.releases)
+        self.server = serve(self.repository.files)
+        trust.add(places(self.environ).roots, trust.Pin("acme", self.server.url, self.repository.root))
+
+    def say(self, *releases, serial=1, **changes):
+        self.repository.say(replace(paper.project(self.now, "tallyflask", *releases, serial=serial), **changes))
+        self.repository.publish(self.now)
+
+    def tallystick(self, *words):
+        script = "import sys; from client_verify.cli import main; sys.exit(main())"
+        ran = subprocess.run(
+            [sys.executable, "-c", script, *map(str, words)],
+            env=self.environ,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.out, self.err = ran.stdout, ran.stderr
+        return ran.returncode
+
+    def pip(self, *words):
+        target = ("--target", self.directory / "pip")
+        return self.tallystick("run", "--", sys.executable, "-m", "pip", "install", "-q", *target, *words)
+
+    def uv(self, *words):
+        target = ("--python", sys.executable, "--target", self.directory / "uv")
+        return self.tallystick("run", "--", UV, "pip", "install", *target, *words)
+
+    def installed(self):
+        return sorted(path.name for path in self.directory.glob("*/*.dist-info"))
+
+
+@pytest.fixture
+def desk(tmp_path, serve):
+    return Desk(tmp_path, serve)
+
+
+def test_pip_and_uv_install_what_is_signed(desk):
+    assert (desk.pip("tallyflask==1.0"), desk.err) == (0, "")
+    assert desk.uv("tallyflask") == 0
+    assert "REFUSED" not in desk.err
+    assert desk.installed() == ["tallyflask-1.0.dist-info", "tallyflask-2.0.dist-info"]
+
+
+def test_a_yanked_pin_is_installed_with_its_reason_by_both(desk):
+    yanked = paper.yanked(desk.now, desk.releases[0], "leaks memory")
+    desk.say(yanked, desk.releases[1], serial=2)
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask==1.0") == 0
+        assert "tallystick: warning: tallyflask 1.0 is yanked since" in desk.err
+        assert "leaks memory" in desk.err
+
+
+def test_a_quarantined_project_is_refused_with_its_reason_by_both(desk):
+    quarantine = paper.mark(desk.now, "admin", text="credential stealer")
+    desk.say(
+        paper.release(desk.now, "1.0", WHEEL), paper.release(desk.now, "2.0", NEXT), serial=2, quarantine=quarantine
+    )
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask") == 7
+        assert "REFUSED simple/tallyflask: project is quarantined" in desk.err
+        assert "credential stealer" in desk.err and "See: tallystick explain quarantined" in desk.err
+    assert desk.installed() == []
+
+
+def test_a_changed_file_is_refused_by_both(desk):
+    for path in list(desk.repository.files):
+        if path.endswith(".whl"):
+            desk.repository.files[path] = desk.repository.files[path][:-1] + b"!"
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask==1.0") == 6
+        assert "bytes do not match signed hash" in desk.err.split("tallystick: REFUSED")[0], "the installer's own words"
+        assert f"REFUSED packages/tallyflask/{WHEEL.filename}" in desk.err
+    assert desk.installed() == []
+
+
+def test_nothing_is_run_when_the_repository_is_unreachable(desk):
+    desk.server.stop()
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask") == 8
+        assert "which was not run" in desk.err
+        assert desk.err.count("\n") == 3, "not a word from the installer"
+
+
+def test_nothing_is_run_after_a_rollback(desk):
+    old = dict(desk.repository.files)
+    desk.say(*desk.releases, serial=2)
+    assert desk.tallystick("show", "tallyflask") == 0
+    desk.repository.files.update(old)
+    assert desk.pip("tallyflask") == 3
+    assert "rollback attack detected" in desk.err and desk.installed() == []
+
+
+def test_a_pinned_version_that_was_removed_or_never_was_is_explained(desk):
+    removed = paper.removed(desk.now, desk.releases[0], "published by mistake")
+    desk.say(removed, desk.releases[1], serial=2)
+    assert desk.pip("tallyflask==1.0") == 7
+    assert "REFUSED tallyflask==1.0: release was removed" in desk.err
+    assert "published by mistake. The newest version to install is 2.0" in desk.err
+    assert desk.uv("tallyflask==9") == 7
+    assert "REFUSED tallyflask==9: version is not signed" in desk.err
+
+
+def test_a_name_that_does_not_exist_is_proven_absent(desk):
+    assert desk.pip("nobody") == 7
+    assert "nobody is not known to the registry: proven by snapshot 1" in desk.err
+
+
+def test_an_installer_that_fails_for_its_own_reasons_keeps_its_code(desk):
+    assert desk.tallystick("run", "--", sys.executable, "-c", "raise SystemExit(42)") == 42
+    assert desk.err == ""
+    assert desk.tallystick("run", "--", sys.executable, "-c", "import os; os.kill(os.getpid(), 9)") == 137
+
+
+def test_an_installer_that_cannot_be_started_is_a_usage_error(desk):
+    assert desk.tallystick("run", "--", "no-such-installer") == 2
+    assert desk.tallystick("run") == 2
+
+
+def test_a_new_holder_is_accepted_by_name(desk):
+    assert desk.pip("tallyflask==1.0") == 0
+    desk.say(*desk.releases, serial=2, generation=2)
+    assert desk.pip("--upgrade", "tallyflask") == 7
+    assert "name has a new holder" in desk.err
+    pip = (sys.executable, "-m", "pip", "download", "-q", "-d", desk.directory / "files", "tallyflask")
+    assert desk.tallystick("run", "--accept-new-generation", "TallyFlask", "--", *pip) == 0
+
+
+# Side doors.
+
+
+@pytest.fixture
+def elsewhere(serve):
+    """Another index on loopback, which no fence guards: it must not even be asked."""
+    return serve({})
+
+
+def test_an_extra_index_in_a_pip_configuration_is_not_asked(desk, elsewhere):
+    (desk.directory / "pip.conf").write_text(f"[global]\nextra-index-url = {elsewhere.url}/simple\n")
+    desk.environ["PIP_CONFIG_FILE"] = str(desk.directory / "pip.conf")
+    assert desk.pip("tallyflask") == 0
+    assert elsewhere.asked == []
+
+
+def test_other_sources_in_the_environment_are_not_asked(desk, elsewhere):
+    for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"):
+        desk.environ[variable] = f"{elsewhere.url}/simple/"
+    assert desk.pip("tallyflask") == 0
+    assert desk.uv("tallyflask") == 0
+    assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_direct_url_is_refused_as_a_bypass(desk, installer, scheme):
+    url = f"{scheme}://files.example.test/tallyflask-1.0-py3-none-any.whl"
+    assert getattr(desk, installer)(f"tallyflask @ {url}", *["--retries=0"] * (installer == "pip")) == 9
+    assert "request past the verified index" in desk.err and "files.example.test" in desk.err
+    assert desk.installed() == []
+
+
+def test_an_extra_index_in_a_project_s_uv_configuration_is_refused_as_a_bypass(desk):
+    (desk.directory / "pyproject.toml").write_text(
+        '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tallyflask"]\n'
+        '[tool.uv]\npackage = false\n[[tool.uv.index]]\nurl = "http://extra.example.test/simple"\n'
+    )
+    assert desk.tallystick("run", "--", UV, "sync", "--python", sys.executable) == 9
+    assert "extra.example.test" in desk.err
+
+
+def test_uv_sync_installs_a_project_from_the_verified_index(desk):
+    (desk.directory / "pyproject.toml").write_text(
+        '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tallyflask"]\n'
+        "[tool.uv]\npackage = false\n"
+    )
+    assert desk.tallystick("run", "--", UV, "sync", "--python", sys.executable) == 0
+    assert list(desk.directory.glob(".venv/lib/*/site-packages/tallyflask.py")) != []
+
+
+def test_the_fence_is_in_every_spelling_of_the_proxy_variables():
+    made = environment(
+        {"http_proxy": "http://elsewhere", "PATH": "/bin", "NO_PROXY": "*"}, "http://127.0.0.1:1", "/tmp/c"
+    )
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        assert made[name] == "http://127.0.0.1:1"
+    assert made["NO_PROXY"] == made["no_proxy"] == "127.0.0.1,localhost"
+    assert made["PATH"] == "/bin"
+    assert environment(dict.fromkeys(DROPPED, "x"), "http://127.0.0.1:1", "/tmp/c").keys() & DROPPED == set()
+
+
+def test_only_exact_pins_are_read_from_a_command_line():
+    words = ["pip", "install", "-r", "Flask==1.0", "x>=1", "y==1.*", "z===2", "./local", "a==1,!=2"]
+    assert list(pinned(words)) == [("flask", "1.0"), ("z", "2")]
+
+
+def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_path):
+    waiting = "import signal, sys, time, os; print(os.environ['UV_CACHE_DIR'], flush=True); time.sleep(30)"
+    command = [sys.executable, "-c", "import sys; from client_verify.cli import main; sys.exit(main())"]
+    running = subprocess.Popen(
+        [*command, "run", "--", sys.executable, "-c", waiting], env=desk.environ, stdout=subprocess.PIPE, text=True
+    )
+    cache = Path(running.stdout.readline().strip())
+    assert cache.is_dir()
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(10) == 128 + signal.SIGTERM
+    running.stdout.close()
+    assert not cache.exists()

@@ -1,0 +1,117 @@
+"""May it be installed? Every state, in the order of precedence, and in words for a person."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_version
+from keys.state import ActorClass, Reservation, installable
+from tests import paper
+
+NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
+ONE = paper.release(NOW, "1.0", paper.wheel("flask", "1.0"))
+TWO = paper.release(NOW, "2.0", paper.wheel("flask", "2.0"))
+YANKED = paper.yanked(NOW, ONE, "leaks memory")
+SECURITY = paper.yanked(NOW, ONE, "CVE-2026-1", kind="security")
+REMOVED = paper.removed(NOW, ONE, "published by mistake")
+QUARANTINE = paper.mark(NOW, "admin", text="credential stealer")
+RESERVED = Reservation("user", "The Flask Company", "2027-01-31T00:00:00Z", "2027-02-28T00:00:00Z", 0)
+
+
+def flask(*releases, **changes):
+    return replace(paper.project(NOW, "flask", *releases), **changes)
+
+
+NAMES = {
+    "prohibited": (flask(state="prohibited", since=QUARANTINE), ["since 2026-11-22", "credential stealer", "spelling"]),
+    "placeholder": (flask(REMOVED, state="placeholder"), ["removed", "kept empty", "its owner"]),
+    "reserved": (flask(state="reserved", reservation=RESERVED), ["The Flask Company", "until 2027-01-31"]),
+    "vacant": (flask(state="vacant"), ["vacant since 2026-11-22"]),
+    "quarantined": (flask(ONE, quarantine=QUARANTINE), ["2026-11-22", "administrator", "credential stealer"]),
+}
+
+
+@pytest.mark.parametrize("code", NAMES)
+def test_a_name_that_is_not_installable_says_why_and_since_when(code):
+    state, words = NAMES[code]
+    refused = of_name(state)
+    assert refused.code == code
+    for word in words:
+        assert word in refused.sentence
+    assert of_version(state, "1.0") == refused, "the name goes before the version"
+
+
+def test_prohibition_goes_before_quarantine():
+    assert of_name(flask(ONE, state="prohibited", quarantine=QUARANTINE)).code == "prohibited"
+
+
+def test_a_removed_release_says_when_by_whom_and_what_to_install_instead():
+    refused = of_version(flask(REMOVED, TWO), "1.0")
+    assert refused.code == "unpublished"
+    assert "on 2026-11-22 by its owner: published by mistake. The newest version to install is 2.0" in refused.sentence
+
+
+def test_removal_goes_before_yank():
+    both = replace(REMOVED, yank=YANKED.yank)
+    assert of_version(flask(both), "1.0").code == "unpublished"
+
+
+def test_a_yanked_release_may_be_installed_with_a_warning():
+    match of_version(flask(YANKED, TWO), "1.0"):
+        case Warn(sentence):
+            assert "is yanked since 2026-11-22 by its owner: leaks memory" in sentence
+            assert "newest version to install is 2.0" in sentence
+        case other:
+            pytest.fail(str(other))
+
+
+def test_a_security_yank_says_so():
+    assert "yanked for security" in of_version(flask(SECURITY), "1.0").sentence
+
+
+@pytest.mark.parametrize("spelling", ["1.0", "1", "v1.0.0", "1.0.0"])
+def test_a_version_is_found_in_every_spelling(spelling):
+    assert isinstance(of_version(flask(ONE), spelling), Install)
+
+
+def test_an_unknown_version_and_an_unknown_file_are_refused():
+    assert of_version(flask(ONE), "3.0").code == "unknown-version"
+    assert of_version(flask(ONE), "not a version").code == "unknown-version"
+    assert of_file(flask(ONE), "flask-3.0.tar.gz").code == "unknown-file"
+
+
+def test_the_newest_version_is_the_highest_not_the_last_in_the_list():
+    ten = paper.release(NOW, "10.0", paper.wheel("flask", "10.0"))
+    assert "newest version to install is 10.0" in of_version(flask(ten, TWO), "3.0").sentence
+
+
+STATES = st.builds(
+    lambda releases, changes: flask(*releases, **changes),
+    st.sampled_from([(), (ONE,), (YANKED, TWO), (REMOVED, TWO), (SECURITY,)]),
+    st.sampled_from(
+        [
+            {},
+            *(
+                {key: getattr(state, key) for key in ("state", "quarantine", "reservation")}
+                for state, _ in NAMES.values()
+            ),
+        ]
+    ),
+)
+
+
+@given(STATES)
+def test_verdicts_agree_with_what_a_page_lists(state):
+    """keys.state.installable is "the one statement of precedence for pages, targets, bins and clients"."""
+    listed = {file.filename for _, file in installable(state)}
+    for release in state.releases:
+        for file in release.files:
+            assert (file.filename in listed) == (not isinstance(of_file(state, file.filename), Refuse))
+
+
+def test_every_class_of_actor_has_a_name():
+    assert set(BY) == set(get_args(ActorClass))
