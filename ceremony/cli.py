@@ -93,7 +93,7 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: AR
     )
     if problems := key_problems(keyring):
         raise Refused(problems, "Ask each holder for a key of their own, under a name of their own.")
-    planned = Plan(
+    proposed = Plan(
         name=arguments.name,
         url=arguments.url,
         purpose=arguments.purpose,
@@ -105,7 +105,8 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: AR
         online=signatory(keyring.online),
         holders=tuple(signatory(file) for file in keyring.holders),
     )
-    files = {"plan.toml": plan.write(planned), "online.pub": directory.read_file(arguments.online)}
+    files = {"plan.toml": plan.write(proposed), "online.pub": directory.read_file(arguments.online)}
+    plan.read(files["plan.toml"])
     files |= {
         f"holders/{file.name}.pub": directory.read_file(path)
         for file, path in zip(keyring.holders, arguments.holder, strict=True)
@@ -149,9 +150,7 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     print(_pinned(inputs, arguments.pin))
 
     signatures = seal.collect(drafted, directory.load_responses(arguments.dir))
-    for screen in show.screens(drafted, inputs.names, signatures, now):
-        print(f"{RULE}\n{screen}")
-        _ask(input, "Enter to read on. ")
+    _read(show.screens(drafted, inputs.names, signatures, now))
     if _ask(input, "Type sign to sign all of this, anything else to stop: ") != "sign":
         raise Declined("you did not type sign", "If something is wrong, tell the coordinator what.")
     held = _unsealed(pem, _ask(getpass, f"Passphrase of {arguments.key.name}: "))
@@ -165,9 +164,11 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     answers = [responses.respond(each, held) for each in mine]
     for answer in answers:
         responses.verify(answer, mine)
-    # The memory first: a signature that is not remembered could be made twice.
+    files = {f"signatures/{each.name}": responses.write(each) for each in answers}
+    directory.check_free(arguments.dir, files)
+    # The memory first: a signature that nobody remembers lets this key sign another file of that version.
     directory.replace(remembered, memory.write(memory.remember(before, mine)))
-    directory.write_all(arguments.dir / "signatures", {each.name: responses.write(each) for each in answers})
+    directory.write_all(arguments.dir, files)
     print(f"Signed and verified: {', '.join(f'{each.role} {each.version}' for each in mine)}.")
     print(f"Next: bring {arguments.dir / 'signatures'} back to the coordinator.")
 
@@ -227,6 +228,16 @@ def _reached(result: trust.RootOfTrust, pin: Path | None) -> str:
         return "NOT PINNED: only this directory says that these roots are yours."
     version = trust.pinned_version(result, pin.name, directory.read_file(pin))
     return f"The chain of roots continues from your pinned root {version}."
+
+
+def _read(screens: Sequence[str]) -> None:
+    """Print screens, and wait after each if the terminal is too low to hold them all."""
+    lines = sum(screen.count("\n") + 2 for screen in screens)
+    too_low = 0 < os.get_terminal_size(sys.stdin.fileno()).lines < lines
+    for screen in screens:
+        print(f"{RULE}\n{screen}")
+        if too_low:
+            _ask(input, "Enter to read on. ")
 
 
 def _new_passphrase() -> str:

@@ -85,6 +85,14 @@ def load_responses(folder: Path) -> list[Response]:
     return [responses.read(path.name, read_file(path)) for path in sorted((folder / "signatures").glob("*.json"))]
 
 
+def collected(folders: Iterable[Path]) -> list[Response]:
+    """The responses of other copies of the directory; BadInput for a folder that is no such copy."""
+    folders = list(folders)
+    if strange := [str(folder) for folder in folders if not (folder / "signatures").is_dir()]:
+        raise BadInput(f"{', '.join(strange)}: has no signatures/", "Name copies of the directory that were signed.")
+    return [response for folder in folders for response in load_responses(folder)]
+
+
 def read_trust(folder: Path) -> RootOfTrust:
     """The root of trust in a folder of sealed files."""
     paths = [*folder.glob("*.json"), *folder.glob("targets/simple/*/*")]
@@ -127,16 +135,21 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files by their path in ``folder``; Refused, before anything is written, if one exists with other bytes."""
+def check_free(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Refused if one of these paths in ``folder`` exists with other bytes."""
     paths = {folder / name: data for name, data in files.items()}
     if taken := [path for path, data in paths.items() if path.exists() and read_file(path) != data]:
         raise Refused(
             [f"{path} exists and holds something else; nothing is ever overwritten" for path in taken],
             "Use a new directory, or move the old file away if you are sure.",
         )
-    for path, data in paths.items():
-        if not path.exists():
+
+
+def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by their path in ``folder``, durable when this returns; nothing at all if one is not free."""
+    check_free(folder, files)
+    for name, data in files.items():
+        if not (path := folder / name).exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             replace(path, data)
 
@@ -162,15 +175,3 @@ def _sync(folder: Path) -> None:
 
 def _draft_files(folder: Path) -> dict[str, bytes]:
     return {path.name: read_file(path) for path in (folder / "draft").glob("*.json")}
-
-
-def collected(folders: Iterable[Path]) -> list[Response]:
-    """The responses of other copies of the directory; BadInput for a folder that is no such copy."""
-    found = []
-    for folder in folders:
-        if not (folder / "signatures").is_dir():
-            raise BadInput(
-                f"{folder}: has no signatures/", "Name the copy of the ceremony's directory that was signed."
-            )
-        found.extend(load_responses(folder))
-    return found

@@ -25,6 +25,7 @@ from keys.times import stamp
 
 RENEW: Final = timedelta(days=90)
 """A file with less than this left is signed again, changed or not: a ceremony that fails can still be repeated."""
+_DELEGATOR: Final = {layout.TARGETS: layout.ROOT, layout.HELD: layout.TARGETS, layout.BINS: layout.TARGETS}
 _CORRECT: Final = "Correct plan.toml and run this again."
 
 
@@ -126,14 +127,17 @@ def lint(drafted: Draft, now: datetime) -> list[str]:
 
 
 def drafted_at(plan: Plan, body: Body) -> datetime:
-    """When a draft was made, as its files tell."""
-    return body.expires - timedelta(days=plan.days)
+    """When a draft was made, as its files tell; the draft made again then must equal them."""
+    try:
+        return body.expires - timedelta(days=plan.days)
+    except OverflowError:
+        raise Refused([f"days is {plan.days}; it must be 1 to {rules.MAX_DAYS}"], _CORRECT) from None
 
 
 def key_problems(keyring: Keyring) -> list[str]:
-    """Names that two holders share, and private keys that two names share."""
-    called = Counter(file.name for file in keyring.holders)
-    problems = [f"two holders are called {name}" for name, times in sorted(called.items()) if times > 1]
+    """Names that two keys share, and private keys that two names share."""
+    called = Counter(file.name for file in keyring)
+    problems = [f"two keys are called {name}" for name, times in sorted(called.items()) if times > 1]
     owner: dict[str, str] = {}
     for file in keyring:
         fingerprint = records.fingerprint(file.key)
@@ -173,9 +177,10 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
 
 
 def _bin_problems(plan: Plan, current: RootOfTrust | None) -> Iterator[str]:
-    if current is not None and (before := len(layout.Bins(_succinct(current.newest[layout.BINS].body).bit_length))) != (
-        plan.bins
-    ):
+    if current is None:
+        return
+    before = 1 << _succinct(current.newest[layout.BINS].body).bit_length
+    if before != plan.bins:
         yield f"bins was {before} and cannot become {plan.bins}: every name would move to another bin"
 
 
@@ -207,16 +212,11 @@ def _bodies(plan: Plan, keyring: Keyring, pages: Mapping[str, bytes], at: dateti
 
 
 def _root(plan: Plan, keyring: Keyring, expires: datetime) -> Root:
-    holders, online = _offline_keyids(keyring), keyring.online.key.keyid
-    roles = {
-        layout.ROOT: Role(holders, plan.threshold),
-        layout.TARGETS: Role(holders, plan.threshold),
-        layout.SNAPSHOT: Role([online], 1),
-        layout.TIMESTAMP: Role([online], 1),
-    }
+    offline = {role: Role(_offline_keyids(keyring), plan.threshold) for role in (layout.ROOT, layout.TARGETS)}
+    online = {role: Role([keyring.online.key.keyid], 1) for role in layout.ONLINE}
     keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring}
     extra = {layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}
-    return Root(1, SPEC_VERSION, expires, keys, roles, True, extra)  # noqa: FBT003 - python-tuf's signature
+    return Root(1, SPEC_VERSION, expires, keys, offline | online, True, extra)  # noqa: FBT003 - python-tuf's signature
 
 
 def _targets(plan: Plan, keyring: Keyring, pages: Mapping[str, bytes], expires: datetime) -> Targets:
@@ -266,9 +266,6 @@ def _settle(
         settled[role] = body
         candidates.append(Candidate(role, body, _delegators(role, delegator, current)))
     return settled, tuple(candidates)
-
-
-_DELEGATOR: Final = {layout.TARGETS: layout.ROOT, layout.HELD: layout.TARGETS, layout.BINS: layout.TARGETS}
 
 
 def _is_due(body: Body, before: SignedFile, delegator: Delegator, at: datetime) -> bool:

@@ -52,6 +52,8 @@ def read(name: str, data: bytes) -> Response:
         response = strict.load(Response, strict.parse(data))
     except strict.Malformed as error:
         raise BadInput(f"{name}: {error}", "Ask its holder for the file again.") from None
+    if write(response) != data:
+        raise BadInput(f"{name}: not written as 'sign' writes it", "Ask its holder for the file again.")
     if response.name != name:
         raise Mismatch(f"{name}: holds {response.name}", "Ask its holder for the file again.")
     return response

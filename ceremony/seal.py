@@ -12,6 +12,9 @@ from ceremony.responses import Response, verify
 from ceremony.trust import RootOfTrust
 from keys.counting import Count, Delegator
 
+Signatures = Mapping[str, Mapping[str, Signature]]
+"""Verified signatures by role and key id."""
+
 
 def seal(draft: Draft, responses: Iterable[Response], now: datetime) -> RootOfTrust:
     """The root of trust that ``draft`` becomes, read back from its own bytes and verified as a client would.
@@ -32,7 +35,7 @@ def seal(draft: Draft, responses: Iterable[Response], now: datetime) -> RootOfTr
 
 
 def collect(draft: Draft, responses: Iterable[Response]) -> dict[str, dict[str, Signature]]:
-    """Verified signatures by role and key id: one per key, however often it is handed in."""
+    """The signatures of these responses: one per key, however often it is handed in."""
     signatures: dict[str, dict[str, Signature]] = {candidate.role: {} for candidate in draft.candidates}
     for response in responses:
         signature = verify(response, draft.candidates)
@@ -40,7 +43,7 @@ def collect(draft: Draft, responses: Iterable[Response]) -> dict[str, dict[str, 
     return signatures
 
 
-def counts(draft: Draft, signatures: Mapping[str, Mapping[str, Signature]]) -> list[tuple[Candidate, Delegator, Count]]:
+def counts(draft: Draft, signatures: Signatures) -> list[tuple[Candidate, Delegator, Count]]:
     """How far each candidate is signed, for each delegator that must accept it."""
     return [
         (candidate, delegator, candidate.count(delegator, signatures[candidate.role].values()))
@@ -66,7 +69,7 @@ def check_result(draft: Draft, result: RootOfTrust) -> None:
         )
 
 
-def _files(draft: Draft, signatures: Mapping[str, Mapping[str, Signature]]) -> dict[str, bytes]:
+def _files(draft: Draft, signatures: Signatures) -> dict[str, bytes]:
     """Every root there was, what does not change, and the candidates with their signatures."""
     drafted = {each.role for each in draft.candidates}
     files = {trust.page_file(path, data): data for path, data in draft.pages.items()}

@@ -11,11 +11,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from securesystemslib.signer import Signature
 from tuf.api.metadata import Role, Root, Targets
 
 from ceremony.draft import Candidate, Draft
-from ceremony.seal import counts
+from ceremony.seal import Signatures, counts
 from ceremony.trust import Body, RootOfTrust
 from keys import layout
 from keys.counting import Count, Delegator, count_file
@@ -25,7 +24,6 @@ WIDTH: Final = 72
 LINES: Final = 20
 _TOLD: Final = {"version", "expires", "keys", "keyids", "threshold", "bit_length", "targets", "paths"}
 """Fields that ``_facts`` tells; the paths of held follow from its pages, or the files were not read (trust.read)."""
-Signatures = Mapping[str, Mapping[str, Signature]]
 
 
 def screens(drafted: Draft, names: Mapping[str, str], signatures: Signatures, now: datetime) -> list[str]:

@@ -11,10 +11,10 @@ It is also where a repository serves them, so the service adds these files as th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from ceremony.errors import BadInput, Mismatch, NotEnough
@@ -24,6 +24,7 @@ from keys.encoding import compact, sha256
 
 _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|held|bins)\.json", re.ASCII)
 _PAGES: Final = "targets/"
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 Body = Root | Targets
 _ASK: Final = "Do not use these files. Ask the coordinator for the sealed files of the ceremony before."
 
@@ -117,7 +118,7 @@ def _signed_file(path: str, data: bytes) -> SignedFile:
     if body.version != int(version):
         raise Mismatch(f"{path}: holds version {body.version}", _ASK)
     # Old roots may be expired, so the rules are asked as of the last moment at which the file was good.
-    if problems := body_problems(role, body, body.expires - timedelta(seconds=1)):
+    if problems := body_problems(role, body, max(body.expires, _EPOCH) - timedelta(seconds=1)):
         raise BadInput("\n".join(f"{path}: {problem}" for problem in problems), _ASK)
     return SignedFile(role, data, body)
 
@@ -160,7 +161,10 @@ def require(delegator: Delegator, file: SignedFile) -> None:
             _ASK,
         )
     metadata: Metadata[Root] = Metadata.from_bytes(file.data)
-    delegator.verify_delegate(file.role, metadata.signed_bytes, metadata.signatures)
+    try:
+        delegator.verify_delegate(file.role, metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError as error:
+        raise NotEnough(f"{file.name}: stock clients would refuse it: {error}", _ASK) from None
 
 
 def _check_held(targets: Body, held: Body) -> None:

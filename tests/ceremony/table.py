@@ -5,6 +5,7 @@ import pty
 import select
 import shutil
 import sys
+import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from keys import possession, sealed
 from tests.ceremony.people import held, private
 
 PASSPHRASE: Final = "correct horse battery"
-SIGN: Final = (("read on.", ""), ("read on.", ""), ("Type sign", "sign"), ("Passphrase of", PASSPHRASE))
+READ: Final = (("Enter to read on.", ""), ("Enter to read on.", ""))
+SIGN: Final = (*READ, ("Type sign", "sign"), ("Passphrase of", PASSPHRASE))
 """What a holder answers who has read both screens and agrees."""
 _COMMAND: Final = (sys.executable, "-c", "from ceremony.cli import main; raise SystemExit(main())")
 _PATIENCE: Final = 30.0
@@ -59,10 +61,11 @@ class Table:
         """Every file on the table: equal before and after means that nothing was written."""
         return {str(path): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
-    def talk(self, line: str, *answers: tuple[str, str]) -> tuple[int, str]:
+    def talk(self, line: str, *answers: tuple[str, str], height: int = 24) -> tuple[int, str]:
         """Run a command on a terminal of its own and answer each prompt; exit code and all that was on the screen."""
         child, terminal = pty.fork()
         if child == 0:
+            termios.tcsetwinsize(0, (height, 80))
             os.chdir(self.folder)
             os.execv(_COMMAND[0], [*_COMMAND, *line.split()])
         screen = ""

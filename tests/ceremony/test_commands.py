@@ -85,6 +85,16 @@ def test_a_plan_is_never_overwritten(refused: Refused) -> None:
     assert code == 10 and "one/plan.toml exists and holds something else" in said
 
 
+def test_a_plan_that_could_not_be_read_again_is_not_written(ready: Table, refused: Refused) -> None:
+    line = "plan two --name n\x1b[2J --url https://x --holder alice.pub bob.pub --online service.pub"
+    assert refused(line)[0] == 11
+
+
+def test_a_number_of_days_beyond_all_time_is_refused(ready: Table, refused: Refused) -> None:
+    edit(ready.folder / "one/plan.toml", "days = 365", "days = 9999999999")
+    assert refused("draft one")[0] == 10
+
+
 def test_a_draft_is_never_overwritten(ready: Table, refused: Refused) -> None:
     edit(ready.folder / "one/plan.toml", "threshold = 2", "threshold = 3")
     code, said = refused("draft one")

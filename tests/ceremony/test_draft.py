@@ -106,7 +106,7 @@ def test_two_holders_with_one_private_key_are_refused() -> None:
 
 def test_two_holders_of_one_name_are_refused() -> None:
     ring = Keyring((*THREE.holders, dataclasses.replace(public("dan"), name="alice")), THREE.online)
-    with pytest.raises(Refused, match="two holders are called alice"):
+    with pytest.raises(Refused, match="two keys are called alice"):
         drafted(ring)
 
 

@@ -9,7 +9,7 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from ceremony import responses, trust
-from ceremony.errors import Mismatch, NotEnough, Refused
+from ceremony.errors import BadInput, Mismatch, NotEnough, Refused
 from ceremony.responses import respond
 from ceremony.seal import check_result, collect, seal
 from keys import layout
@@ -125,6 +125,12 @@ def test_a_response_under_another_files_name_is_refused() -> None:
     response = answers(drafted(), "alice")[0]
     with pytest.raises(Mismatch, match="holds root-1-"):
         responses.read("root-1-0000000000000000.json", responses.write(response))
+
+
+def test_a_response_in_other_words_is_refused() -> None:
+    response = answers(drafted(), "alice")[0]
+    with pytest.raises(BadInput, match="not written as 'sign' writes it"):
+        responses.read(response.name, responses.write(response) + b"\n")
 
 
 def test_a_response_reads_back_as_the_same_bytes() -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.ceremony.table import PASSPHRASE, SIGN, Table
+from tests.ceremony.table import PASSPHRASE, READ, SIGN, Table
 
 NEW_KEY = (("New passphrase", PASSPHRASE), ("The same again", PASSPHRASE))
 
@@ -62,11 +62,16 @@ def refused(table: Table, line: str, *answers: tuple[str, str]) -> tuple[int, st
 
 
 def test_a_holder_who_types_anything_but_sign_has_declined(ready: Table) -> None:
-    assert refused(ready, "sign one --key alice.key", *SIGN[:2], ("Type sign", "yes"))[0] == 14
+    assert refused(ready, "sign one --key alice.key", *READ, ("Type sign", "yes"))[0] == 14
+
+
+@pytest.mark.parametrize("height", [80, 0], ids=["high enough", "does not tell"])
+def test_a_terminal_that_holds_everything_is_not_waited_on(ready: Table, height: int) -> None:
+    assert ready.talk("sign one --key alice.key", *SIGN[len(READ) :], height=height)[0] == 0
 
 
 def test_a_holder_who_stops_at_a_question_has_declined(ready: Table) -> None:
-    assert refused(ready, "sign one --key alice.key", SIGN[0], ("read on.", "\x03"))[0] == 14
+    assert refused(ready, "sign one --key alice.key", ("Enter to read on.", "\x03"))[0] == 14
 
 
 def test_a_wrong_passphrase_signs_nothing(ready: Table) -> None:
