@@ -78,7 +78,9 @@ def from_object(keyid: str, body: Any) -> SSlibKey:
     """A plain key object read from a file, checked."""
     try:
         return check(Key.from_dict(keyid, dict(body)))
-    except (KeyError, TypeError, AttributeError) as error:
+    except UnacceptableKey:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # ValueError: a scheme unknown to the library
         raise UnacceptableKey(f"key {keyid:.16}: not a TUF key object ({error})") from None
 
 
