@@ -62,6 +62,8 @@ def _root(root: Root) -> Iterator[str]:
 
 
 def _targets(targets: Targets) -> Iterator[str]:
+    if targets.targets:
+        yield "targets: must list no targets, only delegate"
     delegations = targets.delegations
     if delegations is None or delegations.roles is None or list(delegations.roles) != [layout.HELD, layout.BINS]:
         yield "targets: must delegate to held and bins, in this order"
@@ -77,7 +79,8 @@ def _targets(targets: Targets) -> Iterator[str]:
         yield f"bins: must be delegated {', '.join(layout.BIN_PATHS)}"
     for path in delegations.roles[layout.HELD].paths or ():
         folder, _, rest = path.partition("/")
-        if folder not in ("simple", "packages") or not rest.endswith("/*") or set(rest[:-2]) & set("*?[]/"):
+        name = rest.removesuffix("/*")
+        if folder not in ("simple", "packages") or name in ("", rest) or set(name) & set("*?[]/"):
             yield f"held: the pattern {path} is not one name's folder"
 
 

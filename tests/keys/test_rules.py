@@ -1,0 +1,274 @@
+"""Take metadata that a ceremony sealed, break one thing, and expect that one problem."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from securesystemslib.signer import SSlibKey
+from tuf.api.metadata import DelegatedRole, Root, TargetFile, Targets
+
+from keys import rules
+from tests.world import BEGIN, held_key, online_key, root_of_trust
+
+TRUST: Final = root_of_trust(held=("requests",))
+KEYID: Final = held_key(1).record.keyid
+ONLINE: Final = online_key().record.keyid
+FOREIGN: Final = SSlibKey("ab" * 32, "rsa", "rsassa-pss-sha256", {"public": "x"})
+
+
+def alias() -> SSlibKey:
+    own = held_key(1).record
+    return SSlibKey("cd" * 32, own.keytype, own.scheme, own.keyval)
+
+
+def root() -> Root:
+    return deepcopy(TRUST.root)
+
+
+def body(role: str) -> Targets:
+    found = deepcopy(TRUST.newest[role].body)
+    assert isinstance(found, Targets)
+    return found
+
+
+def roles(targets: Targets) -> dict[str, DelegatedRole]:
+    assert targets.delegations is not None and targets.delegations.roles is not None
+    return targets.delegations.roles
+
+
+def succinct(bins: Targets) -> Any:
+    assert bins.delegations is not None
+    return bins.delegations.succinct_roles
+
+
+def test_what_a_ceremony_seals_breaks_no_rule() -> None:
+    assert rules.root_problems(root(), BEGIN) == []
+    assert rules.targets_problems(body("targets"), BEGIN) == []
+    assert rules.held_problems(body("held"), BEGIN) == []
+    assert rules.bins_problems(body("bins"), BEGIN) == []
+
+
+def list_alias(found: Root) -> None:
+    found.keys["cd" * 32] = alias()
+    found.roles["targets"].keyids.append("cd" * 32)
+
+
+def list_online_as_holder(found: Root) -> None:
+    found.roles["targets"].keyids.append(ONLINE)
+
+
+def list_holder_as_online(found: Root) -> None:
+    found.roles["snapshot"].keyids.append(KEYID)
+
+
+@pytest.mark.parametrize(
+    ("break_one", "problems"),
+    [
+        (
+            lambda r: setattr(r, "consistent_snapshot", False),
+            ["root: consistent_snapshot must be true, or files of two snapshots mix"],
+        ),
+        (
+            lambda r: setattr(r, "consistent_snapshot", None),
+            ["root: consistent_snapshot must be true, or files of two snapshots mix"],
+        ),
+        (
+            lambda r: r.keys.update({"cd" * 32: alias()}),
+            [f"root: key cdcdcdcdcdcdcdcd: its id should be {KEYID:.16} (SHA-256 of the whole key)"],
+        ),
+        (
+            lambda r: r.keys.update({"ab" * 32: FOREIGN}),
+            [
+                "root: key abababababababab: rsa/rsassa-pss-sha256 is not one of "
+                "ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ed25519"
+            ],
+        ),
+        (
+            list_alias,
+            [
+                f"root: key cdcdcdcdcdcdcdcd: its id should be {KEYID:.16} (SHA-256 of the whole key)",
+                "targets: one private key is listed under two key ids; it would count twice",
+            ],
+        ),
+        (
+            lambda r: r.roles["root"].keyids.append("ef" * 32),
+            ["root: lists key efefefefefefefef but does not carry it"],
+        ),
+        (
+            lambda r: setattr(r.roles["root"], "threshold", 4),
+            ["root: the threshold is 4 of 3 keys, which nobody can meet"],
+        ),
+        (
+            lambda r: setattr(r.roles["timestamp"], "threshold", 0),
+            ["timestamp: the threshold is 0 of 1 keys, which nobody can meet"],
+        ),
+        (
+            lambda r: r.roles["snapshot"].keyids.clear(),
+            ["snapshot: the threshold is 1 of 0 keys, which nobody can meet"],
+        ),
+        (list_online_as_holder, [f"root: key {ONLINE:.16} is both online and offline"]),
+        (list_holder_as_online, [f"root: key {KEYID:.16} is both online and offline"]),
+    ],
+)
+def test_a_root_with_one_thing_broken_has_exactly_this_problem(
+    break_one: Callable[[Root], object], problems: list[str]
+) -> None:
+    broken = root()
+    break_one(broken)
+    assert rules.root_problems(broken, BEGIN) == problems
+
+
+def test_one_key_under_two_ids_cannot_meet_a_threshold_of_two() -> None:
+    broken = root()
+    broken.keys["cd" * 32] = alias()
+    broken.roles["root"].keyids = [KEYID, "cd" * 32]
+    assert "root: the threshold is 2 of 1 keys, which nobody can meet" in rules.root_problems(broken, BEGIN)
+
+
+def test_every_problem_of_a_root_is_said_at_once() -> None:
+    broken = root()
+    broken.consistent_snapshot = False
+    broken.roles["root"].threshold = 9
+    broken.expires = BEGIN
+    assert len(rules.root_problems(broken, BEGIN)) == 3
+
+
+def reorder(targets: Targets) -> None:
+    found = roles(targets)
+    held = found.pop("held")
+    found["held"] = held
+
+
+def by_prefixes(targets: Targets) -> None:
+    held = roles(targets)["held"]
+    held.paths, held.path_hash_prefixes = None, ["00"]
+
+
+def in_this_order() -> list[str]:
+    return ["targets: must delegate to held and bins, in this order"]
+
+
+@pytest.mark.parametrize(
+    ("break_one", "problems"),
+    [
+        (reorder, in_this_order()),
+        (lambda t: roles(t).pop("held"), in_this_order()),
+        (lambda t: roles(t).update(more=roles(t)["held"]), in_this_order()),
+        (lambda t: setattr(t, "delegations", None), in_this_order()),
+        (
+            lambda t: t.targets.update({"simple/x/page": TargetFile(1, {"sha256": "00"}, "simple/x/page")}),
+            ["targets: must list no targets, only delegate"],
+        ),
+        (
+            lambda t: setattr(roles(t)["held"], "terminating", False),
+            ["held: its delegation must be terminating, or a later role could speak for its names"],
+        ),
+        (
+            lambda t: setattr(roles(t)["bins"], "terminating", False),
+            ["bins: its delegation must be terminating, or a later role could speak for its names"],
+        ),
+        (by_prefixes, ["held: must be delegated by paths, not by hash prefixes"]),
+        (lambda t: setattr(roles(t)["bins"], "paths", ["*"]), ["bins: must be delegated simple/*/*, packages/*/*"]),
+        (
+            lambda t: setattr(roles(t)["bins"], "paths", ["simple/*/*"]),
+            ["bins: must be delegated simple/*/*, packages/*/*"],
+        ),
+        (
+            lambda t: setattr(roles(t)["bins"], "threshold", 4),
+            ["bins: the threshold is 4 of 3 keys, which nobody can meet"],
+        ),
+        (
+            lambda t: roles(t)["held"].keyids.append("ef" * 32),
+            ["held: lists key efefefefefefefef but does not carry it"],
+        ),
+    ],
+)
+def test_targets_with_one_thing_broken_have_exactly_this_problem(
+    break_one: Callable[[Targets], object], problems: list[str]
+) -> None:
+    broken = body("targets")
+    break_one(broken)
+    assert rules.targets_problems(broken, BEGIN) == problems
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "*/*", "simple/*", "simple/*/*", "simple/a*/*", "simple/[a]/*", "simple/a?/*", "simple/a/b/*", "simple/a",
+     "simple/a/page", "other/a/*", "/a/*", "packages/*/*", "simple//*"],
+)  # fmt: skip
+def test_held_is_delegated_whole_folders_of_single_names_only(pattern: str) -> None:
+    broken = body("targets")
+    roles(broken)["held"].paths = [pattern]
+    assert rules.targets_problems(broken, BEGIN) == [f"held: the pattern {pattern} is not one name's folder"]
+
+
+@pytest.mark.parametrize(
+    ("break_one", "problems"),
+    [
+        (
+            lambda b: b.targets.update({"simple/x/page": TargetFile(1, {"sha256": "00"}, "simple/x/page")}),
+            ["bins: must list no targets, only delegate"],
+        ),
+        (lambda b: setattr(b, "delegations", None), ["bins: must delegate to succinct hash bins (TAP 15)"]),
+        (
+            lambda b: setattr(succinct(b), "name_prefix", "shelf"),
+            ["bins: must be named bin- and at most 2^14"],
+        ),
+        (lambda b: setattr(succinct(b), "bit_length", 15), ["bins: must be named bin- and at most 2^14"]),
+        (
+            lambda b: setattr(succinct(b), "threshold", 2),
+            ["bin: the threshold is 2 of 1 keys, which nobody can meet"],
+        ),
+        (
+            lambda b: b.delegations.keys.clear(),
+            [f"bin: lists key {ONLINE:.16} but does not carry it"],
+        ),
+    ],
+)
+def test_bins_with_one_thing_broken_have_exactly_this_problem(
+    break_one: Callable[[Any], object], problems: list[str]
+) -> None:
+    broken = body("bins")
+    break_one(broken)
+    assert rules.bins_problems(broken, BEGIN) == problems
+
+
+def test_bins_by_ordinary_delegations_are_refused() -> None:
+    broken = body("bins")
+    broken.delegations = body("targets").delegations
+    assert rules.bins_problems(broken, BEGIN) == ["bins: must delegate to succinct hash bins (TAP 15)"]
+
+
+def test_held_lists_pages_only_and_delegates_to_nobody() -> None:
+    broken = body("held")
+    path = "packages/requests/requests-1.0.tar.gz"
+    broken.targets[path] = TargetFile(1, {"sha256": "00"}, path)
+    assert rules.held_problems(broken, BEGIN) == [f"held: lists {path}, which is not a page"]
+    broken = body("held")
+    broken.delegations = body("targets").delegations
+    assert rules.held_problems(broken, BEGIN) == ["held: delegates, but it must speak for itself"]
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "held", "bins"])
+def test_every_role_expires_and_none_lives_much_longer_than_a_year(role: str) -> None:
+    problems: Any = getattr(rules, f"{role}_problems")
+    found = root() if role == "root" else body(role)
+    for expires, expected in (
+        (BEGIN - timedelta(seconds=1), [f"{role}: expired on 22 November 2026"]),
+        (BEGIN, [f"{role}: expired on 22 November 2026"]),
+        (BEGIN + timedelta(seconds=1), []),
+        (BEGIN + timedelta(days=rules.MAX_DAYS), []),
+        (BEGIN + timedelta(days=rules.MAX_DAYS + 1), [f"{role}: lives 401 days; the limit is 400"]),
+    ):
+        found.expires = expires
+        assert problems(found, BEGIN) == expected
+
+
+def test_a_rehearsal_says_so_in_its_root() -> None:
+    found = root()
+    assert rules.is_rehearsal(found)
+    found.unrecognized_fields["x-rehearsal"] = "true"
+    assert not rules.is_rehearsal(found)
+    assert rules.online_keyids(found) == {ONLINE}
