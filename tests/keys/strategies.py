@@ -1,6 +1,6 @@
 """Generated states of names: everything that the types of keys/state.py allow, and nothing else."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -12,9 +12,7 @@ from keys.times import moment, stamp
 MOVES_A_CURSOR: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 lines = st.text(st.characters(exclude_categories=MOVES_A_CURSOR), min_size=1, max_size=20)
-instants = st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1), timezones=st.just(None)).map(
-    lambda at: at.strftime("%Y-%m-%dT%H:%M:%SZ")
-)
+instants = st.integers(946_684_800, 4_000_000_000).map(lambda seconds: stamp(datetime.fromtimestamp(seconds, UTC)))
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 actors = st.sampled_from(("owner", "moderator", "admin", "support", "system", "clock"))
 project_names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True).map(normalise)
