@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = getattr(arguments, "name", None) or "the repository"
         _complain(sentence(Entry(what, refused.code, refused.detail), "Nothing from this repository was used."))
         return refused.kind.exit
-    except (ClientError, OSError) as error:
+    except (ClientError, OSError, sqlite3.Error) as error:
         _complain(f"tallystick: {error}")
         return USAGE
 

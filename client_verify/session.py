@@ -5,7 +5,6 @@ this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -76,7 +75,6 @@ class Session:
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._lock_file = directory / "lock"
-        self._threads = threading.Lock()
         self._memory = Memory(directory / "memory.sqlite")
         with self._alone():
             self._refresh()
@@ -103,8 +101,8 @@ class Session:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Threads first, then processes: python-tuf allows one Updater at a time on a metadata directory."""
-        with self._threads, self._lock_file.open("ab") as file:
+        """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
+        with self._lock_file.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -1,7 +1,7 @@
 """Fetching bytes over HTTP: nothing is believed about them, only how many and for how long.
 
-python-tuf caps every length; what it lacks, and is here, is a deadline for the whole transfer and bodies as they were
-sent: decoding a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` would change the signed bytes.
+python-tuf caps every length; what it lacks, and is here, is a limit to the time of a whole transfer and bodies as they
+were sent: decoding a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` would change the signed bytes.
 """
 
 import time
@@ -16,7 +16,10 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 20.0
-TOTAL_SECONDS: Final = 600.0
+PATIENCE_SECONDS: Final = 60.0
+LEAST_RATE: Final = 20_000
+"""Bytes per second: a transfer may take ``PATIENCE_SECONDS``, and a second more for so many bytes that arrived."""
+_RETRIES: Final = urllib3.Retry(connect=2, read=0, redirect=5)
 _CHUNK: Final = 1 << 16
 _HEADERS: Final = {"User-Agent": "tallystick", "Accept-Encoding": "identity"}
 
@@ -28,18 +31,18 @@ def system_proxy(url: str) -> str | None:
 
 
 class Fetcher(FetcherInterface):
-    """GET with deadlines. ``proxy_for`` says which proxy leads to a URL, if any."""
+    """GET in bounded time. ``proxy_for`` says which proxy leads to a URL, if any; ``patience`` is in seconds."""
 
     def __init__(
-        self, proxy_for: Callable[[str], str | None] = system_proxy, total_seconds: float = TOTAL_SECONDS
+        self, proxy_for: Callable[[str], str | None] = system_proxy, patience: float = PATIENCE_SECONDS
     ) -> None:
         self._proxy_for = proxy_for
-        self._total = total_seconds
+        self._patience = patience
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        deadline = time.monotonic() + self._total
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, self._total))
+        deadline = time.monotonic() + self._patience
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, self._patience))
         try:
             response = self._pool(url).request(
                 "GET", url, preload_content=False, decode_content=False, timeout=timeout, headers=_HEADERS
@@ -54,8 +57,15 @@ class Fetcher(FetcherInterface):
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy = self._proxy_for(url)
         if proxy not in self._pools:
-            self._pools[proxy] = urllib3.PoolManager() if proxy is None else urllib3.ProxyManager(proxy)
+            self._pools[proxy] = _new_pool(proxy)
         return self._pools[proxy]
+
+
+def _new_pool(proxy: str | None) -> urllib3.PoolManager:
+    # A connection for each thread of the index, or every answer but one pays for a new handshake.
+    if proxy is None:
+        return urllib3.PoolManager(maxsize=16, retries=_RETRIES)
+    return urllib3.ProxyManager(proxy, maxsize=16, retries=_RETRIES)
 
 
 class Overheard(FetcherInterface):
@@ -78,8 +88,9 @@ def _chunks(url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> It
         # read1 returns after one receive, so a server that drips single bytes cannot hold us beyond the deadline.
         while chunk := response.read1(_CHUNK, decode_content=False):
             yield chunk
+            deadline += len(chunk) / LEAST_RATE
             if time.monotonic() > deadline:
-                raise SlowRetrievalError(f"{url}: not complete before the deadline")
+                raise SlowRetrievalError(f"{url}: slower than {LEAST_RATE} bytes a second")
     except urllib3.exceptions.HTTPError as error:
         raise DownloadError(f"{url}: {_why(error)}") from error
     finally:

@@ -96,8 +96,7 @@ def _parsed(kind: type[S], data: bytes) -> S:
         signed = Metadata[S].from_bytes(data).signed
     except RepositoryError as error:
         raise Refused("invalid", f"metadata cannot be read: {error}") from None
-    if not isinstance(signed, kind):
-        raise Refused("invalid", f"a file of type {signed.type} lies where {kind.type} belongs")
+    assert isinstance(signed, kind), "python-tuf has checked the type of every file that it keeps"
     return signed
 
 

@@ -305,6 +305,23 @@ def test_a_new_root_that_one_holder_signs_as_two_is_not_valid(world, refuses):
     refuses("invalid", world.session, "root", "2 different keys; 3 are needed")
 
 
+def test_a_new_root_that_the_old_one_s_holder_signs_as_two_is_not_valid(world, refuses):
+    """The new root meets its own threshold with two real keys, and the old one's with one key under two ids."""
+    first, second, third = paper.HOLDERS
+
+    def forge(role, body):
+        if role == "root":
+            body["keys"][ALIAS] = first.record.to_dict()
+            body["roles"]["root"] = {"keyids": [first.record.keyid, ALIAS, second.record.keyid], "threshold": 2}
+
+    world.rebuild(forge)
+    both = all_of(first, third)
+    world.repository.signers["root"] = lambda payload: (*both(payload), *alias(first, ALIAS)(payload))
+    world.repository.ceremony(world.now)
+    world.publish()
+    refuses("invalid", world.session, "root", "1 different keys; 2 are needed")
+
+
 @pytest.mark.parametrize("role", ["bins", "bin"])
 def test_a_delegation_that_lists_one_key_twice_is_not_valid(world, refuses, role):
     key = paper.HOLDERS[0] if role == "bins" else ONLINE

@@ -51,6 +51,17 @@ def test_a_session_older_than_the_memory_looks_again_instead_of_seeing_a_contrad
     assert older.page("flask") == Found(after)
 
 
+def test_a_session_keeps_to_its_snapshot_while_another_process_replaces_the_files(world):
+    world.say("flask")
+    older = world.session()
+    older.page("flask")
+    world.say("flask", serial=2)
+    world.session().page("flask")
+    role = world.repository.bin_of("flask")
+    beside = next(name for name in (f"p{number}" for number in range(99)) if world.repository.bin_of(name) == role)
+    assert older.page(beside) == ProvenAbsent(beside, 1, world.now + paper.DAY)
+
+
 def test_the_metadata_directory_holds_exactly_the_trusted_files_as_they_were_served(world):
     world.say("flask")
     world.session().page("flask")
