@@ -176,8 +176,9 @@ def serving(index: Index) -> Iterator[str]:
 
 
 def _check(request: Request) -> None:
-    if request.method == "CONNECT" or not request.target.startswith("/"):
-        # The installer takes us for its proxy: it is on its way to somewhere else (RFC 9112 section 3.2).
+    if not request.target.startswith("/"):
+        # Absolute form or CONNECT's authority form (RFC 9112 section 3.2): the installer takes us for its proxy and is
+        # on its way to somewhere else.
         raise Refused("bypass", f"the installer asked for {request.target:.200}, which is not in the verified index")
     if request.host not in (f"{LOOPBACK}:{request.port}", f"localhost:{request.port}"):
         # A web page whose own name was pointed at 127.0.0.1 must not read from here.

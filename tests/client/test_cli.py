@@ -135,6 +135,13 @@ def test_a_pin_s_name_cannot_leave_its_directory(terminal, registry, name):
     assert terminal("trust", "remove", name) == 2
 
 
+@pytest.mark.parametrize("name", ["..", ".", "acme/../acme"])
+def test_a_path_is_no_name_of_a_pin(trusting, name):
+    assert trusting("trust", "remove", name) == 2
+    assert "no repository is pinned as" in trusting.err
+    assert trusting("show", "tallyflask") == 0
+
+
 def test_several_pins_make_the_person_choose(trusting, registry):
     trusting("trust", "add", "other", "--url", registry.url, "--root", registry.root_file)
     assert trusting("show", "tallyflask") == 2

@@ -146,6 +146,13 @@ def test_a_file_of_another_size_is_refused(shop, change):
     assert shop.get(FILE).status == 409
 
 
+def test_a_file_that_is_shorter_than_its_signed_size_is_refused_though_its_hash_is_right(saying, world):
+    published = paper.release(world.now, "1.0", WHEEL)
+    (file,) = published.files
+    answer, shop = saying(FILE, replace(published, files=(replace(file, size=file.size + 1),)))
+    assert (answer.status, shop.codes()) == (409, ["mismatch"])
+
+
 def test_a_kept_file_is_verified_again_on_every_use(shop):
     shop.get(FILE)
     (shop.blobs / sha256(WHEEL.data)).write_bytes(b"changed on disk")

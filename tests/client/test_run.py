@@ -110,6 +110,14 @@ def test_a_changed_file_is_refused_by_both(desk):
     assert desk.installed() == []
 
 
+def test_a_changed_page_is_refused_by_both(desk):
+    desk.repository.files[desk.repository.page_file("tallyflask")] = b"{}"
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask") == 6
+        assert "REFUSED simple/tallyflask: bytes do not match signed hash" in desk.err
+        assert "See: tallystick explain mismatch" in desk.err
+
+
 def test_nothing_is_run_when_the_repository_is_unreachable(desk):
     desk.server.stop()
     for install in (desk.pip, desk.uv):

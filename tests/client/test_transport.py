@@ -53,8 +53,10 @@ def test_a_body_is_not_decoded_whatever_the_server_calls_it(answering):
 def test_a_body_that_drips_is_given_up(answering):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
     url = answering(head, *[b"."] * 100, pause=0.05)
+    began = time.monotonic()
     with pytest.raises(SlowRetrievalError, match="slower than"):
         Fetcher(direct, patience=0.3).download_bytes(url, 1000)
+    assert time.monotonic() - began < 2, "not only when the server has ended"
 
 
 def test_a_server_that_says_nothing_is_given_up(answering):
