@@ -91,10 +91,10 @@ class Mirror(FetcherInterface):
 class World:
     """A repository that begins with a ceremony and an empty snapshot. ``tick`` moves its clock."""
 
-    def __init__(self, folder: Path, settings: str = "", **plan: Any) -> None:
+    def __init__(self, folder: Path, settings: str = "", begin: datetime = BEGIN, **plan: Any) -> None:
         self.folder = folder
-        self.now = BEGIN
-        self.trust = root_of_trust(**plan)
+        self.now = begin
+        self.trust = root_of_trust(begin, **plan)
         home = folder / "service"
         home.mkdir(parents=True)
         (home / "service.toml").write_text(settings)
