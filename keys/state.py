@@ -59,6 +59,13 @@ class Yank:
     mark: Mark
 
 
+def check_digests(*digests: str | None) -> None:
+    """ValueError for one that is not SHA-256 as we write it; None is none."""
+    for digest in digests:
+        if digest is not None and not _SHA256.fullmatch(digest):
+            raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A file of a release: facts that never change, in any generation of the name.
@@ -78,9 +85,7 @@ class File:
 
     def __post_init__(self) -> None:
         names.file_path("x", self.filename)
-        for digest in (self.sha256, self.core_metadata):
-            if digest is not None and not _SHA256.fullmatch(digest):
-                raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
+        check_digests(self.sha256, self.core_metadata)
         if self.size < 0:
             raise ValueError(f"a size cannot be {self.size}")
         if self.url is not None and not self.url.startswith(("https://", "http://")):

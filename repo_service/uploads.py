@@ -37,8 +37,7 @@ class Upload:
 
 def examine(filename: str, path: Path) -> Upload:
     """Read a wheel or sdist at ``path`` without running or unpacking it. BadArtifact if it is not one."""
-    said = artifact(filename)
-    names.file_path(said.name, filename)
+    said = _said(filename)
     try:
         metadata = _wheel_metadata(path, said) if filename.endswith(".whl") else _sdist_metadata(path)
     except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
@@ -72,6 +71,17 @@ def stored_at(name: str, filename: str, digest: str) -> str:
 def core_metadata_digest(upload: Upload) -> str | None:
     """What the page says of a file's core metadata (PEP 714)."""
     return None if upload.core_metadata is None else sha256(upload.core_metadata)
+
+
+def _said(filename: str) -> Artifact:
+    """What a file name says, if it can be part of a path and is of a project that can have its name (PEP 508)."""
+    try:
+        names.file_path("x", filename)
+        said = artifact(filename)
+        names.normalise(said.name)
+    except names.InvalidName as error:
+        raise BadArtifact(str(error)) from None
+    return said
 
 
 def _wheel_metadata(path: Path, said: Artifact) -> bytes:

@@ -11,6 +11,8 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
+from keys.names import MAX_SEGMENT
+
 
 class BadArtifact(ValueError):
     """A version or file name that cannot be published."""
@@ -28,8 +30,8 @@ class Artifact:
 
 def canonical_version(version: str) -> str:
     """The one spelling by which versions are compared: ``1.0.0``, ``v1`` and ``1`` are ``1``."""
-    if not version.isascii() or version != version.strip():
-        raise BadArtifact(f"{version!r:.80} is not a version: ASCII only, no space around it")
+    if not version.isascii() or version != version.strip() or len(version) > MAX_SEGMENT:
+        raise BadArtifact(f"{version!r:.80} is not a version: ASCII only, no space around it, {MAX_SEGMENT} characters")
     try:
         parsed = Version(version)
     except InvalidVersion:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from keys.state import ActorClass, Reason
+from keys import names
+from keys.state import ActorClass, Reason, check_digests
 from keys.times import moment
 
 
@@ -23,6 +24,8 @@ class Fact:
 
     def __post_init__(self) -> None:
         moment(self.as_of)
+        if self.value < 0:
+            raise ValueError(f"a number of things cannot be {self.value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,9 @@ class NewFile:
     core_metadata: str | None = None
     url: str | None = None
 
+    def __post_init__(self) -> None:
+        check_digests(self.sha256, self.core_metadata)
+
 
 @dataclass(frozen=True, slots=True)
 class Publish:
@@ -45,6 +51,9 @@ class Publish:
     files: tuple[NewFile, ...]
     actor: Actor = Actor()
     display: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_display(self.name, self.display)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,9 @@ class Reserve:
     actor: Actor
     holder: str | None = None
     display: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_display(self.name, self.display)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +161,8 @@ Request = (
     Publish | Yank | Unyank | Unpublish | Restore | Reserve | Renew | Release | Expire
     | Quarantine | Clear | Claim | Prohibit
 )  # fmt: skip
+
+
+def _check_display(name: str, display: str | None) -> None:
+    if display is not None and names.normalise(display) != name:
+        raise ValueError(f"{display!r:.80} is not a spelling of {name}, so it cannot be shown for it")

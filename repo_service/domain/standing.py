@@ -102,7 +102,7 @@ def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:
 
 
 def _needs_id(actor: r.Actor) -> Iterator[Why]:
-    if actor.id is None:
+    if not actor.id:
         yield Why(
             "actor_id_missing", "say for which account: actor.id, your own opaque identifier (it is never published)"
         )

@@ -1,0 +1,59 @@
+"""The domain alone: names by decide and evolve, without a database, and the time they live at."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from keys.state import NameState
+from repo_service.domain import changes as c
+from repo_service.domain import requests as r
+from repo_service.domain.case import Accepted, Refusal
+from repo_service.domain.decide import decide
+from repo_service.domain.evolve import evolve
+from repo_service.wiring import standard_policy
+from tests.world import BEGIN
+
+POLICY: Final = standard_policy()
+
+
+class Book:
+    """What a journal would remember, in memory."""
+
+    def __init__(self) -> None:
+        self.now: datetime = BEGIN
+        self.names: dict[str, c.Name] = {}
+        self.events: list[c.Event] = []
+
+    def tick(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+    def decide(self, request: r.Request) -> Accepted | Refusal:
+        name = self.names.get(request.name, c.Name(request.name, None, None))
+        return decide(name, request, POLICY, self.now)
+
+    def codes(self, request: r.Request) -> list[str]:
+        """Why it is refused; nothing if it is not."""
+        decision = self.decide(request)
+        return [why.code for why in decision.reasons] if isinstance(decision, Refusal) else []
+
+    def do(self, *requests: r.Request) -> list[str]:
+        """Send requests that are accepted; the types of the events that the last one makes."""
+        made: list[str] = []
+        for request in requests:
+            decision = self.decide(request)
+            assert isinstance(decision, Accepted), decision
+            made = [self._append(request, change, decision.holder) for change in decision.changes]
+        return made
+
+    def state(self, name: str) -> NameState:
+        found = self.names[name].state
+        assert found is not None
+        return found
+
+    def _append(self, request: r.Request, change: c.Change, holder: str | None) -> str:
+        event = c.Event(
+            len(self.events) + 1, request.name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
+            getattr(request, "reason", None), POLICY.id, change, request.actor.id, holder,
+        )  # fmt: skip
+        self.events.append(event)
+        self.names[request.name] = evolve(self.names.get(request.name, c.Name(request.name, None, None)), event)
+        return c.type_of(change)

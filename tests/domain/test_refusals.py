@@ -1,0 +1,251 @@
+"""Every reason that decide can give, once each, and all of them at once."""
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Final
+
+import pytest
+
+from keys.state import Reason
+from keys.times import stamp
+from repo_service.domain import requests as r
+from repo_service.domain.case import Refusal
+from tests.domain.book import Book
+from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, a_file, standing, unpublish
+from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
+
+Ask = Callable[[Book], r.Request]
+
+
+def with_files(*found: r.NewFile, version: str = "1.0", name: str = "foo") -> Ask:
+    return lambda _: r.Publish(name, version, found, OWNER)
+
+
+def owners_unpublish(dependents: r.Fact | None) -> Ask:
+    return lambda _: r.Unpublish("foo", "1.0", BECAUSE, dependents, OWNER)
+
+
+def later(days: float, ask: Ask) -> Ask:
+    def asked(book: Book) -> r.Request:
+        book.tick(days=days)
+        return ask(book)
+
+    return asked
+
+
+def after(*steps: Callable[[Book], r.Request], ask: Ask) -> Ask:
+    def asked(book: Book) -> r.Request:
+        for each in steps:
+            book.do(each(book))
+        return ask(book)
+
+    return asked
+
+
+def yank(actor: r.Actor, text: str = "because") -> Ask:
+    return lambda _: r.Yank("foo", "1.0", Reason("insecure", text), actor)
+
+
+def unyank(actor: r.Actor) -> Ask:
+    return lambda _: r.Unyank("foo", "1.0", None, actor)
+
+
+def restore(actor: r.Actor) -> Ask:
+    return lambda _: r.Restore("foo", "1.0", BECAUSE, actor)
+
+
+def published(version: str, content: bytes = b"x", actor: r.Actor = OWNER) -> Ask:
+    return lambda _: publishing("foo", version, content=content, actor=actor)
+
+
+def renew(_: Book) -> r.Request:
+    return r.Renew("foo", OWNER)
+
+
+def reserve(actor: r.Actor) -> Ask:
+    return lambda _: r.Reserve("foo", actor)
+
+
+def claimed_and_back(book: Book) -> r.Request:
+    book.do(r.Release("foo", r.Actor("owner", "account-2")))
+    return r.Restore("foo", "1.0", BECAUSE, ADMIN)
+
+
+REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
+    # publish: the name
+    ("placeholder", published("2.0"), ["name_placeholder"]),
+    ("prohibited", published("1.0"), ["name_prohibited"]),
+    ("reserved", published("1.0", actor=STRANGER), ["name_reserved"]),
+    ("reserved", published("1.0", actor=SYSTEM), ["name_reserved"]),
+    ("claimed", published("2.0"), ["name_reserved"]),
+    ("quarantined", published("2.0"), ["project_quarantined"]),
+    ("absent", published("1.0", actor=SUPPORT), ["role_insufficient", "role_insufficient"]),
+    ("registered", published("2.0", actor=MODERATOR), ["role_insufficient"]),
+    # publish: the version
+    *(
+        ("absent", with_files(a_file("foo-1.0.tar.gz"), version=version), ["version_invalid"])
+        for version in ("", "one", "1.0\n", " 1.0", "1.0+local", "１.0", "1.0.*", "1" * 5000, "1." * 300 + "1")
+    ),
+    *(
+        ("registered", published(version), ["version_exists", "artifact_identity_conflict"])
+        for version in ("1.0.0", "v1.0", "1", "01.0", "0!1.0")
+    ),
+    ("placeholder", published("1.0"), ["name_placeholder", "version_tombstoned"]),
+    ("placeholder", published("v1.0.0"), ["name_placeholder", "version_tombstoned", "artifact_identity_conflict"]),
+    # publish: the files
+    ("absent", with_files(), ["files_missing"]),
+    ("absent", with_files(a_file("bar-1.0.tar.gz")), ["filename_mismatch"]),
+    ("absent", with_files(a_file("foo-1.1.tar.gz")), ["filename_mismatch"]),
+    ("absent", with_files(a_file("foo-1.0+x.tar.gz")), ["filename_mismatch"]),
+    ("absent", with_files(a_file("foo-1.0.exe")), ["filename_mismatch"]),
+    ("absent", with_files(a_file("foo-1.0-py3.whl")), ["filename_mismatch"]),
+    ("absent", with_files(a_file(f"foo-{'1' * 5000}.tar.gz")), ["file_invalid"]),
+    ("absent", with_files(a_file("../foo-1.0.tar.gz")), ["file_invalid"]),
+    ("absent", with_files(a_file("foo-1.0.tar.gz", content=b"")), ["file_invalid"]),
+    ("absent", with_files(a_file("foo-1.0.tar.gz", url="ftp://x/foo")), ["file_invalid"]),
+    ("absent", with_files(a_file("foo-1.0.tar.gz", uploaded_at="yesterday")), ["file_invalid"]),
+    (
+        "absent",
+        with_files(a_file("foo-1.0.tar.gz", uploaded_at="2026-11-22T10:05:01Z")),
+        ["upload_time_in_future"],
+    ),
+    ("registered", published("1.0", content=b"other"), ["file_exists"]),
+    ("registered", with_files(a_file("foo-1.0.zip")), ["artifact_identity_conflict"]),
+    ("registered", with_files(a_file("foo-1.0.0.tar.gz", b"other")), ["artifact_identity_conflict"]),
+    # yank
+    ("absent", yank(OWNER), ["release_not_found"]),
+    ("registered", lambda _: r.Yank("foo", "9", BECAUSE, OWNER), ["release_not_found"]),
+    ("registered", lambda _: r.Yank("foo", "no version", BECAUSE, OWNER), ["release_not_found"]),
+    ("registered", yank(SYSTEM), ["role_insufficient"]),
+    ("placeholder", yank(OWNER), ["release_not_published"]),
+    ("registered", after(yank(ADMIN), ask=unyank(OWNER)), ["admin_yank_locked", "role_insufficient"]),
+    ("registered", after(yank(ADMIN), ask=unyank(SUPPORT)), ["admin_yank_locked", "role_insufficient"]),
+    ("registered", after(yank(ADMIN), ask=unyank(MODERATOR)), ["role_insufficient"]),
+    ("registered", after(yank(ADMIN), ask=yank(OWNER, "other")), ["admin_yank_locked", "role_insufficient"]),
+    ("registered", after(yank(SUPPORT), ask=unyank(OWNER)), ["admin_yank_locked", "role_insufficient"]),
+    # unpublish
+    ("registered", lambda b: unpublish(b, "9", OWNER), ["release_not_found"]),
+    ("placeholder", lambda b: unpublish(b, "1.0", OWNER), ["release_not_published"]),
+    ("registered", owners_unpublish(None), ["facts_missing"]),
+    ("registered", owners_unpublish(r.Fact(12, "2026-11-22T10:00:00Z")), ["has_dependents"]),
+    ("registered", owners_unpublish(r.Fact(0, "2026-11-21T09:59:59Z")), ["facts_stale"]),
+    ("registered", owners_unpublish(r.Fact(0, "2027-11-22T10:00:00Z")), ["facts_stale"]),
+    ("registered", later(3, lambda b: unpublish(b, actor=OWNER)), ["unpublish_window_over"]),
+    ("quarantined", lambda b: unpublish(b, actor=OWNER), ["project_quarantined"]),
+    # restore
+    ("absent", restore(OWNER), ["release_not_found"]),
+    ("placeholder", later(30, restore(OWNER)), ["restore_window_over"]),
+    (
+        "registered",
+        after(published("2.0"), lambda b: unpublish(b, actor=ADMIN), ask=restore(OWNER)),
+        ["restore_locked"],
+    ),
+    ("claimed", restore(ADMIN), ["name_reserved", "restore_other_holder"]),
+    ("claimed", claimed_and_back, ["restore_other_holder"]),
+    # the name itself
+    ("reserved", reserve(STRANGER), ["name_reserved"]),
+    ("registered", reserve(OWNER), ["name_taken"]),
+    ("placeholder", reserve(OWNER), ["name_placeholder"]),
+    ("prohibited", reserve(OWNER), ["name_prohibited"]),
+    ("absent", reserve(r.Actor("owner")), ["actor_id_missing"]),
+    ("absent", reserve(r.Actor("owner", "")), ["actor_id_missing"]),
+    ("absent", renew, ["name_unknown"]),
+    ("vacant", renew, ["name_vacant"]),
+    ("reserved", lambda _: r.Renew("foo", STRANGER), ["name_reserved"]),
+    ("reserved", lambda _: r.Renew("foo", ADMIN), ["name_reserved", "role_insufficient"]),
+    ("reserved", lambda _: r.Renew("foo", r.Actor("owner")), ["name_reserved"]),
+    ("reserved", later(194, renew), ["reservation_not_renewable"]),
+    ("reserved", after(renew, renew, ask=renew), ["renewal_limit"]),
+    ("reserved", lambda _: r.Release("foo", STRANGER), ["name_reserved"]),
+    ("registered", lambda _: r.Release("foo", OWNER), ["name_taken"]),
+    ("absent", lambda _: r.Quarantine("foo", BECAUSE, ADMIN), ["name_unknown"]),
+    ("placeholder", lambda _: r.Quarantine("foo", BECAUSE, ADMIN), ["name_placeholder"]),
+    ("registered", lambda _: r.Quarantine("foo", BECAUSE, OWNER), ["role_insufficient"]),
+    ("quarantined", lambda _: r.Clear("foo", BECAUSE, MODERATOR), ["role_insufficient"]),
+    ("registered", lambda _: r.Claim("foo", "case", "account-2", SUPPORT), ["name_taken"]),
+    ("registered", lambda _: r.Prohibit("foo", BECAUSE, MODERATOR), ["role_insufficient"]),
+]
+
+
+@pytest.mark.parametrize(("state", "ask", "codes"), REFUSED)
+def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list[str]) -> None:
+    book = standing(state)
+    assert book.codes(ask(book)) == codes
+
+
+def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
+    rooms = ("case", "publishing", "releases", "standing")
+    source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
+    named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
+    known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
+    assert known == {code for _, _, codes in REFUSED for code in codes}
+
+
+def test_all_reasons_come_at_once() -> None:
+    book = standing("quarantined")
+    book.tick(days=4)
+    stale = r.Unpublish("foo", "1.0", BECAUSE, r.Fact(3, "2026-11-22T10:00:00Z"), OWNER)
+    assert book.codes(stale) == ["project_quarantined", "unpublish_window_over", "facts_stale"]
+    many = r.Publish(
+        "foo", "1.0", (a_file("bar-1.0.tar.gz"), a_file("foo-1.0.tar.gz", b"other"), a_file("foo-1.0.zip")), OWNER
+    )
+    assert book.codes(many) == [
+        "project_quarantined",
+        "filename_mismatch",
+        "file_exists",
+        "artifact_identity_conflict",
+    ]
+
+
+def test_a_reason_names_both_values() -> None:
+    book = standing("registered")
+    book.tick(hours=80)
+    decision = book.decide(unpublish(book, actor=OWNER))
+    assert isinstance(decision, Refusal)
+    (why,) = decision.reasons
+    assert why.sentence == (
+        "foo 1.0 was published 80 h ago; an owner can unpublish within 72 h. Yank it, or ask support"
+    )
+    assert why.params == {"age_s": 80 * 3600, "window_s": 72 * 3600}
+
+
+def test_a_refusal_shows_of_a_holder_what_the_registry_chose_to_show_and_never_the_account() -> None:
+    book = standing("reserved")
+    decision = book.decide(publishing("foo", actor=STRANGER))
+    assert isinstance(decision, Refusal)
+    assert "Example Corp" in decision.reasons[0].sentence
+    assert "account-1" not in str(decision)
+    book = standing("claimed")
+    decision = book.decide(r.Reserve("foo", OWNER))
+    assert isinstance(decision, Refusal) and "account" not in str(decision)
+
+
+def test_a_missing_fact_counts_as_no_and_never_as_zero() -> None:
+    book = standing("registered")
+    assert book.codes(r.Unpublish("foo", "1.0", BECAUSE, None, OWNER)) == ["facts_missing"]
+    with pytest.raises(ValueError, match="-1"):
+        r.Fact(-1, stamp(book.now))
+
+
+@pytest.mark.parametrize("display", ["bar", "Foo!", "fo\u00f6", "foo ", ""])
+def test_a_name_is_shown_only_as_a_spelling_of_itself(display: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of names or of requests, both refuse at the door
+        publishing("foo", display=display)
+    with pytest.raises(ValueError):  # noqa: PT011
+        r.Reserve("foo", OWNER, display=display)
+
+
+@pytest.mark.parametrize("digest", ["", "ab", "AB" * 32, "../" * 9, "0" * 65])
+def test_a_file_is_named_by_a_whole_sha256(digest: str) -> None:
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal digits"):
+        r.NewFile("foo-1.0.tar.gz", digest, 1)
+    with pytest.raises(ValueError, match="64 lower-case hexadecimal digits"):
+        r.NewFile("foo-1.0.tar.gz", "ab" * 32, 1, core_metadata=digest)
+
+
+def test_nobody_but_the_clock_asks_for_an_expiry() -> None:
+    book = standing("reserved")
+    book.tick(days=500)
+    assert book.codes(r.Expire("foo", ADMIN)) == ["role_insufficient"]
+    assert book.codes(r.Expire("foo", CLOCK)) == []
