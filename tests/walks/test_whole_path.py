@@ -1,7 +1,7 @@
 """Walks: what the registry says, a client outside sees, through the whole path."""
 
-from repo_service.domain import requests as r
 from keys.times import stamp
+from repo_service.domain import requests as r
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
 
 

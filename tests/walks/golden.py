@@ -1,0 +1,59 @@
+"""The files of docs/examples, made again: ``python -m tests.walks.golden`` writes them where a change is meant."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from keys import layout, names
+from keys.state import Reason
+from keys.times import stamp
+from repo_service.domain import requests as r
+from tests.world import OWNER, World, publishing
+
+EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
+PAGES: Final = ("flask", "gone", "acme-tools", "internal-tools")
+
+
+def make(folder: Path) -> dict[str, bytes]:
+    """One small history, from the ceremony on: example path to bytes."""
+    world = World(folder, held=("internal-tools",))
+    world.do(
+        publishing("flask", "1.0", display="Flask"),
+        publishing("flask", "1.1", display="Flask"),
+        publishing("gone"),
+        r.Reserve("acme-tools", OWNER, "Acme Corporation"),
+    )
+    world.tick(hours=1)
+    world.do(
+        r.Yank("flask", "1.0", Reason("broken", "does not start")),
+        r.Unpublish("gone", "1.0", Reason("secret_exposure", "a private key was inside"), r.Fact(0, stamp(world.now))),
+    )
+    world.tick(hours=1)
+    world.do(r.Unpublish("flask", "1.1", Reason("mistake", "published too early"), r.Fact(0, stamp(world.now))))
+    newest = world.stock()
+    newest.refresh()
+    found = {}
+    for name in PAGES:
+        target = newest.get_targetinfo(names.page_path(name))
+        assert target is not None
+        stored = names.hashed(target.path, target.hashes["sha256"])
+        found[f"pages/{name}.json"] = (world.public / "targets" / stored).read_bytes()
+    for role in (*layout.OFFLINE, layout.SNAPSHOT, *layout.Bins(2).roles()):
+        files = (world.public / "metadata").glob(f"*.{role}.json")
+        last = max(files, key=lambda file: int(file.name.split(".")[0]))
+        found[f"metadata/{last.name}"] = last.read_bytes()
+    found["metadata/timestamp.json"] = (world.public / "metadata" / "timestamp.json").read_bytes()
+    return found
+
+
+def main() -> None:
+    shutil.rmtree(EXAMPLES, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for path, body in make(Path(folder)).items():
+            (EXAMPLES / path).parent.mkdir(parents=True, exist_ok=True)
+            (EXAMPLES / path).write_bytes(body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""A second implementation reads what we publish: tuf-js, as npm installs it, over HTTP, unchanged."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from keys import layout, names
+from tests.servers import need
+from tests.world import World, publishing
+
+TUF_JS = "tuf-js@6.0.2"
+SCRIPT = """
+const { Updater } = require('tuf-js');
+const [url, metadataDir, targetDir, ...paths] = process.argv.slice(2);
+(async () => {
+  const updater = new Updater({
+    metadataBaseUrl: url + '/metadata', metadataDir, targetBaseUrl: url + '/targets', targetDir,
+  });
+  await updater.refresh();
+  const found = {};
+  for (const path of paths) {
+    const target = await updater.getTargetInfo(path);
+    found[path] = target ? require('fs').readFileSync(await updater.downloadTarget(target), 'utf8') : null;
+  }
+  console.log(JSON.stringify(found));
+})().catch((error) => { console.error(String(error)); process.exit(1); });
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name is http.server's
+        pass
+
+
+@pytest.fixture(scope="session")
+def tuf_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``require('tuf-js')`` works."""
+    npm = need("npm", "Node.js with npm")
+    folder = tmp_path_factory.mktemp("tuf-js")
+    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", TUF_JS], cwd=folder, check=True)
+    (folder / "client.js").write_text(SCRIPT)
+    return folder
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> World:
+    """A world at the present, which is where tuf-js lives."""
+    return World(tmp_path / "world", begin=datetime.now(UTC).replace(microsecond=0), held=("internal-tools",))
+
+
+@pytest.fixture
+def url(live: World) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(live.public)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ask(tuf_js: Path, live: World, url: str, *paths: str) -> Any:
+    metadata, targets = live.folder / "js-metadata", live.folder / "js-targets"
+    shutil.rmtree(metadata, ignore_errors=True)
+    metadata.mkdir()
+    targets.mkdir(exist_ok=True)
+    (metadata / "root.json").write_bytes(live.trust.roots[0].data)
+    command = ["node", "client.js", url, str(metadata), str(targets), *paths]
+    done = subprocess.run(command, cwd=tuf_js, text=True, capture_output=True)
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
+def test_tuf_js_finds_pages_and_files_and_learns_that_others_are_absent(tuf_js: Path, live: World, url: str) -> None:
+    live.do(publishing("flask", content=b"source"))
+    body = live.public / "targets" / "packages" / "flask"
+    body.mkdir(parents=True)
+    digest = publishing("flask", content=b"source").files[0].sha256
+    (body / f"{digest}.flask-1.0.tar.gz").write_bytes(b"source")
+    page, file, absent = names.page_path("flask"), names.file_path("flask", "flask-1.0.tar.gz"), names.page_path("none")
+    found = ask(tuf_js, live, url, page, file, absent)
+    assert json.loads(found[page])["_state"]["state"] == "registered"
+    assert (found[file], found[absent]) == ("source", None)
+
+
+def test_tuf_js_stops_at_held_whatever_a_bin_says(tuf_js: Path, live: World, url: str) -> None:
+    held = names.page_path("internal-tools")
+    found = ask(tuf_js, live, url, held, "packages/internal-tools/internal_tools-1.0.tar.gz")
+    assert json.loads(found[held])["_state"]["state"] == "prohibited"
+    assert found["packages/internal-tools/internal_tools-1.0.tar.gz"] is None
+
+
+def test_tuf_js_refuses_a_swapped_bin_by_its_version(tuf_js: Path, live: World, url: str) -> None:
+    bins, metadata = layout.Bins(2), live.public / "metadata"
+    number = bins.number(names.page_path("flask"))
+    other = metadata / f"{layout.first_version((number + 1) % 4)}.{bins.role((number + 1) % 4)}.json"
+    (metadata / f"{layout.first_version(number)}.{bins.role(number)}.json").write_bytes(other.read_bytes())
+    refusal = ask(tuf_js, live, url, names.page_path("flask"))
+    assert isinstance(refusal, str) and "version" in refusal
