@@ -135,21 +135,19 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def check_free(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Refused if one of these paths in ``folder`` exists with other bytes."""
+def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by their path in ``folder``, durable when this returns.
+
+    Refused, before anything is written, if one of them exists with other bytes.
+    """
     paths = {folder / name: data for name, data in files.items()}
     if taken := [path for path, data in paths.items() if path.exists() and read_file(path) != data]:
         raise Refused(
             [f"{path} exists and holds something else; nothing is ever overwritten" for path in taken],
             "Use a new directory, or move the old file away if you are sure.",
         )
-
-
-def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files by their path in ``folder``, durable when this returns; nothing at all if one is not free."""
-    check_free(folder, files)
-    for name, data in files.items():
-        if not (path := folder / name).exists():
+    for path, data in paths.items():
+        if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             replace(path, data)
 

@@ -35,7 +35,7 @@ class Response:
 
 
 def respond(candidate: Candidate, held: HeldKey) -> Response:
-    """Sign a candidate; the signature was verified when it was made."""
+    """Sign a candidate; ``HeldKey`` verifies the signature before it is handed on."""
     signature = held.sign(candidate.payload)
     answer = {"type": TYPE, "role": candidate.role, "version": candidate.version, "digest": candidate.digest}
     return strict.load(Response, {**answer, "keyid": signature.keyid, "sig": signature.signature})

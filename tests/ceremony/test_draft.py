@@ -8,7 +8,7 @@ import pytest
 from tuf.api.metadata import Root, Targets
 
 from ceremony.draft import draft
-from ceremony.errors import Refused, RehearsalMixup
+from ceremony.errors import Mismatch, Refused, RehearsalMixup
 from ceremony.plan import Keyring
 from keys import layout, page
 from keys.encoding import canonical
@@ -114,6 +114,11 @@ def test_two_holders_of_one_name_are_refused() -> None:
 def test_an_online_key_that_is_a_holders_is_refused_under_any_name(name: str) -> None:
     with pytest.raises(Refused, match=f"alice and {name} have the same private key"):
         drafted(Keyring(THREE.holders, dataclasses.replace(public("alice"), name=name)))
+
+
+def test_key_files_that_the_plan_does_not_name_are_never_drafted() -> None:
+    with pytest.raises(Mismatch, match=r"dan, key \w+, is only in a key file"):
+        draft(plan(), Keyring((*THREE.holders, public("dan")), THREE.online), None, NOW)
 
 
 def test_a_rehearsal_key_in_a_real_plan_is_refused() -> None:

@@ -4,9 +4,11 @@ import json
 import shutil
 import stat
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ceremony import directory
 from tests.ceremony.table import PASSPHRASE, READ, SIGN, Table
 
 NEW_KEY = (("New passphrase", PASSPHRASE), ("The same again", PASSPHRASE))
@@ -91,6 +93,14 @@ def test_a_changed_draft_is_refused_before_any_question(ready: Table) -> None:
     draft = ready.folder / "one/draft/root.json"
     draft.write_text(draft.read_text().replace('"threshold":2', '"threshold":1'))
     assert refused(ready, "sign one --key alice.key")[0] == 12
+
+
+def test_a_draft_that_expired_meanwhile_is_refused_before_any_question(table: Table) -> None:
+    table.plan("one", more="--days 1")
+    inputs = directory.load(table.folder / "one")
+    directory.write_draft(table.folder / "one", inputs.draft(datetime.now(UTC) - timedelta(days=2)))
+    code, said = refused(table, "sign one --key alice.key")
+    assert code == 10 and "root: expired on" in said
 
 
 def test_a_pinned_root_and_a_first_ceremony_do_not_go_together(ready: Table) -> None:
