@@ -23,6 +23,7 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
         serial=serial,
         event=event.seq,
         since=event.mark if target != before.state else before.since,
+        quarantine=None if generation else before.quarantine,  # it was about what an earlier holder published
         reservation=_reservation(before, event.change) if target == "reserved" else None,
     )
     if apply := _APPLY.get(type(event.change)):
