@@ -1,4 +1,4 @@
-"""Who may take which step: the tables, and the same again asked of decide. Both lists are written here a second time."""
+"""Who may take which step: the tables, and the same again asked of decide. Both lists are written here again."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -166,7 +166,9 @@ def test_a_verb_is_for_its_actors_and_for_no_other_class(state: str, verb: str, 
     assert {kind for kind in CLASSES if accepted(kind)} == set(who.split())
 
 
-@pytest.mark.parametrize(("kind", "yank"), [("owner", "owner"), ("support", "support"), ("moderator", "security"), ("admin", "security")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "yank"), [("owner", "owner"), ("support", "support"), ("moderator", "security"), ("admin", "security")]
+)
 def test_a_yank_is_of_the_class_of_who_yanked(kind: Any, yank: str) -> None:
     book = standing("registered")
     book.do(r.Yank("foo", "1.0", BECAUSE, acting(kind)))

@@ -230,9 +230,9 @@ def test_a_missing_fact_counts_as_no_and_never_as_zero() -> None:
 
 @pytest.mark.parametrize("display", ["bar", "Foo!", "fo\u00f6", "foo ", ""])
 def test_a_name_is_shown_only_as_a_spelling_of_itself(display: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - of names or of requests, both refuse at the door
+    with pytest.raises(ValueError):
         publishing("foo", display=display)
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         r.Reserve("foo", OWNER, display=display)
 
 

@@ -1,0 +1,55 @@
+"""Generated requests to two names, most of them sensible enough to be accepted now and then."""
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from keys.state import Reason
+from repo_service.domain import requests as r
+from tests.domain.cases import CLASSES, a_file
+from tests.world import ADMIN, OWNER
+
+NAMES: Final = ("foo", "bar")
+ACCOUNTS: Final = (None, "account-1", "account-2")
+
+anybody = st.builds(r.Actor, st.sampled_from(CLASSES), st.sampled_from(ACCOUNTS))
+names = st.sampled_from(NAMES)
+versions = st.sampled_from(("1.0", "2.0", "1.0.0"))
+reasons = st.sampled_from((Reason("insecure", "leaks tokens"), Reason("broken"), Reason("moved", "siehe ☃")))
+
+
+def actors(*likely: r.Actor) -> st.SearchStrategy[r.Actor]:
+    """Those who may, mostly, and anybody."""
+    return st.one_of(*(st.just(actor) for actor in likely), anybody)
+
+
+@st.composite
+def publications(draw: st.DrawFn) -> r.Publish:
+    """One or two files, of few contents, so that they meet again."""
+    name, version = draw(names), draw(versions)
+    kinds = draw(st.lists(st.sampled_from((".tar.gz", ".zip", "-py3-none-any.whl")), min_size=1, max_size=2))
+    files = tuple(a_file(f"{name}-{version}{kind}", draw(st.sampled_from((b"x", b"y")))) for kind in kinds)
+    return r.Publish(name, version, files, draw(actors(OWNER, r.Actor("system"))))
+
+
+def requests(as_of: str) -> st.SearchStrategy[r.Request]:
+    """Any verb, with facts that were looked up at ``as_of``."""
+    release: tuple[st.SearchStrategy[Any], ...] = (names, versions)
+    facts = st.just(r.Fact(0, as_of)) | st.none() | st.just(r.Fact(1, as_of))
+    support = r.Actor("support")
+    return st.one_of(
+        publications(),
+        publications(),
+        st.builds(r.Yank, *release, st.none() | reasons, actors(OWNER, ADMIN)),
+        st.builds(r.Unyank, *release, st.none() | reasons, actors(OWNER, ADMIN)),
+        st.builds(r.Unpublish, *release, reasons, facts, actors(OWNER, support)),
+        st.builds(r.Restore, *release, reasons, actors(OWNER, ADMIN)),
+        st.builds(r.Reserve, names, actors(OWNER)),
+        st.builds(r.Renew, names, actors(OWNER)),
+        st.builds(r.Release, names, actors(OWNER, ADMIN)),
+        st.builds(r.Expire, names),
+        st.builds(r.Quarantine, names, reasons, actors(ADMIN)),
+        st.builds(r.Clear, names, reasons, actors(ADMIN)),
+        st.builds(r.Claim, names, st.just("case-7"), st.just("account-1"), actors(support)),
+        st.builds(r.Prohibit, names, reasons, anybody),
+    )
