@@ -18,7 +18,8 @@ from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint
-from repo_service.storage.journal import ChangeRecord, Journal, Pen
+from repo_service.storage.journal import Journal, Pen
+from repo_service.storage.view import ChangeRecord
 
 
 class Refused(Exception):

@@ -21,7 +21,8 @@ from repo_service.build.due import Lifetimes, due_bins, is_due
 from repo_service.build.pages import Layout, Page, Target, page_of
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Depot
-from repo_service.storage.journal import Journal, Overtaken, View
+from repo_service.storage.journal import Journal, Overtaken
+from repo_service.storage.view import View
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 

@@ -30,7 +30,7 @@ from keys.state import Reason
 from repo_service import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
-from repo_service.storage.journal import ChangeRecord
+from repo_service.storage.view import ChangeRecord
 from repo_service.wiring import Service, open_service
 
 URL: Final = "https://registry.test"

@@ -18,7 +18,8 @@ from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.policy import Policy
 from repo_service.storage.depot import LocalDepot
-from repo_service.storage.journal import ChangeRecord, Journal
+from repo_service.storage.journal import Journal
+from repo_service.storage.view import ChangeRecord
 from repo_service.web import auth, problems, public
 from repo_service.web.problems import Problem
 

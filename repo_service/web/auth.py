@@ -12,7 +12,8 @@ from typing import Final
 from keys.encoding import sha256
 from keys.state import ActorClass
 from keys.times import moment
-from repo_service.storage.journal import Journal, Token
+from repo_service.storage.journal import Journal
+from repo_service.storage.view import Token
 from repo_service.web.problems import Problem
 
 ROLES: Final[dict[str, frozenset[ActorClass]]] = {

@@ -12,7 +12,7 @@ from keys.strict import Malformed
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.intake import Refused
 from repo_service.storage.depot import Diverged
-from repo_service.storage.journal import KeyReused
+from repo_service.storage.view import KeyReused
 
 NOTHING_WRITTEN: Final = "Nothing was written."
 

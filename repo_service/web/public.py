@@ -14,7 +14,8 @@ from keys import names, page
 from keys.state import installable
 from repo_service.build.pages import Layout
 from repo_service.storage.depot import LocalDepot
-from repo_service.storage.journal import Journal, View
+from repo_service.storage.journal import Journal
+from repo_service.storage.view import View
 from repo_service.uploads import stored_at
 from repo_service.web.problems import Problem
 
