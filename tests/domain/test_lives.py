@@ -1,4 +1,4 @@
-"""What becomes of a name: deadlines to the second, requests for what is already so, generations and their tombstones."""
+"""What becomes of a name: deadlines to the second, what is already so, generations and their tombstones."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,5 +1,6 @@
 """What clients see is the fold of what was accepted: generated walks through the whole service."""
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,7 @@ from keys.times import stamp
 from repo_service import intake
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
-from repo_service.storage.journal import View
+from repo_service.storage.view import View
 from tests.domain.moves import NAMES, requests
 from tests.world import World
 
@@ -32,10 +33,8 @@ def test_after_every_publishing_each_client_sees_the_fold_of_the_events(data: st
         world = World(Path(folder))
         for _ in range(data.draw(st.integers(2, 4), label="rounds")):
             for _ in range(data.draw(st.integers(1, 6), label="requests")):
-                try:
+                with suppress(intake.Refused):
                     world.record(data.draw(requests(stamp(world.now))))
-                except intake.Refused:
-                    pass
             world.service.round()
             look(world)
             world.tick(hours=data.draw(st.sampled_from((1, 24, 72)), label="hours"))
