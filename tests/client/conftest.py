@@ -15,6 +15,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from client_verify.cli import main
 from client_verify.memory import Memory
 from client_verify.session import MakeUpdater, Session
 from client_verify.trust import Pin
@@ -108,6 +109,32 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "acme")
+
+
+class Terminal:
+    """A person who types commands; ``out`` and ``err`` are what the last one and its children printed."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+        self.out = self.err = ""
+
+    def __call__(self, *words: object) -> int:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        self.out, self.err = self._capture.readouterr()
+        return code
+
+
+@pytest.fixture
+def terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal of somebody who has never used the command, in an empty directory."""
+    monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Terminal(capfd)
 
 
 @pytest.fixture

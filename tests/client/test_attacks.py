@@ -76,6 +76,14 @@ def test_a_machine_long_offline_learns_that_the_repository_is_unreachable_not_fr
     assert refuses("unreachable", world.session, "connection refused").kind.exit == 8
 
 
+def test_a_repository_without_a_timestamp_is_unreachable_not_frozen(world, refuses):
+    world.say("flask")
+    world.session()
+    world.later(hours=25)
+    del world.repository.files["metadata/timestamp.json"]
+    refuses("unreachable", world.session, "404")
+
+
 def test_a_session_that_outlives_its_timestamp_answers_no_more(world, refuses):
     world.say("flask")
     session = world.session()

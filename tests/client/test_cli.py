@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from client_verify.cli import main
 from client_verify.refusals import KINDS
 from keys import layout
 from keys.state import Act
@@ -18,31 +17,9 @@ from tests import paper
 WHEEL = paper.wheel("tallyflask", "1.0")
 
 
-@dataclass
-class Terminal:
-    """A person with a home directory of their own."""
-
-    capsys: object
-
-    def __call__(self, *words):
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as stopped:
-            code = stopped.code
-        output = self.capsys.readouterr()
-        self.out, self.err = output.out, output.err
-        return code
-
-
 @pytest.fixture
 def now():
     return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def terminal(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
-    return Terminal(capsys)
 
 
 @pytest.fixture

@@ -24,35 +24,26 @@ NEXT = paper.wheel("tallyflask", "2.0")
 class Desk:
     """A person's machine: a home, a pinned repository, and a place to install to."""
 
-    def __init__(self, directory, serve):
+    def __init__(self, directory, serve, terminal):
+        self._terminal = terminal
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.directory = directory
         self.repository = paper.Paper(self.now)
-        self.environ = {**os.environ, "TALLYSTICK_HOME": str(directory / "home"), "UV_HTTP_RETRIES": "0"}
-        self.environ.pop("PIP_FIND_LINKS", None)
         for artifact in (WHEEL, NEXT):
             self.repository.add_file("tallyflask", artifact.filename, artifact.data, artifact.metadata)
         self.releases = (paper.release(self.now, "1.0", WHEEL), paper.release(self.now, "2.0", NEXT))
         self.say(*self.releases)
         self.server = serve(self.repository.files)
-        trust.add(places(self.environ).roots, trust.Pin("acme", self.server.url, self.repository.root))
+        trust.add(places(os.environ).roots, trust.Pin("acme", self.server.url, self.repository.root))
 
     def say(self, *releases, serial=1, **changes):
         self.repository.say(replace(paper.project(self.now, "tallyflask", *releases, serial=serial), **changes))
         self.repository.publish(self.now)
 
     def tallystick(self, *words):
-        script = "import sys; from client_verify.cli import main; sys.exit(main())"
-        ran = subprocess.run(
-            [sys.executable, "-c", script, *map(str, words)],
-            env=self.environ,
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        self.out, self.err = ran.stdout, ran.stderr
-        return ran.returncode
+        code = self._terminal(*words)
+        self.out, self.err = self._terminal.out, self._terminal.err
+        return code
 
     def pip(self, *words):
         target = ("--target", self.directory / "pip")
@@ -67,8 +58,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path, serve):
-    return Desk(tmp_path, serve)
+def desk(tmp_path, serve, terminal):
+    return Desk(tmp_path, serve, terminal)
 
 
 def test_pip_and_uv_install_what_is_signed(desk):
@@ -179,16 +170,16 @@ def elsewhere(serve):
     return serve({})
 
 
-def test_an_extra_index_in_a_pip_configuration_is_not_asked(desk, elsewhere):
+def test_an_extra_index_in_a_pip_configuration_is_not_asked(desk, elsewhere, monkeypatch):
     (desk.directory / "pip.conf").write_text(f"[global]\nextra-index-url = {elsewhere.url}/simple\n")
-    desk.environ["PIP_CONFIG_FILE"] = str(desk.directory / "pip.conf")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(desk.directory / "pip.conf"))
     assert desk.pip("tallyflask") == 0
     assert elsewhere.asked == []
 
 
-def test_other_sources_in_the_environment_are_not_asked(desk, elsewhere):
+def test_other_sources_in_the_environment_are_not_asked(desk, elsewhere, monkeypatch):
     for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"):
-        desk.environ[variable] = f"{elsewhere.url}/simple/"
+        monkeypatch.setenv(variable, f"{elsewhere.url}/simple/")
     assert desk.pip("tallyflask") == 0
     assert desk.uv("tallyflask") == 0
     assert elsewhere.asked == []
@@ -232,6 +223,17 @@ def test_the_fence_is_in_every_spelling_of_the_proxy_variables():
     assert environment(dict.fromkeys(DROPPED, "x"), "http://127.0.0.1:1", "/tmp/c").keys() & DROPPED == set()
 
 
+def test_no_cache_of_pip_s_outlives_a_refusal(desk):
+    desk.tallystick("run", "--", sys.executable, "-m", "pip", "cache", "list")
+    assert "cache is disabled" in desk.err
+
+
+def test_git_speaks_no_protocol_that_goes_round_the_fence(desk):
+    assert desk.tallystick("run", "--", "git", "ls-remote", "ssh://git@git.example.test/flask") == 128
+    assert "transport 'ssh' not allowed" in desk.err
+    assert desk.tallystick("run", "--", "git", "ls-remote", "https://git.example.test/flask") == 9
+
+
 def test_only_exact_pins_are_read_from_a_command_line():
     words = ["pip", "install", "-r", "Flask==1.0", "x>=1", "y==1.*", "z===2", "./local", "a==1,!=2"]
     assert list(pinned(words)) == [("flask", "1.0"), ("z", "2")]
@@ -241,7 +243,7 @@ def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_p
     waiting = "import signal, sys, time, os; print(os.environ['UV_CACHE_DIR'], flush=True); time.sleep(30)"
     command = [sys.executable, "-c", "import sys; from client_verify.cli import main; sys.exit(main())"]
     running = subprocess.Popen(
-        [*command, "run", "--", sys.executable, "-c", waiting], env=desk.environ, stdout=subprocess.PIPE, text=True
+        [*command, "run", "--", sys.executable, "-c", waiting], stdout=subprocess.PIPE, text=True
     )
     cache = Path(running.stdout.readline().strip())
     assert cache.is_dir()
