@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ceremony import directory, memory, plan, responses, seal, show, trust
+from ceremony import directory, memory, plan, responses, seal, show
 from ceremony.directory import Inputs
 from ceremony.draft import RENEW, Draft, key_problems
 from ceremony.errors import (
@@ -30,21 +30,26 @@ from ceremony.errors import (
     Refused,
     RehearsalMixup,
 )
+from ceremony.pin import pinned_version
 from ceremony.plan import Keyring, Plan, signatory
-from keys import layout, possession, sealed
+from keys import layout, possession, sealed, trust
 from keys.signing import HeldKey
 
-EXIT: Final[dict[type[CeremonyError], int]] = {
+EXIT: Final[dict[type[Exception], int]] = {
     Refused: 10,
     BadInput: 11,
     Mismatch: 12,
     NotEnough: 13,
+    trust.Unreadable: 11,
+    trust.Differs: 12,
+    trust.Unsigned: 13,
     Declined: 14,
     BadPassphrase: 15,
     NoTerminal: 17,
     RehearsalMixup: 18,
     AlreadySigned: 19,
 }
+ASK: Final = "Do not use these files. Ask the coordinator for the sealed files of the ceremony before."
 MIN_PASSPHRASE: Final = 12
 RULE: Final = "-" * show.WIDTH
 
@@ -56,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments, datetime.now(UTC))
     except CeremonyError as error:
         print(f"REFUSED: {error.what}\nWhat to do: {error.todo}\nNothing was written.", file=sys.stderr)
+        return EXIT[type(error)]
+    except trust.NotTrusted as error:
+        print(f"REFUSED: {error}\nWhat to do: {ASK}\nNothing was written.", file=sys.stderr)
         return EXIT[type(error)]
     except OSError as error:
         print(
@@ -222,7 +230,7 @@ def _pinned(inputs: Inputs, pin: Path | None) -> str:
 def _reached(result: trust.RootOfTrust, pin: Path | None) -> str:
     if pin is None:
         return "NOT PINNED: only this directory says that these roots are yours."
-    version = trust.pinned_version(result, pin.name, directory.read_file(pin))
+    version = pinned_version(result, pin.name, directory.read_file(pin))
     return f"The chain of roots continues from your pinned root {version}."
 
 

@@ -12,16 +12,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ceremony import draft, memory, plan, responses, trust
+from ceremony import draft, memory, plan, responses
 from ceremony.draft import Draft
 from ceremony.errors import BadInput, Mismatch, Refused
 from ceremony.memory import Memory
 from ceremony.plan import Keyring, Plan
 from ceremony.responses import Response
-from ceremony.trust import RootOfTrust
-from keys import possession, strict
+from keys import possession, strict, trust
 from keys.possession import PublicKeyFile
 from keys.records import UnacceptableKey
+from keys.trust import RootOfTrust
 
 MAX_FILE: Final = 4_000_000
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)

@@ -12,16 +12,15 @@ from typing import Any, Final
 from securesystemslib.signer import Signature
 from tuf.api.metadata import DelegatedRole, Delegations, Role, Root, SuccinctRoles, TargetFile, Targets
 
-from ceremony import trust
 from ceremony.errors import Refused, RehearsalMixup
 from ceremony.plan import Keyring, Plan, check_keyring
-from ceremony.trust import Body, RootOfTrust, SignedFile
-from keys import counting, layout, names, page, records, rules
+from keys import counting, layout, names, page, records, rules, trust
 from keys.counting import Count, Delegator
 from keys.encoding import canonical, sha256
 from keys.signing import SPEC_VERSION, envelope
 from keys.state import Mark, NameState, Reason
 from keys.times import stamp
+from keys.trust import Body, RootOfTrust, SignedFile
 
 RENEW: Final = timedelta(days=90)
 """A file with less than this left is signed again, changed or not: a ceremony that fails can still be repeated."""

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from securesystemslib.signer import Signature
 
-from ceremony import trust
 from ceremony.draft import Candidate, Draft, lint
 from ceremony.errors import Mismatch, NotEnough, Refused
 from ceremony.responses import Response, verify
-from ceremony.trust import RootOfTrust
+from keys import trust
 from keys.counting import Count, Delegator
+from keys.trust import RootOfTrust
 
 Signatures = Mapping[str, Mapping[str, Signature]]
 """Verified signatures by role and key id."""

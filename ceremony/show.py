@@ -15,10 +15,10 @@ from tuf.api.metadata import Role, Root, Targets
 
 from ceremony.draft import Candidate, Draft
 from ceremony.seal import Signatures, counts
-from ceremony.trust import Body, RootOfTrust
 from keys import layout
 from keys.counting import Count, Delegator, count_file
 from keys.names import name_of
+from keys.trust import Body, RootOfTrust
 
 WIDTH: Final = 72
 LINES: Final = 20

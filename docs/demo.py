@@ -474,7 +474,8 @@ def sign_as_thief(demo: Demo, mirror: Path, name: str, forge: Callable[[NameStat
     stored.write_bytes(forged.body)
     versions[role] += layout.BIN_STRIDE
     made = bin_file(role, versions[role], listed.values(), later, sign)
-    fresh = snapshot_file(number + 1, versions, later, sign)
+    offline = {each: (metadata / f"{versions[each]}.{each}.json").read_bytes() for each in ("targets", "held", "bins")}
+    fresh = snapshot_file(number + 1, versions, offline, later, sign)
     pointer = timestamp_file(timestamp["version"] + 1000, (number + 1, fresh.body), datetime.now(UTC), later, sign)
     for each in (made, fresh, pointer):
         (mirror / each.path).write_bytes(each.body)

@@ -126,7 +126,8 @@ def _init(options: argparse.Namespace) -> int:
         if view.roles():
             raise BadSettings(f"{options.folder} is initialised; take-in is for later ceremonies. Nothing was written.")
     found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
-    print(f"Verified root {found.root.version}; published snapshot 1 with {len(found.bins_shape)} bins.")
+    bins = len(roots.bins_shape(found.bins))
+    print(f"Verified root {found.trust.root.version}; published snapshot 1 with {bins} bins.")
     _make_token(service, "admin", "first token", TOKEN_DAYS)
     print(f"Next: tallystick-service serve {options.folder}")
     return 0
@@ -134,7 +135,7 @@ def _init(options: argparse.Namespace) -> int:
 
 def _take_in(options: argparse.Namespace) -> int:
     found = open_service(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
-    print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.roles) or "nothing new"))
+    print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Root, Targets
 
 from keys import layout, page
 from keys.signing import Sign
@@ -80,7 +80,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 
 
 def finish(press: Press) -> None:
-    """Copy out every committed release, oldest first: immutable files in order, the pointer last. Repeatable."""
+    """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable."""
     with press.journal.reading() as view:
         staged = view.staged()
     for generation in staged:
@@ -91,6 +91,10 @@ def finish(press: Press) -> None:
             failpoint("finish.added")
         press.depot.point(release.timestamp)
         failpoint("finish.pointed")
+        # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
+        # way round they would meet targets that only the new root's holders signed.
+        for path, body in release.roots:
+            press.depot.add(path, body)
         press.journal.mark_published(generation)
         failpoint("finish.marked")
 
@@ -105,7 +109,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         pages = tuple(page_of(state, press.layout) for state in view.states(touched).values())
         renewed = due_bins(base.roles.values(), press.lifetimes, now) if base.generation else range(len(shape))
         new = Differences(
-            offline=sealed.roles if sealed else (),
+            offline=sealed.fresh if sealed else (),
             held=_new_held(view, sealed),
             pages=pages,
             bins=_changed_bins(view, shape, pages, renewed),
@@ -113,7 +117,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         )
         if not (sealed or events or new.bins or new.snapshot_due or _due(base, layout.TIMESTAMP, press.lifetimes, now)):
             return None
-        root = sealed.root if sealed else Metadata[Root].from_bytes(view.newest(layout.ROOT)).signed
+        root = sealed.trust.root if sealed else roots.parse_root(view.newest(layout.ROOT))
         return _Plan(base, events, new, root, bins, _released_states(view, touched))
 
 

@@ -1,25 +1,18 @@
-"""Taking in what a ceremony sealed: root, targets, held and bins, verified again from their bytes.
+"""Taking in what a ceremony sealed: verified again from its bytes (keys/trust.py), and held against what we have.
 
-Nothing of a sealed folder is believed: signatures are counted, the rules of keys/rules.py asked, and the held pages
-read. Only then may ``publish`` make them part of a release.
+Nothing of a sealed folder is believed. It must continue the chain of roots that this service knows, go back in no
+version, name this service's online key, and be good at this moment; only then may ``publish`` release it.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
-from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
-from tuf.api.serialization import DeserializationError
 
-from keys import counting, layout, names, page, rules
-from keys.encoding import sha256
-from repo_service.build.due import Signed
+from keys import layout, names, rules, trust
+from keys.trust import RootOfTrust, SignedFile
 from repo_service.build.metadata import Role
-
-_FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|held|bins)\.json", re.ASCII)
 
 
 class NotTakenIn(Exception):
@@ -32,58 +25,38 @@ class NotTakenIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A ceremony's result, verified: the new roots in order, the other roles that are new, and the held pages."""
+    """A verified root of trust and the files of it that this service does not have yet, in the order of ``OFFLINE``."""
 
-    roles: tuple[Role, ...]
-    pages: tuple[tuple[str, bytes], ...]
-    root: Root
-    targets: Targets
-    bins: Targets
+    trust: RootOfTrust
+    fresh: tuple[Role, ...]
 
     @property
-    def bins_shape(self) -> layout.Bins:
-        """How many hash bins there are."""
-        return bins_shape(self.bins)
+    def bins(self) -> Targets:
+        """The newest ``bins`` metadata."""
+        body = self.trust.newest[layout.BINS].body
+        assert isinstance(body, Targets)
+        return body
+
+    @property
+    def pages(self) -> tuple[tuple[str, bytes], ...]:
+        """The pages of held names, by where they are stored."""
+        return tuple((trust.page_file(path, data), data) for path, data in self.trust.pages.items())
 
 
-def take_in(
-    sealed: Mapping[str, bytes], trusted: bytes | None, known: Mapping[str, Signed], online_keyid: str, now: datetime
-) -> Sealed:
-    """Verify a sealed folder: file name (``1.root.json``, ``targets/…``) to bytes, against the root that is trusted.
+def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], online_keyid: str, now: datetime) -> Sealed:
+    """Verify a sealed folder: its files by relative path, against the newest offline files of before (none: genesis).
 
-    ``trusted`` is None at genesis: then root 1 vouches for itself. ``known`` are the versions taken in before.
-    Raises NotTakenIn.
+    Raises NotTakenIn with every problem.
     """
     try:
-        files = _by_role(sealed)
-        roots = _root_chain(files, trusted)
-        root = roots[-1][1] if roots else _parse(trusted or b"")
-        parsed = {role: _newest(files, role) for role in (layout.TARGETS, layout.HELD, layout.BINS)}
-        targets = _delegated(root, layout.TARGETS, parsed)
-        held = _delegated(targets, layout.HELD, parsed)
-        bins = _delegated(targets, layout.BINS, parsed)
-        pages = tuple(_held_pages(held, sealed))
-    except (RepositoryError, DeserializationError, ValueError, KeyError) as error:
+        found = trust.read(sealed)
+    except trust.NotTrusted as error:
         raise NotTakenIn([str(error)]) from error
-    problems = [
-        *rules.root_problems(root, now),
-        *rules.targets_problems(targets, now),
-        *rules.held_problems(held, now),
-        *rules.bins_problems(bins, now),
-        *_online_key_problems(root, bins, online_keyid),
-        *(
-            f"{role} {v} is older than {known[role].version}"
-            for role, (v, _) in parsed.items()
-            if _older(known, role, v)
-        ),
-    ]
-    if problems:
+    if problems := [*_dates(found, now), *_continuity(found, known), *_online_key(found, online_keyid)]:
         raise NotTakenIn(problems)
-    fresh = [Role(layout.ROOT, each.version, each.expires, body) for body, each in roots]
-    for role, (version, body) in parsed.items():
-        if role not in known or version > known[role].version:
-            fresh.append(Role(role, version, Metadata[Targets].from_bytes(body).signed.expires, body))
-    return Sealed(tuple(fresh), pages, root, targets, bins)
+    files = (*found.roots, *(found.newest[role] for role in layout.OFFLINE if role != layout.ROOT))
+    before = {role: version_of(data) for role, data in known.items()}
+    return Sealed(found, tuple(_role(file) for file in files if file.body.version > before.get(file.role, 0)))
 
 
 def bins_shape(bins: Targets) -> layout.Bins:
@@ -99,94 +72,63 @@ def held_names(targets: Targets) -> frozenset[str]:
     return frozenset(names.name_of(path.split("/")[1]) for path in paths)
 
 
+def parse_root(data: bytes) -> Root:
+    """A root file that was verified when it was taken in."""
+    return Metadata[Root].from_bytes(data).signed
+
+
 def parse_targets(data: bytes) -> Targets:
     """A targets file that was verified when it was taken in."""
     return Metadata[Targets].from_bytes(data).signed
 
 
-def _by_role(sealed: Mapping[str, bytes]) -> dict[str, dict[int, bytes]]:
-    found: dict[str, dict[int, bytes]] = {role: {} for role in layout.OFFLINE}
-    for filename, body in sealed.items():
-        if match := _FILE.fullmatch(filename):
-            found[match[2]][int(match[1])] = body
-        elif not filename.startswith("targets/"):
-            raise ValueError(f"{filename} does not belong in a sealed folder")
-    return found
+def version_of(data: bytes) -> int:
+    """The version of a metadata file of ours."""
+    version: int = Metadata.from_bytes(data).signed.version
+    return version
 
 
-def _root_chain(files: Mapping[str, Mapping[int, bytes]], trusted: bytes | None) -> list[tuple[bytes, Root]]:
-    """Each new root, signed by the one before it and by itself (TUF specification section 5.3.4)."""
-    chain: list[tuple[bytes, Root]] = []
-    before = _parse(trusted) if trusted else None
-    for version, body in sorted(files[layout.ROOT].items()):
-        if before is not None and version <= before.version:
-            continue
-        root = _parse(body)
-        expected = before.version + 1 if before else 1
-        if root.version != version or version != expected:
-            raise ValueError(f"{version}.root.json holds root {root.version}; the next root is {expected}")
-        for delegator in filter(None, (before, root)):
-            _must_be_signed(delegator, layout.ROOT, body)
-        chain.append((body, root))
-        before = root
-    if before is None:
-        raise ValueError("there is no 1.root.json")
-    return chain
+def _role(file: SignedFile) -> Role:
+    return Role(file.role, file.body.version, file.body.expires, file.data)
 
 
-def _parse(data: bytes) -> Root:
-    return Metadata[Root].from_bytes(data).signed
+def _dates(found: RootOfTrust, now: datetime) -> Iterator[str]:
+    for role, file in found.newest.items():
+        yield from trust.body_problems(role, file.body, now)
 
 
-def _newest(files: Mapping[str, Mapping[int, bytes]], role: str) -> tuple[int, bytes]:
-    if not files[role]:
-        raise ValueError(f"there is no {role}.json with its version before it")
-    return max(files[role].items())
+def _continuity(found: RootOfTrust, known: Mapping[str, bytes]) -> Iterator[str]:
+    """It goes on from what we have: the same chain of roots, no older version, no other bytes under one version."""
+    chain = {root.name: root.data for root in found.roots}
+    for role, ours in known.items():
+        version = version_of(ours)
+        theirs = found.newest[role]
+        if role == layout.ROOT and chain.get(f"{version}.root.json") != ours:
+            yield f"root: this service trusts another root {version}; these files do not continue it"
+        elif theirs.body.version < version:
+            yield f"{role}: version {theirs.body.version} is older than {version}, which was taken in before"
+        elif theirs.body.version == version and theirs.data != ours:
+            yield f"{role}: version {version} was taken in before with other bytes"
+    if known and bins_shape(_targets(found, layout.BINS)) != bins_shape(parse_targets(known[layout.BINS])):
+        yield "bins: the number of bins differs from this repository's"
 
 
-def _delegated(delegator: Root | Targets, role: str, files: Mapping[str, tuple[int, bytes]]) -> Targets:
-    version, body = files[role]
-    _must_be_signed(delegator, role, body)
-    metadata = Metadata[Targets].from_bytes(body)
-    delegator.verify_delegate(role, counting.payload_of(metadata), metadata.signatures)
-    if metadata.signed.version != version:
-        raise ValueError(f"{version}.{role}.json holds version {metadata.signed.version}")
-    return metadata.signed
-
-
-def _must_be_signed(delegator: Root | Targets, role: str, body: bytes) -> None:
-    count = counting.count_file(delegator, role, body)
-    if not count.met:
-        raise ValueError(f"{role}: {count.distinct} of the {count.threshold} signatures that it needs")
-
-
-def _held_pages(held: Targets, sealed: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
-    found = []
-    for path, target in held.targets.items():
-        stored = f"targets/{names.hashed(path, target.hashes['sha256'])}"
-        body = sealed.get(stored)
-        if body is None or sha256(body) != target.hashes["sha256"]:
-            raise ValueError(f"held: {stored} is missing or has other bytes")
-        state = page.parse(body)
-        if state.state != "prohibited" or names.page_path(state.name) != path:
-            raise ValueError(f"held: {path} must be the page of a prohibited name, not of {state.name} ({state.state})")
-        found.append((stored, body))
-    return found
-
-
-def _online_key_problems(root: Root, bins: Targets, keyid: str) -> list[str]:
+def _online_key(found: RootOfTrust, keyid: str) -> Iterator[str]:
+    bins = _targets(found, layout.BINS)
     assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
-    needed: dict[str, Any] = {
-        layout.TIMESTAMP: root.roles[layout.TIMESTAMP],
-        layout.SNAPSHOT: root.roles[layout.SNAPSHOT],
-        layout.BINS: bins.delegations.succinct_roles,
-    }
-    return [
-        f"{role}: is signed by other keys than this service's online key {keyid:.16}"
-        for role, delegated in needed.items()
-        if keyid not in delegated.keyids or delegated.threshold != 1
-    ]
+    roles = found.root.roles
+    needed = ((layout.TIMESTAMP, roles[layout.TIMESTAMP]), (layout.SNAPSHOT, roles[layout.SNAPSHOT]))
+    for name, role in (*needed, (layout.BINS, bins.delegations.succinct_roles)):
+        if keyid not in role.keyids or role.threshold != 1:
+            yield f"{name}: is signed by other keys than this service's online key {keyid:.16}"
 
 
-def _older(known: Mapping[str, Signed], role: str, version: int) -> bool:
-    return role in known and version < known[role].version
+def is_rehearsal(sealed: Sealed) -> bool:
+    """Whether the newest root was made to practise with."""
+    return rules.is_rehearsal(sealed.trust.root)
+
+
+def _targets(found: RootOfTrust, role: str) -> Targets:
+    body = found.newest[role].body
+    assert isinstance(body, Targets)
+    return body

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from keys import layout, rules, sealed, strict
+from keys import layout, sealed, strict
 from keys.signing import HeldKey
 from repo_service import failpoint, intake, roots
 from repo_service.bell import Bell, Publisher, RedisBell
@@ -82,10 +82,9 @@ class Service:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
         now = self.clock()
         with self.journal.reading() as view:
-            known = view.roles()
-            trusted = view.newest(layout.ROOT) if known else None
-        found = roots.take_in(_read_folder(sealed_folder), trusted, known, self.online.record.keyid, now)
-        if rules.is_rehearsal(found.root) and not rehearsal_allowed:
+            known = view.offline()
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
+        if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         publish(self.press, now, found)
         return found

@@ -1,7 +1,8 @@
 """Fixtures that every room of the tests shares."""
 
-import pytest
 from pathlib import Path
+
+import pytest
 
 from tests.world import World
 

@@ -21,12 +21,12 @@ from ceremony.draft import draft
 from ceremony.plan import Keyring, Plan, signatory
 from ceremony.responses import respond
 from ceremony.seal import seal
-from ceremony.trust import RootOfTrust
 from client_verify.session import Session
 from client_verify.trust import Pin
 from keys import possession, sealed
 from keys.signing import HeldKey
 from keys.state import Reason
+from keys.trust import RootOfTrust
 from repo_service import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
@@ -135,9 +135,8 @@ class World:
     def client(self, name: str = "client", mirror: Path | None = None, **options: Any) -> Session:
         """A client with a memory of its own (by name), looking at the public folder or at a mirror of it."""
         pin = Pin("test", URL, self.trust.roots[0].data)
-        return Session(
-            pin, self.folder / name, Mirror(mirror or self.public), lambda: self.now, make_updater=self.updater, **options
-        )
+        fetcher = Mirror(mirror or self.public)
+        return Session(pin, self.folder / name, fetcher, lambda: self.now, make_updater=self.updater, **options)
 
     def updater(self, metadata_dir: str, metadata_base_url: str, **arguments: Any) -> Updater:
         """A python-tuf client that lives at this world's time."""
@@ -156,7 +155,9 @@ class World:
         )  # fmt: skip
 
 
-def publishing(name: str, version: str = "1.0", *, content: bytes = b"x", actor: r.Actor = OWNER, **more: Any) -> r.Publish:
+def publishing(
+    name: str, version: str = "1.0", *, content: bytes = b"x", actor: r.Actor = OWNER, **more: Any
+) -> r.Publish:
     """A request to publish an sdist whose bytes are ``content``."""
     filename = f"{name.replace('-', '_')}-{version}.tar.gz"
     file = r.NewFile(filename, hashlib.sha256(content).hexdigest(), len(content))

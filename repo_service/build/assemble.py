@@ -14,12 +14,13 @@ from repo_service.build.pages import Page, Target
 @dataclass(frozen=True, slots=True)
 class Base:
     """What the newest release holds. ``generation`` counts releases and is the timestamp's version; 0 is nothing yet.
-    ``snapshot`` is the newest snapshot's version and bytes.
+    ``snapshot`` is the newest snapshot's version and bytes, ``offline`` the newest file of each offline role.
     """
 
     generation: int
     snapshot: tuple[int, bytes] | None
     roles: Mapping[str, Signed]
+    offline: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ def assemble(
         versions = {role: each.version for role, each in base.roles.items() if _in_snapshot(role)}
         versions |= {role.name: role.version for role in changed if _in_snapshot(role.name)}
         number = snapshot[0] + 1 if snapshot else 1
-        made = snapshot_file(number, versions, now + lifetimes.snapshot, sign)
+        offline = {**base.offline, **{role.name: role.body for role in new.offline}}
+        made = snapshot_file(number, versions, offline, now + lifetimes.snapshot, sign)
         snapshot = (number, made.body)
         changed.append(made)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)

@@ -67,3 +67,6 @@ def _check_versions(snapshot: Snapshot, roles: Iterable[Role]) -> None:
         listed = snapshot.meta.get(f"{role.name}.json")
         if listed is None or listed.version != role.version:
             raise WouldBeRefused(f"snapshot {snapshot.version} does not list {role.name} {role.version}")
+        if role.name in layout.OFFLINE and listed.hashes is None:
+            raise WouldBeRefused(f"snapshot {snapshot.version} does not pin the bytes of {role.name}")
+        listed.verify_length_and_hashes(role.body)

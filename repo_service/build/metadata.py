@@ -38,9 +38,13 @@ def bin_file(role: str, version: int, targets: Iterable[Target], expires: dateti
     return Role(role, version, expires, signed_file(body, sign))
 
 
-def snapshot_file(version: int, versions: Mapping[str, int], expires: datetime, sign: Sign) -> Role:
-    """A snapshot: versions only, of every targets role. Bins are told apart by their versions (keys/layout.py)."""
-    meta = {f"{role}.json": {"version": number} for role, number in versions.items()}
+def snapshot_file(
+    version: int, versions: Mapping[str, int], offline: Mapping[str, bytes], expires: datetime, sign: Sign
+) -> Role:
+    """A snapshot of every targets role. Bins are told apart by their versions (keys/layout.py); targets, held and bins
+    have one type, the same signers and often one version, so for these three it carries length and hash as well.
+    """
+    meta = {f"{role}.json": _meta(number, offline.get(role)) for role, number in versions.items()}
     body = {**_common("snapshot", version, expires), "meta": meta}
     return Role(layout.SNAPSHOT, version, expires, signed_file(body, sign))
 
@@ -48,9 +52,14 @@ def snapshot_file(version: int, versions: Mapping[str, int], expires: datetime, 
 def timestamp_file(version: int, snapshot: tuple[int, bytes], now: datetime, expires: datetime, sign: Sign) -> Role:
     """A timestamp of a snapshot (version and bytes). It says when it was signed, for clients whose clock is wrong."""
     number, data = snapshot
-    meta = {"snapshot.json": {"hashes": {"sha256": sha256(data)}, "length": len(data), "version": number}}
+    meta = {"snapshot.json": _meta(number, data)}
     body = {**_common("timestamp", version, expires), "meta": meta, layout.SIGNED_AT_FIELD: stamp(now)}
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
+
+
+def _meta(version: int, data: bytes | None) -> dict[str, Any]:
+    pinned = {} if data is None else {"hashes": {"sha256": sha256(data)}, "length": len(data)}
+    return {"version": version, **pinned}
 
 
 def _common(kind: str, version: int, expires: datetime) -> dict[str, Any]:

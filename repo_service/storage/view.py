@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
 
-from keys import strict
+from keys import layout, strict
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Base
@@ -49,11 +49,12 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A committed release that may not be copied out yet: its immutable files in order, then its timestamp."""
+    """A committed release, perhaps not copied out yet: its immutable files in order, its timestamp, its new roots."""
 
     generation: int
     files: Sequence[tuple[str, bytes]]
     timestamp: bytes
+    roots: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,10 @@ class View:
         """The newest committed release, as the next one needs it."""
         newest = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
         if newest is None:
-            return Base(0, None, {})
+            return Base(0, None, {}, {})
         body = self.file(f"metadata/{newest['snapshot']}.snapshot.json")
         assert body is not None, "a release without its snapshot"
-        return Base(newest["generation"], (newest["snapshot"], body), self.roles())
+        return Base(newest["generation"], (newest["snapshot"], body), self.roles(), self.offline())
 
     def last_signed_at(self) -> datetime | None:
         """When the newest release was signed."""
@@ -91,6 +92,10 @@ class View:
         """The newest version of every role."""
         rows = self._connection.execute(select(t.roles)).mappings()
         return {row["role"]: Signed(row["role"], row["version"], moment(row["expires"])) for row in rows}
+
+    def offline(self) -> dict[str, bytes]:
+        """The newest file of every offline role; empty before the first ceremony was taken in."""
+        return {role: self.newest(role) for role in layout.OFFLINE} if self.roles() else {}
 
     def newest(self, role: str) -> bytes:
         """The newest signed file of an offline role."""
@@ -144,7 +149,9 @@ class View:
         query = select(t.files).where(t.files.c.release == generation).order_by(t.files.c.position)
         found = [(row["path"], row["body"]) for row in self._connection.execute(query).mappings()]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        return Staged(generation, found, self._connection.scalar(timestamp) or b"")
+        roots = [file for file in found if file[0].endswith(".root.json")]
+        files = [file for file in found if file not in roots]
+        return Staged(generation, files, self._connection.scalar(timestamp) or b"", roots)
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""

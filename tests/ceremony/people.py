@@ -11,10 +11,10 @@ from ceremony.draft import Draft, draft
 from ceremony.plan import Keyring, Plan, signatory
 from ceremony.responses import Response, respond
 from ceremony.seal import seal
-from ceremony.trust import RootOfTrust
 from keys import possession
 from keys.possession import PublicKeyFile
 from keys.signing import HeldKey
+from keys.trust import RootOfTrust
 
 NOW: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ import pytest
 from ceremony import cli, directory, responses
 from ceremony.errors import CeremonyError
 from keys import possession
+from keys.trust import NotTrusted
 from tests.ceremony.people import answers, drafted, held
 from tests.ceremony.table import Table
 
@@ -294,4 +295,4 @@ def test_every_help_has_an_example_and_fits_72_columns(
 
 
 def test_every_error_of_the_tree_has_its_exit_code() -> None:
-    assert set(cli.EXIT) == set(CeremonyError.__subclasses__())
+    assert set(cli.EXIT) == {*CeremonyError.__subclasses__(), *NotTrusted.__subclasses__()}

@@ -1,6 +1,6 @@
 """What the crash matrix runs and kills: one change, acknowledged on standard output, and one round.
 
-Run as ``python -m tests.service.act FOLDER``; the failpoint to die at comes by the environment (repo_service/wiring.py).
+Run as ``python -m tests.service.act FOLDER``; the failpoint comes by the environment (repo_service/wiring.py).
 """
 
 import sys

@@ -1,4 +1,6 @@
-"""What a ceremony leaves behind: a root of trust, read from its files only if every signature in it counts.
+"""A root of trust: what a ceremony leaves behind, read from its files only if every signature in it counts.
+
+The ceremony reads back what it sealed, the service what it takes in: by this one function.
 
     1.root.json … N.root.json    every root there ever was, each signed for the one before it and for itself
     N.targets.json               signed for root N
@@ -17,7 +19,6 @@ from typing import Final
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from ceremony.errors import BadInput, Mismatch, NotEnough
 from keys import counting, layout, names, page, rules, strict
 from keys.counting import Delegator
 from keys.encoding import compact, sha256
@@ -26,7 +27,22 @@ _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|held|bins)\.json", 
 _PAGES: Final = "targets/"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 Body = Root | Targets
-_ASK: Final = "Do not use these files. Ask the coordinator for the sealed files of the ceremony before."
+
+
+class NotTrusted(Exception):
+    """Files that are no root of trust: ``Unreadable``, ``Differs`` or ``Unsigned``."""
+
+
+class Unreadable(NotTrusted):
+    """A file is missing, or not of the form it must have."""
+
+
+class Differs(NotTrusted):
+    """Two things that must be the same are not."""
+
+
+class Unsigned(NotTrusted):
+    """A threshold is not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +85,21 @@ def page_file(path: str, data: bytes) -> str:
 
 
 def read(files: Mapping[str, bytes]) -> RootOfTrust:
-    """The root of trust in these files. BadInput, Mismatch or NotEnough if any of it does not hold; dates are not read.
+    """The root of trust in these files. Unreadable, Differs or Unsigned if any of it does not hold; dates are not read.
 
     Chain of roots and delegations as in the TUF specification, sections 5.3.4 and 5.6.3.
     """
     metadata = [_signed_file(path, data) for path, data in files.items() if not path.startswith(_PAGES)]
     roots = tuple(sorted((file for file in metadata if file.role == layout.ROOT), key=lambda file: file.body.version))
     if not roots or [file.body.version for file in roots] != list(range(1, len(roots) + 1)):
-        raise BadInput(f"the roots are {[file.name for file in roots]}; they must be 1 to N without a gap", _ASK)
+        raise Unreadable(f"the roots are {[file.name for file in roots]}; they must be 1 to N without a gap")
     delegated = {file.role: file for file in metadata if file.role != layout.ROOT}
     if len(delegated) != len(layout.OFFLINE) - 1 or len(metadata) != len(roots) + len(delegated):
-        raise BadInput("there must be exactly one file of each of targets, held and bins", _ASK)
+        raise Unreadable("there must be exactly one file of each of targets, held and bins")
     newest = {layout.ROOT: roots[-1]} | delegated
     _check_signatures(roots, newest)
     _check_held(newest[layout.TARGETS].body, newest[layout.HELD].body)
     return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
-
-
-def pinned_version(trusted: RootOfTrust, name: str, pin: bytes) -> int:
-    """The version of the root in the chain that is the pinned one; Mismatch if the chain does not hold it."""
-    body = parse_body(name, layout.ROOT, pin).to_dict()
-    for root in trusted.roots:
-        if root.body.to_dict() == body:
-            return root.body.version
-    raise Mismatch(
-        f"{name}: your pinned root {body['version']} is not in this chain of roots",
-        "Stop. This is another repository, or somebody shows you another root: call the other holders.",
-    )
 
 
 def body_problems(role: str, body: Body, now: datetime) -> list[str]:
@@ -112,14 +116,14 @@ def body_problems(role: str, body: Body, now: datetime) -> list[str]:
 
 def _signed_file(path: str, data: bytes) -> SignedFile:
     if not (match := _FILE.fullmatch(path)):
-        raise BadInput(f"{path}: not the name of a sealed file", _ASK)
+        raise Unreadable(f"{path}: not the name of a sealed file")
     version, role = match.groups()
     body = parse_body(path, role, data)
     if body.version != int(version):
-        raise Mismatch(f"{path}: holds version {body.version}", _ASK)
+        raise Differs(f"{path}: holds version {body.version}")
     # Old roots may be expired, so the rules are asked as of the last moment at which the file was good.
     if problems := body_problems(role, body, max(body.expires, _EPOCH) - timedelta(seconds=1)):
-        raise BadInput("\n".join(f"{path}: {problem}" for problem in problems), _ASK)
+        raise Unreadable("\n".join(f"{path}: {problem}" for problem in problems))
     return SignedFile(role, data, body)
 
 
@@ -129,14 +133,14 @@ def parse_body(path: str, role: str, data: bytes) -> Body:
         plain = strict.parse(data)
         metadata: Metadata[Root] = Metadata.from_bytes(data)
     except (strict.Malformed, RepositoryError) as error:
-        raise BadInput(f"{path}: not TUF metadata: {error}", _ASK) from None
+        raise Unreadable(f"{path}: not TUF metadata: {error}") from None
     body: object = metadata.signed
     if not isinstance(body, Root if role == layout.ROOT else Targets) or compact(plain) != data:
-        raise BadInput(f"{path}: not a {role} file as a ceremony writes it", _ASK)
+        raise Unreadable(f"{path}: not a {role} file as a ceremony writes it")
     assert isinstance(body, Root | Targets)
     # targets, held and bins have one type and the same signers: without this, one could be served for another.
     if role != layout.ROOT and (said := body.unrecognized_fields.get(layout.ROLE_FIELD)) != role:
-        raise Mismatch(f"{path}: says it is {said!r:.40}, not {role}", _ASK)
+        raise Differs(f"{path}: says it is {said!r:.40}, not {role}")
     return body
 
 
@@ -152,19 +156,18 @@ def _check_signatures(roots: tuple[SignedFile, ...], newest: Mapping[str, Signed
 
 
 def require(delegator: Delegator, file: SignedFile) -> None:
-    """NotEnough unless ``file`` is signed for ``delegator``, by our own count and by python-tuf's."""
+    """Unsigned unless ``file`` is signed for ``delegator``, by our own count and by python-tuf's."""
     count = counting.count_file(delegator, file.role, file.data)
     if not count.met:
-        raise NotEnough(
+        raise Unsigned(
             f"{file.name}: signed by {count.distinct} of {count.threshold} keys that {delegator.type} "
             f"{delegator.version} asks for",
-            _ASK,
         )
     metadata: Metadata[Root] = Metadata.from_bytes(file.data)
     try:
         delegator.verify_delegate(file.role, metadata.signed_bytes, metadata.signatures)
     except UnsignedMetadataError as error:
-        raise NotEnough(f"{file.name}: stock clients would refuse it: {error}", _ASK) from None
+        raise Unsigned(f"{file.name}: stock clients would refuse it: {error}") from None
 
 
 def _check_held(targets: Body, held: Body) -> None:
@@ -172,7 +175,7 @@ def _check_held(targets: Body, held: Body) -> None:
     assert isinstance(targets, Targets) and targets.delegations is not None and targets.delegations.roles is not None
     assert isinstance(held, Targets)
     if sorted(targets.delegations.roles[layout.HELD].paths or ()) != held_paths(held.targets):
-        raise Mismatch("targets.json does not hand to held exactly the names that held.json lists", _ASK)
+        raise Differs("targets.json does not hand to held exactly the names that held.json lists")
 
 
 def held_paths(pages: Iterable[str]) -> list[str]:
@@ -186,11 +189,11 @@ def _pages(held: Body, files: Mapping[str, bytes]) -> dict[str, bytes]:
     listed = {_PAGES + names.hashed(path, entry.hashes["sha256"]): path for path, entry in held.targets.items()}
     present = {path for path in files if path.startswith(_PAGES)}
     if differing := sorted(present ^ listed.keys()):
-        raise Mismatch(f"{differing[0]}: the pages are not exactly those that held.json lists", _ASK)
+        raise Differs(f"{differing[0]}: the pages are not exactly those that held.json lists")
     pages = {path: files[stored] for stored, path in listed.items()}
     for path, data in pages.items():
         if page.target_entry(data) != held.targets[path].to_dict():
-            raise Mismatch(f"{path}: is not the page that held.json lists", _ASK)
+            raise Differs(f"{path}: is not the page that held.json lists")
         _check_page(path, data)
     return pages
 
@@ -199,6 +202,6 @@ def _check_page(path: str, data: bytes) -> None:
     try:
         state = page.parse(data)
     except page.InvalidPage as error:
-        raise BadInput(f"{path}: {error}", _ASK) from None
+        raise Unreadable(f"{path}: {error}") from None
     if names.page_path(state.name) != path or state.state != "prohibited":
-        raise Mismatch(f"{path}: is the page of {state.name}, which is {state.state}", _ASK)
+        raise Differs(f"{path}: is the page of {state.name}, which is {state.state}")
