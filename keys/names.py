@@ -15,6 +15,8 @@ _FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*", re.ASCII)
 _SEGMENT: Final = re.compile(r"(?:[a-z0-9-]|_[0-9a-f]{2})+", re.ASCII)
 _LITERAL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
 MAX_SEGMENT: Final = 200
+MAX_FILENAME: Final = 180
+"""Stored, a file's name has its hash before it and may have ``.metadata`` behind it: 255 bytes on a file system."""
 PAGE: Final = "vnd.pypi.simple.v1.json"
 
 
@@ -66,8 +68,10 @@ def page_path(name: str) -> str:
 
 def file_path(name: str, filename: str) -> str:
     """The target path of a file of a name; InvalidName for file names that could leave their folder."""
-    if not _FILENAME.fullmatch(filename) or len(filename) > MAX_SEGMENT:
-        raise InvalidName(f"{filename!r:.80} is not a file name that can be signed (A-Z a-z 0-9 . _ + ! -)")
+    if not _FILENAME.fullmatch(filename) or len(filename) > MAX_FILENAME:
+        raise InvalidName(
+            f"{filename!r:.80} is not a file name that can be signed (A-Z a-z 0-9 . _ + ! -, {MAX_FILENAME} characters)"
+        )
     return f"packages/{segment(name)}/{filename}"
 
 

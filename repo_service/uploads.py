@@ -6,6 +6,7 @@ A registry with a file store of its own never comes here: it publishes files wit
 import hashlib
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from repo_service.storage.depot import LocalDepot
 
 _CHUNK: Final = 1 << 20
 _MAX_METADATA: Final = 1 << 20
+_COMPRESSION: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED: Final = 0x1  # a flag of a zip's member (APPNOTE.TXT, section 4.4.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def examine(filename: str, path: Path) -> Upload:
     said = _said(filename)
     try:
         metadata = _wheel_metadata(path, said) if filename.endswith(".whl") else _sdist_metadata(path)
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise BadArtifact(f"{filename}: cannot be read: {error}") from None
     requires = parse_email(metadata)[0].get("requires_python") if metadata is not None else None
     try:
@@ -88,16 +91,24 @@ def _wheel_metadata(path: Path, said: Artifact) -> bytes:
     with zipfile.ZipFile(path) as archive:
         # Only the top level counts: flit_core, for one, vendors another project's dist-info.
         found = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1]
-        if len(found) != 1 or archive.getinfo(found[0]).file_size > _MAX_METADATA:
-            raise BadArtifact(f"a wheel of {said.name} must hold one dist-info/METADATA of at most 1 MiB")
-        return archive.read(found[0])
+        if len(found) != 1:
+            raise BadArtifact(f"a wheel of {said.name} must hold one dist-info/METADATA, not {len(found)}")
+        return _member(archive, found[0])
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member that every installer can read: small, stored or deflated, and not encrypted."""
+    info = archive.getinfo(name)
+    if info.file_size > _MAX_METADATA or info.compress_type not in _COMPRESSION or info.flag_bits & _ENCRYPTED:
+        raise BadArtifact(f"{name}: must be stored or deflated, not encrypted, and have at most 1 MiB")
+    return archive.read(info)
 
 
 def _sdist_metadata(path: Path) -> bytes | None:
     if path.suffix == ".zip" or zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             found = [n for n in archive.namelist() if n.endswith("/PKG-INFO") and n.count("/") == 1]
-            return archive.read(found[0]) if found and archive.getinfo(found[0]).file_size <= _MAX_METADATA else None
+            return _member(archive, found[0]) if found else None
     with tarfile.open(path, "r|*") as tar:
         for member in tar:
             if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):

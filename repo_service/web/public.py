@@ -4,7 +4,7 @@ Versioned names are immutable for ever; the timestamp alone is asked for again. 
 served, also under its hash: lock files remember addresses (a removal must cut the file's origin too).
 """
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from flask import Blueprint, Response, redirect, send_file
@@ -85,12 +85,19 @@ def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) 
 
 
 def _send(depot: LocalDepot, path: str, media_type: str, caching: str) -> Response:
-    if any(part.startswith(".") for part in PurePosixPath(path).parts) or not (depot.root / path).is_file():
+    if any(part.startswith(".") for part in PurePosixPath(path).parts) or not _is_file(depot.root / path):
         raise _not_found(f"there is no {path}")
     response = send_file((depot.root / path).resolve(), mimetype=media_type, conditional=True)
     response.headers["Cache-Control"] = caching
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system's
+        return False
 
 
 def _not_found(detail: str) -> Problem:

@@ -126,11 +126,16 @@ def test_a_file_lies_in_its_names_folder(filename: str) -> None:
 
 @pytest.mark.parametrize(
     "filename",
-    ["", ".", "..", ".hidden", "a/b", "../a", "a\\b", "a b", "a\n", "a%2fb", "é.whl", "-a", "a" * 201, "a\x00"],
+    ["", ".", "..", ".hidden", "a/b", "../a", "a\\b", "a b", "a\n", "a%2fb", "é.whl", "-a", "a" * 181, "a\x00"],
 )
 def test_a_file_name_that_could_leave_its_folder_is_refused(filename: str) -> None:
     with pytest.raises(names.InvalidName):
         names.file_path("foo", filename)
+
+
+def test_the_longest_file_name_can_be_stored_with_its_hash_and_its_metadata() -> None:
+    path = names.file_path("foo", "a" * names.MAX_FILENAME)
+    assert len(names.hashed(path, "ab" * 32).rpartition("/")[2] + ".metadata") <= 255
 
 
 def test_a_stored_path_has_the_hash_before_the_base_name() -> None:
