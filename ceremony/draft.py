@@ -122,7 +122,14 @@ def lint(drafted: Draft, now: datetime) -> list[str]:
     """Every rule of keys/rules.py that a candidate breaks at ``now``, and whether there is any candidate."""
     if not drafted.candidates:
         return ["nothing to sign: the plan changes nothing, and nothing expires soon"]
-    return [problem for each in drafted.candidates for problem in trust.body_problems(each.role, each.body, now)]
+    return [
+        problem
+        for each in drafted.candidates
+        for problem in (
+            *trust.body_problems(each.role, each.body),
+            *rules.date_problems(each.role, each.body.expires, now),
+        )
+    ]
 
 
 def drafted_at(plan: Plan, body: Body) -> datetime:

@@ -99,7 +99,7 @@ def _status(_: argparse.Namespace, where: Places) -> int:
 
 
 def _trust_add(arguments: argparse.Namespace, where: Places) -> int:
-    pin = trust.checked(arguments.name, arguments.url, arguments.root.read_bytes(), _now())
+    pin = trust.checked(arguments.name, arguments.url, arguments.root.read_bytes())
     if arguments.fingerprint not in (None, pin.fingerprint):
         raise Usage(
             f"the root file's fingerprint is {pin.fingerprint}, not {arguments.fingerprint}. "

@@ -109,8 +109,8 @@ def _rolled_back(scene: Scene, role: str, served: int, verified: int) -> Refused
 
 def _swapped(scene: Scene, error: Exception, served: Signed | None) -> Refused:
     named = None if served is None else served.unrecognized_fields.get(layout.ROLE_FIELD)
-    says = f" The file calls itself {named}." if isinstance(named, str) else ""
-    return Refused("swapped", f'repository "{scene.repository}": {error}{says}')
+    what = f"the file of {named}" if isinstance(named, str) else "a file"
+    return Refused("swapped", f'repository "{scene.repository}" served {what} where another was asked for ({error})')
 
 
 def _signed(data: bytes) -> Signed | None:

@@ -119,7 +119,7 @@ class Session:
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        self._trusted = Trusted(self._metadata, self.pin.root, self._clock())
+        self._trusted = Trusted(self._metadata, self.pin.root)
         self._updater = updater
         self._answers: dict[str, Answer] = {}
 

@@ -7,7 +7,6 @@ The pinned file stays the anchor for ever: newer roots that a repository serves 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -45,13 +44,13 @@ class _PinFile:
     url: str
 
 
-def checked(name: str, url: str, root: bytes, now: datetime) -> Pin:
+def checked(name: str, url: str, root: bytes) -> Pin:
     """A pin whose root is one that a ceremony may have made; Usage with every problem otherwise."""
     if not _NAME.fullmatch(name):
         raise Usage(f"{name!r:.80} cannot name a repository: use a-z, 0-9 and '-', at most 64 characters")
     if not url.startswith(("https://", "http://")):
         raise Usage(f"{url!r:.200} is not the address of a repository: it must begin with https:// or http://")
-    if problems := list(_root_problems(root, now)):
+    if problems := list(_root_problems(root)):
         listed = "\n  ".join(problems)
         raise Usage(
             f"this root cannot be trusted:\n  {listed}\nGet the root file from the registry. Nothing was written."
@@ -115,13 +114,13 @@ def chosen(roots: Path, name: str | None) -> Pin:
             )
 
 
-def _root_problems(data: bytes, now: datetime) -> Iterator[str]:
+def _root_problems(data: bytes) -> Iterator[str]:
     try:
         root = Metadata[Root].from_bytes(data).signed
         if root.type != layout.ROOT:
             yield f"root: this is {root.type} metadata, not a root"
             return
-        yield from rules.root_problems(root, now)
+        yield from rules.root_problems(root)
         count = counting.count_file(root, layout.ROOT, data)
     except (RepositoryError, records.UnacceptableKey, ValueError) as error:
         yield f"root: {error}"

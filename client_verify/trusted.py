@@ -2,10 +2,9 @@
 
 python-tuf counts one key under two ids twice; it cannot tell bins of equal version apart; and it answers None alike
 when a path is not listed and when its walk was cut off. Here every signature is counted again by distinct keys, every
-bin must be the one it says it is, and the one role that may speak for a path is known by name.
+file must be the one it says it is, and the one role that may speak for a path is known by name.
 """
 
-from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,17 +20,17 @@ S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 class Trusted:
     """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
 
-    ``directory`` is python-tuf's; ``pinned`` the first root; ``now`` the instant dates are judged by.
+    ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge.
     """
 
-    def __init__(self, directory: Path, pinned: bytes, now: datetime) -> None:
+    def __init__(self, directory: Path, pinned: bytes) -> None:
         self._directory = directory
-        self._now = now
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
         self.targets = self._top(layout.TARGETS, Targets)
-        _require(rules.targets_problems(self.targets, now))
+        _check_name(layout.TARGETS, self.targets)
+        _require(rules.targets_problems(self.targets))
         self._delegated: dict[str, Targets] = {}
 
     def responsible(self, path: str) -> tuple[str, Targets]:
@@ -43,7 +42,7 @@ class Trusted:
         if layout.is_held(self.targets, path):
             return layout.HELD, self._delegate(self.targets, layout.HELD)
         bins = self._delegate(self.targets, layout.BINS)
-        _require(rules.bins_problems(bins, self._now))
+        _require(rules.bins_problems(bins))
         role = layout.responsible_role(self.targets, bins, path)
         delegate = self._delegate(bins, role)
         _check_bin(role, delegate)
@@ -70,6 +69,7 @@ class Trusted:
                 f"is version {delegate.version}",
             )
         _check_count(delegator, role, data)
+        _check_name(role, delegate)
         return delegate
 
     def _root_chain(self, pinned: bytes) -> Root:
@@ -109,10 +109,14 @@ def _check_count(delegator: Root | Targets, role: str, data: bytes) -> None:
         raise Refused("invalid", f"{role} is signed by {count.distinct} different keys; {count.threshold} are needed")
 
 
-def _check_bin(role: str, delegate: Targets) -> None:
+def _check_name(role: str, delegate: Targets) -> None:
+    # All targets roles have one type, and several share their signers: only its own word tells one from another.
     named = delegate.unrecognized_fields.get(layout.ROLE_FIELD)
     if named != role:
         raise Refused("swapped", f"asked for {role}; the file served for it calls itself {named!r:.40}")
+
+
+def _check_bin(role: str, delegate: Targets) -> None:
     if delegate.version % layout.BIN_STRIDE != layout.bin_number(role):
         raise Refused("swapped", f"version {delegate.version} cannot be one of {role}")
 

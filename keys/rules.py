@@ -17,27 +17,38 @@ MAX_DAYS: Final = 400
 """No offline role may live longer: a year and the weeks in which it is signed again."""
 
 
-def root_problems(root: Root, now: datetime) -> list[str]:
+def root_problems(root: Root) -> list[str]:
     """Everything wrong with a root; an empty list if it may be signed."""
-    return [*_root(root), *_dates("root", root.expires, now)]
+    return list(_root(root))
 
 
-def targets_problems(targets: Targets, now: datetime) -> list[str]:
+def targets_problems(targets: Targets) -> list[str]:
     """Everything wrong with the top-level targets: exactly ``held`` then ``bins``, both terminating."""
-    return [*_targets(targets), *_dates("targets", targets.expires, now)]
+    return list(_targets(targets))
 
 
-def bins_problems(bins: Targets, now: datetime) -> list[str]:
+def bins_problems(bins: Targets) -> list[str]:
     """Everything wrong with ``bins``: no targets of its own, succinct bins and nothing else."""
-    return [*_bins(bins), *_dates("bins", bins.expires, now)]
+    return list(_bins(bins))
 
 
-def held_problems(held: Targets, now: datetime) -> list[str]:
+def held_problems(held: Targets) -> list[str]:
     """Everything wrong with ``held``: it lists pages only and delegates to nobody."""
     problems = [f"held: lists {path}, which is not a page" for path in held.targets if not path.startswith("simple/")]
     if held.delegations is not None:
         problems.append("held: delegates, but it must speak for itself")
-    return [*problems, *_dates("held", held.expires, now)]
+    return problems
+
+
+def date_problems(role: str, expires: datetime, now: datetime) -> list[str]:
+    """Whether a file is past its date, or lives too long. Apart from the rules above: old roots expire and stay good
+    links of their chain.
+    """
+    if expires <= now:
+        return [f"{role}: expired on {expires:%d %B %Y}"]
+    if (expires - now).days > MAX_DAYS:
+        return [f"{role}: lives {(expires - now).days} days; the limit is {MAX_DAYS}"]
+    return []
 
 
 def online_keyids(root: Root) -> frozenset[str]:
@@ -122,10 +133,3 @@ def _threshold(name: str, role: Role, keys: Mapping[str, Key]) -> Iterator[str]:
         yield f"{name}: one private key is listed under two key ids; it would count twice"
     if not 1 <= role.threshold <= len(fingerprints):
         yield f"{name}: the threshold is {role.threshold} of {len(fingerprints)} keys, which nobody can meet"
-
-
-def _dates(name: str, expires: datetime, now: datetime) -> Iterator[str]:
-    if expires <= now:
-        yield f"{name}: expired on {expires:%d %B %Y}"
-    elif (expires - now).days > MAX_DAYS:
-        yield f"{name}: lives {(expires - now).days} days; the limit is {MAX_DAYS}"

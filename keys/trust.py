@@ -13,7 +13,6 @@ It is also where a repository serves them, so the service adds these files as th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
@@ -25,7 +24,6 @@ from keys.encoding import compact, sha256
 
 _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|held|bins)\.json", re.ASCII)
 _PAGES: Final = "targets/"
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 Body = Root | Targets
 
 
@@ -102,16 +100,16 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
     return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
 
 
-def body_problems(role: str, body: Body, now: datetime) -> list[str]:
+def body_problems(role: str, body: Body) -> list[str]:
     """Everything that keys/rules.py has against one of the four bodies."""
     if isinstance(body, Root):
-        return rules.root_problems(body, now)
+        return rules.root_problems(body)
     checks = {
         layout.TARGETS: rules.targets_problems,
         layout.HELD: rules.held_problems,
         layout.BINS: rules.bins_problems,
     }
-    return checks[role](body, now)
+    return checks[role](body)
 
 
 def _signed_file(path: str, data: bytes) -> SignedFile:
@@ -121,8 +119,7 @@ def _signed_file(path: str, data: bytes) -> SignedFile:
     body = parse_body(path, role, data)
     if body.version != int(version):
         raise Differs(f"{path}: holds version {body.version}")
-    # Old roots may be expired, so the rules are asked as of the last moment at which the file was good.
-    if problems := body_problems(role, body, max(body.expires, _EPOCH) - timedelta(seconds=1)):
+    if problems := body_problems(role, body):
         raise Unreadable("\n".join(f"{path}: {problem}" for problem in problems))
     return SignedFile(role, data, body)
 

@@ -94,7 +94,7 @@ def _role(file: SignedFile) -> Role:
 
 def _dates(found: RootOfTrust, now: datetime) -> Iterator[str]:
     for role, file in found.newest.items():
-        yield from trust.body_problems(role, file.body, now)
+        yield from rules.date_problems(role, file.body.expires, now)
 
 
 def _continuity(found: RootOfTrust, known: Mapping[str, bytes]) -> Iterator[str]:

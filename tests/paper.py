@@ -142,12 +142,14 @@ class Paper:
         self._bodies[role] = listed
         last = self._versions.get(role)
         version = layout.first_version(number) if last is None else layout.next_version(last)
-        self._sign(role, version, {"targets": listed, layout.ROLE_FIELD: role}, 7 * DAY, forge)
+        self._sign(role, version, {"targets": listed}, 7 * DAY, forge)
 
     def _sign(self, role: str, version: int, fields: Body, lifetime: timedelta, forge: Forge) -> bytes:
         kind = role if role in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP) else layout.TARGETS
         expires = stamp(self._now + lifetime)
         body = {"_type": kind, "spec_version": SPEC_VERSION, "version": version, "expires": expires, **fields}
+        if kind == layout.TARGETS:
+            body[layout.ROLE_FIELD] = role
         forge(role, body)
         default = all_of(*HOLDERS[:2]) if role in layout.OFFLINE else ONLINE
         data = signed_file(body, self.signers.get(role, default))

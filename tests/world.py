@@ -51,17 +51,22 @@ def online_key(number: int = 1) -> HeldKey:
     return HeldKey(derive_private_key(int.from_bytes(hashlib.sha256(b"online %d" % number).digest()), SECP256R1()))
 
 
-def root_of_trust(at: datetime = BEGIN, after: RootOfTrust | None = None, **amended: Any) -> RootOfTrust:
-    """What a rehearsal ceremony of three holders seals; ``amended`` are parts of the plan."""
-    holders = [held_key(number) for number in (1, 2, 3)]
-    files = [possession.read(possession.write(f"holder-{n}", key, rehearsal=True)) for n, key in enumerate(holders, 1)]
+def root_of_trust(
+    at: datetime = BEGIN,
+    after: RootOfTrust | None = None,
+    holders: tuple[int, ...] = (1, 2, 3),
+    **amended: Any,
+) -> RootOfTrust:
+    """What a rehearsal ceremony of these holders seals, the first two signing; ``amended`` are parts of the plan."""
+    keys = {f"holder-{number}": held_key(number) for number in holders}
+    files = [possession.read(possession.write(name, key, rehearsal=True)) for name, key in keys.items()]
     online = possession.read(possession.write("online", online_key(), rehearsal=True))
     parts: dict[str, Any] = {
         "name": "test", "url": URL, "purpose": "tests", "rehearsal": True, "threshold": 2, "days": 365, "bins": 4,
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
     }  # fmt: skip
     drafted = draft(Plan(**{**parts, **amended}), Keyring(tuple(files), online), after, at)
-    return seal(drafted, [respond(each, key) for each in drafted.candidates for key in holders[:2]], at)
+    return seal(drafted, [respond(each, key) for each in drafted.candidates for key in [*keys.values()][:2]], at)
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:

@@ -1,8 +1,13 @@
 """Walks: what the registry says, a client outside sees, through the whole path."""
 
+import pytest
+from tuf.api.exceptions import RepositoryError
+
 from keys.times import stamp
 from repo_service.domain import requests as r
-from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
+from repo_service.intake import Refused
+from repo_service.roots import NotTakenIn
+from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
 def test_what_is_published_is_seen_by_our_client_and_by_stock_tuf(world: World) -> None:
@@ -31,3 +36,37 @@ def test_quarantine_hides_every_file_and_clearing_brings_back_what_was(world: Wo
     assert world.stock().get_targetinfo("packages/odd/odd-1.0.tar.gz") is None
     world.do(r.Clear("odd", BECAUSE, ADMIN))
     assert world.client().page("odd").state.releases == before
+
+
+def test_a_mirror_cannot_serve_held_for_bins_although_one_type_and_the_same_keys_signed_both(world: World) -> None:
+    metadata = world.public / "metadata"
+    (metadata / "1.bins.json").write_bytes((metadata / "1.held.json").read_bytes())
+    with pytest.raises(RepositoryError):
+        world.stock().get_targetinfo("simple/flask/vnd.pypi.simple.v1.json")
+
+
+def test_a_second_ceremony_replaces_a_holder_and_holds_a_name_while_clients_go_on(world: World) -> None:
+    world.do(publishing("flask"))
+    world.client("cached").page("flask")
+    world.tick(days=30)
+    world.service.round()
+    world.take_in(root_of_trust(world.now, world.trust, holders=(1, 2, 4), held=("internal",)))
+    assert world.trust.root.version == 2
+    for client in ("cached", "fresh"):
+        assert world.client(client).page("flask").state.state == "registered"
+        assert world.client(client).page("internal").state.state == "prohibited"
+    with pytest.raises(Refused, match="offline keys"):
+        world.record(publishing("internal"))
+
+
+def test_a_sealed_folder_that_does_not_continue_ours_is_not_taken_in(world: World) -> None:
+    with pytest.raises(NotTakenIn, match="trusts another root 1"):
+        world.take_in(root_of_trust(world.now, days=300))
+
+
+def test_an_idle_repository_stays_fresh_for_forty_days(world: World) -> None:
+    world.do(publishing("flask"))
+    for _ in range(40):
+        world.tick(days=1)
+        world.service.round()
+        assert world.client().page("flask").state.serial == 2
