@@ -24,6 +24,28 @@ def check_release(release: Release, root: Root, bins: Targets) -> None:
     for role in release.roles:
         if role.name not in layout.OFFLINE:
             _check_role(role, root if role.name in layout.ONLINE else bins)
+    try:
+        _check_chain(release)
+    except RepositoryError as error:
+        raise WouldBeRefused(f"timestamp {release.generation}: {error}") from error
+
+
+def check_successions(before: Mapping[str, NameState], release: Release) -> None:
+    """Every page of ``release``: its own parts agree and it takes nothing back that a client has verified."""
+    for each in release.pages:
+        try:
+            after = page.parse(each.body)
+        except page.InvalidPage as error:
+            raise WouldBeRefused(f"page of {each.name}: {error}") from error
+        broken = [*succession.new_files_clash(after)]
+        if each.name in before:
+            broken += succession.broken_promises(before[each.name], after)
+        if broken:
+            raise WouldBeRefused(f"page of {each.name}: {'; '.join(one.sentence for one in broken)}")
+
+
+def _check_chain(release: Release) -> None:
+    """The timestamp names the snapshot, and the snapshot every targets role of the release."""
     snapshots = [role.body for role in release.roles if role.name == layout.SNAPSHOT]
     timestamp: Metadata[Timestamp] = Metadata[Timestamp].from_bytes(release.timestamp.body)
     meta = timestamp.signed.snapshot_meta
@@ -32,17 +54,6 @@ def check_release(release: Release, root: Root, bins: Targets) -> None:
     for snapshot in snapshots:
         meta.verify_length_and_hashes(snapshot)
         _check_versions(Metadata[Snapshot].from_bytes(snapshot).signed, release.roles)
-
-
-def check_successions(before: Mapping[str, NameState], release: Release) -> None:
-    """Every page of ``release``: its own parts agree and it takes nothing back that a client has verified."""
-    for each in release.pages:
-        after = page.parse(each.body)
-        broken = [*succession.new_files_clash(after)]
-        if each.name in before:
-            broken += succession.broken_promises(before[each.name], after)
-        if broken:
-            raise WouldBeRefused(f"page of {each.name}: {'; '.join(one.sentence for one in broken)}")
 
 
 def _check_role(role: Role, delegator: Root | Targets) -> None:
@@ -54,6 +65,8 @@ def _check_role(role: Role, delegator: Root | Targets) -> None:
     if not counting.count_file(delegator, role.name, role.body).met:
         raise WouldBeRefused(f"{role.name} {role.version}: not signed by enough different keys")
     signed = metadata.signed
+    if signed.type != (role.name if role.name in layout.ONLINE else layout.TARGETS):
+        raise WouldBeRefused(f"{role.name} {role.version}: holds {signed.type} metadata")
     if role.name not in layout.ONLINE:
         named = signed.unrecognized_fields.get(layout.ROLE_FIELD)
         if named != role.name or signed.version % layout.BIN_STRIDE != layout.bin_number(role.name):

@@ -1,0 +1,233 @@
+"""Take a release that is good, tamper with one thing, and it is refused before it becomes true."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from securesystemslib.signer import Signature, SSlibKey
+from tuf.api.metadata import Targets
+
+from keys import layout, page
+from keys.signing import Sign, signed_file
+from keys.state import NameState
+from repo_service.build.assemble import Base, Differences, Release, assemble
+from repo_service.build.check import WouldBeRefused, check_release, check_successions
+from repo_service.build.due import Lifetimes
+from repo_service.build.metadata import Role
+from repo_service.build.pages import Page, page_of
+from tests.domain.cases import standing
+from tests.world import BEGIN, held_key, online_key, root_of_trust
+
+TRUST: Final = root_of_trust()
+BINS: Final = TRUST.newest["bins"].body
+SHAPE: Final = layout.Bins(2)
+SIGN: Final[Sign] = online_key()
+FIRST: Final = Base(0, None, {}, {})
+assert isinstance(BINS, Targets)
+
+
+def assembled(*pages: Page) -> Release:
+    """A first release with these pages."""
+    contents: dict[int, tuple[Any, ...]] = {number: () for number in range(len(SHAPE))}
+    for each in pages:
+        for target in each.targets:
+            contents[SHAPE.number(target.path)] += (target,)
+    new = Differences(pages=pages, bins=contents)
+    return assemble(FIRST, new, SHAPE, Lifetimes(), SIGN, BEGIN)
+
+
+def check(release: Release) -> None:
+    assert isinstance(BINS, Targets)
+    check_release(release, TRUST.root, BINS)
+
+
+def tampered(name: str, change: Callable[[dict[str, Any]], object], sign: Sign = SIGN) -> Release:
+    """The good release, but for one role, whose body was changed and signed again."""
+    good = assembled()
+
+    def amend(role: Role) -> Role:
+        if role.name != name:
+            return role
+        body = json.loads(role.body)["signed"]
+        change(body)
+        return replace(role, body=signed_file(body, sign))
+
+    roles = tuple(amend(role) for role in good.roles)
+    return replace(good, roles=roles, timestamp=roles[-1])
+
+
+def nothing(body: dict[str, Any]) -> None:
+    """Signed again as it was."""
+
+
+def test_what_is_assembled_is_not_refused() -> None:
+    check(assembled())
+    check(tampered("bin-0", nothing))
+
+
+STRANGER: Final = held_key(1)
+
+
+def rubbish(payload: bytes) -> tuple[Signature, ...]:
+    return (Signature(online_key().record.keyid, "00" * 70),)
+
+
+def entry(body: dict[str, Any], role: str) -> dict[str, Any]:
+    found: dict[str, Any] = body["meta"][f"{role}.json"]
+    return found
+
+
+TAMPERED: Final[dict[str, tuple[str, Callable[[dict[str, Any]], object], Sign, str]]] = {
+    "a bin signed by a stranger": ("bin-0", nothing, STRANGER, "bin-0"),
+    "a snapshot signed by a stranger": ("snapshot", nothing, STRANGER, "snapshot"),
+    "a timestamp signed by a stranger": ("timestamp", nothing, STRANGER, "timestamp"),
+    "a signature that is rubbish": ("bin-0", nothing, rubbish, "bin-0"),
+    "no signature": ("bin-0", nothing, lambda payload: (), "bin-0"),
+    "a bin that does not say which it is": ("bin-0", lambda b: b.pop("x-role"), SIGN, "its body names None"),
+    "a bin that says it is another": ("bin-0", lambda b: b.update({"x-role": "bin-1"}), SIGN, "its body names 'bin-1'"),
+    "a bin with another bin's version": ("bin-0", lambda b: b.update(version=100_001), SIGN, "its body names"),
+    "a bin that is a snapshot": (
+        "bin-0",
+        lambda b: b.update(_type="snapshot", meta={}),
+        SIGN,
+        "holds snapshot metadata",
+    ),
+    "a bin that is no metadata": ("bin-0", lambda b: b.pop("expires"), SIGN, "bin-0"),
+    "a timestamp of another snapshot": (
+        "timestamp",
+        lambda b: entry(b, "snapshot").update(version=2),
+        SIGN,
+        "timestamp 1 names snapshot 2",
+    ),
+    "a timestamp of another generation": ("timestamp", lambda b: b.update(version=2), SIGN, "timestamp 2 names"),
+    "a timestamp with another length": (
+        "timestamp",
+        lambda b: entry(b, "snapshot").update(length=1),
+        SIGN,
+        "length",
+    ),
+    "a timestamp with another hash": (
+        "timestamp",
+        lambda b: entry(b, "snapshot").update(hashes={"sha256": "00" * 32}),
+        SIGN,
+        "hash",
+    ),
+}
+
+
+@pytest.mark.parametrize(("role", "change", "sign", "why"), TAMPERED.values(), ids=TAMPERED)
+def test_what_clients_would_refuse_is_refused_first(
+    role: str, change: Callable[[dict[str, Any]], object], sign: Sign, why: str
+) -> None:
+    with pytest.raises(WouldBeRefused, match=why):
+        check(tampered(role, change, sign))
+
+
+def test_a_snapshot_must_list_every_bin_of_its_release_in_its_version() -> None:
+    """The timestamp is made to fit, so that nothing but the snapshot's own content is wrong."""
+    for change in (lambda b: b["meta"].pop("bin-1.json"), lambda b: entry(b, "bin-1").update(version=200_001)):
+        broken = tampered("snapshot", change)
+        snapshot = next(role for role in broken.roles if role.name == "snapshot")
+        fitting = assemble(
+            Base(0, (1, snapshot.body), {}, {}), Differences(), SHAPE, Lifetimes(), SIGN, BEGIN
+        ).timestamp
+        roles = (*broken.roles[:-1], fitting)
+        with pytest.raises(WouldBeRefused, match="does not list bin-1"):
+            check(replace(broken, roles=roles, timestamp=fitting))
+
+
+def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:
+    assert isinstance(BINS, Targets)
+    bins = deepcopy(BINS)
+    assert bins.delegations is not None and bins.delegations.succinct_roles is not None
+    own = online_key().record
+    alias = SSlibKey("ab" * 32, own.keytype, own.scheme, own.keyval)
+    bins.delegations.keys[alias.keyid] = alias
+    bins.delegations.succinct_roles.keyids.append(alias.keyid)
+    bins.delegations.succinct_roles.threshold = 2
+
+    def twice(payload: bytes) -> tuple[Signature, ...]:
+        signature = online_key().sign(payload)
+        return signature, Signature(alias.keyid, signature.signature)
+
+    release = assembled()
+    contents = {number: () for number in range(len(SHAPE))}
+    release = assemble(FIRST, Differences(bins=contents), SHAPE, Lifetimes(), twice, BEGIN)
+    with pytest.raises(WouldBeRefused, match="not signed by enough different keys"):
+        check_release(release, TRUST.root, bins)
+
+
+# Pages.
+
+
+def state_of(name: str) -> NameState:
+    return standing(name).state("foo")
+
+
+def test_a_page_that_takes_back_what_clients_verified_is_refused() -> None:
+    before, after = state_of("registered"), state_of("yanked")
+    check_successions({"foo": before}, assembled(page_of(after, "full")))
+    check_successions({}, assembled(page_of(before, "full")))
+    for broken in (
+        replace(after, serial=before.serial),
+        replace(after, releases=()),
+        replace(after, releases=(replace(after.releases[0], files=()),)),
+    ):
+        with pytest.raises(WouldBeRefused, match="page of foo"):
+            check_successions({"foo": before}, assembled(page_of(broken, "full")))
+
+
+def test_a_page_with_two_hashes_for_one_artifact_is_refused_also_when_it_is_new() -> None:
+    state = state_of("registered")
+    (release,) = state.releases
+    clash = replace(release.files[0], filename="foo-1.0.zip", sha256="00" * 32)
+    broken = replace(state, releases=(replace(release, files=(release.files[0], clash)),))
+    with pytest.raises(WouldBeRefused, match="two different sha256"):
+        check_successions({}, assembled(page_of(broken, "full")))
+
+
+def test_a_page_whose_parts_disagree_is_refused() -> None:
+    good = page_of(state_of("registered"), "full")
+    body = json.loads(good.body)
+    body["files"][0]["yanked"] = "insecure"
+    for bad in (json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"{}"):
+        with pytest.raises(WouldBeRefused, match="page of foo"):
+            check_successions({}, assembled(replace(good, body=bad)))
+
+
+# What a release is made of.
+
+
+@pytest.mark.parametrize("shape", ["full", "compact"])
+def test_a_name_has_its_page_and_in_full_its_installable_files_as_targets(shape: Any) -> None:
+    """Invariant I9."""
+    state = state_of("registered")
+    paths = [target.path for target in page_of(state, shape).targets]
+    files = ["packages/foo/foo-1.0.tar.gz"] if shape == "full" else []
+    assert paths == ["simple/foo/vnd.pypi.simple.v1.json", *files]
+    hidden = page_of(state_of("quarantined"), shape)
+    assert [target.path for target in hidden.targets] == ["simple/foo/vnd.pypi.simple.v1.json"]
+    assert page.parse(hidden.body).quarantine is not None
+
+
+def test_files_are_copied_out_before_what_names_them() -> None:
+    release = assembled(page_of(state_of("registered"), "full"))
+    kinds = [path.split(".")[1 if path.startswith("metadata") else 0] for path, _ in release.immutable]
+    assert [kind.partition("/")[0] for kind in kinds] == ["targets", *["bin-0", "bin-1", "bin-2", "bin-3"], "snapshot"]
+    assert release.timestamp.path == "metadata/timestamp.json"
+
+
+def test_every_role_expires_when_its_lifetime_says() -> None:
+    lifetimes = Lifetimes(timedelta(days=1), timedelta(days=2), timedelta(days=3))
+    release = assemble(FIRST, Differences(bins={0: ()}), SHAPE, lifetimes, SIGN, BEGIN)
+    expires = {role.name: json.loads(role.body)["signed"]["expires"] for role in release.roles}
+    assert expires == {
+        "bin-0": "2026-11-25T10:00:00Z",
+        "snapshot": "2026-11-24T10:00:00Z",
+        "timestamp": "2026-11-23T10:00:00Z",
+    }
+    assert json.loads(release.timestamp.body)["signed"]["x-signed-at"] == "2026-11-22T10:00:00Z"
