@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from keys import layout, sealed, strict
+from keys import sealed, strict
 from keys.signing import HeldKey
 from repo_service import failpoint, intake, roots
 from repo_service.bell import Bell, Publisher, RedisBell
@@ -28,6 +28,7 @@ from repo_service.web.app import Desk
 SETTINGS: Final = "service.toml"
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
+_MAX_LIFETIME_S: Final = 400 * 86400
 
 
 class BadSettings(Exception):
@@ -53,6 +54,11 @@ class Settings:
             raise ValueError(
                 f"timestamp_s is {self.timestamp_s} and refresh_s {self.refresh_s}: a timestamp must live at least "
                 "four refreshes, or one slow refresh makes every client refuse"
+            )
+        if not self.timestamp_s <= self.snapshot_s <= self.bin_s <= _MAX_LIFETIME_S:
+            raise ValueError(
+                f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
+                f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
             )
 
 
@@ -80,24 +86,22 @@ class Service:
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
-        now = self.clock()
-        with self.journal.reading() as view:
-            known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
-        if roots.is_rehearsal(found) and not rehearsal_allowed:
-            raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
-        publish(self.press, now, found)
-        return found
-
-    def held(self) -> frozenset[str]:
-        """Names that only a ceremony speaks for."""
-        with self.journal.reading() as view:
-            return roots.held_names(roots.parse_targets(view.newest(layout.TARGETS)))
+        sealed_files = _read_folder(sealed_folder)
+        while True:
+            now = self.clock()
+            with self.journal.reading() as view:
+                known = view.offline()
+            found = roots.take_in(sealed_files, known, self.online.record.keyid, now)
+            if roots.is_rehearsal(found) and not rehearsal_allowed:
+                raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+            if publish(self.press, now, found):
+                return found
+            # A running server published in between: look again at what it left.
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
         return Desk(
-            self.journal, self.depot, self.policy, self.settings.layout, self.held(),
+            self.journal, self.depot, self.policy, self.settings.layout,
             self.settings.max_upload_bytes, self.clock, bell,
         )  # fmt: skip
 

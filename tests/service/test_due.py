@@ -1,0 +1,140 @@
+"""What is signed again and when, with nobody asking for anything."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from client_verify.refusals import Refused
+from repo_service.build.assemble import Release
+from repo_service.domain import requests as r
+from repo_service.publish import CLOCK_SKEW, ClockWentBack
+from repo_service.wiring import BadSettings, open_service
+from tests.world import BEGIN, OWNER, World, publishing
+
+BINS = ["bin-0", "bin-1", "bin-2", "bin-3"]
+
+
+def signed(release: Release | None) -> list[str]:
+    return [role.name for role in release.roles] if release else []
+
+
+def after(world: World, **duration: float) -> list[str]:
+    """The roles that a round signs at this time after the beginning."""
+    world.now = BEGIN + timedelta(**duration)
+    return signed(world.service.round())
+
+
+def test_a_timestamp_is_signed_again_alone_when_a_tenth_of_its_time_is_over(world: World) -> None:
+    tenth = 3 * 86400 / 10
+    assert after(world, seconds=1) == []
+    assert after(world, seconds=tenth) == []
+    assert after(world, seconds=tenth + 1) == ["timestamp"]
+    assert after(world, seconds=2 * tenth + 1) == []
+    assert after(world, seconds=2 * tenth + 2) == ["timestamp"]
+
+
+def test_a_snapshot_is_signed_again_at_half_of_its_time(world: World) -> None:
+    assert after(world, days=3.5) == ["timestamp"]
+    assert after(world, days=3.5, seconds=1) == ["snapshot", "timestamp"]
+
+
+def test_bins_are_signed_again_at_half_of_their_time(world: World) -> None:
+    assert after(world, days=15) == ["snapshot", "timestamp"]
+    assert after(world, days=15, seconds=1) == [*BINS, "snapshot", "timestamp"]
+
+
+def test_a_bin_that_changed_is_younger_than_the_others(world: World) -> None:
+    world.tick(days=10)
+    touched = signed(world.do(publishing("foo")))[:-2]
+    assert 1 <= len(touched) <= 2
+    assert after(world, days=15, seconds=1) == [*(b for b in BINS if b not in touched), "snapshot", "timestamp"]
+
+
+def test_idle_for_forty_days_with_a_round_each_day_keeps_every_client_happy(world: World) -> None:
+    """Hackage's signed files expired unnoticed, and Stack ignores expiry since."""
+    world.do(publishing("foo"))
+    held = world.client("old").page("foo")
+    for _ in range(40):
+        world.tick(days=1)
+        assert world.service.round() is not None
+        assert world.client("old").page("foo") == held
+    world.stock("new").refresh()
+    with world.service.journal.reading() as view:
+        assert all(each.expires > world.now for each in view.roles().values())
+
+
+def test_without_rounds_clients_refuse_when_the_timestamp_is_over(world: World) -> None:
+    world.tick(days=3, seconds=-1)
+    world.client("just in time")
+    world.tick(seconds=1)
+    with pytest.raises(Refused) as refused:
+        world.client("too late")
+    assert refused.value.kind.title.startswith("metadata expired")
+    world.service.round()
+    world.client("later")
+
+
+def test_what_is_signed_again_has_the_next_version_and_the_same_content(world: World) -> None:
+    world.do(publishing("foo"))
+    before = world.client().page("foo")
+    with world.service.journal.reading() as view:
+        old = view.roles()
+    world.tick(days=16)
+    world.service.round()
+    with world.service.journal.reading() as view:
+        new = view.roles()
+    assert {role: new[role].version - old[role].version for role in BINS} == dict.fromkeys(BINS, 100_000)
+    assert new["snapshot"].version == old["snapshot"].version + 1
+    assert new["timestamp"].version == old["timestamp"].version + 1
+    assert world.client().page("foo") == before
+
+
+def test_a_clock_that_went_back_signs_nothing(world: World) -> None:
+    world.do(publishing("foo"))
+    last = world.now
+    world.record(publishing("bar"))
+    world.now = last - CLOCK_SKEW - timedelta(seconds=1)
+    before = sorted(path.name for path in world.public.rglob("*"))
+    with pytest.raises(ClockWentBack):
+        world.service.round()
+    assert sorted(path.name for path in world.public.rglob("*")) == before
+    world.now = last - CLOCK_SKEW
+    assert world.service.round() is not None
+
+
+def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> None:
+    world.do(r.Reserve("foo", OWNER))
+    world.tick(days=194, seconds=-1)
+    world.service.round()
+    assert world.client("one").page("foo").state.state == "reserved"  # type: ignore[union-attr]
+    world.tick(seconds=1)
+    world.service.round()
+    assert world.client("two").page("foo").state.state == "vacant"  # type: ignore[union-attr]
+    with world.service.journal.reading() as view:
+        events = len(view.events())
+    world.service.round()
+    with world.service.journal.reading() as view:
+        assert len(view.events()) == events
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "timestamp_s = 2399",
+        "refresh_s = 0",
+        "timestamp_s = 0",
+        "snapshot_s = 3600",
+        "bin_s = 86400",
+        "timestamp_s = 999999999",
+        "colour = 1",
+        "refresh_s = 1.5",
+        'layout = "wide"',
+        "refresh_s",
+    ],
+)
+def test_settings_with_which_clients_would_refuse_are_refused(world: World, settings: str) -> None:
+    home: Path = world.service.folder
+    (home / "service.toml").write_text(settings)
+    with pytest.raises(BadSettings, match=r"service\.toml"):
+        open_service(home)
