@@ -31,7 +31,7 @@ class Artifact:
 def canonical_version(version: str) -> str:
     """The one spelling by which versions are compared: ``1.0.0``, ``v1`` and ``1`` are ``1``."""
     if not version.isascii() or version != version.strip() or len(version) > MAX_FILENAME:
-        raise BadArtifact(f"{version!r:.80} is not a version: ASCII only, no space around it, {MAX_FILENAME} characters")
+        raise BadArtifact(f"{version!r:.80} is not a version: ASCII, no space around it, {MAX_FILENAME} characters")
     try:
         parsed = Version(version)
     except InvalidVersion:

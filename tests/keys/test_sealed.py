@@ -1,6 +1,5 @@
 """Private keys at rest: sealed with a passphrase, openable without us, never overwritten."""
 
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from keys import sealed
+from tests.servers import need
 
 ROUNDS = 1000  # as few as the form allows to be useful: these tests are not about time
 KEYS = {
@@ -56,12 +56,11 @@ def test_an_online_key_opens_without_a_passphrase() -> None:
 
 
 @pytest.mark.parametrize("kind", KEYS)
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_alone_recovers_the_key(kind: str, tmp_path: Path) -> None:
     """ "``openssl pkey -in alice.key`` recovers a key without us." """
     path = tmp_path / "alice.key"
     path.write_bytes(seal(KEYS[kind]))
-    command = ["openssl", "pkey", "-in", str(path), "-passin", "pass:correct horse", "-outform", "DER"]
+    command = [need("openssl", "openssl"), "pkey", "-in", str(path), "-passin", "pass:correct horse", "-outform", "DER"]
     ours = KEYS[kind].private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     opened = subprocess.run(command, capture_output=True, check=True).stdout
     assert opened == ours or secret_of_der(opened) == ours

@@ -59,7 +59,9 @@ class Door:
             pen.add_token(token)
         return secret
 
-    def post(self, path: str, body: Any = None, *, key: str | None = None, token: str | None = None, **headers: str) -> TestResponse:  # fmt: skip
+    def post(
+        self, path: str, body: Any = None, *, key: str | None = None, token: str | None = None, **headers: str
+    ) -> TestResponse:
         """POST a body (bytes as they are, anything else as JSON)."""
         self._keys += 1
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
