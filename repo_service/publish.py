@@ -59,6 +59,14 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 
     Raises WouldBeRefused, ClockWentBack, SignerFailed or Diverged: then no client sees anything of it.
     """
+    while True:
+        try:
+            return _publish_next(press, now, sealed)
+        except Overtaken:
+            continue  # whoever was first may have left events behind, and the bell for them has been heard
+
+
+def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
     finish(press)
     plan = _read(press, now, sealed)
     failpoint("publish.read")
@@ -70,10 +78,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
     check_release(release, plan.root, plan.bins)
     check_successions(plan.before, release)
     failpoint("publish.before_commit")
-    try:
-        press.journal.commit(release, plan.events, shape, now)
-    except Overtaken:
-        return None  # whoever was first holds these events, or leaves them pending for the next call
+    press.journal.commit(release, plan.events, shape, now)
     failpoint("publish.committed")
     finish(press)
     return release

@@ -26,6 +26,7 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reading = t.reading_options(engine)
 
     def create(self) -> None:
         """Make the tables that are missing."""
@@ -34,7 +35,7 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
-        with self._engine.connect().execution_options(reading=True) as connection, connection.begin():
+        with self._engine.connect().execution_options(**self._reading) as connection, connection.begin():
             yield View(connection)
 
     @contextmanager
@@ -48,16 +49,16 @@ class Journal:
 
         The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken.
         """
-        try:
-            with self._engine.begin() as connection:
+        with self._engine.begin() as connection:
+            try:
                 connection.execute(insert(t.releases), _release_row(release, now))
-                _store_files(connection, release)
-                _store_roles(connection, release)
-                _store_targets(connection, release, bin_of)
-                if _mark_events(connection, events, release.generation) != len(events):
-                    raise Overtaken(f"generation {release.generation}: some of its events are signed already")
-        except IntegrityError as error:
-            raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
+            except IntegrityError as error:
+                raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
+            _store_files(connection, release)
+            _store_roles(connection, release)
+            _store_targets(connection, release, bin_of)
+            marked = _mark_events(connection, events, release.generation)
+            assert marked == len(events), "an event is in two releases, although generations follow each other"
 
     def mark_published(self, generation: int) -> None:
         """Every file of this release is in the depot and the pointer is at it or past it."""

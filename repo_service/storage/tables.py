@@ -129,6 +129,14 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def reading_options(engine: Engine) -> dict[str, Any]:
+    """How a connection that only reads begins, so that it sees one moment: PostgreSQL's default sees one a statement,
+    and a page rendered from a state that is newer than the events of its release could never be published again.
+    """
+    postgres = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return {"reading": True, **(postgres if engine.dialect.name == "postgresql" else {})}
+
+
 def _prepare_sqlite(connection: Any, record: object) -> None:
     del record
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would come too late

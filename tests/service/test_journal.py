@@ -1,0 +1,212 @@
+"""The journal is the truth: one transaction for a change, one for a release, and nothing is lost between publishers."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from client_verify.answers import Found
+from keys.layout import Bins
+from repo_service import failpoint, intake
+from repo_service.domain import requests as r
+from repo_service.storage.journal import Overtaken
+from repo_service.storage.view import KeyReused
+from tests.world import BECAUSE, OWNER, World, publishing
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[[str, Callable[[], object]], None]]:
+    """Do something, once, when the program passes a failpoint."""
+
+    def arm(point: str, do: Callable[[], object]) -> None:
+        def reached(name: str) -> None:
+            if name == point:
+                failpoint.arm(None)
+                do()
+
+        failpoint.arm(reached)
+
+    yield arm
+    failpoint.arm(None)
+
+
+def pending(world: World) -> int:
+    with world.service.journal.reading() as view:
+        return len(view.pending()[0])
+
+
+def published(world: World, *names: str) -> bool:
+    client = world.client("fresh")
+    return all(isinstance(client.page(name), Found) for name in names)
+
+
+def generation(world: World) -> int:
+    with world.service.journal.reading() as view:
+        return view.base().generation
+
+
+# Requests.
+
+
+def test_a_key_stands_for_one_request_of_one_sender(world: World) -> None:
+    first = world.record(publishing("foo"), key="once")
+    assert world.record(publishing("foo"), key="once") == first
+    with pytest.raises(KeyReused):
+        world.record(publishing("bar"), key="once")
+    with pytest.raises(KeyReused):
+        world.record(r.Yank("foo", "1.0", None, OWNER), key="once")
+    assert pending(world) == 2
+
+
+def test_a_key_is_remembered_across_releases_and_what_came_after(world: World) -> None:
+    first = world.record(publishing("foo"), key="once")
+    world.service.round()
+    world.do(r.Yank("foo", "1.0", BECAUSE, OWNER))
+    assert world.record(publishing("foo"), key="once") == first
+
+
+def test_a_refused_request_leaves_nothing(world: World) -> None:
+    with pytest.raises(intake.Refused, match="foo has no release"):
+        world.record(r.Yank("foo", "1.0", None, OWNER))
+    with world.service.journal.reading() as view:
+        assert view.counts() == {"names": 0, "events": 0, "pending": 0}
+        assert view.change("key-1") is None
+
+
+def test_a_change_is_remembered_whole_or_not_at_all(world: World, at: Callable[..., None]) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    at("intake.before_commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        world.record(publishing("foo"), key="once")
+    with world.service.journal.reading() as view:
+        assert view.counts() == {"names": 0, "events": 0, "pending": 0}
+    world.record(publishing("foo"), key="once")
+    assert pending(world) == 2
+
+
+def test_events_come_back_as_they_were_written(world: World) -> None:
+    world.do(publishing("foo"), r.Yank("foo", "1.0", BECAUSE, OWNER))
+    with world.service.journal.reading() as view:
+        created, release, yanked = view.events("foo")
+    assert [event.seq for event in (created, release, yanked)] == [1, 2, 3]
+    assert (yanked.by, yanked.reason, yanked.policy, yanked.actor) == ("owner", BECAUSE, "standard/1", "account-1")
+    assert yanked.at == "2026-11-22T10:00:00Z"
+
+
+# Releases.
+
+
+def test_pending_is_what_no_release_holds_whatever_its_number(world: World) -> None:
+    """Found by what they lack, never by "id greater than last": ids commit out of order."""
+    world.record(publishing("foo"))
+    world.record(publishing("bar"))
+    with world.service.journal.reading() as view:
+        assert view.pending() == ((1, 2, 3, 4), ("foo", "bar"))
+    world.service.round()
+    assert pending(world) == 0
+    assert world.service.round() is None
+
+
+def test_one_release_holds_all_that_was_pending(world: World) -> None:
+    release = world.do(*(publishing(f"name-{number}") for number in range(20)))
+    assert release is not None and generation(world) == 2
+    assert published(world, *(f"name-{number}" for number in range(20)))
+
+
+@pytest.mark.parametrize("point", ["publish.read", "publish.signed", "publish.before_commit"])
+def test_a_publisher_that_was_overtaken_takes_up_what_is_left(
+    world: World, at: Callable[..., None], point: str
+) -> None:
+    """Whoever is first holds the events; what came in between is not left until somebody rings again."""
+    world.record(publishing("foo"))
+
+    def overtake() -> None:
+        world.service.round()
+        world.record(publishing("bar"))
+
+    at(point, overtake)
+    world.service.round()
+    assert pending(world) == 0
+    assert generation(world) == 3
+    assert published(world, "foo", "bar")
+
+
+def test_a_publisher_that_was_overtaken_with_nothing_left_publishes_nothing(
+    world: World, at: Callable[..., None]
+) -> None:
+    world.record(publishing("foo"))
+    at("publish.before_commit", world.service.round)
+    assert world.service.round() is None
+    assert generation(world) == 2 and published(world, "foo")
+
+
+def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: World, at: Callable[..., None]) -> None:
+    world.record(publishing("foo"))
+    release = world.service.round()
+    assert release is not None
+    world.record(publishing("bar"))
+    with world.service.journal.reading() as view:
+        events, _ = view.pending()
+        before = view.base()
+    with pytest.raises(Overtaken):
+        world.service.journal.commit(release, events, Bins(2), world.now)
+    with world.service.journal.reading() as view:
+        assert view.pending()[0] == events
+        assert view.base() == before
+
+
+def test_what_a_crash_left_committed_is_finished_by_the_next_round(world: World, at: Callable[..., None]) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    world.record(publishing("foo"))
+    at("publish.committed", die)
+    with pytest.raises(KeyboardInterrupt):
+        world.service.round()
+    assert not (world.public / "metadata" / "2.snapshot.json").exists()
+    assert world.service.round() is None, "there is nothing new, only something to finish"
+    assert published(world, "foo")
+
+
+def test_two_threads_that_publish_at_once_lose_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    writing = threading.Event()
+    writing.set()
+    failures: list[BaseException] = []
+
+    def publish() -> None:
+        try:
+            while writing.is_set():
+                world.service.round()
+        except BaseException as error:
+            failures.append(error)
+
+    def write(names: list[str]) -> None:
+        try:
+            for name in names:
+                world.record(publishing(name), key=name)
+        except BaseException as error:
+            failures.append(error)
+
+    names = [f"name-{number}" for number in range(24)]
+    publishers = [threading.Thread(target=publish) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(names[half::2],)) for half in range(2)]
+    for thread in (*publishers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    writing.clear()
+    for thread in publishers:
+        thread.join()
+    world.service.round()
+    assert failures == []
+    assert pending(world) == 0
+    assert published(world, *names)
+    snapshots = sorted(int(path.name.split(".")[0]) for path in (world.public / "metadata").glob("*.snapshot.json"))
+    assert snapshots == list(range(1, len(snapshots) + 1))
+    with world.service.journal.reading() as view:
+        assert view.staged() == []
+        assert view.base().generation == len(snapshots)
