@@ -32,7 +32,7 @@ assert isinstance(BINS, Targets)
 
 def assembled(*pages: Page) -> Release:
     """A first release with these pages."""
-    contents: dict[int, tuple[Any, ...]] = {number: () for number in range(len(SHAPE))}
+    contents: dict[int, tuple[Any, ...]] = dict.fromkeys(range(len(SHAPE)), ())
     for each in pages:
         for target in each.targets:
             contents[SHAPE.number(target.path)] += (target,)
@@ -155,7 +155,7 @@ def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:
         return signature, Signature(alias.keyid, signature.signature)
 
     release = assembled()
-    contents = {number: () for number in range(len(SHAPE))}
+    contents = dict.fromkeys(range(len(SHAPE)), ())
     release = assemble(FIRST, Differences(bins=contents), SHAPE, Lifetimes(), twice, BEGIN)
     with pytest.raises(WouldBeRefused, match="not signed by enough different keys"):
         check_release(release, TRUST.root, bins)
