@@ -205,7 +205,7 @@ def _import(options: argparse.Namespace) -> int:
                 uploads.store(service.depot, upload, draft)
         sender = intake.Sender("import", intake.request_digest(request))
         try:
-            record = intake.record(service.journal, request, sender, service.policy, service.held(), service.clock())
+            record = intake.record(service.journal, request, sender, service.policy, service.clock())
             changed += record.events > 0
         except intake.Refused as error:
             skipped.append(f"{request.name} {request.version}: {error}")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keys import strict
+from keys import layout, strict
 from keys.encoding import compact, sha256
 from keys.state import ActorClass
+from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
@@ -39,9 +40,7 @@ class Sender:
     key: str
 
 
-def record(
-    journal: Journal, request: r.Request, sender: Sender, policy: Policy, held: frozenset[str], now: datetime
-) -> ChangeRecord:
+def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy, now: datetime) -> ChangeRecord:
     """Decide and remember. Returns what was answered before, if this sender's key was seen with this request.
 
     Raises Refused or KeyReused; then nothing was written.
@@ -51,6 +50,7 @@ def record(
         if known := pen.answered(sender.client, sender.key, digest):
             return known
         name = pen.locked_name(request.name)
+        held = roots.held_names(pen.newest(layout.TARGETS))
         decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
         if isinstance(decision, Refusal):
             raise Refused(decision, policy)
@@ -72,7 +72,7 @@ def sweep(journal: Journal, policy: Policy, now: datetime) -> int:
         due = view.due(now)
     for name in due:
         key = f"{name} {now.isoformat()}"
-        record(journal, r.Expire(name), Sender("clock", key), policy, frozenset(), now)
+        record(journal, r.Expire(name), Sender("clock", key), policy, now)
     return len(due)
 
 

@@ -7,6 +7,7 @@ version, name this service's online key, and be good at this moment; only then m
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from tuf.api.metadata import Metadata, Root, Targets
 
@@ -65,8 +66,10 @@ def bins_shape(bins: Targets) -> layout.Bins:
     return layout.Bins(bins.delegations.succinct_roles.bit_length)
 
 
-def held_names(targets: Targets) -> frozenset[str]:
-    """The names that verified targets metadata gives to ``held``."""
+@lru_cache(maxsize=2)
+def held_names(targets_file: bytes) -> frozenset[str]:
+    """The names that a targets file, verified when it was taken in, gives to ``held``."""
+    targets = parse_targets(targets_file)
     assert targets.delegations is not None and targets.delegations.roles is not None, "rules.targets_problems"
     paths = targets.delegations.roles[layout.HELD].paths or ()
     return frozenset(names.name_of(path.split("/")[1]) for path in paths)

@@ -52,7 +52,6 @@ class Desk:
     depot: LocalDepot
     policy: Policy
     layout: Layout
-    held: frozenset[str]
     max_upload: int
     clock: Callable[[], datetime]
     bell: Bell
@@ -153,7 +152,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     asked = strict.load(kind, {**_body(), **path, "name": names.normalise(name)})
     auth.authorise(g.token, asked.actor.kind)
     _check_blobs(desk, asked)
-    record = intake.record(desk.journal, asked, _sender(), desk.policy, desk.held, desk.clock())
+    record = intake.record(desk.journal, asked, _sender(), desk.policy, desk.clock())
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
