@@ -110,7 +110,8 @@ def _rolled_back(scene: Scene, role: str, served: int, verified: int) -> Refused
 def _swapped(scene: Scene, error: Exception, served: Signed | None) -> Refused:
     named = None if served is None else served.unrecognized_fields.get(layout.ROLE_FIELD)
     what = f"the file of {named}" if isinstance(named, str) else "a file"
-    return Refused("swapped", f'repository "{scene.repository}" served {what} where another was asked for ({str(error).rstrip(".")})')
+    asked = str(error).rstrip(".")
+    return Refused("swapped", f'repository "{scene.repository}" served {what} where another was asked for ({asked})')
 
 
 def _signed(data: bytes) -> Signed | None:

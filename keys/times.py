@@ -17,4 +17,4 @@ def moment(text: str) -> datetime:
     """The inverse of ``stamp``; ValueError for any other spelling."""
     if not _FORM.fullmatch(text):
         raise ValueError(f"a time must look like 2026-11-22T10:00:00Z, not {text!r}")
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

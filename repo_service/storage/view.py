@@ -95,7 +95,8 @@ class View:
 
     def offline(self) -> dict[str, bytes]:
         """The newest file of every offline role; empty before the first ceremony was taken in."""
-        return {role: self.newest(role) for role in layout.OFFLINE} if self.roles() else {}
+        known = self._connection.scalars(select(t.roles.c.role).where(t.roles.c.role.in_(layout.OFFLINE)))
+        return {role: self.newest(role) for role in known.all()}
 
     def newest(self, role: str) -> bytes:
         """The newest signed file of an offline role."""
