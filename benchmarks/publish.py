@@ -1,9 +1,9 @@
 """One change, one release: from a request to signed, durable and public, beside python-tuf's objects only signing it.
 
 Both sides hold the same repository: BINS bins with about TARGETS targets each. Ours decides, remembers in SQLite,
-signs, reads back what it signed, commits and writes every file with fsync. python-tuf's side loads two bins and the snapshot,
-amends and signs them and the timestamp, and writes four files without fsync: less than half of the work, which flatters
-it. Prints one JSON line.
+signs, reads back what it signed, commits and writes every file with fsync. python-tuf's side loads two bins and the
+snapshot, amends and signs them and the timestamp, and writes four files without fsync: less than half of the work,
+which flatters it. Prints one JSON line.
 
     python benchmarks/publish.py [--bins 256] [--targets 40] [--changes 40]
 """

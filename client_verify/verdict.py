@@ -134,7 +134,7 @@ def _why(mark: Mark) -> str:
 
 def _instead(state: NameState) -> str:
     version = newest(state)
-    return f"The newest version to install is {version}" if version else "No version of it can be installed"
+    return f"The newest version to install is {version}" if version else "There is no other version to install"
 
 
 def _same(ours: str, theirs: str) -> bool:

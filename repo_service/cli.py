@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
-from repo_service import intake, roots, uploads
+from repo_service import roots
 from repo_service.build.check import WouldBeRefused
-from repo_service.domain import requests as r
-from repo_service.domain.artifacts import BadArtifact
+from repo_service.imports import import_folder
 from repo_service.publish import ClockWentBack
 from repo_service.storage.depot import Diverged
 from repo_service.web.app import create_app
@@ -186,56 +184,13 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _import(options: argparse.Namespace) -> int:
-    service = open_service(options.folder)
-    paths = sorted(path for path in options.source.iterdir() if path.is_file())
-    examined, skipped = [], []
-    for number, path in enumerate(paths, 1):
-        _progress("examined", number, len(paths))
-        try:
-            examined.append((uploads.examine(path.name, path), path))
-        except BadArtifact as error:
-            skipped.append(str(error))
-    groups = _by_release(examined)
-    changed = 0
-    for number, (request, files) in enumerate(groups, 1):
-        _progress("recorded", number, len(groups))
-        for upload, path in files:
-            with service.depot.incoming() as draft:
-                draft.write_bytes(path.read_bytes())
-                uploads.store(service.depot, upload, draft)
-        sender = intake.Sender("import", intake.request_digest(request))
-        try:
-            record = intake.record(service.journal, request, sender, service.policy, service.clock())
-            changed += record.events > 0
-        except intake.Refused as error:
-            skipped.append(f"{request.name} {request.version}: {error}")
-    service.round()
-    print(f"Imported {changed} of {len(groups)} releases ({len(examined)} files); they are signed and public.")
-    for line in skipped:
+    if not options.source.is_dir():
+        raise BadSettings(f"{options.source} is not a folder of wheels and sdists. Nothing was written.")
+    done = import_folder(open_service(options.folder), options.source, _progress)
+    print(f"{done.releases} releases in {done.files} files: {done.new} new or grown, signed and public now.")
+    for line in done.left_out:
         print(f"  left out: {line}", file=sys.stderr)
-    return 1 if skipped else 0
-
-
-def _by_release(
-    examined: list[tuple[uploads.Upload, Path]],
-) -> list[tuple[r.Publish, list[tuple[uploads.Upload, Path]]]]:
-    """One request for each release, its version spelled as its first file does."""
-
-    def release(item: tuple[uploads.Upload, Path]) -> tuple[str, str]:
-        return item[0].artifact.name, item[0].artifact.canonical
-
-    found = []
-    for (name, _), group in groupby(sorted(examined, key=release), release):
-        files = list(group)
-        new = tuple(
-            r.NewFile(
-                upload.filename, upload.sha256, upload.size, requires_python=upload.requires_python,
-                core_metadata=uploads.core_metadata_digest(upload),
-            )
-            for upload, _ in files
-        )  # fmt: skip
-        found.append((r.Publish(name, files[0][0].artifact.version, new, r.Actor("system")), files))
-    return found
+    return 1 if done.left_out else 0
 
 
 def _progress(what: str, number: int, total: int) -> None:
@@ -267,10 +222,17 @@ def _status(options: argparse.Namespace) -> int:
     ]
     for signed in [*shown, *([soonest] if soonest else [])]:
         left = signed.expires - now
-        days = f"{left.days} days" if left >= timedelta(days=2) else f"{left.total_seconds() / 3600:.1f} h"
         note = f" (the first of {len(bins)} bins)" if signed is soonest else ""
-        print(f"  {signed.role:10} {signed.version:<8} expires {stamp(signed.expires)}, in {days}{note}")
+        print(f"  {signed.role:10} {signed.version:<8} expires {stamp(signed.expires)}, in {_span(left)}{note}")
     return 0
+
+
+def _span(left: timedelta) -> str:
+    """A length of time as people say it."""
+    for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if left.total_seconds() >= 2 * seconds:
+            return f"{left.total_seconds() // seconds:.0f} {unit}"
+    return f"{left.total_seconds():.0f} seconds"
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """With a real Redis: RQ wakes a worker that runs the same round; without Redis nothing is lost."""
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 
+from client_verify.answers import ProvenAbsent
 from repo_service.bell import QUEUE, RedisBell
 from tests.servers import free_port, need
 from tests.world import World, publishing
@@ -63,3 +65,20 @@ def test_a_dead_redis_costs_the_wake_up_and_no_event(
     RedisBell(redis[0], str(ringing.service.folder)).ring()
     ringing.service.round()  # what the worker's own timer does
     assert ringing.client().page("flask").state.state == "registered"
+
+
+def test_the_worker_command_publishes_when_rung_and_stops_when_told(
+    ringing: World, redis: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    command = [sys.executable, "-m", "repo_service.cli", "worker", str(ringing.service.folder)]
+    worker = subprocess.Popen(command)
+    try:
+        ringing.record(publishing("flask"))
+        RedisBell(redis[0], str(ringing.service.folder)).ring()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and isinstance(ringing.client().page("flask"), ProvenAbsent):
+            time.sleep(0.1)
+        assert ringing.client().page("flask").state.state == "registered"
+    finally:
+        worker.terminate()
+        assert worker.wait(20) == 0
