@@ -50,7 +50,8 @@ def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy,
         if known := pen.answered(sender.client, sender.key, digest):
             return known
         name = pen.locked_name(request.name)
-        held = roots.held_names(pen.newest(layout.TARGETS))
+        # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
+        held = frozenset() if isinstance(request, r.Expire) else roots.held_names(pen.newest(layout.TARGETS))
         decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
         if isinstance(decision, Refusal):
             raise Refused(decision, policy)

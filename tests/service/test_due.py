@@ -10,7 +10,7 @@ from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.publish import CLOCK_SKEW, ClockWentBack
 from repo_service.wiring import BadSettings, open_service
-from tests.world import BEGIN, OWNER, World, publishing
+from tests.world import BEGIN, OWNER, World, publishing, root_of_trust
 
 BINS = ["bin-0", "bin-1", "bin-2", "bin-3"]
 
@@ -116,6 +116,16 @@ def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> N
     world.service.round()
     with world.service.journal.reading() as view:
         assert len(view.events()) == events
+
+
+def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(world: World) -> None:
+    world.do(r.Reserve("foo", OWNER))
+    world.take_in(root_of_trust(world.now, after=world.trust, held=("foo",)))
+    world.tick(days=194)
+    assert world.do(publishing("bar")) is not None
+    with world.service.journal.reading() as view:
+        assert view.pending() == ((), ())
+        assert [event.name for event in view.events()] == ["foo", "bar", "bar", "foo"]
 
 
 @pytest.mark.parametrize(
