@@ -131,14 +131,27 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
+def _begun(folder: Path) -> Service:
+    """A service that ``init`` has begun."""
+    service = open_service(folder)
+    service.journal.create()
+    with service.journal.reading() as view:
+        if not view.roles():
+            raise BadSettings(
+                f"{folder} has no root yet: `tallystick-service init {folder} --sealed SEALED` takes a ceremony's files "
+                "in. Nothing was written."
+            )
+    return service
+
+
 def _take_in(options: argparse.Namespace) -> int:
-    found = open_service(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    found = _begun(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
     return 0
 
 
 def _token(options: argparse.Namespace) -> int:
-    _make_token(open_service(options.folder), options.role, options.label, options.days)
+    _make_token(_begun(options.folder), options.role, options.label, options.days)
     return 0
 
 
@@ -151,7 +164,7 @@ def _make_token(service: Service, role: str, label: str, days: int) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    service = open_service(options.folder)
+    service = _begun(options.folder)
     with _stopped_by_signals(), service.bell() as bell:
         bell.ring()  # what a crash left is finished before the first request
         server = waitress.create_server(
@@ -186,7 +199,7 @@ def _stopped_by_signals() -> Iterator[None]:
 def _import(options: argparse.Namespace) -> int:
     if not options.source.is_dir():
         raise BadSettings(f"{options.source} is not a folder of wheels and sdists. Nothing was written.")
-    done = import_folder(open_service(options.folder), options.source, _progress)
+    done = import_folder(_begun(options.folder), options.source, _progress)
     print(f"{done.releases} releases in {done.files} files: {done.new} new or grown, signed and public now.")
     for line in done.left_out:
         print(f"  left out: {line}", file=sys.stderr)
@@ -201,13 +214,13 @@ def _progress(what: str, number: int, total: int) -> None:
 
 
 def _publish(options: argparse.Namespace) -> int:
-    release = open_service(options.folder).round()
+    release = _begun(options.folder).round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
     return 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    service = open_service(options.folder)
+    service = _begun(options.folder)
     now = service.clock()
     with service.journal.reading() as view:
         base, counts, staged = view.base(), view.counts(), view.staged()
@@ -238,7 +251,7 @@ def _span(left: timedelta) -> str:
 def _worker(options: argparse.Namespace) -> int:
     from repo_service.worker import work
 
-    service = open_service(options.folder)
+    service = _begun(options.folder)
     if service.settings.redis is None:
         raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
     work(service)
