@@ -138,8 +138,8 @@ def _begun(folder: Path) -> Service:
     with service.journal.reading() as view:
         if not view.roles():
             raise BadSettings(
-                f"{folder} has no root yet: `tallystick-service init {folder} --sealed SEALED` takes a ceremony's files "
-                "in. Nothing was written."
+                f"{folder} has no root yet: `tallystick-service init {folder} --sealed SEALED` takes a ceremony's "
+                "files in. Nothing was written."
             )
     return service
 
