@@ -17,7 +17,7 @@ from keys.state import NameState
 from repo_service.build.assemble import Base, Differences, Release, assemble
 from repo_service.build.check import WouldBeRefused, check_release, check_successions
 from repo_service.build.due import Lifetimes
-from repo_service.build.metadata import Role
+from repo_service.build.metadata import Role, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, page_of
 from tests.domain.cases import standing
 from tests.world import BEGIN, held_key, online_key, root_of_trust
@@ -138,6 +138,22 @@ def test_a_snapshot_must_list_every_bin_of_its_release_in_its_version() -> None:
         roles = (*broken.roles[:-1], fitting)
         with pytest.raises(WouldBeRefused, match="does not list bin-1"):
             check(replace(broken, roles=roles, timestamp=fitting))
+
+
+def test_a_snapshot_must_pin_the_bytes_of_every_offline_file() -> None:
+    """Targets, held and bins have one type, the same signers and often one version: any mirror could swap them."""
+    files = {name: TRUST.newest[name].data for name in ("targets", "held", "bins")}
+    expires = BEGIN + timedelta(days=365)
+    offline = tuple(Role(name, 1, expires, data) for name, data in files.items())
+    good = assemble(FIRST, Differences(offline=offline, bins={0: ()}), SHAPE, Lifetimes(), SIGN, BEGIN)
+    check(good)
+    versions = {**dict.fromkeys(files, 1), "bin-0": 100_000}
+    for pinned, why in (({}, "does not pin the bytes of targets"), ({**files, "held": files["bins"]}, "timestamp 1: ")):
+        snapshot = snapshot_file(1, versions, pinned, expires, SIGN)
+        fitting = timestamp_file(1, (1, snapshot.body), BEGIN, expires, SIGN)
+        roles = tuple({"snapshot": snapshot, "timestamp": fitting}.get(role.name, role) for role in good.roles)
+        with pytest.raises(WouldBeRefused, match=why):
+            check(replace(good, roles=roles, timestamp=fitting))
 
 
 def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keys.encoding import compact
+from repo_service import failpoint
 from repo_service.storage.depot import TIMESTAMP, Diverged, LocalDepot, version_of
 
 
@@ -77,6 +78,25 @@ def test_of_many_who_point_at_once_the_newest_stays(depot: LocalDepot) -> None:
     for thread in threads:
         thread.join()
     assert depot.read(TIMESTAMP) == timestamp(12)
+
+
+def test_a_slow_publisher_that_holds_the_pointer_is_waited_for(depot: LocalDepot) -> None:
+    """Between its look at the pointer and its move nobody else moves it."""
+    newer = threading.Thread(target=depot.point, args=(timestamp(2),))
+
+    def reached(name: str) -> None:
+        if name == "depot.pointer_written":
+            failpoint.arm(None)
+            newer.start()
+            newer.join(0.2)
+
+    failpoint.arm(reached)
+    try:
+        depot.point(timestamp(1))
+    finally:
+        failpoint.arm(None)
+    newer.join()
+    assert depot.read(TIMESTAMP) == timestamp(2)
 
 
 def test_of_many_who_add_one_file_all_are_content_and_of_two_contents_one_stays(depot: LocalDepot) -> None:

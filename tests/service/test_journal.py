@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from client_verify.answers import Found
 from keys.layout import Bins
 from repo_service import failpoint, intake
+from repo_service.build.check import WouldBeRefused
 from repo_service.domain import requests as r
+from repo_service.publish import publish
 from repo_service.storage.journal import Overtaken
 from repo_service.storage.view import KeyReused
-from tests.world import BECAUSE, OWNER, World, publishing
+from tests.world import BECAUSE, OWNER, World, held_key, publishing
 
 
 @pytest.fixture
@@ -156,6 +159,23 @@ def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: W
     with world.service.journal.reading() as view:
         assert view.pending()[0] == events
         assert view.base() == before
+
+
+def test_what_clients_would_refuse_does_not_become_true(world: World) -> None:
+    """The signer enforces what was promised, not only the registry: its journal was set back, or its key is wrong."""
+    world.do(publishing("foo"))
+    before = sorted(world.public.rglob("*"))
+    world.record(r.Yank("foo", "1.0", BECAUSE, OWNER))
+    with pytest.raises(WouldBeRefused, match="bin-"):
+        publish(replace(world.service.press, sign=held_key(1)), world.now)
+    with world.service.journal.writing() as pen:
+        name = pen.name("foo")
+        assert name.state is not None
+        pen.keep(replace(name, state=replace(name.state, releases=())))
+    with pytest.raises(WouldBeRefused, match="disappeared without a tombstone"):
+        world.service.round()
+    assert generation(world) == 2 and pending(world) == 1
+    assert sorted(world.public.rglob("*")) == before
 
 
 def test_what_a_crash_left_committed_is_finished_by_the_next_round(world: World, at: Callable[..., None]) -> None:

@@ -121,6 +121,11 @@ def test_nothing_but_public_files_is_served(quiet_door: Door, folder: str, rest:
     assert b"PRIVATE KEY" not in answer.data and b"root:" not in answer.data
 
 
+def test_a_hidden_file_is_not_public_wherever_it_lies(door: Door) -> None:
+    (door.world.public / "metadata" / ".hidden").write_text("x")
+    assert door.client.get("/metadata/.hidden").status_code == 404
+
+
 def test_a_registrys_own_files_are_not_ours_to_serve(door: Door) -> None:
     door.publish("foo")
     (listed,) = door.client.get("/simple/foo/").get_json()["files"]
