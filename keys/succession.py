@@ -4,12 +4,12 @@ The signer asks before it signs and the client asks before it trusts, so neither
 key can undo what a client has once verified. Invariants I1-I4 and I11-I13 of docs/FORMAT.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
-from keys.state import NameState, Release
+from keys.state import File, NameState, Release
 
-Promise = Literal["serial", "generation", "bytes", "tombstone", "resurrected", "vacated"]
+Promise = Literal["serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,12 @@ def broken_promises(before: NameState, after: NameState) -> tuple[Broken, ...]:
     """Everything that ``after`` takes back of ``before``; empty if it may follow. Equal states follow each other."""
     if after == before:
         return ()
-    return (*_counters(before, after), *_name(before, after), *_releases(before, after))
+    return (
+        *_counters(before, after),
+        *_name(before, after),
+        *_history(before, after),
+        *_releases(before, after),
+    )
 
 
 def new_files_clash(state: NameState) -> tuple[Broken, ...]:
@@ -56,6 +61,12 @@ def _name(before: NameState, after: NameState) -> list[Broken]:
     return []
 
 
+def _history(before: NameState, after: NameState) -> list[Broken]:
+    kept = after.history[: len(before.history)]
+    lost = next((act for act, same in zip(before.history, (*kept, None), strict=False) if act != same), None)
+    return [Broken("history", f"{lost.type} of {lost.mark.at} is no longer in the history")] if lost else []
+
+
 def _releases(before: NameState, after: NameState) -> list[Broken]:
     later = {release.canonical: release for release in after.releases}
     found: list[Broken] = []
@@ -69,23 +80,35 @@ def _releases(before: NameState, after: NameState) -> list[Broken]:
 
 
 def _release(before: Release, after: Release) -> list[Broken]:
-    found = []
-    files = {file.filename: file for file in after.files}
-    identities = {file.identity: file for file in after.files}
-    for file in before.files:
-        other = files.get(file.filename) or identities.get(file.identity)
-        if other is None:
-            found.append(Broken("tombstone", f"{file.filename} disappeared without a tombstone"))
-        elif other.sha256 != file.sha256:
-            found.append(
-                Broken("bytes", f"{file.filename} was sha256 {file.sha256:.16}… and is now {other.sha256:.16}…")
-            )
-    if before.state != "published" and after.state == "published":
-        came_back = f"version {before.version} was {before.state} and came back"
-        if added := sorted(files.keys() - {file.filename for file in before.files}):
-            found.append(Broken("resurrected", f"{came_back} with {added[0]}"))
-        if before.generation != after.generation:
-            found.append(Broken("resurrected", f"{came_back} under another holder"))
+    found = _files(before, after)
+    if (before.version, before.published_at) != (after.version, after.published_at):
+        found.append(Broken("facts", f"version {before.version}: its {_differing(before, after)} changed"))
+    if before.generation != after.generation:
+        found.append(Broken("resurrected", f"version {before.version} passed to another holder"))
+    added = {file.filename for file in after.files} - {file.filename for file in before.files}
+    if before.state != "published" and after.state == "published" and added:
+        sentence = f"version {before.version} was {before.state} and came back with {min(added)}"
+        found.append(Broken("resurrected", sentence))
     if before.state == "purged" and after.state != "purged":
         found.append(Broken("resurrected", f"version {before.version} was purged for ever and came back"))
     return found
+
+
+def _files(before: Release, after: Release) -> list[Broken]:
+    found = []
+    by_name = {file.filename: file for file in after.files}
+    by_identity = {file.identity: file for file in after.files}
+    for file in before.files:
+        other = by_name.get(file.filename) or by_identity.get(file.identity)
+        if other is None:
+            found.append(Broken("tombstone", f"{file.filename} disappeared without a tombstone"))
+        elif other.sha256 != file.sha256:
+            hashes = f"was sha256 {file.sha256:.16}… and is now {other.sha256:.16}…"
+            found.append(Broken("bytes", f"{file.filename} {hashes}"))
+        elif other != file:
+            found.append(Broken("facts", f"{file.filename}: its {_differing(file, other)} changed"))
+    return found
+
+
+def _differing(before: File | Release, after: File | Release) -> str:
+    return ", ".join(f.name for f in fields(before) if getattr(before, f.name) != getattr(after, f.name))

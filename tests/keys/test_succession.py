@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 from keys import succession
-from keys.state import File, Mark, NameState, Release, Reservation
+from keys.state import Act, File, Mark, NameState, Release, Reservation
 from keys.succession import Promise
 from tests.keys.strategies import name_states
 
 AT: Final = "2026-11-22T10:00:00Z"
 MARK: Final = Mark(AT, "owner", None)
+ACT: Final = Act(1, "release.yanked", "1.0", MARK)
 
 
 def file(filename: str, sha256: str = "ab", identity: str | None = None) -> File:
@@ -99,6 +100,32 @@ BAD: Final[dict[str, tuple[NameState, NameState, list[Promise]]]] = {
         state(replace(PUBLISHED, generation=2, files=(OTHER_BYTES,)), serial=5, generation=2),
         ["bytes", "resurrected"],
     ),
+    "I1: a file asks for another Python": (
+        state(PUBLISHED),
+        state(replace(PUBLISHED, files=(replace(SDIST, requires_python="<3"),)), serial=2),
+        ["facts"],
+    ),
+    "I1: a file takes another name": (
+        state(PUBLISHED),
+        state(replace(PUBLISHED, files=(replace(SDIST, filename="foo-1.0.zip"),)), serial=2),
+        ["facts"],
+    ),
+    "a release was published at another time": (
+        state(PUBLISHED),
+        state(replace(PUBLISHED, published_at="2020-01-01T00:00:00Z"), serial=2),
+        ["facts"],
+    ),
+    "a published release passes to another holder": (
+        state(PUBLISHED),
+        state(replace(PUBLISHED, generation=2), serial=2, generation=2),
+        ["resurrected"],
+    ),
+    "an act is erased": (state(PUBLISHED, history=(ACT,)), state(PUBLISHED, serial=2), ["history"]),
+    "an act is told otherwise": (
+        state(PUBLISHED, history=(ACT,)),
+        state(PUBLISHED, serial=2, history=(replace(ACT, type="release.unyanked"),)),
+        ["history"],
+    ),
     "I3: a release vanishes": (state(PUBLISHED), state(serial=2), ["tombstone"]),
     "I3: a tombstone vanishes": (state(UNPUBLISHED), state(serial=2), ["tombstone"]),
     "I3: a file vanishes": (state(PUBLISHED), state(replace(PUBLISHED, files=()), serial=2), ["tombstone"]),
@@ -131,7 +158,7 @@ def test_each_promise_is_kept_from_the_one_step_that_breaks_it(
 
 def test_a_version_is_the_same_version_in_another_spelling() -> None:
     respelled = replace(PUBLISHED, version="1.0.0", files=(OTHER_BYTES,))
-    assert promises(state(PUBLISHED), state(respelled, serial=2)) == ["bytes"]
+    assert promises(state(PUBLISHED), state(respelled, serial=2)) == ["bytes", "facts"]
 
 
 def test_a_broken_promise_names_both_values() -> None:
