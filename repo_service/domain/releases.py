@@ -70,15 +70,19 @@ def _owner_window(case: Case, request: r.Unpublish, release: ReleaseState) -> It
             f"{case.policy.unpublish_window_s // 3600} h. Yank it, or ask support",
             {"age_s": age, "window_s": case.policy.unpublish_window_s},
         )
-    fact = request.dependents
+    yield from _no_dependents(case, request.dependents)
+
+
+def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
+    """What the registry does not know, or knew long ago, counts as a dependent: never as none."""
     if fact is None:
         yield Why("facts_missing", "say how many projects depend on it: dependents {value, as_of}")
-    elif not 0 <= (fact_age := int((case.now - moment(fact.as_of)).total_seconds())) <= case.policy.max_fact_age_s:
-        yield Why(
-            "facts_stale",
-            f"the number of dependents is {fact_age} s old; it may be {case.policy.max_fact_age_s} s old at most",
-            {"as_of": fact.as_of, "max_age_s": case.policy.max_fact_age_s},
-        )
+        return
+    age = int((case.now - moment(fact.as_of)).total_seconds())
+    oldest = case.policy.max_fact_age_s
+    if not -case.policy.upload_skew_s <= age <= oldest:
+        sentence = f"the number of dependents is {age} s old; it may be {oldest} s old at most"
+        yield Why("facts_stale", sentence, {"as_of": fact.as_of, "max_age_s": oldest})
     elif fact.value > 0:
         yield Why("has_dependents", f"{fact.value} projects depend on it", {"count": fact.value, "as_of": fact.as_of})
 
