@@ -10,6 +10,7 @@ from typing import Any
 
 from keys import layout, strict
 from keys.encoding import compact, sha256
+from keys.invariants import broken_invariants
 from keys.state import ActorClass
 from keys.times import stamp
 from repo_service import roots
@@ -102,6 +103,9 @@ def _remember(
         name = evolve(name, event)
     if changes:
         assert name.state is not None, "a change leaves a state"
+        # The signer asks again; found there only, one name would keep all others from being signed.
+        broken = broken_invariants(name.state, now)
+        assert not broken, f"{type(request).__name__} was decided and breaks {'; '.join(broken)}"
         next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
         pen.keep(name, next_deadline)
     return name
