@@ -8,7 +8,7 @@ from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.policy import Policy
+from repo_service.domain.policy import Policy, Warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Accepted:
 
     changes: tuple[c.Change, ...]
     holder: str | None = None
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
