@@ -88,7 +88,8 @@ class Unpublish:
     owner: Literal["always", "window", "never"]
     window_s: int
     prereleases_always: bool
-    dependents: Literal["off", "exists", "range_aware"]
+    dependents: Literal["off", "exists"]
+    later_dependents: Literal["off", "exists", "range_aware"]
     after_window: Literal["support", "quiet"]
     quiet_downloads: int
     quiet_owners: int
@@ -366,8 +367,11 @@ def flat(policy: Policy) -> dict[str, object]:
 
 
 def in_force(published: Sequence[Published], now: datetime) -> Policy:
-    """The policy that judges at ``now``: of those that have taken effect the one published last."""
-    return [each.policy for each in published if moment(each.effective_from) <= now][-1]
+    """The policy that judges at ``now``: of those that have taken effect the one published last. The first has always
+    taken effect, also by the clock of a machine that is a little behind.
+    """
+    later = [each for each in published[1:] if moment(each.effective_from) <= now]
+    return (later[-1] if later else published[0]).policy
 
 
 def _notice(published: Sequence[Published], now: datetime) -> datetime:
@@ -419,5 +423,7 @@ def _check_numbers(value: object, where: str) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_numbers(item, where)
-    elif isinstance(value, int) and not 0 <= value <= (most := _MOST_S if where.endswith("_s") else _MOST):
-        raise Malformed(where, f"is {value}; it must be 0 to {most}")
+    elif isinstance(value, int):
+        most = _MOST_S if where.endswith("_s") else _MOST
+        if not 0 <= value <= most:
+            raise Malformed(where, f"is {value}; it must be 0 to {most}")

@@ -111,8 +111,7 @@ class Pen(View):
 
     def add_policy(self, published: Published) -> None:
         """Keep a policy for ever. It is never changed: the next one is another row."""
-        row = {"id": published.policy.id, "effective_from": published.effective_from, "body": published.body.decode()}
-        self._connection.execute(insert(t.policies), row)
+        self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""

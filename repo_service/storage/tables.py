@@ -60,7 +60,6 @@ policies = Table(
     metadata,
     Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
-    Column("effective_from", String, nullable=False, index=True),
     Column("body", Text, nullable=False),
     Column("release", Integer, ForeignKey("releases.generation")),
     sqlite_autoincrement=True,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
@@ -15,7 +16,7 @@ from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
-from repo_service.domain.policy import Policy, Published, Warned
+from repo_service.domain.policy import Policy, Published, Warned, in_force
 from repo_service.storage import tables as t
 
 BATCH: Final = 500
@@ -181,11 +182,8 @@ class View:
         return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
 
     def policy(self, now: datetime) -> Policy:
-        """The policy that judges at ``now``: of those that have taken effect the one published last."""
-        begun = select(t.policies.c.body).where(t.policies.c.effective_from <= stamp(now))
-        body = self._connection.scalar(begun.order_by(t.policies.c.seq.desc()).limit(1))
-        assert body is not None, "a repository begins with a policy"
-        return _policy(body).policy
+        """The policy that judges at ``now``."""
+        return in_force(self.policies(), now)
 
     def unsigned_policies(self) -> tuple[Published, ...]:
         """Policies that no release holds yet."""
@@ -241,6 +239,7 @@ def _change(row: RowMapping) -> ChangeRecord:
     return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
 
 
+@lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one
 def _policy(body: str) -> Published:
     return strict.load(Published, json.loads(body), "policies")
 
