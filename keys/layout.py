@@ -29,7 +29,7 @@ OFFLINE: Final = (ROOT, TARGETS, HELD, BINS)
 ONLINE: Final = (SNAPSHOT, TIMESTAMP)
 
 BIN_PREFIX: Final = "bin"
-BIN_PATHS: Final = ("simple/*/*", "packages/*/*")
+BIN_PATHS: Final = ("simple/*/*", "packages/*/*", "policy/*/*")
 BIN_STRIDE: Final = 100_000
 MAX_BIT_LENGTH: Final = 14  # 16,384 bins: PEP 458's number, and under the stride
 

@@ -43,8 +43,9 @@ class Sender:
     key: str
 
 
-def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy, now: datetime) -> ChangeRecord:
-    """Decide and remember. Returns what was answered before, if this sender's key was seen with this request.
+def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) -> ChangeRecord:
+    """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
+    was seen with this request.
 
     Raises Refused or KeyReused; then nothing was written.
     """
@@ -52,7 +53,7 @@ def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy,
     with journal.writing() as pen:
         if known := pen.answered(sender.client, sender.key, digest):
             return known
-        name = pen.locked_name(request.name)
+        name, policy = pen.locked_name(request.name), pen.policy(now)
         # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
         clock = request.actor.kind == "clock"
         held = frozenset() if clock else roots.held_names(pen.newest(layout.TARGETS))
@@ -63,21 +64,23 @@ def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy,
         after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
         serial = after.state.serial if after.state else None
         answer = ChangeRecord(
-            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes)
-        )
+            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes),
+            decision.warnings,
+        )  # fmt: skip
         pen.answer(answer)
         failpoint("intake.before_commit")
     failpoint("intake.committed")
     return answer
 
 
-def sweep(journal: Journal, policy: Policy, now: datetime) -> int:
+def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
         states = view.states(view.due(now))
+        policy = view.policy(now)
     requests = [request for state in states.values() for request in due(state, policy, now)]
     for request in requests:
-        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), policy, now)
+        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
     return len(requests)
 
 

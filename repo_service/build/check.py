@@ -10,10 +10,11 @@ from typing import Any
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from keys import counting, invariants, layout, page, succession
+from keys import counting, invariants, layout, page, strict, succession
 from keys.state import NameState
 from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
+from repo_service.domain.policy import Published
 
 
 class WouldBeRefused(Exception):
@@ -43,6 +44,19 @@ def check_successions(before: Mapping[str, NameState], release: Release, now: da
             broken += [one.sentence for one in succession.broken_promises(before[each.name], after)]
         if broken:
             raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
+
+
+def check_policies(release: Release) -> None:
+    """Every policy of ``release``: it reads back as it was announced, at the path that its name and version give."""
+    for each in release.policies:
+        try:
+            published = strict.load(Published, strict.parse(each.body))
+        except strict.Malformed as error:
+            raise WouldBeRefused(f"policy {each.name}: {error}") from error
+        if (published.policy.id, published.body, published.path) != (each.name, each.body, each.targets[0].path):
+            raise WouldBeRefused(
+                f"policy {each.name}: its document says {published.policy.id}, or is spelled otherwise"
+            )
 
 
 def _check_chain(release: Release) -> None:

@@ -10,7 +10,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact, canonical_version
-from repo_service.domain.policy import Policy
+from repo_service.domain.policy import Policy, Warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Accepted:
 
     changes: tuple[c.Change, ...]
     holder: str | None = None
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

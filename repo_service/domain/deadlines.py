@@ -28,7 +28,7 @@ def due(state: NameState, policy: Policy, now: datetime) -> list[r.Request]:
 def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
     if state.reservation is not None:
         yield moment(state.reservation.grace_until), r.Expire(state.name)
-    restorable = timedelta(seconds=policy.restore_window_s)
+    restorable = timedelta(seconds=policy.restore.window_s)
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:
             yield moment(release.removed.at) + restorable, r.PurgeRelease(state.name, release.version)

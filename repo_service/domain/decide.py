@@ -4,7 +4,7 @@ Each verb has one function that lists its changes and every objection. No change
 request asks for what is already so: nothing happens, and that is a success.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, get_args
 
@@ -12,17 +12,28 @@ from repo_service.domain import changes as c
 from repo_service.domain import files, overlays, publishing, releases, standing
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Case, Refusal, Verdict, Why
-from repo_service.domain.policy import Policy
+from repo_service.domain.demands import demands
+from repo_service.domain.policy import Policy, Warned, enforced_from, phase
 
 
 def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted | Refusal:
     """The decision, as of ``now``, under one policy. Pure: deciding changes nothing."""
     case = Case(name, name.state, policy, now)
     verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
-    reasons = tuple(item for item in verdict if isinstance(item, Why))
-    if reasons:
-        return Refusal(reasons)
-    return Accepted(tuple(item for item in verdict if not isinstance(item, Why)), _new_holder(request))
+    changes = tuple(item for item in verdict if not isinstance(item, Why))
+    objections = tuple(item for item in verdict if isinstance(item, Why))
+    refusing, warned = judge((*demands(case, request), *objections), policy, now)
+    if objections and not changes:
+        # Nothing is left that a rule could merely warn of: the answer would be a success that did nothing.
+        refusing = refusing or objections
+    return Refusal(refusing) if refusing else Accepted(changes, _new_holder(request), warned)
+
+
+def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:
+    """The reasons that refuse and those that only warn, by the phases of their rules. A rule that is off is silent."""
+    found = [(why, phase(policy, why.code, now)) for why in reasons]
+    warned = (Warned(why.code, why.sentence, enforced_from(policy, why.code, now)) for why, at in found if at == "warn")
+    return tuple(why for why, at in found if at == "enforce"), tuple(warned)
 
 
 def _not_locked(case: Case, request: r.Request) -> list[Why]:

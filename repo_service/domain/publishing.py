@@ -93,7 +93,7 @@ def _new_files(
         except (BadArtifact, InvalidName, ValueError) as error:
             found.append(Why("filename_mismatch" if isinstance(error, BadArtifact) else "file_invalid", str(error)))
             continue
-        if moment(file.uploaded_at) > case.now + timedelta(seconds=case.policy.upload_skew_s):
+        if moment(file.uploaded_at) > case.now + timedelta(seconds=case.policy.files.upload_skew_s):
             found.append(
                 Why("upload_time_in_future", f"{file.filename}: was uploaded at {file.uploaded_at}, which is to come")
             )

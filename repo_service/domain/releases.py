@@ -69,7 +69,8 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
     if request.actor.kind == "owner":
         found += [*not_quarantined(case.state, "evidence is kept"), *owner_window(case, request, release)]
     found.append(c.ReleaseUnpublished(release.version))
-    if sum(each.state == "published" for each in case.state.releases) == 1:
+    last = sum(each.state == "published" for each in case.state.releases) == 1
+    if last and case.policy.placeholder.on_last_version == "placeholder":
         found.append(c.PlaceholderSet())
     return found
 
@@ -77,14 +78,16 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
 def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
     """Whether an owner may still take a version, or a file of it, away."""
     age = int((case.now - moment(release.published_at)).total_seconds())
-    if age >= case.policy.unpublish_window_s:
+    window = case.policy.unpublish.owner_window_s(release.version)
+    if age >= window:
         yield Why(
             "unpublish_window_over",
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
-            f"{case.policy.unpublish_window_s // 3600} h. Yank it, or ask support",
-            {"age_s": age, "window_s": case.policy.unpublish_window_s},
+            f"{window // 3600} h. Yank it, or ask support",
+            {"age_s": age, "window_s": window},
         )
-    yield from _no_dependents(case, request.dependents)
+    if case.policy.unpublish.dependents != "off":
+        yield from _no_dependents(case, request.dependents)
 
 
 def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
@@ -93,8 +96,8 @@ def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
         yield Why("facts_missing", "say how many projects depend on it: dependents {value, as_of}")
         return
     age = int((case.now - moment(fact.as_of)).total_seconds())
-    oldest = case.policy.max_fact_age_s
-    if not -case.policy.upload_skew_s <= age <= oldest:
+    oldest = case.policy.facts.max_age_s
+    if not -case.policy.files.upload_skew_s <= age <= oldest:
         sentence = f"the number of dependents is {age} s old; it may be {oldest} s old at most"
         yield Why("facts_stale", sentence, {"as_of": fact.as_of, "max_age_s": oldest})
     elif fact.value > 0:
@@ -139,7 +142,7 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
 
 def restorable_until(case: Case, removed: Mark) -> datetime:
     """Until when, exclusive, what was removed at a mark can be restored."""
-    return moment(removed.at) + timedelta(seconds=case.policy.restore_window_s)
+    return moment(removed.at) + timedelta(seconds=case.policy.restore.window_s)
 
 
 def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:

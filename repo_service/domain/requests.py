@@ -1,10 +1,22 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from keys import names
 from keys.state import ActorClass, Provenance, Reason, check_digests
 from keys.times import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whether the registry has verified the account's primary contact, and when it looked. Never published."""
+
+    state: Literal["verified", "unverified", "suppressed"]
+    as_of: str
+
+    def __post_init__(self) -> None:
+        moment(self.as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +25,7 @@ class Actor:
 
     kind: ActorClass = "owner"
     id: str | None = None
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)

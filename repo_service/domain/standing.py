@@ -34,7 +34,7 @@ def renew(case: Case, request: r.Renew) -> Verdict:
             Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
         )
     renewal = reservation.renewals + 1
-    if renewal >= len(case.policy.reservation_days):
+    if renewal >= len(case.policy.reservations.days):
         return [
             *found,
             Why("renewal_limit", f"a reservation can be renewed {renewal - 1} times", {"renewals": renewal - 1}),
@@ -99,8 +99,8 @@ def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:
 
 
 def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:
-    expires = start + timedelta(days=policy.reservation_days[renewal])
-    return stamp(expires), stamp(expires + timedelta(days=policy.reservation_grace_days))
+    expires = start + timedelta(days=policy.reservations.days[renewal])
+    return stamp(expires), stamp(expires + timedelta(days=policy.reservations.grace_days))
 
 
 def _needs_id(actor: r.Actor) -> Iterator[Why]:

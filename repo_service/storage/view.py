@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
@@ -15,6 +16,7 @@ from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
+from repo_service.domain.policy import Policy, Published, Warned, in_force
 from repo_service.storage import tables as t
 
 BATCH: Final = 500
@@ -27,7 +29,9 @@ class KeyReused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """An accepted request: ``serial`` is the name's afterwards, ``events`` how many it made (0: nothing changed)."""
+    """An accepted request: ``serial`` is the name's afterwards, ``events`` how many it made (0: nothing changed).
+    ``warnings`` are what a later policy would refuse it for.
+    """
 
     id: str
     client: str
@@ -36,6 +40,7 @@ class ChangeRecord:
     name: str
     serial: int | None
     events: int
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +168,27 @@ class View:
     def change(self, identifier: str) -> ChangeRecord | None:
         """An accepted request by its id."""
         row = self._one(select(t.changes).where(t.changes.c.id == identifier))
-        return ChangeRecord(**row) if row else None
+        return _change(row) if row else None
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
-        return ChangeRecord(**row) if row else None
+        return _change(row) if row else None
+
+    def policies(self) -> tuple[Published, ...]:
+        """Every policy that was ever published, in order."""
+        return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
+
+    def policy(self, now: datetime) -> Policy:
+        """The policy that judges at ``now``."""
+        return in_force(self.policies(), now)
+
+    def unsigned_policies(self) -> tuple[Published, ...]:
+        """Policies that no release holds yet."""
+        query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
+        return tuple(map(_policy, self._connection.scalars(query)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -234,6 +252,15 @@ def name_state(name: str, text: str) -> NameState:
 
 def _target(row: RowMapping) -> Target:
     return Target(row["path"], row["length"], row["sha256"], tuple(sorted(json.loads(row["custom"]).items())))
+
+
+def _change(row: RowMapping) -> ChangeRecord:
+    return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
+
+
+@lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one
+def _policy(body: str) -> Published:
+    return strict.load(Published, json.loads(body), "policies")
 
 
 def _event(row: RowMapping) -> c.Event:

@@ -16,7 +16,6 @@ from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
-from repo_service.domain.policy import Policy
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
@@ -68,7 +67,6 @@ class Desk:
 
     journal: Journal
     depot: LocalDepot
-    policy: Policy
     layout: Layout
     max_upload: int
     clock: Callable[[], datetime]
@@ -175,7 +173,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     asked = strict.load(kind, {**_body(), **path, "name": names.normalise(name)})
     auth.authorise(g.token, asked.actor.kind)
     _check_blobs(desk, asked)
-    record = intake.record(desk.journal, asked, _sender(), desk.policy, desk.clock())
+    record = intake.record(desk.journal, asked, _sender(), desk.clock())
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
@@ -247,6 +245,7 @@ def _receipt(desk: Desk, record: ChangeRecord) -> dict[str, Any]:
         "changed": record.events > 0,
         "status": "signed" if visible or not record.events else "accepted",
         "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
+        "warnings": strict.dump(record.warnings),
     }
 
 

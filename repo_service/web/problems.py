@@ -43,6 +43,7 @@ _UNPROCESSABLE: Final = frozenset(
         "filename_mismatch",
         "file_invalid",
         "files_missing",
+        "reason_missing",
         "facts_missing",
         "actor_id_missing",
         "upload_time_in_future",
@@ -55,6 +56,8 @@ _GONE: Final = frozenset({"purged"})
 _FORBIDDEN: Final = frozenset(
     [
         "role_insufficient",
+        "feature_disabled",
+        "contact_unverified",
         "unpublish_window_over",
         "has_dependents",
         "facts_stale",

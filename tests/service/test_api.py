@@ -192,7 +192,7 @@ def test_a_token_acts_as_the_classes_of_its_role_and_as_no_other(world: World, r
 def test_a_moderator_uploads_nothing(world: World) -> None:
     answer = Door(world, "moderator").upload("foo-1.0.tar.gz", b"x")
     assert answer.status_code == 403
-    assert not (world.public / "targets").exists()
+    assert not (world.public / "targets/packages").exists()
 
 
 def test_nobody_asks_for_an_expiry_over_http(quiet_door: Door) -> None:
