@@ -10,11 +10,14 @@ from typing import Any
 
 from keys import layout, strict
 from keys.encoding import compact, sha256
+from keys.invariants import broken_invariants
 from keys.state import ActorClass
+from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
+from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
@@ -52,7 +55,8 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
             return known
         name, policy = pen.locked_name(request.name), pen.policy(now)
         # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
-        held = frozenset() if isinstance(request, r.Expire) else roots.held_names(pen.newest(layout.TARGETS))
+        clock = request.actor.kind == "clock"
+        held = frozenset() if clock else roots.held_names(pen.newest(layout.TARGETS))
         decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
         if isinstance(decision, Refusal):
             raise Refused(decision, policy)
@@ -72,11 +76,11 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
 def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
-        due = view.due(now)
-    for name in due:
-        key = f"{name} {now.isoformat()}"
-        record(journal, r.Expire(name), Sender("clock", key), now)
-    return len(due)
+        states, policy = view.states(view.due(now)), view.policy(now)
+    requests = [request for state in states.values() for request in due(state, policy, now)]
+    for request in requests:
+        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
+    return len(requests)
 
 
 def request_digest(request: r.Request) -> str:
@@ -100,5 +104,10 @@ def _remember(
         event = pen.append(name, change, now, by, reason, policy.id, request.actor.id, holder, identifier)
         name = evolve(name, event)
     if changes:
-        pen.keep(name)
+        assert name.state is not None, "a change leaves a state"
+        # The signer asks again; found there only, one name would keep all others from being signed.
+        broken = broken_invariants(name.state, now)
+        assert not broken, f"{type(request).__name__} was decided and breaks {'; '.join(broken)}"
+        next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
+        pen.keep(name, next_deadline)
     return name

@@ -76,7 +76,7 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
     release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
     check_release(release, plan.root, plan.bins)
-    check_successions(plan.before, release)
+    check_successions(plan.before, release, now)
     check_policies(release)
     failpoint("publish.before_commit")
     press.journal.commit(release, plan.events, shape, now)

@@ -4,12 +4,13 @@ Signing and checking are separate so that a bug or a bit flip in one of them is 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from keys import counting, layout, page, strict, succession
+from keys import counting, invariants, layout, page, strict, succession
 from keys.state import NameState
 from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
@@ -31,18 +32,18 @@ def check_release(release: Release, root: Root, bins: Targets) -> None:
         raise WouldBeRefused(f"timestamp {release.generation}: {error}") from error
 
 
-def check_successions(before: Mapping[str, NameState], release: Release) -> None:
-    """Every page of ``release``: its own parts agree and it takes nothing back that a client has verified."""
+def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
+    """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
     for each in release.pages:
         try:
             after = page.parse(each.body)
         except page.InvalidPage as error:
             raise WouldBeRefused(f"page of {each.name}: {error}") from error
-        broken = [*succession.new_files_clash(after)]
+        broken = invariants.broken_invariants(after, now)
         if each.name in before:
-            broken += succession.broken_promises(before[each.name], after)
+            broken += [one.sentence for one in succession.broken_promises(before[each.name], after)]
         if broken:
-            raise WouldBeRefused(f"page of {each.name}: {'; '.join(one.sentence for one in broken)}")
+            raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
 
 
 def check_policies(release: Release) -> None:

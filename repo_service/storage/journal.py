@@ -91,14 +91,13 @@ class Pen(View):
         assert result.inserted_primary_key is not None, "an event without a number"
         return c.Event(result.inserted_primary_key[0], name.name, stamp(at), by, reason, policy, change, actor, holder)
 
-    def keep(self, name: c.Name) -> None:
-        """Write a name's state after its events."""
+    def keep(self, name: c.Name, due_at: datetime | None) -> None:
+        """Write a name's state after its events, and when time will change it next."""
         assert name.state is not None, "a name is kept after an event"
-        reservation = name.state.reservation
         row = {
             "state": _text(strict.dump(name.state)),
             "holder": name.holder,
-            "due_at": reservation.grace_until if reservation else None,
+            "due_at": stamp(due_at) if due_at else None,
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:

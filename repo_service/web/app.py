@@ -28,14 +28,32 @@ RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
     "unyank": r.Unyank,
     "unpublish": r.Unpublish,
     "restore": r.Restore,
+    "purge": r.PurgeRelease,
+    "close": r.CloseRelease,
+    "quarantine": r.QuarantineRelease,
+    "clear": r.ClearRelease,
+    "deprecate": r.DeprecateRelease,
+    "undeprecate": r.UndeprecateRelease,
 }
-PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {"quarantine": r.Quarantine, "clear": r.Clear}
+FILE_VERBS: Final[dict[str, type[r.Request]]] = {"remove": r.RemoveFile, "restore": r.RestoreFile, "purge": r.PurgeFile}
+PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
+    "archive": r.Archive,
+    "unarchive": r.Unarchive,
+    "deprecate": r.Deprecate,
+    "undeprecate": r.Undeprecate,
+    "quarantine": r.Quarantine,
+    "clear": r.Clear,
+    "lock": r.Lock,
+    "unlock": r.Unlock,
+}
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
     "renew": r.Renew,
     "release": r.Release,
     "claim": r.Claim,
+    "revoke": r.Revoke,
     "prohibit": r.Prohibit,
+    "unprohibit": r.Unprohibit,
 }
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
@@ -78,6 +96,10 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/projects/<name>/releases/<version>/<verb>")
     def release_verb(name: str, version: str, verb: str) -> Response:
         return _change(desk, RELEASE_VERBS, verb, name, {"version": version})
+
+    @app.post("/v1/projects/<name>/releases/<version>/files/<filename>/<verb>")
+    def file_verb(name: str, version: str, filename: str, verb: str) -> Response:
+        return _change(desk, FILE_VERBS, verb, name, {"version": version, "filename": filename})
 
     @app.post("/v1/projects/<name>/<verb>")
     def project_verb(name: str, verb: str) -> Response:
@@ -166,7 +188,7 @@ def _body() -> dict[str, Any]:
     body = strict.parse(data) if data else {}
     if not isinstance(body, dict):
         raise strict.Malformed("", "must be a JSON object")
-    if said := {"name", "version"} & body.keys():
+    if said := {"name", "version", "filename"} & body.keys():
         raise strict.Malformed(sorted(said)[0], "is said by the path, not by the body")
     return body
 
