@@ -76,7 +76,8 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
 def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
-        states, policy = view.states(view.due(now)), view.policy(now)
+        states = view.states(view.due(now))
+        policy = view.policy(now)
     requests = [request for state in states.values() for request in due(state, policy, now)]
     for request in requests:
         record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)

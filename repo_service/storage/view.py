@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
 
 from keys import layout, strict
 from keys.state import NameState, Reason
@@ -196,6 +196,25 @@ class View:
         if name is not None:
             query = query.where(t.events.c.name == name)
         return [_event(row) for row in self._connection.execute(query).mappings()]
+
+    def signing(self, events: Iterable[int]) -> dict[int, int]:
+        """Event numbers to the generation that signs them; events that no release holds yet are left out."""
+        wanted, found = list(events), {}
+        for start in range(0, len(wanted), BATCH):
+            query = select(t.events.c.seq, t.events.c.release).where(t.events.c.seq.in_(wanted[start : start + BATCH]))
+            found.update({row.seq: row.release for row in self._connection.execute(query) if row.release is not None})
+        return found
+
+    def signed_events(self, after: tuple[int, int], limit: int) -> list[tuple[int, c.Event]]:
+        """Signed events with their generation, in order of both, after a generation and number.
+
+        Numbers alone are no cursor (they commit out of order), but a release becomes true with all of its events.
+        """
+        place = tuple_(t.events.c.release, t.events.c.seq)
+        query = (
+            select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
+        )
+        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
 
     def due(self, now: datetime) -> list[str]:
         """Names whose deadline has passed, the longest due first."""

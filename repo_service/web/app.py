@@ -19,7 +19,7 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public
+from repo_service.web import auth, problems, public, reading
 from repo_service.web.problems import Problem
 
 RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
@@ -81,6 +81,7 @@ def create_app(desk: Desk) -> Flask:
     _authentication(app, desk)
     _verbs(app, desk)
     _reading(app, desk)
+    reading.register(app, desk.journal)
     _files(app, desk)
     return app
 
