@@ -18,7 +18,9 @@ from keys.strict import MAX_INTEGER, Malformed
 from keys.times import moment, stamp
 
 Phase = Literal["off", "warn", "enforce"]
-Act = Literal["publish", "yank", "unpublish", "restore", "reserve"]
+Act = Literal[
+    "publish", "yank", "unpublish", "restore", "reserve", "archive", "deprecate", "deprecate_release"
+]  # fmt: skip
 DeprecationScope = Literal["project", "release", "range"]
 _MOST: Final = 1_000_000
 _MOST_S: Final = 100 * 366 * 86400  # a date reckoned with it is still a date
@@ -30,7 +32,7 @@ RULES: Final = {
     "name_similar": "A new name does not look like another one.",
     "name_stdlib": "A new name is not a module of the language.",
     "reason_missing": "A yank says why.",
-    "release_closed": "A release takes new files for a limited time.",
+    "release_window_over": "An owner adds files to a release for a limited time.",
     "reservation_quota": "An account holds and makes a limited number of reservations.",
     "restore_window_over": "What was unpublished is restored within a limited time.",
     "too_many_downloads": "What an owner unpublishes late was downloaded seldom.",

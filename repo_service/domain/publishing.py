@@ -29,7 +29,7 @@ def publish(case: Case, request: r.Publish) -> Verdict:
     if release is None and files:
         found.append(c.ReleasePublished(request.version, canonical, min(f.uploaded_at for f in files), tuple(files)))
     elif release is not None and files:
-        found += _takes_files(release)
+        found += [*_takes_files(release), *_owner_window(case, request, release)]
         found += [c.FileAdded(release.version, file) for file in files]
     return found
 
@@ -70,6 +70,15 @@ def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[W
         )
     else:
         yield from role(machines.RELEASE, "published", "file.added", request.actor)
+
+
+def _owner_window(case: Case, request: r.Publish, release: ReleaseState) -> Iterator[Why]:
+    days = case.policy.files.open_days
+    if request.actor.kind == "owner" and case.now >= moment(release.published_at) + timedelta(days=days):
+        sentence = (
+            f"{release.version} takes new files for {days} days after {release.published_at}; publish a new version"
+        )
+        yield Why("release_window_over", sentence, {"published_at": release.published_at, "days": days})
 
 
 def _takes_files(release: ReleaseState) -> Iterator[Why]:

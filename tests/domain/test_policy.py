@@ -34,7 +34,7 @@ from repo_service.domain.policy import (
 from repo_service.wiring import presets
 from tests.domain import policy_doc
 from tests.domain.book import Book
-from tests.domain.cases import standing, unpublish
+from tests.domain.cases import a_file, standing, unpublish
 from tests.world import ADMIN, BECAUSE, BEGIN, OWNER, publishing
 
 PRESETS: Final = presets()
@@ -225,12 +225,27 @@ def test_under_pypi_a_project_without_releases_stays_its_owners() -> None:
         ("pypi", r.Yank("foo", "1.0", None, OWNER), []),
         ("npm", r.Reserve("bar", OWNER), ["feature_disabled"]),
         ("standard", r.Reserve("bar", OWNER), []),
+        ("npm", r.Archive("foo", BECAUSE, OWNER), ["feature_disabled"]),
+        ("pypi", r.Archive("foo", BECAUSE, OWNER), []),
+        ("crates", r.Deprecate("foo", BECAUSE), ["feature_disabled"]),
+        ("crates", r.DeprecateRelease("foo", "1.0", BECAUSE), ["feature_disabled"]),
+        ("standard", r.DeprecateRelease("foo", "1.0", BECAUSE), []),
     ],
 )
 def test_what_a_registry_does_not_offer_is_disabled_for_owners(
     name: str, request_: r.Request, refused: list[str]
 ) -> None:
     assert codes(standing("registered"), request_, preset(name, PRESETS)) == refused
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(-1, []), (0, ["release_window_over"])])
+def test_an_owner_adds_files_for_as_long_as_the_policy_says(seconds: int, refused: list[str]) -> None:
+    book = standing("registered")
+    book.tick(days=14, seconds=seconds)
+    wheel = a_file("foo-1.0-py3-none-any.whl")
+    assert codes(book, r.Publish("foo", "1.0", (wheel,), OWNER), STANDARD) == refused
+    assert codes(book, r.Publish("foo", "1.0", (wheel,), r.Actor("system")), STANDARD) == []
+    assert codes(book, publishing("foo"), STANDARD) == []  # what is there already is no new file
 
 
 def test_a_yank_says_why_where_the_policy_asks() -> None:

@@ -187,6 +187,7 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("locked", published("2.0"), ["project_locked"]),
     ("locked", lambda b: unpublish(b, actor=OWNER), ["project_locked"]),
     ("closed 1.0", with_files(a_file(WHEEL)), ["release_closed"]),
+    ("registered", later(14, with_files(a_file(WHEEL))), ["release_window_over"]),
     ("quarantined 1.0", with_files(a_file(WHEEL)), ["release_quarantined"]),
     ("registered", lambda _: r.QuarantineRelease("foo", "9", BECAUSE, ADMIN), ["release_not_found"]),
     ("placeholder", lambda _: r.CloseRelease("foo", "1.0"), ["release_not_published"]),
