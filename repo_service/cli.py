@@ -25,6 +25,7 @@ from repo_service.web.app import create_app
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
 
 MAX_HEADERS: Final = 1 << 14
+"""Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
 
 _SETTINGS_TEXT: Final = """\
 # Settings of this Tallystick service. What is commented out shows its default. Durations are in seconds.

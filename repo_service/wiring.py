@@ -66,7 +66,7 @@ class Settings:
                 f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
                 f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
             )
-        for name in ("max_token_days", "client_per_minute", "name_per_minute"):
+        for name in ("max_token_days", "client_per_minute", "name_per_minute", "max_pending"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: nobody could call; it must be at least 1")
 

@@ -95,6 +95,8 @@ def problem(error: Problem) -> Response:
         **error.more,
     }
     response = Response(compact(body), error.status, content_type="application/problem+json")
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

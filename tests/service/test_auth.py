@@ -97,6 +97,7 @@ def test_no_token_an_unknown_one_and_a_wrong_secret_are_401(quiet_door: Door) ->
     ):
         answer = quiet_door.client.get("/v1/status", headers={"Authorization": header} if header else {})
         assert (answer.status_code, answer.get_json()["code"]) == (401, code)
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_token_is_good_until_the_second_that_it_expires(door: Door) -> None:
@@ -203,6 +204,12 @@ def test_a_token_for_some_names_takes_no_other_and_nothing_about_all_names(door:
         answer = door.put(f"/v1/projects/{name}/files/{name}-1.0.tar.gz", b"x", token)
         assert answer.get_json()["code"] == "caveat_project"
     assert refusal(door, token, "/v1/status") == ""
+
+
+def test_a_scope_that_could_hold_nothing_is_not_made() -> None:
+    for wrong in ({"names": ("Acme",)}, {"names": ("acme-",)}, {"networks": ("here",)}, {"per_minute": 0}):
+        with pytest.raises(ValueError, match=r"Acme|acme-|here|revoke"):
+            Scope(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_token_for_some_names_reads_no_change_of_another(door: Door) -> None:

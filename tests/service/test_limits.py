@@ -8,6 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from repo_service.web.limits import Rates
+from repo_service.wiring import BadSettings
 from tests.service.door import Door, Silent, publication
 from tests.world import BEGIN, World
 
@@ -99,6 +100,19 @@ def test_a_rate_is_a_minutes_worth_at_once_and_then_evenly() -> None:
     granted = [at for at in range(600) if rates.wait("x", 6, BEGIN + timedelta(seconds=at)) == 0]
     assert granted[:6] == [0, 1, 2, 3, 4, 5]
     assert {after - before for before, after in pairwise(granted[6:])} == {10}
+
+
+def test_a_quiet_hour_is_not_saved_up() -> None:
+    rates = Rates()
+    rates.wait("x", 3, BEGIN)
+    later = BEGIN + timedelta(hours=1)
+    assert [rates.wait("x", 3, later) == 0 for _ in range(4)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("setting", ["client_per_minute", "name_per_minute", "max_pending", "max_token_days"])
+def test_a_limit_that_would_close_the_service_is_refused_with_its_name(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(BadSettings, match=setting):
+        World(tmp_path, f"{setting} = 0\n")
 
 
 def test_a_clock_that_goes_back_locks_nobody_out_for_longer() -> None:
