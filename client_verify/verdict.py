@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from client_verify.answers import ProvenAbsent
 from client_verify.refusals import Code
-from keys.state import ActorClass, Mark, NameState, Release
+from keys.state import ActorClass, Mark, NameState, Release, installable
 from keys.times import stamp
 
 BY: Final[dict[ActorClass, str]] = {
@@ -99,12 +99,16 @@ def of_file(state: NameState, filename: str) -> Verdict:
     found = state.file(filename)
     if found is None:
         return Refuse("unknown-file", f"{filename} is not a file of {state.name} that the registry has signed")
-    return _of_release(state, found[0])
+    release, file = found
+    removal = next((each for each in release.removals if each.filename == file.filename), None)
+    if removal is not None and release.removed is None:
+        return Refuse("unpublished", f"{filename} was removed {_on(removal.mark)}. {_instead(state)}")
+    return _of_release(state, release)
 
 
 def newest(state: NameState) -> str | None:
     """The newest version that may be installed and is not yanked, if there is one."""
-    versions = [release.version for release in state.releases if release.state == "published" and not release.yank]
+    versions = [release.version for release, _ in installable(state) if not release.yank]
     return max(filter(_readable, versions), key=Version, default=None)
 
 
@@ -112,10 +116,16 @@ def _of_release(state: NameState, release: Release) -> Verdict:
     what = f"{state.name} {release.version}"
     if release.removed is not None:
         return Refuse("unpublished", f"{what} was {release.state} {_on(release.removed)}. {_instead(state)}")
+    if release.quarantine is not None:
+        return Refuse("quarantined", f"{what} is quarantined {_since(release.quarantine)}. {_instead(state)}")
     if release.yank is not None:
         security = " for security" if release.yank.kind == "security" else ""
         return Warn(f"{what} is yanked{security} {_since(release.yank.mark)}. {_instead(state)}")
-    return Install(f"{what} was published {release.published_at[:10]}")
+    if (advice := release.deprecated or state.deprecated) is not None:
+        instead = f". Use {advice.alternative} instead" if advice.alternative else ""
+        return Warn(f"{what} is deprecated {_since(advice.mark)}{instead}")
+    archived = f"; the project is archived {_since(state.archived)}" if state.archived else ""
+    return Install(f"{what} was published {release.published_at[:10]}{archived}")
 
 
 def _since(mark: Mark) -> str:

@@ -10,6 +10,7 @@ without a key. Therefore a bin's version ends in the bin's own number: version =
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -28,10 +29,11 @@ OFFLINE: Final = (ROOT, TARGETS, HELD, BINS)
 ONLINE: Final = (SNAPSHOT, TIMESTAMP)
 
 BIN_PREFIX: Final = "bin"
-BIN_PATHS: Final = ("simple/*/*", "packages/*/*")
+BIN_PATHS: Final = ("simple/*/*", "packages/*/*", "policy/*/*")
 BIN_STRIDE: Final = 100_000
 MAX_BIT_LENGTH: Final = 14  # 16,384 bins: PEP 458's number, and under the stride
 
+_BIN: Final = re.compile(rf"{BIN_PREFIX}-([0-9a-f]{{1,4}})", re.ASCII)
 ROLE_FIELD: Final = "x-role"
 REHEARSAL_FIELD: Final = "x-rehearsal"
 SIGNED_AT_FIELD: Final = "x-signed-at"
@@ -66,10 +68,9 @@ class Bins:
 
 def bin_number(role: str) -> int:
     """The inverse of ``Bins.role``; ValueError for a role that is no bin."""
-    prefix, _, number = role.partition("-")
-    if prefix != BIN_PREFIX or not number:
+    if not (match := _BIN.fullmatch(role)):
         raise ValueError(f"{role!r} is not a bin")
-    return int(number, 16)
+    return int(match[1], 16)
 
 
 def first_version(number: int) -> int:

@@ -75,6 +75,11 @@ def file_path(name: str, filename: str) -> str:
     return f"packages/{segment(name)}/{filename}"
 
 
+def policy_path(name: str, version: int) -> str:
+    """The target path of one version of a policy."""
+    return f"policy/{segment(name)}/{version}.json"
+
+
 def hashed(path: str, sha256: str) -> str:
     """Where a target's bytes are stored: consistent snapshots prefix the base name (TUF specification 6.2)."""
     folder, _, base = path.rpartition("/")

@@ -20,7 +20,7 @@ class InvalidPage(ValueError):
 
 
 def render(state: NameState) -> bytes:
-    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 792)."""
+    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 792)."""
     listed = list(installable(state))
     body: dict[str, Any] = {
         "_last-serial": state.event,
@@ -75,6 +75,8 @@ def _file(name: str, release: Release, file: File) -> dict[str, Any]:
         entry["requires-python"] = file.requires_python
     if file.core_metadata is not None:
         entry["core-metadata"] = {"sha256": file.core_metadata}
+    if file.provenance is not None:
+        entry["provenance"] = file.provenance.url
     return entry
 
 
@@ -87,7 +89,10 @@ def _yanked(release: Release) -> bool | str:
 
 
 def _status(state: NameState) -> dict[str, str]:
-    if state.quarantine is None:
-        return {"status": "active"}
-    reason = state.quarantine.reason
-    return {"status": "quarantined"} | ({"reason": reason.text} if reason and reason.text else {})
+    # PEP 792 has one status. Quarantine lies over the owner's, which comes back when it is cleared.
+    deprecated = state.deprecated.mark if state.deprecated else None
+    found = (("quarantined", state.quarantine), ("deprecated", deprecated), ("archived", state.archived))
+    for status, mark in found:
+        if mark is not None:
+            return {"status": status} | ({"reason": mark.reason.text} if mark.reason and mark.reason.text else {})
+    return {"status": "active"}

@@ -85,6 +85,11 @@ def write_private(path: Path, pem: bytes) -> None:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _der(tag: int, *parts: bytes) -> bytes:

@@ -67,6 +67,40 @@ def check_digests(*digests: str | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Advice to move on (``mark.reason`` says why), perhaps to an ``alternative`` project. It still installs."""
+
+    mark: Mark
+    alternative: str | None
+
+    def __post_init__(self) -> None:
+        if self.alternative is not None and names.normalise(self.alternative) != self.alternative:
+            raise ValueError(f"the alternative is named {names.normalise(self.alternative)}, not {self.alternative!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a file's attestations lie (PEP 740), and the sha256 of that document."""
+
+    url: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        check_digests(self.sha256)
+        if not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"a provenance's url is absolute, not {self.url!r:.80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The tombstone of one file of a release that is otherwise there."""
+
+    filename: str
+    state: Literal["removed", "purged"]
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """A file of a release: facts that never change, in any generation of the name.
 
@@ -82,6 +116,7 @@ class File:
     requires_python: str | None
     core_metadata: str | None
     url: str | None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         names.file_path("x", self.filename)
@@ -95,7 +130,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version of a project. Once published it never leaves the state: removed, it is a tombstone."""
+    """One version of a project. Once published it never leaves the state: removed, it is a tombstone.
+
+    ``closed`` says since when it takes no new files. ``removals`` are sorted by file name.
+    """
 
     version: str
     canonical: str
@@ -105,6 +143,10 @@ class Release:
     yank: Yank | None
     removed: Mark | None
     files: tuple[File, ...]
+    quarantine: Mark | None = None
+    deprecated: Deprecation | None = None
+    closed: Mark | None = None
+    removals: tuple[Removal, ...] = ()
 
     def __post_init__(self) -> None:
         moment(self.published_at)
@@ -112,6 +154,16 @@ class Release:
             raise ValueError(f"files of {self.version} are listed once each, in order of their name")
         if (self.state == "published") != (self.removed is None):
             raise ValueError(f"release {self.version} is {self.state}; only a removed release says when it was removed")
+        if (gone := [each.filename for each in self.removals]) != sorted(set(gone) & set(filenames)):
+            raise ValueError(f"removals of {self.version} are of its own files, once each, in order of their name")
+        if self.state == "published" and filenames and len(gone) == len(filenames):
+            raise ValueError(f"release {self.version} is published and has no file left")
+
+    @property
+    def present(self) -> tuple[File, ...]:
+        """The files that were not removed."""
+        gone = {each.filename for each in self.removals}
+        return tuple(file for file in self.files if file.filename not in gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +197,8 @@ class NameState:
 
     ``since`` says how the present ``state`` came about. ``event`` is the registry-wide number of the last event
     (0: said by a ceremony, not by an event). ``generation`` grows each time the name passes to an unrelated holder.
-    Releases are sorted by version text, files by name.
+    Releases are sorted by version text, files by name. ``archived`` and ``deprecated`` are the owner's, one at a time;
+    ``quarantine`` and ``locked`` lie over them and leave them as they were.
     """
 
     name: str
@@ -159,6 +212,9 @@ class NameState:
     reservation: Reservation | None
     releases: tuple[Release, ...]
     history: tuple[Act, ...]
+    archived: Mark | None = None
+    deprecated: Deprecation | None = None
+    locked: Mark | None = None
 
     def __post_init__(self) -> None:
         names.segment(self.name)
@@ -168,6 +224,8 @@ class NameState:
             raise ValueError("two releases are the same version (PEP 440)")
         if self.generation < 1 or self.serial < 1 or self.event < 0:
             raise ValueError(f"generation {self.generation}, serial {self.serial}, event {self.event}: too small")
+        if self.archived is not None and self.deprecated is not None:
+            raise ValueError(f"{self.name} is archived and deprecated; one of the two")
         if (self.reservation is not None) != (self.state == "reserved"):
             raise ValueError(f"{self.name} is {self.state}; a reservation belongs to a reserved name and to no other")
 
@@ -189,11 +247,12 @@ class NameState:
 def installable(state: NameState) -> Iterator[tuple[Release, File]]:
     """The files that may be installed: the one statement of precedence for pages, targets, bins and clients.
 
-    prohibited, placeholder, reserved, vacant > quarantine of the project > unpublished > (yanked) > ok.
+    prohibited, placeholder, reserved, vacant > quarantine of the project > quarantine of the release > unpublished or
+    removed > (yanked, deprecated, archived) > ok.
     """
     if state.state != "registered" or state.quarantine is not None:
         return
     for release in state.releases:
-        if release.state == "published":
-            for file in release.files:
+        if release.state == "published" and release.quarantine is None:
+            for file in release.present:
                 yield release, file

@@ -91,6 +91,12 @@ def _release(before: Release, after: Release) -> list[Broken]:
         found.append(Broken("resurrected", sentence))
     if before.state == "purged" and after.state != "purged":
         found.append(Broken("resurrected", f"version {before.version} was purged for ever and came back"))
+    still = {each.filename for each in after.removals if each.state == "purged"}
+    found += [
+        Broken("resurrected", f"{each.filename} was purged for ever and came back")
+        for each in before.removals
+        if each.state == "purged" and each.filename not in still
+    ]
     return found
 
 

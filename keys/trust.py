@@ -96,6 +96,7 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
         raise Unreadable("there must be exactly one file of each of targets, held and bins")
     newest = {layout.ROOT: roots[-1]} | delegated
     _check_signatures(roots, newest)
+    _check_apart(newest[layout.ROOT].body, newest[layout.TARGETS].body)
     _check_held(newest[layout.TARGETS].body, newest[layout.HELD].body)
     return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
 
@@ -150,6 +151,13 @@ def _check_signatures(roots: tuple[SignedFile, ...], newest: Mapping[str, Signed
     require(newest[layout.ROOT].body, newest[layout.TARGETS])
     require(newest[layout.TARGETS].body, newest[layout.HELD])
     require(newest[layout.TARGETS].body, newest[layout.BINS])
+
+
+def _check_apart(root: Body, targets: Body) -> None:
+    # Whoever stole the online key could otherwise hold and release names, or hand the bins to a key of their own.
+    assert isinstance(root, Root) and isinstance(targets, Targets) and targets.delegations is not None
+    if both := sorted(rules.online_keyids(root) & targets.delegations.keys.keys()):
+        raise Differs(f"targets: delegates to the online key {both[0]:.16}; held and bins must be signed offline")
 
 
 def require(delegator: Delegator, file: SignedFile) -> None:

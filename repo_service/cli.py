@@ -18,6 +18,7 @@ from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
 from repo_service import cli_tokens, roots
 from repo_service.build.check import WouldBeRefused
+from repo_service.domain.policy import NotAnnounced, announce, differences
 from repo_service.imports import import_folder
 from repo_service.publish import ClockWentBack
 from repo_service.storage.depot import Diverged
@@ -44,10 +45,12 @@ _SETTINGS_TEXT: Final = """\
 # client_per_minute = 6000                 # requests of one client; a token's --per-minute can only lower it
 # name_per_minute = 600                    # changes of one name, whoever asks
 # max_pending = 20000                      # events that may wait to be signed before changes are answered 503
+# policy = "standard"                      # a preset, or a file in this folder: policy = "policy.toml" (docs/POLICY.md)
 """
 
 _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
+    NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
     roots.NotTakenIn: 3,
@@ -101,6 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8416)
     imports = add("import", _import, "take a folder of wheels and sdists in; can be run again")
     imports.add_argument("source", metavar="FILES", type=Path, help="the folder with the wheels and sdists")
+    policy = add("policy", _policy, "which policy judges, and how it changes (docs/POLICY.md)")
+    policy.add_argument("do", choices=sorted(_POLICY), help="show what judges now and later; check or publish the next")
+    policy.add_argument(
+        "file", metavar="FILE", nargs="?", help="a .toml file or a preset (default: the settings' policy)"
+    )
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
     add("status", _status, "what is signed, what is pending, what expires when")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
@@ -201,6 +209,45 @@ def _progress(what: str, number: int, total: int) -> None:
         width = 30 * number // total
         end = "\n" if number == total else ""
         print(f"\r  {what} [{'#' * width}{'.' * (30 - width)}] {number}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+def _policy(options: argparse.Namespace) -> int:
+    file = options.file
+    source = str(Path(file).absolute()) if file and file.endswith(".toml") else file
+    return _POLICY[options.do](_begun(options.folder), source)
+
+
+def _show_policy(service: Service, _: str | None) -> int:
+    with service.journal.reading() as view:
+        judging, published = view.policy(service.clock()), view.policies()
+    for each in published:
+        state = "judges now" if each.policy == judging else f"takes effect {each.effective_from}"
+        if each.policy != judging and each.effective_from <= stamp(service.clock()):
+            state = "was replaced"
+        urgent = f", at once because: {each.policy.emergency}" if each.policy.emergency else ""
+        print(f"{each.policy.id:20} published {each.published_at}, {state}{urgent}")
+    return 0
+
+
+def _check_policy(service: Service, source: str | None) -> int:
+    new, now = service.named_policy(source), service.clock()
+    with service.journal.reading() as view:
+        judging, published = view.policy(now), view.policies()
+    for line in differences(judging, new):
+        print(f"  {line}")
+    found = announce(new, published, now)
+    print(f"{new.id} can be published; it would judge from {found.effective_from}. Nothing was written.")
+    return 0
+
+
+def _publish_policy(service: Service, source: str | None) -> int:
+    published = service.announce(service.named_policy(source))
+    print(f"Published {published.policy.id}: it judges from {published.effective_from}, and is signed as")
+    print(f"  {published.path}")
+    return 0
+
+
+_POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publish_policy}
 
 
 def _publish(options: argparse.Namespace) -> int:

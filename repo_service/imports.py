@@ -40,7 +40,7 @@ def import_folder(service: Service, folder: Path, progress: Progress) -> Importe
                 uploads.store(service.depot, upload, draft)
         sender = intake.Sender("import", secrets.token_hex(16))
         try:
-            new += intake.record(service.journal, request, sender, service.policy, service.clock()).events > 0
+            new += intake.record(service.journal, request, sender, service.clock()).events > 0
         except intake.Refused as error:
             left_out.append(f"{request.name} {request.version}: {error}")
         progress("recorded", number, len(releases))

@@ -10,11 +10,14 @@ from typing import Any
 
 from keys import layout, strict
 from keys.encoding import compact, sha256
+from keys.invariants import broken_invariants
 from keys.state import ActorClass
+from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
+from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
@@ -40,8 +43,9 @@ class Sender:
     key: str
 
 
-def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy, now: datetime) -> ChangeRecord:
-    """Decide and remember. Returns what was answered before, if this sender's key was seen with this request.
+def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) -> ChangeRecord:
+    """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
+    was seen with this request.
 
     Raises Refused or KeyReused; then nothing was written.
     """
@@ -49,9 +53,10 @@ def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy,
     with journal.writing() as pen:
         if known := pen.answered(sender.client, sender.key, digest):
             return known
-        name = pen.locked_name(request.name)
+        name, policy = pen.locked_name(request.name), pen.policy(now)
         # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
-        held = frozenset() if isinstance(request, r.Expire) else roots.held_names(pen.newest(layout.TARGETS))
+        clock = request.actor.kind == "clock"
+        held = frozenset() if clock else roots.held_names(pen.newest(layout.TARGETS))
         decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
         if isinstance(decision, Refusal):
             raise Refused(decision, policy)
@@ -59,22 +64,24 @@ def record(journal: Journal, request: r.Request, sender: Sender, policy: Policy,
         after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
         serial = after.state.serial if after.state else None
         answer = ChangeRecord(
-            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes)
-        )
+            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes),
+            decision.warnings,
+        )  # fmt: skip
         pen.answer(answer)
         failpoint("intake.before_commit")
     failpoint("intake.committed")
     return answer
 
 
-def sweep(journal: Journal, policy: Policy, now: datetime) -> int:
+def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
-        due = view.due(now)
-    for name in due:
-        key = f"{name} {now.isoformat()}"
-        record(journal, r.Expire(name), Sender("clock", key), policy, now)
-    return len(due)
+        states = view.states(view.due(now))
+        policy = view.policy(now)
+    requests = [request for state in states.values() for request in due(state, policy, now)]
+    for request in requests:
+        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
+    return len(requests)
 
 
 def request_digest(request: r.Request) -> str:
@@ -98,5 +105,10 @@ def _remember(
         event = pen.append(name, change, now, by, reason, policy.id, request.actor.id, holder, identifier)
         name = evolve(name, event)
     if changes:
-        pen.keep(name)
+        assert name.state is not None, "a change leaves a state"
+        # The signer asks again; found there only, one name would keep all others from being signed.
+        broken = broken_invariants(name.state, now)
+        assert not broken, f"{type(request).__name__} was decided and breaks {'; '.join(broken)}"
+        next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
+        pen.keep(name, next_deadline)
     return name

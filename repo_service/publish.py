@@ -16,9 +16,9 @@ from keys.signing import Sign
 from keys.state import NameState
 from repo_service import roots
 from repo_service.build.assemble import Base, Differences, Release, assemble
-from repo_service.build.check import check_release, check_successions
+from repo_service.build.check import check_policies, check_release, check_successions
 from repo_service.build.due import Lifetimes, due_bins, is_due
-from repo_service.build.pages import Layout, Page, Target, page_of
+from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal, Overtaken
@@ -76,7 +76,8 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
     release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
     check_release(release, plan.root, plan.bins)
-    check_successions(plan.before, release)
+    check_successions(plan.before, release, now)
+    check_policies(release)
     failpoint("publish.before_commit")
     press.journal.commit(release, plan.events, shape, now)
     failpoint("publish.committed")
@@ -112,12 +113,14 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         shape = roots.bins_shape(bins)
         events, touched = view.pending()
         pages = tuple(page_of(state, press.layout) for state in view.states(touched).values())
+        policies = tuple(policy_page(published) for published in view.unsigned_policies())
         renewed = due_bins(base.roles.values(), press.lifetimes, now) if base.generation else range(len(shape))
         new = Differences(
             offline=sealed.fresh if sealed else (),
             held=_new_held(view, sealed),
             pages=pages,
-            bins=_changed_bins(view, shape, pages, renewed),
+            policies=policies,
+            bins=_changed_bins(view, shape, (*pages, *policies), renewed),
             snapshot_due=_due(base, layout.SNAPSHOT, press.lifetimes, now),
         )
         if not (sealed or events or new.bins or new.snapshot_due or _due(base, layout.TIMESTAMP, press.lifetimes, now)):

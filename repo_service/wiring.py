@@ -54,6 +54,7 @@ class Settings:
     client_per_minute: int = 6000
     name_per_minute: int = 600
     max_pending: int = 20000
+    policy: str = "standard"
 
     def __post_init__(self) -> None:
         if self.refresh_s < 1 or self.timestamp_s < 4 * self.refresh_s:
@@ -79,7 +80,6 @@ class Service:
     settings: Settings
     press: Press
     depot: LocalDepot
-    policy: policy.Policy
     clock: Callable[[], datetime]
     online: HeldKey = field(repr=False)
 
@@ -90,7 +90,7 @@ class Service:
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
         now = self.clock()
-        intake.sweep(self.journal, self.policy, now)
+        intake.sweep(self.journal, now)
         return publish(self.press, now)
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
@@ -101,14 +101,34 @@ class Service:
         found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        self._begin_policy(now)
         publish(self.press, now, found)
         return found
+
+    def named_policy(self, source: str | None = None) -> policy.Policy:
+        """A policy by its preset or its file in the service's folder; by default the one that the settings name."""
+        return read_policy(self.folder, source or self.settings.policy)
+
+    def announce(self, new: policy.Policy) -> policy.Published:
+        """Keep ``new`` and sign it, to judge from its date on. Raises NotAnnounced."""
+        now = self.clock()
+        with self.journal.writing() as pen:
+            published = policy.announce(new, pen.policies(), now)
+            pen.add_policy(published)
+        publish(self.press, now)
+        return published
+
+    def _begin_policy(self, now: datetime) -> None:
+        """A repository's first snapshot holds the policy that judges from its first day."""
+        with self.journal.writing() as pen:
+            if not pen.policies():
+                pen.add_policy(policy.announce(self.named_policy(), (), now))
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
         its = self.settings
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
-        return Desk(self.journal, self.depot, self.policy, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
+        return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
 
     @contextmanager
     def bell(self) -> Iterator[Bell]:
@@ -137,7 +157,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     )
     _arm_failpoints(os.environ)
     return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot, standard_policy(),
+        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
         clock or _utc_now, online,
     )  # fmt: skip
 
@@ -153,9 +173,20 @@ def online_key(folder: Path) -> HeldKey:
         raise BadSettings(f"{path}: {error}") from None
 
 
-def standard_policy() -> policy.Policy:
-    """The preset that ships with the service."""
-    return policy.parse(files("repo_service.domain").joinpath("standard.toml").read_text("utf-8"))
+def presets() -> Mapping[str, str]:
+    """The presets that ship with the service: name to TOML."""
+    shipped = files("repo_service.domain").joinpath("presets").iterdir()
+    return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in shipped}
+
+
+def read_policy(folder: Path, source: str) -> policy.Policy:
+    """A preset by its name, or a ``.toml`` file, relative to the service's folder. BadSettings if it is neither."""
+    try:
+        if source.endswith(".toml"):
+            return policy.parse((folder / source).read_text("utf-8"), presets())
+        return policy.preset(source, presets())
+    except (OSError, strict.Malformed) as error:
+        raise BadSettings(f"policy {source}: {error}. Nothing was written.") from None
 
 
 def _settings(folder: Path) -> Settings:

@@ -129,7 +129,7 @@ class World:
         self._keys += 1
         sender = intake.Sender("tests", key or f"key-{self._keys}")
         service = self.service
-        return intake.record(service.journal, request, sender, service.policy, self.now)
+        return intake.record(service.journal, request, sender, self.now)
 
     def do(self, *requests: r.Request) -> Release | None:
         """Send requests and publish them together."""

@@ -25,13 +25,15 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What the next release changes: sealed offline files with the pages of held names, rendered pages, and the whole
-    content of each bin that changes or is due. With none of them only the timestamp moves on, unless ``snapshot_due``.
+    """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, and
+    the whole content of each bin that changes or is due. With none of them only the timestamp moves on, unless
+    ``snapshot_due``.
     """
 
     offline: tuple[Role, ...] = ()
     held: tuple[tuple[str, bytes], ...] = ()
     pages: tuple[Page, ...] = ()
+    policies: tuple[Page, ...] = ()
     bins: Mapping[int, tuple[Target, ...]] | None = None
     snapshot_due: bool = False
 
@@ -48,6 +50,7 @@ class Release:
     timestamp: Role
     snapshot_version: int
     pages: tuple[Page, ...]
+    policies: tuple[Page, ...]
 
 
 def assemble(
@@ -68,11 +71,12 @@ def assemble(
         snapshot = (number, made.body)
         changed.append(made)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
-    pages = [(f"targets/{page.stored_at}", page.body) for page in new.pages]
+    pages = [(f"targets/{page.stored_at}", page.body) for page in (*new.pages, *new.policies)]
     files = [(role.path, role.body) for role in changed]
     return Release(
-        base.generation + 1, (*changed, timestamp), (*new.held, *pages, *files), timestamp, snapshot[0], new.pages
-    )
+        base.generation + 1, (*changed, timestamp), (*new.held, *pages, *files), timestamp, snapshot[0], new.pages,
+        new.policies,
+    )  # fmt: skip
 
 
 def _bin(

@@ -4,15 +4,17 @@ Signing and checking are separate so that a bug or a bit flip in one of them is 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from keys import counting, layout, page, succession
+from keys import counting, invariants, layout, page, strict, succession
 from keys.state import NameState
 from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
+from repo_service.domain.policy import Published
 
 
 class WouldBeRefused(Exception):
@@ -30,18 +32,31 @@ def check_release(release: Release, root: Root, bins: Targets) -> None:
         raise WouldBeRefused(f"timestamp {release.generation}: {error}") from error
 
 
-def check_successions(before: Mapping[str, NameState], release: Release) -> None:
-    """Every page of ``release``: its own parts agree and it takes nothing back that a client has verified."""
+def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
+    """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
     for each in release.pages:
         try:
             after = page.parse(each.body)
         except page.InvalidPage as error:
             raise WouldBeRefused(f"page of {each.name}: {error}") from error
-        broken = [*succession.new_files_clash(after)]
+        broken = invariants.broken_invariants(after, now)
         if each.name in before:
-            broken += succession.broken_promises(before[each.name], after)
+            broken += [one.sentence for one in succession.broken_promises(before[each.name], after)]
         if broken:
-            raise WouldBeRefused(f"page of {each.name}: {'; '.join(one.sentence for one in broken)}")
+            raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
+
+
+def check_policies(release: Release) -> None:
+    """Every policy of ``release``: it reads back as it was announced, at the path that its name and version give."""
+    for each in release.policies:
+        try:
+            published = strict.load(Published, strict.parse(each.body))
+        except strict.Malformed as error:
+            raise WouldBeRefused(f"policy {each.name}: {error}") from error
+        if (published.policy.id, published.body, published.path) != (each.name, each.body, each.targets[0].path):
+            raise WouldBeRefused(
+                f"policy {each.name}: its document says {published.policy.id}, or is spelled otherwise"
+            )
 
 
 def _check_chain(release: Release) -> None:

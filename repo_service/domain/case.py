@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from keys.state import NameState
+from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.policy import Policy
+from repo_service.domain.artifacts import BadArtifact, canonical_version
+from repo_service.domain.policy import Policy, Warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Accepted:
 
     changes: tuple[c.Change, ...]
     holder: str | None = None
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ def step(machine: machines.Machine, case: Case, request: r.Request, change: c.Ch
 
 
 def role(machine: machines.Machine, source: str, event: str, actor: r.Actor) -> Iterator[Why]:
+    """An objection if no row of the machine is for this actor."""
     if machines.row_for(machine, source, event, actor.kind) is None:
         who = sorted({each for row in machines.rows(machine, source, event) for each in row.actors})
         sentence = f"{actor.kind} may not do this ({event}); {' or '.join(who) or 'nobody'} may"
@@ -63,16 +67,19 @@ def role(machine: machines.Machine, source: str, event: str, actor: r.Actor) -> 
 
 
 def only_holder(case: Case, actor: r.Actor) -> Iterator[Why]:
+    """An objection unless the actor holds the reservation."""
     if actor.id is None or actor.id != case.name.holder:
         yield wrong_name_state(case)
 
 
 def not_quarantined(state: NameState | None, so: str) -> Iterator[Why]:
+    """An objection while the project is in quarantine; ``so`` says what follows."""
     if state is not None and state.quarantine is not None:
         yield Why("project_quarantined", f"{state.name} is in quarantine since {state.quarantine.at}; {so}")
 
 
 def wrong_name_state(case: Case) -> Why:
+    """What the name is, where it would have to be something else."""
     name, state = case.name.name, case.state
     if state is None:
         return Why("name_unknown", f"{name} is not known to this registry")
@@ -90,3 +97,28 @@ def wrong_name_state(case: Case) -> Why:
     }[state.state]
     code = "name_taken" if state.state == "registered" else f"name_{state.state}"
     return Why(code, sentence, {"since": state.since.at})
+
+
+def published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:
+    """The published release of a version in any spelling, or the reason why there is none."""
+    release = find_release(case.state, version)
+    if release is None:
+        return None, [no_release(case, version)]
+    if release.state != "published":
+        removed = release.removed.at if release.removed else ""
+        sentence = f"{case.name.name} {release.version} was {release.state} on {removed}"
+        return None, [Why("release_not_published", sentence, {"state": release.state})]
+    return release, []
+
+
+def find_release(state: NameState | None, version: str) -> ReleaseState | None:
+    """The release of a version in any spelling and state."""
+    try:
+        return state.release_of(canonical_version(version)) if state else None
+    except BadArtifact:
+        return None
+
+
+def no_release(case: Case, version: str) -> Why:
+    """The version was never published."""
+    return Why("release_not_found", f"{case.name.name} has no release {version!r:.80}", {"version": version[:80]})

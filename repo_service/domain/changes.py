@@ -119,11 +119,103 @@ class NameProhibited:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectArchived:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectUnarchived:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDeprecated:
+    alternative: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectUndeprecated:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLocked:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectUnlocked:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseQuarantined:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseQuarantineCleared:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDeprecated:
+    version: str
+    alternative: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUndeprecated:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseClosed:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePurged:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRemoved:
+    version: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRestored:
+    version: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilePurged:
+    version: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRevoked:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class NameUnprohibited:
+    pass
+
+
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
     | ReleaseUnpublished | ReleaseRestored | PlaceholderSet | ProjectRestored | ProjectQuarantined
-    | QuarantineCleared | ClaimGranted | NameProhibited
+    | QuarantineCleared | ClaimGranted | NameProhibited | ProjectArchived | ProjectUnarchived
+    | ProjectDeprecated | ProjectUndeprecated | ProjectLocked | ProjectUnlocked | ReleaseQuarantined
+    | ReleaseQuarantineCleared | ReleaseDeprecated | ReleaseUndeprecated | ReleaseClosed | ReleasePurged
+    | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited
 )  # fmt: skip
 
 TYPES: Final[dict[str, type[Change]]] = {
@@ -146,6 +238,23 @@ TYPES: Final[dict[str, type[Change]]] = {
     "project.quarantine_cleared": QuarantineCleared,
     "placeholder.claim_granted": ClaimGranted,
     "name.prohibited": NameProhibited,
+    "project.archived": ProjectArchived,
+    "project.unarchived": ProjectUnarchived,
+    "project.deprecated": ProjectDeprecated,
+    "project.undeprecated": ProjectUndeprecated,
+    "project.locked": ProjectLocked,
+    "project.unlocked": ProjectUnlocked,
+    "release.quarantined": ReleaseQuarantined,
+    "release.quarantine_cleared": ReleaseQuarantineCleared,
+    "release.deprecated": ReleaseDeprecated,
+    "release.undeprecated": ReleaseUndeprecated,
+    "release.closed": ReleaseClosed,
+    "release.purged": ReleasePurged,
+    "file.removed": FileRemoved,
+    "file.restored": FileRestored,
+    "file.purged": FilePurged,
+    "reservation.revoked": ReservationRevoked,
+    "name.unprohibited": NameUnprohibited,
 }
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 

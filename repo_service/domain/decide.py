@@ -4,24 +4,44 @@ Each verb has one function that lists its changes and every objection. No change
 request asks for what is already so: nothing happens, and that is a success.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from repo_service.domain import changes as c
-from repo_service.domain import publishing, releases, standing
+from repo_service.domain import files, overlays, publishing, releases, standing
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Case, Refusal, Verdict, Why
-from repo_service.domain.policy import Policy
+from repo_service.domain.demands import demands
+from repo_service.domain.policy import Policy, Warned, enforced_from, phase
 
 
 def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted | Refusal:
     """The decision, as of ``now``, under one policy. Pure: deciding changes nothing."""
-    verdict = _VERBS[type(request)](Case(name, name.state, policy, now), request)
-    reasons = tuple(item for item in verdict if isinstance(item, Why))
-    if reasons:
-        return Refusal(reasons)
-    return Accepted(tuple(item for item in verdict if not isinstance(item, Why)), _new_holder(request))
+    case = Case(name, name.state, policy, now)
+    verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
+    changes = tuple(item for item in verdict if not isinstance(item, Why))
+    objections = tuple(item for item in verdict if isinstance(item, Why))
+    refusing, warned = judge((*demands(case, request), *objections), policy, now)
+    if objections and not changes:
+        # Nothing is left that a rule could merely warn of: the answer would be a success that did nothing.
+        refusing = refusing or objections
+    return Refusal(refusing) if refusing else Accepted(changes, _new_holder(request), warned)
+
+
+def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:
+    """The reasons that refuse and those that only warn, by the phases of their rules. A rule that is off is silent."""
+    found = [(why, phase(policy, why.code, now)) for why in reasons]
+    warned = (Warned(why.code, why.sentence, enforced_from(policy, why.code, now)) for why, at in found if at == "warn")
+    return tuple(why for why, at in found if at == "enforce"), tuple(warned)
+
+
+def _not_locked(case: Case, request: r.Request) -> list[Why]:
+    """A lock halts whatever the owner asks (L1)."""
+    if case.state is None or case.state.locked is None or request.actor.kind != "owner":
+        return []
+    sentence = f"{case.state.name} is locked since {case.state.locked.at}; ask the registry's moderators"
+    return [Why("project_locked", sentence, {"since": case.state.locked.at})]
 
 
 def _new_holder(request: r.Request) -> str | None:
@@ -43,8 +63,14 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.Renew: standing.renew,
     r.Release: standing.release,
     r.Expire: standing.expire,
-    r.Quarantine: standing.quarantine,
-    r.Clear: standing.clear,
     r.Claim: standing.claim,
     r.Prohibit: standing.prohibit,
+    r.Unprohibit: standing.unprohibit,
+    r.Revoke: standing.revoke,
+    r.PurgeRelease: releases.purge,
+    r.RemoveFile: files.remove,
+    r.RestoreFile: files.restore,
+    r.PurgeFile: files.purge,
+    **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
+    **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),
 }

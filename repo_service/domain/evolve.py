@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keys.state import Act, File, Mark, NameState, Reservation, Yank
+from keys.state import Act, Deprecation, File, Mark, NameState, Removal, Reservation, Yank
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
@@ -47,7 +47,7 @@ def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]
     assert row is not None, f"{event.name}: {event.by} cannot take {kind} from {source}"
     if row.target == "vacant":
         assert state is not None, "nothing that was never touched is given back"
-        return machines.after_reservation(state), row.new_generation
+        return machines.when_given_up(state), row.new_generation
     return row.target, row.new_generation
 
 
@@ -109,6 +109,80 @@ def _clear(state: NameState, change: c.QuarantineCleared, mark: Mark) -> NameSta
     return replace(state, quarantine=None)
 
 
+def _archive(state: NameState, change: c.ProjectArchived, mark: Mark) -> NameState:
+    del change
+    return replace(state, archived=mark)
+
+
+def _deprecate(state: NameState, change: c.ProjectDeprecated, mark: Mark) -> NameState:
+    return replace(state, archived=None, deprecated=Deprecation(mark, change.alternative))
+
+
+def _activate(state: NameState, change: c.ProjectUnarchived | c.ProjectUndeprecated, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, archived=None, deprecated=None)
+
+
+def _lock(state: NameState, change: c.ProjectLocked, mark: Mark) -> NameState:
+    del change
+    return replace(state, locked=mark)
+
+
+def _unlock(state: NameState, change: c.ProjectUnlocked, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, locked=None)
+
+
+def _quarantine_release(state: NameState, change: c.ReleaseQuarantined, mark: Mark) -> NameState:
+    return _with_release(state, change.version, lambda r: replace(r, quarantine=mark))
+
+
+def _clear_release(state: NameState, change: c.ReleaseQuarantineCleared, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, quarantine=None))
+
+
+def _deprecate_release(state: NameState, change: c.ReleaseDeprecated, mark: Mark) -> NameState:
+    advice = Deprecation(mark, change.alternative)
+    return _with_release(state, change.version, lambda r: replace(r, deprecated=advice))
+
+
+def _undeprecate_release(state: NameState, change: c.ReleaseUndeprecated, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, deprecated=None))
+
+
+def _close(state: NameState, change: c.ReleaseClosed, mark: Mark) -> NameState:
+    return _with_release(state, change.version, lambda r: replace(r, closed=mark))
+
+
+def _purge(state: NameState, change: c.ReleasePurged, mark: Mark) -> NameState:
+    return _with_release(state, change.version, lambda r: replace(r, state="purged", removed=mark))
+
+
+def _remove_file(state: NameState, change: c.FileRemoved, mark: Mark) -> NameState:
+    return _with_removal(state, change, (Removal(change.filename, "removed", mark),))
+
+
+def _restore_file(state: NameState, change: c.FileRestored, mark: Mark) -> NameState:
+    del mark
+    return _with_removal(state, change, ())
+
+
+def _purge_file(state: NameState, change: c.FilePurged, mark: Mark) -> NameState:
+    return _with_removal(state, change, (Removal(change.filename, "purged", mark),))
+
+
+def _with_removal(
+    state: NameState, change: c.FileRemoved | c.FileRestored | c.FilePurged, now: tuple[Removal, ...]
+) -> NameState:
+    def amend(release: ReleaseState) -> ReleaseState:
+        others = (each for each in release.removals if each.filename != change.filename)
+        return replace(release, removals=tuple(sorted((*others, *now), key=lambda each: each.filename)))
+
+    return _with_release(state, change.version, amend)
+
+
 def _with_release(state: NameState, version: str, amend: Callable[[ReleaseState], ReleaseState]) -> NameState:
     assert state.release(version) is not None, f"{state.name} has no release {version}"
     return replace(state, releases=tuple(amend(r) if r.version == version else r for r in state.releases))
@@ -134,4 +208,19 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.ReleaseRestored: _restore,
     c.ProjectQuarantined: _quarantine,
     c.QuarantineCleared: _clear,
+    c.ProjectArchived: _archive,
+    c.ProjectUnarchived: _activate,
+    c.ProjectDeprecated: _deprecate,
+    c.ProjectUndeprecated: _activate,
+    c.ProjectLocked: _lock,
+    c.ProjectUnlocked: _unlock,
+    c.ReleaseQuarantined: _quarantine_release,
+    c.ReleaseQuarantineCleared: _clear_release,
+    c.ReleaseDeprecated: _deprecate_release,
+    c.ReleaseUndeprecated: _undeprecate_release,
+    c.ReleaseClosed: _close,
+    c.ReleasePurged: _purge,
+    c.FileRemoved: _remove_file,
+    c.FileRestored: _restore_file,
+    c.FilePurged: _purge_file,
 }

@@ -40,12 +40,27 @@ NAME: Final[Machine] = (
     _T("N13", "placeholder", "project.restored", "registered", ("owner", "admin")),
     _T("N14", "placeholder", "placeholder.claim_granted", "reserved", ("support", "admin"), new_generation=1),
     _T("N16", "placeholder", "name.prohibited", "prohibited", ("admin",)),
+    _T("N9", "reserved", "reservation.revoked", "vacant", ("moderator", "admin")),
+    _T("N17", "prohibited", "name.unprohibited", "vacant", ("admin",)),
 )
-"""A name that ever had a release goes back to ``placeholder``, never to ``vacant``: see ``after_reservation``."""
+"""A name that ever had a release goes back to ``placeholder``, never to ``vacant``: see ``when_given_up``."""
 
 QUARANTINE: Final[Machine] = (
     _T("Q1", "clear", "project.quarantined", "quarantined", ("admin", "moderator", "system")),
     _T("Q2", "quarantined", "project.quarantine_cleared", "clear", ("admin",)),
+)
+
+STATUS: Final[Machine] = (
+    _T("P1", "active", "project.archived", "archived", ("owner",)),
+    _T("P2", "archived", "project.unarchived", "active", ("owner",)),
+    _T("P3", "active", "project.deprecated", "deprecated", ("owner", "support")),
+    _T("P3", "archived", "project.deprecated", "deprecated", ("owner", "support")),
+    _T("P4", "deprecated", "project.undeprecated", "active", ("owner", "support")),
+)
+
+LOCK: Final[Machine] = (
+    _T("L1", "unlocked", "project.locked", "locked", ("admin", "moderator")),
+    _T("L2", "locked", "project.unlocked", "unlocked", ("admin",)),
 )
 
 RELEASE: Final[Machine] = (
@@ -53,6 +68,25 @@ RELEASE: Final[Machine] = (
     _T("F1", "published", "file.added", "published", ("owner", "system")),
     _T("R2", "published", "release.unpublished", "unpublished", ("owner", "support", "admin")),
     _T("R3", "unpublished", "release.restored", "published", ("owner", "admin")),
+    _T("R4", "unpublished", "release.purged", "purged", ("clock", "admin")),
+)
+
+RELEASE_QUARANTINE: Final[Machine] = (
+    _T("RQ1", "clear", "release.quarantined", "quarantined", ("admin", "moderator", "system")),
+    _T("RQ2", "quarantined", "release.quarantine_cleared", "clear", ("admin",)),
+)
+
+DEPRECATION: Final[Machine] = (
+    _T("D1", "current", "release.deprecated", "deprecated", ("owner", "support")),
+    _T("D2", "deprecated", "release.undeprecated", "current", ("owner", "support")),
+)
+
+WINDOW: Final[Machine] = (_T("C1", "open", "release.closed", "closed", ("clock", "owner")),)
+
+FILE: Final[Machine] = (
+    _T("F2", "published", "file.removed", "removed", ("owner", "admin", "support")),
+    _T("F3", "removed", "file.restored", "published", ("owner", "admin")),
+    _T("F4", "removed", "file.purged", "purged", ("clock", "admin")),
 )
 
 YANK: Final[Machine] = (
@@ -96,11 +130,41 @@ def release_state(release: Release | None) -> str:
     return "none" if release is None else release.state
 
 
+def status_state(state: NameState) -> str:
+    """Where a project stands in ``STATUS``: what its owner says of it."""
+    return "deprecated" if state.deprecated else "archived" if state.archived else "active"
+
+
+def lock_state(state: NameState) -> str:
+    """Where a project stands in ``LOCK``."""
+    return "unlocked" if state.locked is None else "locked"
+
+
+def release_quarantine_state(release: Release) -> str:
+    """Where a release stands in ``RELEASE_QUARANTINE``."""
+    return "clear" if release.quarantine is None else "quarantined"
+
+
+def deprecation_state(release: Release) -> str:
+    """Where a release stands in ``DEPRECATION``."""
+    return "current" if release.deprecated is None else "deprecated"
+
+
+def window_state(release: Release) -> str:
+    """Where a release stands in ``WINDOW``: whether it takes new files."""
+    return "open" if release.closed is None else "closed"
+
+
+def file_state(release: Release, filename: str) -> str:
+    """Where a file of a release stands in ``FILE``."""
+    return next((each.state for each in release.removals if each.filename == filename), "published")
+
+
 def yank_state(release: Release) -> str:
     """Where a release stands in ``YANK``: not yanked, or by which class."""
     return "clear" if release.yank is None else release.yank.kind
 
 
-def after_reservation(state: NameState) -> str:
-    """What a name becomes when its reservation ends: a name that once had releases is never vacant again (I13)."""
+def when_given_up(state: NameState) -> str:
+    """What a name becomes when nobody has it any more: a name that once had releases is never vacant again (I13)."""
     return "placeholder" if state.releases else "vacant"

@@ -1,33 +1,429 @@
-"""A policy: the numbers and switches that differ between registries. Presets are data (standard.toml)."""
+"""A policy: the numbers and switches that differ between registries, versioned and announced. Presets are data.
+
+What never bends is no parameter: a file's bytes are never replaced, no version is used twice, a name that had releases
+never becomes vacant (docs/FORMAT.md, "What may follow what"). docs/POLICY.md explains every parameter.
+"""
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
-from keys import strict
+from packaging.version import Version
+
+from keys import names, strict
+from keys.encoding import compact
+from keys.strict import MAX_INTEGER, Malformed
+from keys.times import moment, stamp
+
+Phase = Literal["off", "warn", "enforce"]
+Act = Literal["publish", "yank", "unpublish", "restore", "reserve"]
+DeprecationScope = Literal["project", "release", "range"]
+_MOST: Final = 1_000_000
+_MOST_S: Final = 100 * 366 * 86400  # a date reckoned with it is still a date
+
+RULES: Final = {
+    "contact_unverified": "The account's primary contact is verified.",
+    "has_dependents": "What an owner unpublishes, nothing else depends on.",
+    "multiple_owners": "What an owner unpublishes late has no more owners than the policy says.",
+    "name_similar": "A new name does not look like another one.",
+    "name_stdlib": "A new name is not a module of the language.",
+    "reason_missing": "A yank says why.",
+    "release_closed": "A release takes new files for a limited time.",
+    "reservation_quota": "An account holds and makes a limited number of reservations.",
+    "restore_window_over": "What was unpublished is restored within a limited time.",
+    "too_many_downloads": "What an owner unpublishes late was downloaded seldom.",
+    "unpublish_window_over": "An owner unpublishes within a limited time.",
+}
+"""The refusals that a policy may phase in or out. No other code is here: what protects somebody else's name, files or
+rights, or says that a fact is missing, is never off.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a name may be, and how fast an account may take new ones (``new_per_hour`` 0: the signer does not count)."""
+
+    grammar: Literal["pep508", "npm", "crates"]
+    normaliser: Literal["pep503", "npm", "crates"]
+    similar: Literal["off", "observe", "block"]
+    language_modules: Literal["off", "deny"]
+    new_per_hour: int
+    new_burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Versions and their files. ``per_version`` 0 is any number."""
+
+    version_rule: Literal["pep440", "semver"]
+    per_version: int
+    open_days: int
+    upload_skew_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Yank:
+    """Yanks by owners (``interval_s`` 0: as fast as they like), and the brake on yanking very much at once."""
+
+    open_to_owners: bool
+    reason_required: bool
+    interval_s: int
+    burst: int
+    brake_percent: int
+    brake_count: int
+    brake_window_s: int
+    brake_delay_s: int
+
+    def __post_init__(self) -> None:
+        if self.brake_percent > 100:
+            raise ValueError(f"brake_percent is {self.brake_percent}; it is a share of a project's releases, up to 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublish:
+    """What owners may unpublish themselves; ``after_window`` says what follows, ``project`` what all at once needs."""
+
+    owner: Literal["always", "window", "never"]
+    window_s: int
+    prereleases_always: bool
+    dependents: Literal["off", "exists"]
+    later_dependents: Literal["off", "exists", "range_aware"]
+    after_window: Literal["support", "quiet"]
+    quiet_downloads: int
+    quiet_owners: int
+    project: Literal["confirmed", "every_release", "young_or_quiet"]
+    project_window_s: int
+    project_downloads_a_month: int
+
+    def owner_window_s(self, version: str) -> int:
+        """For how many seconds after its publication an owner may unpublish this version; 0 is never."""
+        if self.owner == "always" or (self.prereleases_always and Version(version).is_prerelease):
+            return MAX_INTEGER
+        return self.window_s if self.owner == "window" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """What becomes of a name whose releases are gone, and who may have it then."""
+
+    on_last_version: Literal["placeholder", "keep_empty"]
+    claim: Literal["support", "open_after"]
+    open_after_s: int
+    security_removal: Literal["placeholder", "prohibited"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """For how long what was unpublished can come back, and when its bytes go."""
+
+    window_s: int
+    purge_after_s: int
+    secret_purge_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservations:
+    """``days`` is a cascade: the first length is for a new reservation, each further one for a renewal. It holds for
+    granted claims also where accounts cannot reserve by themselves.
+    """
+
+    open: bool
+    days: tuple[int, ...]
+    grace_days: int
+    reminder_days: tuple[int, ...]
+    per_holder: int
+    per_day: int
+    transfer: bool
+    show_holder: bool
+    session_days: int
+
+    def __post_init__(self) -> None:
+        if not self.days:
+            raise ValueError("days is empty; it needs at least the length of a new reservation")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Prefixes granted to organisations (PEP 752)."""
+
+    grants: Literal["off", "review", "organisation"]
+    max_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecate:
+    """What can be marked deprecated; nothing, if ``scopes`` is empty."""
+
+    scopes: tuple[DeprecationScope, ...]
+    hides_from_search: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Whether an owner may archive a project (PEP 792)."""
+
+    open: bool
+    hides_from_search: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Who besides admins puts a project into quarantine: observers, that many, one of them trusted; a young project
+    needs one trusted observer alone.
+    """
+
+    automatic: Literal["off", "observers"]
+    observers: int
+    young_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What the account behind an act must have. ``reauth_s`` 0: a session may be of any age."""
+
+    verified_for: tuple[Act, ...]
+    mfa_for: tuple[Act, ...]
+    reauth_s: int
+    tokens_may_remove: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How old what only the registry knows may be. Missing or older, it means no, never zero."""
+
+    max_age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """How long before it takes effect the next version of a policy must be published."""
+
+    notice_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One phase of a rule. ``since`` None is from the moment the policy takes effect."""
+
+    phase: Phase
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The phases of one rule, in order of time. The first begins with the policy, so that none is left open."""
+
+    code: str
+    steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        if self.code not in RULES:
+            raise Malformed(self.code, f"is no rule that has phases; those are {', '.join(RULES)}")
+        if not self.steps or self.steps[0].since is not None or any(step.since is None for step in self.steps[1:]):
+            raise Malformed(self.code, "its first phase has no `since`, it begins with the policy; all others have one")
+        times = [moment(step.since) for step in self.steps if step.since is not None]
+        if times != sorted(set(times)):
+            raise Malformed(self.code, "its phases are not in order of time")
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Parameters as of one version. Durations are in seconds or days, as their names say.
+    """Parameters as of one version. Durations are in seconds or days, as their names say; none is negative."""
 
-    ``reservation_days`` is a cascade: the first length is for a new reservation, each further one for a renewal.
-    """
-
-    preset: str
+    name: str
     version: int
-    unpublish_window_s: int
-    max_fact_age_s: int
-    restore_window_s: int
-    reservation_days: tuple[int, ...]
-    reservation_grace_days: int
-    upload_skew_s: int
+    names: Names
+    files: Files
+    yank: Yank
+    unpublish: Unpublish
+    placeholder: Placeholder
+    restore: Restore
+    reservations: Reservations
+    namespaces: Namespaces
+    deprecate: Deprecate
+    archive: Archive
+    quarantine: Quarantine
+    contact: Contact
+    facts: Facts
+    announcement: Announcement
+    phases: tuple[Phases, ...] = ()
+    effective_from: str | None = None
+    emergency: str | None = None
+
+    def __post_init__(self) -> None:
+        names.policy_path(self.name, self.version)
+        if self.effective_from is not None:
+            moment(self.effective_from)
+        if self.emergency == "":
+            raise ValueError("emergency is the reason for taking effect without notice; it is empty")
+        _check_numbers(strict.dump(self), "")
 
     @property
     def id(self) -> str:
         """How events name the policy that judged them."""
-        return f"{self.preset}/{self.version}"
+        return f"{self.name}/{self.version}"
 
 
-def parse(text: str) -> Policy:
-    """A policy file in TOML. Malformed names the parameter that is wrong."""
-    return strict.load(Policy, tomllib.loads(text))
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A policy as it was announced: the document that is signed (docs/FORMAT.md, "Policies")."""
+
+    published_at: str
+    effective_from: str
+    policy: Policy
+
+    @property
+    def path(self) -> str:
+        """Its target path."""
+        return names.policy_path(self.policy.name, self.policy.version)
+
+    @property
+    def body(self) -> bytes:
+        """The target's bytes."""
+        return compact(strict.dump(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A reason that does not refuse yet, in the words of the refusal that it becomes at ``enforced_from``."""
+
+    code: str
+    detail: str
+    enforced_from: str | None
+
+
+class NotAnnounced(Exception):
+    """A policy that may not be published as it is; the message says what to write instead."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}. Nothing was written.")
+
+
+def parse(text: str, presets: Mapping[str, str]) -> Policy:
+    """A policy file in TOML, on top of the preset that it ``extends``. Malformed names the parameter that is wrong."""
+    own = _table(text)
+    if own.get("name") in list(presets):
+        raise Malformed("name", f"{own['name']!r} is the name of a preset; give your policy one of its own")
+    return _load(_merged(own, presets))
+
+
+def preset(name: str, presets: Mapping[str, str]) -> Policy:
+    """A policy that ships with the service; Malformed if there is none of this name."""
+    return _load(_preset(name, presets))
+
+
+def phase(policy: Policy, code: str, now: datetime) -> Phase:
+    """How far a rule has come: one without phases is enforced from the beginning."""
+    found: Phase = "enforce"
+    for step in _steps(policy, code):
+        if step.since is None or moment(step.since) <= now:
+            found = step.phase
+    return found
+
+
+def enforced_from(policy: Policy, code: str, now: datetime) -> str | None:
+    """When a rule that only warns now will refuse, if that is settled."""
+    later = (step.since for step in _steps(policy, code) if step.phase == "enforce" and step.since is not None)
+    return next((since for since in later if moment(since) > now), None)
+
+
+def announce(new: Policy, published: Sequence[Published], now: datetime) -> Published:
+    """``new`` as the next after ``published``. NotAnnounced if it comes too suddenly or its version is not the next.
+
+    The notice is what the policy in force asks for, so no policy shortens its own.
+    """
+    starts = moment(new.effective_from) if new.effective_from else now
+    last = max((each.policy.version for each in published if each.policy.name == new.name), default=0)
+    if new.version != last + 1:
+        raise NotAnnounced(f"version is {new.version}; the next of {new.name} is {last + 1}")
+    if not published:
+        if starts > now:
+            raise NotAnnounced("the first policy takes effect at once: leave effective_from out")
+    elif starts < now:
+        raise NotAnnounced(f"effective_from is {new.effective_from}, which is past")
+    elif new.emergency is None and starts < (earliest := _notice(published, now)):
+        raise NotAnnounced(
+            f"effective_from is {new.effective_from or 'not given'}; people need notice until {stamp(earliest)}. "
+            'Where waiting does harm, say why: emergency = "…" (it is signed with the policy)'
+        )
+    return Published(stamp(now), stamp(max(starts, now)), new)
+
+
+def differences(old: Policy, new: Policy) -> list[str]:
+    """Every parameter that is not the same, one a line: path, old value, new value."""
+    before, after = flat(old), flat(new)
+    return [f"{path}: {before.get(path)!r} -> {after[path]!r}" for path in after if before.get(path) != after[path]]
+
+
+def flat(policy: Policy) -> dict[str, object]:
+    """Parameters by their dotted path, as docs/POLICY.md names them."""
+    body: dict[str, Any] = strict.dump(policy)
+    found: dict[str, object] = {}
+    for key, value in body.items():
+        found |= {f"{key}.{inner}": item for inner, item in value.items()} if isinstance(value, dict) else {key: value}
+    return found
+
+
+def in_force(published: Sequence[Published], now: datetime) -> Policy:
+    """The policy that judges at ``now``: of those that have taken effect the one published last. The first has always
+    taken effect, also by the clock of a machine that is a little behind.
+    """
+    later = [each for each in published[1:] if moment(each.effective_from) <= now]
+    return (later[-1] if later else published[0]).policy
+
+
+def _notice(published: Sequence[Published], now: datetime) -> datetime:
+    return now + timedelta(days=in_force(published, now).announcement.notice_days)
+
+
+def _steps(policy: Policy, code: str) -> tuple[Step, ...]:
+    return next((each.steps for each in policy.phases if each.code == code), ())
+
+
+def _table(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Malformed("", f"not TOML: {error}") from None
+
+
+def _preset(name: object, presets: Mapping[str, str]) -> dict[str, Any]:
+    if not isinstance(name, str) or name not in presets:
+        raise Malformed("extends", f"there is no preset {name!r:.80}; there are {', '.join(sorted(presets))}")
+    return _merged(_table(presets[name]), presets)
+
+
+def _merged(own: dict[str, Any], presets: Mapping[str, str]) -> dict[str, Any]:
+    """One level deep: a table replaces single parameters, a list or a rule's phases replace the whole of it."""
+    if "extends" not in own:
+        return own
+    base = _preset(own["extends"], presets)
+    above = {key: value for key, value in own.items() if key != "extends"}
+    return base | {key: _over(base.get(key), value) for key, value in above.items()}
+
+
+def _over(base: object, own: object) -> object:
+    return base | own if isinstance(base, dict) and isinstance(own, dict) else own
+
+
+def _load(table: dict[str, Any]) -> Policy:
+    rules = table.get("phases", {})
+    if not isinstance(rules, dict):
+        raise Malformed("phases", "must be a table of rules")
+    listed = [{"code": code, "steps": steps} for code, steps in sorted(rules.items())]
+    return strict.load(Policy, {**table, "phases": listed})
+
+
+def _check_numbers(value: object, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_numbers(item, f"{where}.{key}" if where else key)
+    elif isinstance(value, list):
+        for item in value:
+            _check_numbers(item, where)
+    elif isinstance(value, int):
+        most = _MOST_S if where.endswith("_s") else _MOST
+        if not 0 <= value <= most:
+            raise Malformed(where, f"is {value}; it must be 0 to {most}")

@@ -28,7 +28,8 @@ def publish(case: Case, request: r.Publish) -> Verdict:
         found.append(Why("files_missing", f"a release needs at least one file; {request.version} came with none"))
     if release is None and files:
         found.append(c.ReleasePublished(request.version, canonical, min(f.uploaded_at for f in files), tuple(files)))
-    elif release is not None:
+    elif release is not None and files:
+        found += _takes_files(release)
         found += [c.FileAdded(release.version, file) for file in files]
     return found
 
@@ -44,6 +45,9 @@ def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why]:
             yield from step(machines.NAME, case, request, c.ReservationConverted(display))
         case "registered":
             yield from not_quarantined(case.state, "nothing can be published")
+            if case.state is not None and case.state.archived is not None:
+                since = case.state.archived.at
+                yield Why("project_archived", f"{request.name} is archived since {since}; unarchive it first")
         case _:
             yield wrong_name_state(case)
 
@@ -68,18 +72,28 @@ def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[W
         yield from role(machines.RELEASE, "published", "file.added", request.actor)
 
 
+def _takes_files(release: ReleaseState) -> Iterator[Why]:
+    if release.closed is not None:
+        since = release.closed.at
+        yield Why("release_closed", f"{release.version} takes no new files since {since}; publish a new version")
+    if release.quarantine is not None:
+        since = release.quarantine.at
+        yield Why("release_quarantined", f"{release.version} is in quarantine since {since}; nothing is added to it")
+
+
 def _new_files(
     case: Case, request: r.Publish, canonical: str, release: ReleaseState | None, found: Verdict
 ) -> Iterator[File]:
     """The files of the request that are not there yet; objections go to ``found``."""
     taken = {file.identity: file for file in release.files} if release else {}
+    gone = {removal.filename for removal in release.removals} if release else set()
     for new in request.files:
         try:
             file = _file(new, request.name, canonical, case.now)
         except (BadArtifact, InvalidName, ValueError) as error:
             found.append(Why("filename_mismatch" if isinstance(error, BadArtifact) else "file_invalid", str(error)))
             continue
-        if moment(file.uploaded_at) > case.now + timedelta(seconds=case.policy.upload_skew_s):
+        if moment(file.uploaded_at) > case.now + timedelta(seconds=case.policy.files.upload_skew_s):
             found.append(
                 Why("upload_time_in_future", f"{file.filename}: was uploaded at {file.uploaded_at}, which is to come")
             )
@@ -89,6 +103,9 @@ def _new_files(
             yield file
         elif same.sha256 != file.sha256 or same.filename != file.filename:
             found.append(_clash(same, file))
+        elif same.filename in gone:
+            sentence = f"{same.filename} was removed; it can be restored, and never published again"
+            found.append(Why("filename_tombstoned", sentence, {"filename": same.filename}))
 
 
 def _file(new: r.NewFile, name: str, canonical: str, now: datetime) -> File:
@@ -100,8 +117,9 @@ def _file(new: r.NewFile, name: str, canonical: str, now: datetime) -> File:
         raise ValueError(f"{new.filename}: its size is {new.size}")
     uploaded_at = new.uploaded_at or stamp(now)
     return File(
-        new.filename, said.identity, new.sha256, new.size, uploaded_at, new.requires_python, new.core_metadata, new.url
-    )
+        new.filename, said.identity, new.sha256, new.size, uploaded_at, new.requires_python, new.core_metadata,
+        new.url, new.provenance,
+    )  # fmt: skip
 
 
 def _clash(same: File, file: File) -> Why:

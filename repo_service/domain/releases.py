@@ -1,20 +1,31 @@
 """May a release be yanked, unyanked, unpublished or restored?"""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from keys.state import NameState, YankClass
+from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
 from keys.times import moment, stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.artifacts import BadArtifact, canonical_version
-from repo_service.domain.case import Case, Verdict, Why, not_quarantined, role, step, wrong_name_state
+from repo_service.domain.case import (
+    Case,
+    Verdict,
+    Why,
+    find_release,
+    no_release,
+    not_quarantined,
+    published,
+    role,
+    step,
+    wrong_name_state,
+)
 
 
 def yank(case: Case, request: r.Yank) -> Verdict:
-    release, why = _published(case, request.version)
+    """Tell resolvers to pass a release over, or change why."""
+    release, why = published(case, request.version)
     if release is None:
         return why
     source = machines.yank_state(release)
@@ -31,7 +42,8 @@ def yank(case: Case, request: r.Yank) -> Verdict:
 
 
 def unyank(case: Case, request: r.Unyank) -> Verdict:
-    release, why = _published(case, request.version)
+    """Lift a yank."""
+    release, why = published(case, request.version)
     if release is None or release.yank is None:
         return why
     refused = [*role(machines.YANK, machines.yank_state(release), "release.unyanked", request.actor)]
@@ -49,47 +61,59 @@ def _yank_locked(release: ReleaseState, actor: r.Actor, what: str) -> list[Why]:
 
 
 def unpublish(case: Case, request: r.Unpublish) -> Verdict:
-    release, why = _published(case, request.version)
+    """Remove a release; the last one leaves a placeholder."""
+    release, why = published(case, request.version)
     if release is None or case.state is None:
         return why
     found: Verdict = [*role(machines.RELEASE, release.state, "release.unpublished", request.actor)]
     if request.actor.kind == "owner":
-        found += [*not_quarantined(case.state, "evidence is kept"), *_owner_window(case, request, release)]
+        found += [*not_quarantined(case.state, "evidence is kept"), *owner_window(case, request, release)]
     found.append(c.ReleaseUnpublished(release.version))
-    if sum(each.state == "published" for each in case.state.releases) == 1:
+    last = sum(each.state == "published" for each in case.state.releases) == 1
+    if last and case.policy.placeholder.on_last_version == "placeholder":
         found.append(c.PlaceholderSet())
     return found
 
 
-def _owner_window(case: Case, request: r.Unpublish, release: ReleaseState) -> Iterator[Why]:
+def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
+    """Whether an owner may still take a version, or a file of it, away."""
     age = int((case.now - moment(release.published_at)).total_seconds())
-    if age >= case.policy.unpublish_window_s:
+    window = case.policy.unpublish.owner_window_s(release.version)
+    if age >= window:
         yield Why(
             "unpublish_window_over",
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
-            f"{case.policy.unpublish_window_s // 3600} h. Yank it, or ask support",
-            {"age_s": age, "window_s": case.policy.unpublish_window_s},
+            f"{window // 3600} h. Yank it, or ask support",
+            {"age_s": age, "window_s": window},
         )
-    fact = request.dependents
+    if case.policy.unpublish.dependents != "off":
+        yield from _no_dependents(case, request.dependents)
+
+
+def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
+    """What the registry does not know, or knew long ago, counts as a dependent: never as none."""
     if fact is None:
         yield Why("facts_missing", "say how many projects depend on it: dependents {value, as_of}")
-    elif not 0 <= (fact_age := int((case.now - moment(fact.as_of)).total_seconds())) <= case.policy.max_fact_age_s:
-        yield Why(
-            "facts_stale",
-            f"the number of dependents is {fact_age} s old; it may be {case.policy.max_fact_age_s} s old at most",
-            {"as_of": fact.as_of, "max_age_s": case.policy.max_fact_age_s},
-        )
+        return
+    age = int((case.now - moment(fact.as_of)).total_seconds())
+    oldest = case.policy.facts.max_age_s
+    if not -case.policy.files.upload_skew_s <= age <= oldest:
+        sentence = f"the number of dependents is {age} s old; it may be {oldest} s old at most"
+        yield Why("facts_stale", sentence, {"as_of": fact.as_of, "max_age_s": oldest})
     elif fact.value > 0:
         yield Why("has_dependents", f"{fact.value} projects depend on it", {"count": fact.value, "as_of": fact.as_of})
 
 
 def restore(case: Case, request: r.Restore) -> Verdict:
+    """Bring an unpublished release back with the files it had."""
     state = case.state
-    release = _find(state, request.version)
+    release = find_release(state, request.version)
     if state is None or release is None:
-        return [_no_release(case, request.version)]
+        return [no_release(case, request.version)]
     if release.state == "published":
         return []
+    if release.state == "purged":
+        return [Why("purged", f"{release.version} was purged; nothing can bring it back", {"version": release.version})]
     found: Verdict = []
     if state.state == "placeholder":
         found += step(machines.NAME, case, request, c.ProjectRestored())
@@ -102,9 +126,28 @@ def restore(case: Case, request: r.Restore) -> Verdict:
     return [*found, c.ReleaseRestored(release.version)]
 
 
+def purge(case: Case, request: r.PurgeRelease) -> Verdict:
+    """Never restore an unpublished release again: after its window by the clock, at once by an admin."""
+    release = find_release(case.state, request.version)
+    clock = request.actor.kind == "clock"
+    if release is None:
+        return [] if clock else [no_release(case, request.version)]
+    if release.state == "purged" or (clock and release.state == "published"):
+        return []
+    if clock and release.removed is not None and case.now < restorable_until(case, release.removed):
+        return []
+    change = c.ReleasePurged(release.version)
+    return [*role(machines.RELEASE, release.state, c.type_of(change), request.actor), change]
+
+
+def restorable_until(case: Case, removed: Mark) -> datetime:
+    """Until when, exclusive, what was removed at a mark can be restored."""
+    return moment(removed.at) + timedelta(seconds=case.policy.restore.window_s)
+
+
 def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:
     assert release.removed is not None, "a release that is not published says when it was removed"
-    until = moment(release.removed.at) + timedelta(seconds=case.policy.restore_window_s)
+    until = restorable_until(case, release.removed)
     if case.now >= until:
         yield Why(
             "restore_window_over", f"{release.version} could be restored until {stamp(until)}", {"until": stamp(until)}
@@ -113,25 +156,3 @@ def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> It
         yield Why(
             "restore_locked", f"{release.version} was removed by {release.removed.by}; an owner cannot bring it back"
         )
-
-
-def _published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:
-    release = _find(case.state, version)
-    if release is None:
-        return None, [_no_release(case, version)]
-    if release.state != "published":
-        removed = release.removed.at if release.removed else ""
-        sentence = f"{case.name.name} {release.version} was {release.state} on {removed}"
-        return None, [Why("release_not_published", sentence, {"state": release.state})]
-    return release, []
-
-
-def _find(state: NameState | None, version: str) -> ReleaseState | None:
-    try:
-        return state.release_of(canonical_version(version)) if state else None
-    except BadArtifact:
-        return None
-
-
-def _no_release(case: Case, version: str) -> Why:
-    return Why("release_not_found", f"{case.name.name} has no release {version!r:.80}", {"version": version[:80]})

@@ -1,10 +1,22 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from keys import names
-from keys.state import ActorClass, Reason, check_digests
+from keys.state import ActorClass, Provenance, Reason, check_digests
 from keys.times import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whether the registry has verified the account's primary contact, and when it looked. Never published."""
+
+    state: Literal["verified", "unverified", "suppressed"]
+    as_of: str
+
+    def __post_init__(self) -> None:
+        moment(self.as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +25,7 @@ class Actor:
 
     kind: ActorClass = "owner"
     id: str | None = None
+    contact: Contact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,7 @@ class NewFile:
     requires_python: str | None = None
     core_metadata: str | None = None
     url: str | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         check_digests(self.sha256, self.core_metadata)
@@ -157,9 +171,156 @@ class Prohibit:
     actor: Actor
 
 
+@dataclass(frozen=True, slots=True)
+class Unprohibit:
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """A moderator ends a reservation: always safe, since nothing is installable."""
+
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    name: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Unarchive:
+    name: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecate:
+    """Advice to move on; ``reason`` is the message that installers show."""
+
+    name: str
+    reason: Reason
+    alternative: str | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Undeprecate:
+    name: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Halt every act of the owner."""
+
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    name: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRelease:
+    name: str
+    version: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ClearRelease:
+    name: str
+    version: str
+    reason: Reason
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class DeprecateRelease:
+    name: str
+    version: str
+    reason: Reason
+    alternative: str | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class UndeprecateRelease:
+    name: str
+    version: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRelease:
+    """Take no new files for this version, ever."""
+
+    name: str
+    version: str
+    reason: Reason | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeRelease:
+    """An unpublished version can never be restored from here on: by the clock after its window, or by a legal order."""
+
+    name: str
+    version: str
+    reason: Reason | None = None
+    actor: Actor = Actor("clock")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFile:
+    name: str
+    version: str
+    filename: str
+    reason: Reason
+    dependents: Fact | None = None
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFile:
+    name: str
+    version: str
+    filename: str
+    reason: Reason
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeFile:
+    name: str
+    version: str
+    filename: str
+    reason: Reason | None = None
+    actor: Actor = Actor("clock")
+
+
+OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
+OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
+OfFile = RemoveFile | RestoreFile | PurgeFile
 Request = (
-    Publish | Yank | Unyank | Unpublish | Restore | Reserve | Renew | Release | Expire
-    | Quarantine | Clear | Claim | Prohibit
+    Publish | Yank | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
+    | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""May a name be reserved, renewed, given back, quarantined, cleared, claimed or prohibited?"""
+"""May a name be reserved, renewed, given back, revoked, claimed, prohibited or freed of it?"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,11 +8,12 @@ from keys.times import moment, stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Case, Verdict, Why, only_holder, role, step, wrong_name_state
+from repo_service.domain.case import Case, Verdict, Why, only_holder, step, wrong_name_state
 from repo_service.domain.policy import Policy
 
 
 def reserve(case: Case, request: r.Reserve) -> Verdict:
+    """Keep a name for the actor."""
     if case.state is not None and case.state.state == "reserved" and request.actor.id == case.name.holder:
         return []
     if case.state is not None and not [*machines.rows(machines.NAME, case.state.state, "name.reserved")]:
@@ -23,6 +24,7 @@ def reserve(case: Case, request: r.Reserve) -> Verdict:
 
 
 def renew(case: Case, request: r.Renew) -> Verdict:
+    """Prolong a reservation, as often as the cascade allows."""
     reservation, why = _reserved(case)
     if reservation is None:
         return why
@@ -32,7 +34,7 @@ def renew(case: Case, request: r.Renew) -> Verdict:
             Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
         )
     renewal = reservation.renewals + 1
-    if renewal >= len(case.policy.reservation_days):
+    if renewal >= len(case.policy.reservations.days):
         return [
             *found,
             Why("renewal_limit", f"a reservation can be renewed {renewal - 1} times", {"renewals": renewal - 1}),
@@ -42,6 +44,7 @@ def renew(case: Case, request: r.Renew) -> Verdict:
 
 
 def release(case: Case, request: r.Release) -> Verdict:
+    """Give a reservation back."""
     reservation, why = _reserved(case)
     if reservation is None:
         return why
@@ -50,39 +53,38 @@ def release(case: Case, request: r.Release) -> Verdict:
 
 
 def expire(case: Case, request: r.Expire) -> Verdict:
+    """End a reservation whose grace period is over."""
     reservation, _ = _reserved(case)
     if reservation is None or case.now < moment(reservation.grace_until):
         return []  # renewed, converted or released meanwhile: the sweeper may ask as often as it likes
     return [*step(machines.NAME, case, request, c.ReservationExpired())]
 
 
-def quarantine(case: Case, request: r.Quarantine) -> Verdict:
-    if case.state is None or case.state.state != "registered":
-        return [wrong_name_state(case)]
-    if case.state.quarantine is not None:
-        return []
-    return [*role(machines.QUARANTINE, "clear", "project.quarantined", request.actor), c.ProjectQuarantined()]
-
-
-def clear(case: Case, request: r.Clear) -> Verdict:
-    if case.state is None or case.state.state != "registered":
-        return [wrong_name_state(case)]
-    if case.state.quarantine is None:
-        return []
-    return [
-        *role(machines.QUARANTINE, "quarantined", "project.quarantine_cleared", request.actor),
-        c.QuarantineCleared(),
-    ]
-
-
 def claim(case: Case, request: r.Claim) -> Verdict:
+    """Hand a placeholder's name to a new holder."""
     if case.state is None or case.state.state != "placeholder":
         return [wrong_name_state(case)]
     expires, grace = _terms(case.policy, case.now, 0)
     return [*step(machines.NAME, case, request, c.ClaimGranted(request.case, request.holder, expires, grace))]
 
 
+def revoke(case: Case, request: r.Revoke) -> Verdict:
+    """End somebody's reservation."""
+    reservation, why = _reserved(case)
+    if reservation is None:
+        return why
+    return [*step(machines.NAME, case, request, c.ReservationRevoked())]
+
+
+def unprohibit(case: Case, request: r.Unprohibit) -> Verdict:
+    """Lift a prohibition; a name that once had releases becomes a placeholder, not free."""
+    if case.state is None or case.state.state != "prohibited":
+        return [wrong_name_state(case)]
+    return [*step(machines.NAME, case, request, c.NameUnprohibited())]
+
+
 def prohibit(case: Case, request: r.Prohibit) -> Verdict:
+    """Take everything away and let nothing be published again."""
     if case.state is not None and case.state.state == "prohibited":
         return []
     published = [each for each in case.state.releases if each.state == "published"] if case.state else []
@@ -97,8 +99,8 @@ def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:
 
 
 def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:
-    expires = start + timedelta(days=policy.reservation_days[renewal])
-    return stamp(expires), stamp(expires + timedelta(days=policy.reservation_grace_days))
+    expires = start + timedelta(days=policy.reservations.days[renewal])
+    return stamp(expires), stamp(expires + timedelta(days=policy.reservations.grace_days))
 
 
 def _needs_id(actor: r.Actor) -> Iterator[Why]:

@@ -13,6 +13,7 @@ from keys.state import ActorClass, Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.domain import changes as c
+from repo_service.domain.policy import Published
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
@@ -60,6 +61,7 @@ class Journal:
             _store_targets(connection, release, bin_of)
             marked = _mark_events(connection, events, release.generation)
             assert marked == len(events), "an event is in two releases, although generations follow each other"
+            _mark_policies(connection, release)
 
     def mark_published(self, generation: int) -> None:
         """Every file of this release is in the depot and the pointer is at it or past it."""
@@ -90,14 +92,13 @@ class Pen(View):
         assert result.inserted_primary_key is not None, "an event without a number"
         return c.Event(result.inserted_primary_key[0], name.name, stamp(at), by, reason, policy, change, actor, holder)
 
-    def keep(self, name: c.Name) -> None:
-        """Write a name's state after its events."""
+    def keep(self, name: c.Name, due_at: datetime | None) -> None:
+        """Write a name's state after its events, and when time will change it next."""
         assert name.state is not None, "a name is kept after an event"
-        reservation = name.state.reservation
         row = {
             "state": _text(strict.dump(name.state)),
             "holder": name.holder,
-            "due_at": reservation.grace_until if reservation else None,
+            "due_at": stamp(due_at) if due_at else None,
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:
@@ -105,7 +106,12 @@ class Pen(View):
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""
-        self._connection.execute(insert(t.changes), strict.dump(record))
+        row = strict.dump(record)
+        self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
+
+    def add_policy(self, published: Published) -> None:
+        """Keep a policy for ever. It is never changed: the next one is another row."""
+        self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
@@ -153,7 +159,7 @@ def _store_roles(connection: Connection, release: Release) -> None:
 
 
 def _store_targets(connection: Connection, release: Release, bins: layout.Bins) -> None:
-    pages = release.pages
+    pages = (*release.pages, *release.policies)
     for start in range(0, len(pages), BATCH):
         named = [page.name for page in pages[start : start + BATCH]]
         connection.execute(delete(t.targets).where(t.targets.c.name.in_(named)))
@@ -176,6 +182,11 @@ def _mark_events(connection: Connection, events: Collection[int], generation: in
         pending = t.events.c.seq.in_(chunk) & t.events.c.release.is_(None)
         marked += connection.execute(update(t.events).where(pending).values(release=generation)).rowcount
     return marked
+
+
+def _mark_policies(connection: Connection, release: Release) -> None:
+    signed = t.policies.c.id.in_([page.name for page in release.policies])
+    connection.execute(update(t.policies).where(signed).values(release=release.generation))
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The journal's tables. An event is pending while its ``release`` is NULL: there is no other cursor.
+"""The journal's tables. An event, and a policy, is pending while its ``release`` is NULL: there is no other cursor.
 
 ``names`` and ``targets`` are folds of ``events``, kept so that nothing has to be replayed: ``names`` follows each
 accepted event, ``targets`` each release.
@@ -55,6 +55,16 @@ events = Table(
 )
 Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("release", Integer, ForeignKey("releases.generation")),
+    sqlite_autoincrement=True,
+)
+
 changes = Table(
     "changes",
     metadata,
@@ -65,6 +75,7 @@ changes = Table(
     Column("name", String, nullable=False),
     Column("serial", Integer),
     Column("events", Integer, nullable=False),
+    Column("warnings", Text, nullable=False),
     UniqueConstraint("client", "key"),
 )
 

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
 
 from keys import layout, strict
 from keys.state import NameState, Reason
@@ -15,6 +16,7 @@ from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
+from repo_service.domain.policy import Policy, Published, Warned, in_force
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import Scope, Token
 
@@ -28,7 +30,9 @@ class KeyReused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
-    """An accepted request: ``serial`` is the name's afterwards, ``events`` how many it made (0: nothing changed)."""
+    """An accepted request: ``serial`` is the name's afterwards, ``events`` how many it made (0: nothing changed).
+    ``warnings`` are what a later policy would refuse it for.
+    """
 
     id: str
     client: str
@@ -37,6 +41,7 @@ class ChangeRecord:
     name: str
     serial: int | None
     events: int
+    warnings: tuple[Warned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +158,27 @@ class View:
     def change(self, identifier: str) -> ChangeRecord | None:
         """An accepted request by its id."""
         row = self._one(select(t.changes).where(t.changes.c.id == identifier))
-        return ChangeRecord(**row) if row else None
+        return _change(row) if row else None
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
-        return ChangeRecord(**row) if row else None
+        return _change(row) if row else None
+
+    def policies(self) -> tuple[Published, ...]:
+        """Every policy that was ever published, in order."""
+        return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
+
+    def policy(self, now: datetime) -> Policy:
+        """The policy that judges at ``now``."""
+        return in_force(self.policies(), now)
+
+    def unsigned_policies(self) -> tuple[Published, ...]:
+        """Policies that no release holds yet."""
+        query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
+        return tuple(map(_policy, self._connection.scalars(query)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -168,6 +186,25 @@ class View:
         if name is not None:
             query = query.where(t.events.c.name == name)
         return [_event(row) for row in self._connection.execute(query).mappings()]
+
+    def signing(self, events: Iterable[int]) -> dict[int, int]:
+        """Event numbers to the generation that signs them; events that no release holds yet are left out."""
+        wanted, found = list(events), {}
+        for start in range(0, len(wanted), BATCH):
+            query = select(t.events.c.seq, t.events.c.release).where(t.events.c.seq.in_(wanted[start : start + BATCH]))
+            found.update({row.seq: row.release for row in self._connection.execute(query) if row.release is not None})
+        return found
+
+    def signed_events(self, after: tuple[int, int], limit: int) -> list[tuple[int, c.Event]]:
+        """Signed events with their generation, in order of both, after a generation and number.
+
+        Numbers alone are no cursor (they commit out of order), but a release becomes true with all of its events.
+        """
+        place = tuple_(t.events.c.release, t.events.c.seq)
+        query = (
+            select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
+        )
+        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
 
     def due(self, now: datetime) -> list[str]:
         """Names whose deadline has passed, the longest due first."""
@@ -223,6 +260,15 @@ def _token(row: RowMapping) -> Token:
 
 def _target(row: RowMapping) -> Target:
     return Target(row["path"], row["length"], row["sha256"], tuple(sorted(json.loads(row["custom"]).items())))
+
+
+def _change(row: RowMapping) -> ChangeRecord:
+    return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
+
+
+@lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one
+def _policy(body: str) -> Published:
+    return strict.load(Published, json.loads(body), "policies")
 
 
 def _event(row: RowMapping) -> c.Event:

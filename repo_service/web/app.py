@@ -16,11 +16,10 @@ from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
-from repo_service.domain.policy import Policy
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public
+from repo_service.web import auth, problems, public, reading
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -30,14 +29,32 @@ RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
     "unyank": r.Unyank,
     "unpublish": r.Unpublish,
     "restore": r.Restore,
+    "purge": r.PurgeRelease,
+    "close": r.CloseRelease,
+    "quarantine": r.QuarantineRelease,
+    "clear": r.ClearRelease,
+    "deprecate": r.DeprecateRelease,
+    "undeprecate": r.UndeprecateRelease,
 }
-PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {"quarantine": r.Quarantine, "clear": r.Clear}
+FILE_VERBS: Final[dict[str, type[r.Request]]] = {"remove": r.RemoveFile, "restore": r.RestoreFile, "purge": r.PurgeFile}
+PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
+    "archive": r.Archive,
+    "unarchive": r.Unarchive,
+    "deprecate": r.Deprecate,
+    "undeprecate": r.Undeprecate,
+    "quarantine": r.Quarantine,
+    "clear": r.Clear,
+    "lock": r.Lock,
+    "unlock": r.Unlock,
+}
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
     "renew": r.Renew,
     "release": r.Release,
     "claim": r.Claim,
+    "revoke": r.Revoke,
     "prohibit": r.Prohibit,
+    "unprohibit": r.Unprohibit,
 }
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
@@ -51,7 +68,6 @@ class Desk:
 
     journal: Journal
     depot: LocalDepot
-    policy: Policy
     layout: Layout
     clock: Callable[[], datetime]
     bell: Bell
@@ -67,6 +83,7 @@ def create_app(desk: Desk) -> Flask:
     _authentication(app, desk)
     _verbs(app, desk)
     _reading(app, desk)
+    reading.register(app, desk.journal)
     _files(app, desk)
     return app
 
@@ -87,6 +104,10 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/projects/<name>/releases/<version>/<verb>")
     def release_verb(name: str, version: str, verb: str) -> Response:
         return _change(desk, RELEASE_VERBS, verb, name, {"version": version})
+
+    @app.post("/v1/projects/<name>/releases/<version>/files/<filename>/<verb>")
+    def file_verb(name: str, version: str, filename: str, verb: str) -> Response:
+        return _change(desk, FILE_VERBS, verb, name, {"version": version, "filename": filename})
 
     @app.post("/v1/projects/<name>/<verb>")
     def project_verb(name: str, verb: str) -> Response:
@@ -157,7 +178,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     desk.limits.count_name(asked.name, now)
     desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
-    record = intake.record(desk.journal, asked, _sender(), desk.policy, now)
+    record = intake.record(desk.journal, asked, _sender(), now)
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
@@ -170,7 +191,7 @@ def _body() -> dict[str, Any]:
     body = strict.parse(data) if data else {}
     if not isinstance(body, dict):
         raise strict.Malformed("", "must be a JSON object")
-    if said := {"name", "version"} & body.keys():
+    if said := {"name", "version", "filename"} & body.keys():
         raise strict.Malformed(sorted(said)[0], "is said by the path, not by the body")
     return body
 
@@ -226,6 +247,7 @@ def _receipt(desk: Desk, record: ChangeRecord) -> dict[str, Any]:
         "changed": record.events > 0,
         "status": "signed" if visible or not record.events else "accepted",
         "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
+        "warnings": strict.dump(record.warnings),
     }
 
 

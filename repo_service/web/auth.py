@@ -43,11 +43,15 @@ ROLES: Final[dict[str, Role]] = {
 }
 ROUTES: Final[dict[str, Permission]] = {
     "release_verb": "change",
+    "file_verb": "change",
     "project_verb": "change",
     "name_verb": "change",
     "upload": "upload",
     "change": "read",
     "name": "read",
+    "history": "read",
+    "available": "read",
+    "events": "read",
     "status": "status",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""

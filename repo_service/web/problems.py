@@ -50,16 +50,21 @@ _UNPROCESSABLE: Final = frozenset(
         "filename_mismatch",
         "file_invalid",
         "files_missing",
+        "reason_missing",
         "facts_missing",
         "actor_id_missing",
         "upload_time_in_future",
+        "last_file",
         "blob_missing",
     ]
 )
-_NOT_FOUND: Final = frozenset(["release_not_found", "name_unknown"])
+_NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown"})
+_GONE: Final = frozenset({"purged"})
 _FORBIDDEN: Final = frozenset(
     [
         "role_insufficient",
+        "feature_disabled",
+        "contact_unverified",
         "unpublish_window_over",
         "has_dependents",
         "facts_stale",
@@ -115,7 +120,7 @@ def _refusal(error: Refused) -> Problem:
 
 
 def _status_of(code: str) -> int:
-    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN)):
+    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN), (410, _GONE)):
         if code in codes:
             return status
     return 409

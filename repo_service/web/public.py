@@ -42,6 +42,10 @@ def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blu
         digest, _, filename = prefixed.partition(".")
         return _send_file(journal, depot, target_layout, segment, filename, digest)
 
+    @routes.get("/targets/policy/<segment>/<filename>")
+    def policy_target(segment: str, filename: str) -> Response:
+        return _send(depot, f"targets/policy/{segment}/{filename}", "application/json", _FOREVER)
+
     @routes.get("/packages/<segment>/<filename>")
     def file(segment: str, filename: str) -> Response:
         return _send_file(journal, depot, target_layout, segment, filename, None)

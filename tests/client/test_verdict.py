@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_version
-from keys.state import ActorClass, Reservation, installable
+from keys.state import ActorClass, Deprecation, Removal, Reservation, installable
 from tests import paper
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -115,3 +115,34 @@ def test_verdicts_agree_with_what_a_page_lists(state):
 
 def test_every_class_of_actor_has_a_name():
     assert set(BY) == set(get_args(ActorClass))
+
+
+def test_a_quarantined_release_is_refused_although_another_installs():
+    state = flask(replace(ONE, quarantine=QUARANTINE), TWO)
+    refused = of_version(state, "1.0")
+    assert isinstance(refused, Refuse) and refused.code == "quarantined" and "2.0" in refused.sentence
+    assert isinstance(of_version(state, "2.0"), Install)
+
+
+def test_one_removed_file_is_refused_and_the_others_of_its_release_install():
+    wheels = (*ONE.files, replace(ONE.files[0], filename="flask-1.0.tar.gz", identity="sdist"))
+    wheels = tuple(sorted(wheels, key=lambda file: file.filename))
+    gone = Removal("flask-1.0.tar.gz", "removed", QUARANTINE)
+    state = flask(replace(ONE, files=wheels, removals=(gone,)))
+    refused = of_file(state, "flask-1.0.tar.gz")
+    assert isinstance(refused, Refuse) and refused.code == "unpublished" and "credential stealer" in refused.sentence
+    assert isinstance(of_file(state, ONE.files[0].filename), Install)
+
+
+@pytest.mark.parametrize("where", ["release", "project"])
+def test_deprecation_warns_with_what_to_use_instead(where):
+    advice = Deprecation(paper.mark(NOW, "owner", text="no longer maintained"), "quart")
+    state = flask(replace(ONE, deprecated=advice)) if where == "release" else flask(ONE, deprecated=advice)
+    warned = of_version(state, "1.0")
+    assert isinstance(warned, Warn)
+    assert "no longer maintained" in warned.sentence and "Use quart instead" in warned.sentence
+
+
+def test_an_archived_project_installs_and_says_so():
+    verdict = of_version(flask(ONE, archived=QUARANTINE), "1.0")
+    assert isinstance(verdict, Install) and "archived since 2026-11-22" in verdict.sentence

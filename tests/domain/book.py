@@ -9,10 +9,11 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
-from repo_service.wiring import standard_policy
+from repo_service.domain.policy import preset
+from repo_service.wiring import presets
 from tests.world import BEGIN
 
-POLICY: Final = standard_policy()
+POLICY: Final = preset("standard", presets())
 
 
 class Book:

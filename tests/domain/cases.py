@@ -29,6 +29,37 @@ def unpublish(book: Book, version: str = "1.0", actor: r.Actor = SUPPORT, name: 
     return r.Unpublish(name, version, BECAUSE, r.Fact(0, stamp(book.now)), actor)
 
 
+WHEEL: Final = "foo-1.0-py3-none-any.whl"
+
+
+def remove(book: Book, actor: r.Actor = OWNER, filename: str = WHEEL) -> r.RemoveFile:
+    return r.RemoveFile("foo", "1.0", filename, BECAUSE, r.Fact(0, stamp(book.now)), actor)
+
+
+def _over(state: str, book: Book) -> list[r.Request]:
+    """What lies over a registered project in this state."""
+    wheel = r.Publish("foo", "1.0", (a_file(WHEEL),), OWNER)
+    return {
+        "yanked": [r.Yank("foo", "1.0", BECAUSE, OWNER)],
+        "quarantined": [r.Quarantine("foo", BECAUSE, ADMIN)],
+        "archived": [r.Archive("foo")],
+        "deprecated": [r.Deprecate("foo", BECAUSE, "bar")],
+        "locked": [r.Lock("foo", BECAUSE, ADMIN)],
+        "quarantined 1.0": [r.QuarantineRelease("foo", "1.0", BECAUSE, ADMIN)],
+        "deprecated 1.0": [r.DeprecateRelease("foo", "1.0", BECAUSE)],
+        "closed 1.0": [r.CloseRelease("foo", "1.0")],
+        "two files": [wheel],
+        "one file left": [wheel, remove(book)],
+        "registered": [],
+    }.get(state, [])
+
+
+OVER: Final = (
+    *("registered", "yanked", "quarantined", "archived", "deprecated", "locked"),
+    *("quarantined 1.0", "deprecated 1.0", "closed 1.0", "two files", "one file left"),
+)
+
+
 def standing(state: str) -> Book:
     """A book in which ``foo`` stands in this state."""
     book = Book()
@@ -36,19 +67,14 @@ def standing(state: str) -> Book:
         book.do(r.Reserve("foo", OWNER, holder="Example Corp"))
     if state == "vacant":
         book.do(r.Release("foo", OWNER))
-    if state in ("registered", "yanked", "quarantined", "placeholder", "claimed"):
-        book.do(publishing("foo"))
-    if state == "yanked":
-        book.do(r.Yank("foo", "1.0", BECAUSE, OWNER))
-    if state == "quarantined":
-        book.do(r.Quarantine("foo", BECAUSE, ADMIN))
+    if state in (*OVER, "placeholder", "claimed"):
+        book.do(publishing("foo"), *_over(state, book))
     if state in ("placeholder", "claimed"):
         book.do(unpublish(book, actor=OWNER))
     if state == "claimed":
         book.do(r.Claim("foo", "case-7", "account-2", SUPPORT))
     if state == "prohibited":
         book.do(r.Prohibit("foo", BECAUSE, ADMIN))
-    assert state == "absent" or book.state("foo").state == {
-        "yanked": "registered", "quarantined": "registered", "claimed": "reserved",
-    }.get(state, state)  # fmt: skip
+    expected = "registered" if state in OVER else {"claimed": "reserved"}.get(state, state)
+    assert state == "absent" or book.state("foo").state == expected
     return book

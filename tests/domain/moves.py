@@ -18,6 +18,11 @@ versions = st.sampled_from(("1.0", "2.0", "1.0.0"))
 reasons = st.sampled_from((Reason("insecure", "leaks tokens"), Reason("broken"), Reason("moved", "siehe ☃")))
 
 
+one_file = st.tuples(names, versions, st.sampled_from((".tar.gz", ".zip", "-py3-none-any.whl"))).map(
+    lambda found: (found[0], found[1], f"{found[0]}-{found[1]}{found[2]}")
+)
+
+
 def actors(*likely: r.Actor) -> st.SearchStrategy[r.Actor]:
     """Those who may, mostly, and anybody."""
     return st.one_of(*(st.just(actor) for actor in likely), anybody)
@@ -36,7 +41,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
     """Any verb, with facts that were looked up at ``as_of``."""
     release: tuple[st.SearchStrategy[Any], ...] = (names, versions)
     facts = st.just(r.Fact(0, as_of)) | st.none() | st.just(r.Fact(1, as_of))
-    support = r.Actor("support")
+    support, clock = r.Actor("support"), r.Actor("clock")
     return st.one_of(
         publications(),
         publications(),
@@ -52,4 +57,21 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.Clear, names, reasons, actors(ADMIN)),
         st.builds(r.Claim, names, st.just("case-7"), st.just("account-1"), actors(support)),
         st.builds(r.Prohibit, names, reasons, anybody),
+        st.builds(r.Unprohibit, names, reasons, anybody),
+        st.builds(r.Revoke, names, reasons, anybody),
+        st.builds(r.Archive, names, st.none(), actors(OWNER)),
+        st.builds(r.Unarchive, names, st.none(), actors(OWNER)),
+        st.builds(r.Deprecate, names, reasons, st.sampled_from((None, "bar")), actors(OWNER)),
+        st.builds(r.Undeprecate, names, st.none(), actors(OWNER)),
+        st.builds(r.Lock, names, reasons, anybody),
+        st.builds(r.Unlock, names, reasons, actors(ADMIN)),
+        st.builds(r.QuarantineRelease, *release, reasons, actors(ADMIN)),
+        st.builds(r.ClearRelease, *release, reasons, actors(ADMIN)),
+        st.builds(r.DeprecateRelease, *release, reasons, st.none(), actors(OWNER)),
+        st.builds(r.UndeprecateRelease, *release, st.none(), actors(OWNER)),
+        st.builds(r.CloseRelease, *release, st.none(), anybody),
+        st.builds(r.PurgeRelease, *release, st.none(), actors(clock, ADMIN)),
+        one_file.flatmap(lambda f: st.builds(r.RemoveFile, *map(st.just, f), reasons, facts, actors(OWNER, support))),
+        one_file.flatmap(lambda f: st.builds(r.RestoreFile, *map(st.just, f), reasons, actors(OWNER, ADMIN))),
+        one_file.flatmap(lambda f: st.builds(r.PurgeFile, *map(st.just, f), st.none(), actors(clock, ADMIN))),
     )

@@ -9,10 +9,11 @@ from keys import page
 from keys.state import Reason, installable
 from keys.times import stamp
 from repo_service.domain import changes as c
+from repo_service.domain import deadlines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted
-from tests.domain.book import Book
-from tests.domain.cases import ADMIN, BECAUSE, CLOCK, SUPPORT, a_file, standing, unpublish
+from tests.domain.book import POLICY, Book
+from tests.domain.cases import ADMIN, BECAUSE, CLOCK, SUPPORT, WHEEL, a_file, remove, standing, unpublish
 from tests.world import OWNER, STRANGER, publishing
 
 DAY: Final = 86_400
@@ -33,6 +34,26 @@ ALREADY_SO: Final[list[tuple[str, Callable[[Book], r.Request]]]] = [
     ("registered", lambda _: r.Expire("foo")),
     ("absent", lambda _: r.Expire("foo")),
     ("prohibited", lambda _: r.Prohibit("foo", BECAUSE, ADMIN)),
+    ("archived", lambda _: r.Archive("foo")),
+    ("registered", lambda _: r.Unarchive("foo")),
+    ("deprecated", lambda _: r.Deprecate("foo", BECAUSE, "bar")),
+    ("registered", lambda _: r.Undeprecate("foo")),
+    ("locked", lambda _: r.Lock("foo", BECAUSE, ADMIN)),
+    ("registered", lambda _: r.Unlock("foo", BECAUSE, ADMIN)),
+    ("quarantined 1.0", lambda _: r.QuarantineRelease("foo", "1.0", BECAUSE, ADMIN)),
+    ("registered", lambda _: r.ClearRelease("foo", "1.0", BECAUSE, ADMIN)),
+    ("deprecated 1.0", lambda _: r.DeprecateRelease("foo", "1.0", BECAUSE)),
+    ("registered", lambda _: r.UndeprecateRelease("foo", "1.0")),
+    ("closed 1.0", lambda _: r.CloseRelease("foo", "1.0")),
+    ("closed 1.0", lambda _: publishing("foo")),
+    ("one file left", lambda book: remove(book)),
+    ("two files", lambda _: r.RestoreFile("foo", "1.0", WHEEL, BECAUSE)),
+    ("two files", lambda _: r.PurgeFile("foo", "1.0", WHEEL)),
+    ("one file left", lambda _: r.PurgeFile("foo", "1.0", WHEEL)),
+    ("registered", lambda _: r.PurgeRelease("foo", "1.0")),
+    ("placeholder", lambda _: r.PurgeRelease("foo", "1.0")),
+    ("absent", lambda _: r.PurgeRelease("foo", "1.0")),
+    ("absent", lambda _: r.PurgeFile("foo", "1.0", WHEEL)),
 ]
 
 
@@ -302,3 +323,51 @@ def test_every_change_moves_the_serial_and_no_state_names_an_account() -> None:
     assert book.names["foo"].holder == "account-2"
     assert "account" not in repr(book.state("foo"))
     assert isinstance(book.events[-1].change, c.ClaimGranted)
+
+
+# What lies over a project leaves it as it was.
+
+
+def test_an_archived_project_that_was_quarantined_and_cleared_is_archived_again() -> None:
+    book = standing("archived")
+    book.do(r.Quarantine("foo", BECAUSE, ADMIN), r.Clear("foo", BECAUSE, ADMIN))
+    assert book.state("foo").archived is not None
+    assert book.codes(publishing("foo", "2.0")) == ["project_archived"]
+
+
+def test_quarantine_of_one_release_hides_its_files_alone() -> None:
+    book = standing("quarantined 1.0")
+    book.do(publishing("foo", "2.0"))
+    assert [release.version for release, _ in installable(book.state("foo"))] == ["2.0"]
+    book.do(r.ClearRelease("foo", "1.0", BECAUSE, ADMIN))
+    assert [release.version for release, _ in installable(book.state("foo"))] == ["1.0", "2.0"]
+
+
+def test_a_removed_file_leaves_the_release_and_its_other_files() -> None:
+    book = standing("one file left")
+    assert [file.filename for _, file in installable(book.state("foo"))] == ["foo-1.0.tar.gz"]
+    book.do(r.RestoreFile("foo", "1.0", WHEEL, BECAUSE))
+    assert [file.filename for _, file in installable(book.state("foo"))] == [WHEEL, "foo-1.0.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("state", "what", "event"),
+    [
+        ("placeholder", r.PurgeRelease("foo", "1.0"), "release.purged"),
+        ("one file left", r.PurgeFile("foo", "1.0", WHEEL), "file.purged"),
+    ],
+)
+def test_the_clock_purges_when_the_restore_window_is_over_and_not_a_second_before(
+    state: str, what: r.Request, event: str
+) -> None:
+    for seconds, expected in ((30 * DAY - 1, []), (30 * DAY, [event])):
+        book = standing(state)
+        book.tick(seconds=seconds)
+        assert book.do(what) == expected
+        asked = deadlines.due(standing(state).state("foo"), POLICY, book.now)
+        assert asked == ([what] if expected else [])
+
+
+def test_an_alternative_is_named_as_the_registry_names_it() -> None:
+    with pytest.raises(ValueError, match="named other-project"):
+        standing("registered").do(r.Deprecate("foo", BECAUSE, "Other_Project"))

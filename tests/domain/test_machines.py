@@ -8,10 +8,21 @@ import pytest
 from keys.state import ActorClass
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.machines import NAME, QUARANTINE, RELEASE, YANK
+from repo_service.domain.machines import (
+    DEPRECATION,
+    FILE,
+    LOCK,
+    NAME,
+    QUARANTINE,
+    RELEASE,
+    RELEASE_QUARANTINE,
+    STATUS,
+    WINDOW,
+    YANK,
+)
 from tests.domain.book import Book
-from tests.domain.cases import CLASSES, acting, standing, unpublish
-from tests.world import BECAUSE, publishing
+from tests.domain.cases import CLASSES, WHEEL, acting, remove, standing, unpublish
+from tests.world import ADMIN, BECAUSE, publishing
 
 _REGISTRARS: Final = "owner system support admin"
 
@@ -36,6 +47,8 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         registered   name.placeholder_set       placeholder  {_REGISTRARS}
         placeholder  project.restored           registered   owner admin
         placeholder  placeholder.claim_granted  reserved     support admin +
+        reserved     reservation.revoked        vacant       moderator admin
+        prohibited   name.unprohibited          vacant       admin
         """,
     ),
     "quarantine": (
@@ -45,6 +58,46 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         quarantined  project.quarantine_cleared  clear        admin
         """,
     ),
+    "status": (
+        STATUS,
+        """
+        active      project.archived      archived    owner
+        archived    project.unarchived    active      owner
+        active      project.deprecated    deprecated  owner support
+        archived    project.deprecated    deprecated  owner support
+        deprecated  project.undeprecated  active      owner support
+        """,
+    ),
+    "lock": (
+        LOCK,
+        """
+        unlocked  project.locked    locked    admin moderator
+        locked    project.unlocked  unlocked  admin
+        """,
+    ),
+    "quarantine of a release": (
+        RELEASE_QUARANTINE,
+        """
+        clear        release.quarantined         quarantined  admin moderator system
+        quarantined  release.quarantine_cleared  clear        admin
+        """,
+    ),
+    "deprecation": (
+        DEPRECATION,
+        """
+        current     release.deprecated    deprecated  owner support
+        deprecated  release.undeprecated  current     owner support
+        """,
+    ),
+    "window": (WINDOW, "open  release.closed  closed  clock owner"),
+    "file": (
+        FILE,
+        """
+        published  file.removed   removed    owner admin support
+        removed    file.restored  published  owner admin
+        removed    file.purged    purged     clock admin
+        """,
+    ),
     "release": (
         RELEASE,
         """
@@ -52,6 +105,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         published    file.added           published    owner system
         published    release.unpublished  unpublished  owner support admin
         unpublished  release.restored     published    owner admin
+        unpublished  release.purged       purged       clock admin
         """,
     ),
     "yank": (
@@ -106,13 +160,22 @@ def test_no_actor_has_two_rows_to_choose_from(name: str) -> None:
     assert len(taken) == len(set(taken))
 
 
-def test_a_prohibited_name_stays_so_and_nobody_becomes_vacant_again() -> None:
-    assert not [row for row in NAME if row.source == "prohibited"]
-    assert {row.source for row in NAME if row.target == "vacant"} == {"reserved"}
+def test_only_reserved_and_prohibited_names_become_vacant_and_only_without_releases() -> None:
+    assert {row.source for row in NAME if row.target == "vacant"} == {"reserved", "prohibited"}
+    book = standing("registered")
+    book.do(r.Prohibit("foo", BECAUSE, ADMIN), r.Unprohibit("foo", BECAUSE, ADMIN))
+    assert book.state("foo").state == "placeholder"
+    book = standing("prohibited")
+    book.do(r.Unprohibit("foo", BECAUSE, ADMIN))
+    assert book.state("foo").state == "vacant"
 
 
 def claim(actor: r.Actor) -> r.Claim:
     return r.Claim("foo", "case-7", "account-2", actor)
+
+
+def quarantine_release(actor: r.Actor) -> r.QuarantineRelease:
+    return r.QuarantineRelease("foo", "1.0", BECAUSE, actor)
 
 
 Ask = Callable[[Book, r.Actor], r.Request]
@@ -147,6 +210,38 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("quarantined", "clear", lambda _, a: r.Clear("foo", BECAUSE, a), "admin"),
     ("placeholder", "claim", lambda _, a: claim(a), "support admin"),
     ("registered", "claim", lambda _, a: claim(a), ""),
+    ("reserved", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), "moderator admin"),
+    ("claimed", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), "moderator admin"),
+    ("registered", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), ""),
+    ("prohibited", "unprohibit", lambda _, a: r.Unprohibit("foo", BECAUSE, a), "admin"),
+    ("placeholder", "unprohibit", lambda _, a: r.Unprohibit("foo", BECAUSE, a), ""),
+    ("registered", "archive", lambda _, a: r.Archive("foo", None, a), "owner"),
+    ("archived", "unarchive", lambda _, a: r.Unarchive("foo", None, a), "owner"),
+    ("archived", "publish", lambda _, a: publishing("foo", "2.0", actor=a), ""),
+    ("registered", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support"),
+    ("archived", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support"),
+    ("deprecated", "undeprecate", lambda _, a: r.Undeprecate("foo", None, a), "owner support"),
+    ("deprecated", "archive", lambda _, a: r.Archive("foo", None, a), ""),
+    ("deprecated", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "owner system"),
+    ("placeholder", "archive", lambda _, a: r.Archive("foo", None, a), ""),
+    ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator"),
+    ("locked", "unlock", lambda _, a: r.Unlock("foo", BECAUSE, a), "admin"),
+    ("locked", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "system"),
+    ("locked", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "support moderator admin"),
+    (
+        "registered",
+        "quarantine 1.0",
+        lambda _, a: r.QuarantineRelease("foo", "1.0", BECAUSE, a),
+        "admin moderator system",
+    ),
+    ("quarantined 1.0", "clear 1.0", lambda _, a: r.ClearRelease("foo", "1.0", BECAUSE, a), "admin"),
+    ("registered", "deprecate 1.0", lambda _, a: r.DeprecateRelease("foo", "1.0", BECAUSE, None, a), "owner support"),
+    ("deprecated 1.0", "undeprecate 1.0", lambda _, a: r.UndeprecateRelease("foo", "1.0", None, a), "owner support"),
+    ("registered", "close 1.0", lambda _, a: r.CloseRelease("foo", "1.0", None, a), "owner clock"),
+    ("placeholder", "purge 1.0", lambda _, a: r.PurgeRelease("foo", "1.0", None, a), "admin clock"),
+    ("two files", "remove a file", lambda b, a: remove(b, a), "owner support admin"),
+    ("one file left", "restore a file", lambda _, a: r.RestoreFile("foo", "1.0", WHEEL, BECAUSE, a), "owner admin"),
+    ("one file left", "purge a file", lambda _, a: r.PurgeFile("foo", "1.0", WHEEL, None, a), "admin clock"),
     ("reserved", "claim", lambda _, a: claim(a), ""),
     ("vacant", "claim", lambda _, a: claim(a), ""),
     ("prohibited", "claim", lambda _, a: claim(a), ""),

@@ -12,7 +12,7 @@ from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
-from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, a_file, standing, unpublish
+from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, WHEEL, a_file, remove, standing, unpublish
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 Ask = Callable[[Book], r.Request]
@@ -65,6 +65,18 @@ def renew(_: Book) -> r.Request:
 
 def reserve(actor: r.Actor) -> Ask:
     return lambda _: r.Reserve("foo", actor)
+
+
+def restore_file(actor: r.Actor) -> Ask:
+    return lambda _: r.RestoreFile("foo", "1.0", WHEEL, BECAUSE, actor)
+
+
+def purge(_: Book) -> r.Request:
+    return r.PurgeRelease("foo", "1.0", BECAUSE, ADMIN)
+
+
+def purge_file(_: Book) -> r.Request:
+    return r.PurgeFile("foo", "1.0", WHEEL, BECAUSE, ADMIN)
 
 
 def claimed_and_back(book: Book) -> r.Request:
@@ -165,6 +177,28 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("quarantined", lambda _: r.Clear("foo", BECAUSE, MODERATOR), ["role_insufficient"]),
     ("registered", lambda _: r.Claim("foo", "case", "account-2", SUPPORT), ["name_taken"]),
     ("registered", lambda _: r.Prohibit("foo", BECAUSE, MODERATOR), ["role_insufficient"]),
+    # what lies over it
+    ("archived", published("2.0"), ["project_archived"]),
+    ("locked", published("2.0"), ["project_locked"]),
+    ("locked", lambda b: unpublish(b, actor=OWNER), ["project_locked"]),
+    ("closed 1.0", with_files(a_file(WHEEL)), ["release_closed"]),
+    ("quarantined 1.0", with_files(a_file(WHEEL)), ["release_quarantined"]),
+    ("registered", lambda _: r.QuarantineRelease("foo", "9", BECAUSE, ADMIN), ["release_not_found"]),
+    ("placeholder", lambda _: r.CloseRelease("foo", "1.0"), ["release_not_published"]),
+    # one file
+    ("registered", lambda b: remove(b, filename="foo-1.0.tar.gz"), ["last_file"]),
+    ("registered", remove, ["file_not_found"]),
+    ("two files", later(3, remove), ["unpublish_window_over"]),
+    ("one file left", with_files(a_file(WHEEL)), ["filename_tombstoned"]),
+    ("one file left", with_files(a_file(WHEEL, b"other")), ["file_exists"]),
+    ("one file left", later(30, restore_file(OWNER)), ["restore_window_over"]),
+    ("two files", after(lambda b: remove(b, ADMIN), ask=restore_file(OWNER)), ["restore_locked"]),
+    ("one file left", lambda _: r.PurgeFile("foo", "1.0", WHEEL, None, OWNER), ["role_insufficient"]),
+    # for ever
+    ("placeholder", after(purge, ask=restore(ADMIN)), ["purged"]),
+    ("one file left", after(purge_file, ask=restore_file(ADMIN)), ["purged"]),
+    ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
+    ("absent", purge, ["release_not_found"]),
 ]
 
 
@@ -175,7 +209,7 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("case", "publishing", "releases", "standing")
+    rooms = ("case", "decide", "files", "overlays", "publishing", "releases", "standing")
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}

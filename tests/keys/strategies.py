@@ -6,7 +6,19 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from keys.names import normalise
-from keys.state import Act, File, Mark, NameState, Reason, Release, Reservation, Yank
+from keys.state import (
+    Act,
+    Deprecation,
+    File,
+    Mark,
+    NameState,
+    Provenance,
+    Reason,
+    Release,
+    Removal,
+    Reservation,
+    Yank,
+)
 from keys.times import moment, stamp
 
 MOVES_A_CURSOR: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -18,6 +30,7 @@ actors = st.sampled_from(("owner", "moderator", "admin", "support", "system", "c
 project_names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,12}[a-z0-9])?", fullmatch=True).map(normalise)
 reasons = st.builds(Reason, st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), st.none() | lines)
 marks = st.builds(Mark, instants, actors, st.none() | reasons)
+deprecations = st.builds(Deprecation, marks, st.none() | project_names)
 yanks = st.builds(Yank, st.sampled_from(("owner", "security", "support")), marks)
 
 
@@ -37,6 +50,7 @@ def files(version: str) -> st.SearchStrategy[tuple[File, ...]]:
                     st.none() | lines,
                     st.none() | digests,
                     st.none() | st.just("https://files.example/x"),
+                    st.none() | st.builds(Provenance, st.just("https://files.example/x.provenance"), digests),
                 )
                 for kind in sorted(found)
             )
@@ -49,10 +63,17 @@ def releases(draw: st.DrawFn, version: str) -> Release:
     """A release, published or a tombstone."""
     state = draw(st.sampled_from(("published", "unpublished", "purged")))
     removed = None if state == "published" else draw(marks)
+    found = draw(files(version))
     return Release(
         version, f"canonical {version}", state, draw(st.integers(1, 9)), draw(instants),
-        draw(st.none() | yanks), removed, draw(files(version)),
+        draw(st.none() | yanks), removed, found, draw(st.none() | marks), draw(st.none() | deprecations),
+        draw(st.none() | marks), tuple(st_removal(draw, file.filename) for file in found[1:]),
     )  # fmt: skip
+
+
+def st_removal(draw: st.DrawFn, filename: str) -> Removal:
+    """A tombstone of one file."""
+    return Removal(filename, draw(st.sampled_from(("removed", "purged"))), draw(marks))
 
 
 @st.composite
@@ -83,4 +104,6 @@ def name_states(draw: st.DrawFn) -> NameState:
         reservation=draw(reservations()) if status == "reserved" else None,
         releases=tuple(draw(releases(version)) for version in sorted(versions)),
         history=tuple(draw(st.lists(act, max_size=2))),
+        locked=draw(st.none() | marks),
+        **draw(st.sampled_from(({}, {"archived": draw(marks)}, {"deprecated": draw(deprecations)}))),
     )

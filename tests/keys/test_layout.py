@@ -92,3 +92,9 @@ def test_the_patterns_of_one_name_never_match_another(one: str, other: str) -> N
 
 
 PATTERNS = targets_and_bins("x")
+
+
+@pytest.mark.parametrize("role", ["bin-0x1f", "bin-0_1", "bin-", "bin- 1", "bin-1F", "bin-00000", "bins", "targets"])
+def test_only_the_spelling_of_a_bin_is_a_bin(role: str) -> None:
+    with pytest.raises(ValueError, match="is not a bin"):
+        layout.bin_number(role)

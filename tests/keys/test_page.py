@@ -1,6 +1,7 @@
 """A page and the state inside it cannot disagree."""
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -8,7 +9,19 @@ from hypothesis import given, settings
 
 from keys import page, strict
 from keys.encoding import compact
-from keys.state import File, Mark, NameState, Reason, Release, Reservation, Yank, installable
+from keys.state import (
+    Deprecation,
+    File,
+    Mark,
+    NameState,
+    Provenance,
+    Reason,
+    Release,
+    Removal,
+    Reservation,
+    Yank,
+    installable,
+)
 from tests.keys.strategies import name_states
 
 AT: Final = "2026-11-22T10:00:00Z"
@@ -90,6 +103,13 @@ def test_the_status_of_a_project_is_said_as_pep_792_has_it() -> None:
     assert document(RICH)["project-status"] == {"status": "active"}
     found = document(state(release("1.0", FILE), quarantine=quarantine))
     assert found["project-status"] == {"status": "quarantined", "reason": "it steals tokens"}
+    archived = document(state(release("1.0", FILE), archived=Mark(AT, "owner", None)))
+    assert archived["project-status"] == {"status": "archived"} and archived["files"]
+    advice = Deprecation(Mark(AT, "owner", Reason("moved", "use bar")), "bar")
+    deprecated = state(release("1.0", FILE), deprecated=advice)
+    assert document(deprecated)["project-status"] == {"status": "deprecated", "reason": "use bar"}
+    over = document(replace(deprecated, quarantine=quarantine))
+    assert over["project-status"]["status"] == "quarantined" and over["files"] == []
     assert "project-status" not in document(state(state="placeholder"))
     reserved = state(state="reserved", reservation=Reservation("user", None, AT, AT, 0))
     assert document(reserved)["files"] == []
@@ -180,3 +200,19 @@ def test_a_target_is_described_as_tuf_does() -> None:
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert page.target_entry(b"abc") == {"hashes": {"sha256": digest}, "length": 3}
     assert page.target_entry(b"abc", {"a": 1})["custom"] == {"a": 1}
+
+
+def test_provenance_is_said_as_pep_740_has_it() -> None:
+    proven = replace(FILE, provenance=Provenance("https://files.example/foo-1.0.tar.gz.provenance", "ab" * 32))
+    (listed,) = document(state(release("1.0", proven)))["files"]
+    assert listed["provenance"] == "https://files.example/foo-1.0.tar.gz.provenance"
+    (listed,) = document(state(release("1.0", FILE)))["files"]
+    assert "provenance" not in listed
+
+
+def test_a_published_release_keeps_a_file_and_removals_are_of_its_own() -> None:
+    gone = Removal(FILE.filename, "removed", Mark(AT, "owner", None))
+    with pytest.raises(ValueError, match="no file left"):
+        replace(release("1.0", FILE), removals=(gone,))
+    with pytest.raises(ValueError, match="of its own files"):
+        replace(release("1.0", FILE), removals=(replace(gone, filename="other.tar.gz"),))

@@ -169,10 +169,13 @@ def in_this_order() -> list[str]:
             ["bins: its delegation must be terminating, or a later role could speak for its names"],
         ),
         (by_prefixes, ["held: must be delegated by paths, not by hash prefixes"]),
-        (lambda t: setattr(roles(t)["bins"], "paths", ["*"]), ["bins: must be delegated simple/*/*, packages/*/*"]),
+        (
+            lambda t: setattr(roles(t)["bins"], "paths", ["*"]),
+            ["bins: must be delegated simple/*/*, packages/*/*, policy/*/*"],
+        ),
         (
             lambda t: setattr(roles(t)["bins"], "paths", ["simple/*/*"]),
-            ["bins: must be delegated simple/*/*, packages/*/*"],
+            ["bins: must be delegated simple/*/*, packages/*/*, policy/*/*"],
         ),
         (
             lambda t: setattr(roles(t)["bins"], "threshold", 4),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from keys import succession
-from keys.state import Act, File, Mark, NameState, Release, Reservation
+from keys.state import Act, File, Mark, NameState, Release, Removal, Reservation
 from keys.succession import Promise
 from tests.keys.strategies import name_states
 
@@ -137,6 +137,11 @@ BAD: Final[dict[str, tuple[NameState, NameState, list[Promise]]]] = {
     "I2: a removed version comes back under another holder": (
         state(UNPUBLISHED),
         state(replace(PUBLISHED, generation=2), serial=5, generation=2),
+        ["resurrected"],
+    ),
+    "a purged file comes back": (
+        state(replace(PUBLISHED, files=(WHEEL, SDIST), removals=(Removal(WHEEL.filename, "purged", MARK),))),
+        state(replace(PUBLISHED, files=(WHEEL, SDIST)), serial=2),
         ["resurrected"],
     ),
     "a purged version comes back": (state(PURGED), state(PUBLISHED, serial=2), ["resurrected"]),

@@ -155,3 +155,13 @@ def test_old_roots_may_be_expired_but_a_rule_is_never_too_old_to_hold() -> None:
     assert isinstance(second, Root)
     with pytest.raises(Unreadable, match="consistent_snapshot must be true"):
         trust.read(FILES | {"1.root.json": signed(layout.ROOT, root, "alice", "bob")})
+
+
+def test_held_and_bins_are_never_delegated_to_the_online_key() -> None:
+    targets, root = body("2.targets.json", layout.TARGETS), body("2.root.json", layout.ROOT)
+    assert isinstance(targets, Targets) and isinstance(root, Root) and targets.delegations and targets.delegations.roles
+    (online,) = root.roles["timestamp"].keyids
+    targets.delegations.keys[online] = root.keys[online]
+    targets.delegations.roles["held"].keyids.append(online)
+    with pytest.raises(Differs, match="delegates to the online key"):
+        trust.read(FILES | {"2.targets.json": signed(layout.TARGETS, targets, "alice", "bob")})

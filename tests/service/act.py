@@ -22,7 +22,7 @@ def main() -> None:
     service = open_service(Path(sys.argv[1]))
     for number, change in enumerate(CHANGES):
         sender = intake.Sender("tests", f"act-{number}")
-        intake.record(service.journal, change, sender, service.policy, service.clock())
+        intake.record(service.journal, change, sender, service.clock())
         print(f"acknowledged {number}", flush=True)
     service.round()
 

@@ -186,15 +186,15 @@ def state_of(name: str) -> NameState:
 
 def test_a_page_that_takes_back_what_clients_verified_is_refused() -> None:
     before, after = state_of("registered"), state_of("yanked")
-    check_successions({"foo": before}, assembled(page_of(after, "full")))
-    check_successions({}, assembled(page_of(before, "full")))
+    check_successions({"foo": before}, assembled(page_of(after, "full")), BEGIN)
+    check_successions({}, assembled(page_of(before, "full")), BEGIN)
     for broken in (
         replace(after, serial=before.serial),
         replace(after, releases=()),
         replace(after, releases=(replace(after.releases[0], files=()),)),
     ):
         with pytest.raises(WouldBeRefused, match="page of foo"):
-            check_successions({"foo": before}, assembled(page_of(broken, "full")))
+            check_successions({"foo": before}, assembled(page_of(broken, "full")), BEGIN)
 
 
 def test_a_page_with_two_hashes_for_one_artifact_is_refused_also_when_it_is_new() -> None:
@@ -203,7 +203,7 @@ def test_a_page_with_two_hashes_for_one_artifact_is_refused_also_when_it_is_new(
     clash = replace(release.files[0], filename="foo-1.0.zip", sha256="00" * 32)
     broken = replace(state, releases=(replace(release, files=(release.files[0], clash)),))
     with pytest.raises(WouldBeRefused, match="two different sha256"):
-        check_successions({}, assembled(page_of(broken, "full")))
+        check_successions({}, assembled(page_of(broken, "full")), BEGIN)
 
 
 def test_a_page_whose_parts_disagree_is_refused() -> None:
@@ -212,7 +212,7 @@ def test_a_page_whose_parts_disagree_is_refused() -> None:
     body["files"][0]["yanked"] = "insecure"
     for bad in (json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"{}"):
         with pytest.raises(WouldBeRefused, match="page of foo"):
-            check_successions({}, assembled(replace(good, body=bad)))
+            check_successions({}, assembled(replace(good, body=bad)), BEGIN)
 
 
 # What a release is made of.

@@ -197,7 +197,7 @@ def test_an_import_says_so_when_what_it_brings_was_removed(
     run("import", begun, wheels)
     service = open_service(begun)
     request: Any = r.Prohibit("foo", BECAUSE, r.Actor("admin"))
-    intake.record(service.journal, request, intake.Sender("tests", "1"), service.policy, service.clock())
+    intake.record(service.journal, request, intake.Sender("tests", "1"), service.clock())
     service.round()
     capsys.readouterr()
     assert run("import", begun, wheels) == 1
@@ -223,7 +223,7 @@ def test_publish_by_hand_publishes_what_is_pending_and_says_when_nothing_is(
     assert "Nothing was pending or due." in capsys.readouterr().out
     service = open_service(begun)
     request = r.Reserve("foo", r.Actor("owner", "account-1"))
-    intake.record(service.journal, request, intake.Sender("tests", "1"), service.policy, service.clock())
+    intake.record(service.journal, request, intake.Sender("tests", "1"), service.clock())
     run("status", begun)
     assert "1 of them not signed yet" in capsys.readouterr().out
     assert run("publish", begun) == 0
@@ -247,7 +247,7 @@ def test_a_file_that_diverged_stops_publishing_and_is_not_overwritten(
 ) -> None:
     service = open_service(begun)
     request = r.Reserve("foo", r.Actor("owner", "account-1"))
-    intake.record(service.journal, request, intake.Sender("tests", "1"), service.policy, service.clock())
+    intake.record(service.journal, request, intake.Sender("tests", "1"), service.clock())
     alien = begun / "public/metadata/2.snapshot.json"
     alien.write_bytes(b"alien")
     timestamp = (begun / "public/metadata/timestamp.json").read_bytes()

@@ -10,7 +10,7 @@ from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.publish import CLOCK_SKEW, ClockWentBack
 from repo_service.wiring import BadSettings, open_service
-from tests.world import BEGIN, OWNER, World, publishing, root_of_trust
+from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust
 
 BINS = ["bin-0", "bin-1", "bin-2", "bin-3"]
 
@@ -126,6 +126,20 @@ def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(w
     with world.service.journal.reading() as view:
         assert view.pending() == ((), ())
         assert [event.name for event in view.events()] == ["foo", "bar", "bar", "foo"]
+
+
+def test_what_was_removed_is_purged_by_the_sweep_when_it_can_no_longer_be_restored(world: World) -> None:
+    support = r.Actor("support")
+    world.do(publishing("foo"), publishing("foo", "2.0"), r.Unpublish("foo", "1.0", BECAUSE, None, support))
+    world.tick(days=29, hours=23)
+    world.service.round()
+    assert world.client().page("foo").state.releases[0].state == "unpublished"
+    world.tick(hours=1)
+    world.service.round()
+    world.service.round()
+    state = world.client().page("foo").state
+    assert state.releases[0].state == "purged" and state.releases[0].files
+    assert [act.type for act in state.history][-1:] == ["release.purged"]
 
 
 @pytest.mark.parametrize(

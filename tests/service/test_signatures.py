@@ -122,7 +122,7 @@ def test_a_signed_upload_is_stored_if_it_is_what_was_signed(office: Office) -> N
     draft = office.draft(method="PUT", target=URL + path, body=data)
     assert "signed Content-Digest" in refused(office.send(replace(draft, body=data + b"\0"), path,
         Content_Digest=draft.digest, Signature=good_signature(office, draft)), "digest_mismatch")  # fmt: skip
-    assert not (office.world.public / "targets").exists()
+    assert not (office.world.public / "targets/packages").exists()
     answer = office.send(replace(draft, nonce="another nonce, as long"), path)
     assert (answer.status_code, answer.get_json()["sha256"]) == (201, sha256(data))
 

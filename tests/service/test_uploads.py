@@ -144,7 +144,7 @@ def test_the_longest_file_name_is_uploaded_and_published(door: Door) -> None:
 
 
 def kept(world: World) -> list[str]:
-    folders = (world.public / "targets", world.public / ".incoming")
+    folders = (world.public / "targets/packages", world.public / ".incoming")
     return [path.name for folder in folders for path in folder.rglob("*") if path.is_file()]
 
 

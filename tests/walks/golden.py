@@ -39,6 +39,8 @@ def make(folder: Path) -> dict[str, bytes]:
         assert target is not None
         stored = names.hashed(target.path, target.hashes["sha256"])
         found[f"pages/{name}.json"] = (world.public / "targets" / stored).read_bytes()
+    (policy,) = (world.public / "targets/policy/standard").iterdir()
+    found["policy/1.json"] = policy.read_bytes()
     for role in (*layout.OFFLINE, layout.SNAPSHOT, *layout.Bins(2).roles()):
         files = (world.public / "metadata").glob(f"*.{role}.json")
         last = max(files, key=lambda file: int(file.name.split(".")[0]))

@@ -1,0 +1,38 @@
+"""When a name's state must be looked at again without anybody asking: every deadline is a request by the clock.
+
+A date alone changes nothing. The sweeper asks once it is due, ``decide`` looks again, and only the event that follows
+changes the signed state; so asking early, late or twice is harmless.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from keys.state import NameState
+from keys.times import moment
+from repo_service.domain import requests as r
+from repo_service.domain.policy import Policy
+
+Deadline = tuple[datetime, r.Request]
+
+
+def deadlines(state: NameState, policy: Policy) -> list[Deadline]:
+    """Everything that time will do to this name, the next first."""
+    return sorted(_deadlines(state, policy), key=lambda each: each[0])
+
+
+def due(state: NameState, policy: Policy, now: datetime) -> list[r.Request]:
+    """What the clock has to ask at ``now``."""
+    return [request for at, request in deadlines(state, policy) if at <= now]
+
+
+def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
+    if state.reservation is not None:
+        yield moment(state.reservation.grace_until), r.Expire(state.name)
+    restorable = timedelta(seconds=policy.restore.window_s)
+    for release in state.releases:
+        if release.state == "unpublished" and release.removed is not None:
+            yield moment(release.removed.at) + restorable, r.PurgeRelease(state.name, release.version)
+        for removal in release.removals:
+            if removal.state == "removed" and release.state == "published":
+                at = moment(removal.mark.at) + restorable
+                yield at, r.PurgeFile(state.name, release.version, removal.filename)

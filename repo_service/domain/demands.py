@@ -1,0 +1,55 @@
+"""What the policy asks of an act whatever state the name is in: that it is offered here, by whom, and with a reason."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from keys.times import moment
+from repo_service.domain import requests as r
+from repo_service.domain.case import Case, Why
+from repo_service.domain.policy import Act
+
+ACTS: Final[dict[type[r.Request], Act]] = {
+    r.Publish: "publish",
+    r.Yank: "yank",
+    r.Unpublish: "unpublish",
+    r.Restore: "restore",
+    r.Reserve: "reserve",
+}
+"""The verbs that a policy speaks of by name. Unyank, renew and release only undo or prolong one of these."""
+
+
+def demands(case: Case, request: r.Request) -> Iterator[Why]:
+    """Objections that need no look at the name. Moderators, admins and the clock act for the registry itself."""
+    if request.actor.kind == "owner" and (act := ACTS.get(type(request))):
+        if not _offered(case, act):
+            sentence = f"owners cannot {act} here, says the policy {case.policy.id}; ask the registry's support"
+            yield Why("feature_disabled", sentence, {"act": act})
+        if act in case.policy.contact.verified_for:
+            yield from _contact(case, request.actor, act)
+    if isinstance(request, r.Yank) and request.reason is None and case.policy.yank.reason_required:
+        yield Why("reason_missing", "say why it is yanked: reason {code, text}, which installers show")
+
+
+def _offered(case: Case, act: Act) -> bool:
+    policy = case.policy
+    return {
+        "publish": True,
+        "yank": policy.yank.open_to_owners,
+        "unpublish": policy.unpublish.owner != "never",
+        "restore": True,
+        "reserve": policy.reservations.open,
+    }[act]
+
+
+def _contact(case: Case, actor: r.Actor, act: Act) -> Iterator[Why]:
+    """What the registry does not say, or looked up long ago, counts as not verified."""
+    contact, oldest = actor.contact, case.policy.facts.max_age_s
+    if contact is None:
+        sentence = f"to {act} needs a verified contact, and the request does not say: actor.contact {{state, as_of}}"
+        yield Why("contact_unverified", sentence, {"contact": "unknown"})
+    elif contact.state != "verified":
+        sentence = f"to {act} needs a verified contact, and the account's is {contact.state}"
+        yield Why("contact_unverified", sentence, {"contact": contact.state})
+    elif not -case.policy.files.upload_skew_s <= (case.now - moment(contact.as_of)).total_seconds() <= oldest:
+        sentence = f"to {act} needs a verified contact, looked up at most {oldest} s ago, not at {contact.as_of}"
+        yield Why("contact_unverified", sentence, {"contact": "stale", "as_of": contact.as_of})
