@@ -16,17 +16,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
-from repo_service import roots
+from repo_service import cli_tokens, roots
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.policy import NotAnnounced, announce, differences
 from repo_service.imports import import_folder
 from repo_service.publish import ClockWentBack
 from repo_service.storage.depot import Diverged
 from repo_service.web.app import create_app
-from repo_service.web.auth import ROLES, new_token
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
 
-TOKEN_DAYS: Final = 90
+MAX_HEADERS: Final = 1 << 14
+"""Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
 
 _SETTINGS_TEXT: Final = """\
 # Settings of this Tallystick service. What is commented out shows its default. Durations are in seconds.
@@ -40,6 +40,11 @@ _SETTINGS_TEXT: Final = """\
 # bin_s = 2592000                          # 30 days
 # refresh_s = 600                          # how often what is due is looked for, besides every change
 # max_upload_bytes = 1073741824
+# url = "http://127.0.0.1:8416"            # the API's address as its clients say it: what signed requests must sign
+# max_token_days = 90
+# client_per_minute = 6000                 # requests of one client; a token's --per-minute can only lower it
+# name_per_minute = 600                    # changes of one name, whoever asks
+# max_pending = 20000                      # events that may wait to be signed before changes are answered 503
 # policy = "standard"                      # a preset, or a file in this folder: policy = "policy.toml" (docs/POLICY.md)
 """
 
@@ -47,6 +52,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
     NotAnnounced: 2,
     FileExistsError: 2,
+    cli_tokens.TokenRefused: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
     ClockWentBack: 4,
@@ -92,10 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, text)
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
-    token = add("token", _token, "make an API token; its secret is shown once")
-    token.add_argument("--role", choices=sorted(ROLES), default="registry")
-    token.add_argument("--label", default="registry", help="your name for it, shown in errors")
-    token.add_argument("--days", type=int, default=TOKEN_DAYS, help=f"until it expires (default {TOKEN_DAYS})")
+    cli_tokens.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
@@ -134,7 +137,7 @@ def _init(options: argparse.Namespace) -> int:
     found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
     bins = len(roots.bins_shape(found.bins))
     print(f"Verified root {found.trust.root.version}; published snapshot 1 with {bins} bins.")
-    _make_token(service, "admin", "first token", TOKEN_DAYS)
+    cli_tokens.issue_first(service)
     print(f"Next: tallystick-service serve {options.folder}")
     return 0
 
@@ -158,26 +161,13 @@ def _take_in(options: argparse.Namespace) -> int:
     return 0
 
 
-def _token(options: argparse.Namespace) -> int:
-    _make_token(_begun(options.folder), options.role, options.label, options.days)
-    return 0
-
-
-def _make_token(service: Service, role: str, label: str, days: int) -> None:
-    secret, token = new_token(role, label, stamp(service.clock() + timedelta(days=days)))
-    with service.journal.writing() as pen:
-        pen.add_token(token)
-    print(f"Token of the role {role}, until {token.expires}; it is shown this once:")
-    print(f"  {secret}")
-
-
 def _serve(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
     with _stopped_by_signals(), service.bell() as bell:
         bell.ring()  # what a crash left is finished before the first request
         server = waitress.create_server(
             create_app(service.desk(bell)), host=options.host, port=options.port, threads=16, ident=None,
-            max_request_body_size=service.settings.max_upload_bytes,
+            max_request_body_size=service.settings.max_upload_bytes, max_request_header_size=MAX_HEADERS,
         )  # fmt: skip
         print(f"Serving {options.folder} on http://{options.host}:{server.effective_port}/ (Ctrl-C stops)", flush=True)
         try:

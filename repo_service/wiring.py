@@ -24,6 +24,7 @@ from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
 from repo_service.web.app import Desk
+from repo_service.web.limits import Limits
 
 SETTINGS: Final = "service.toml"
 ONLINE_KEY: Final = "online.key"
@@ -48,6 +49,11 @@ class Settings:
     bin_s: int = 30 * 86400
     refresh_s: int = 600
     max_upload_bytes: int = 1 << 30
+    url: str = "http://127.0.0.1:8416"
+    max_token_days: int = 90
+    client_per_minute: int = 6000
+    name_per_minute: int = 600
+    max_pending: int = 20000
     policy: str = "standard"
 
     def __post_init__(self) -> None:
@@ -61,6 +67,9 @@ class Settings:
                 f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
                 f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
             )
+        for name in ("max_token_days", "client_per_minute", "name_per_minute", "max_pending"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: nobody could call; it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +126,9 @@ class Service:
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
-        return Desk(
-            self.journal, self.depot, self.settings.layout,
-            self.settings.max_upload_bytes, self.clock, bell,
-        )  # fmt: skip
+        its = self.settings
+        limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
+        return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
 
     @contextmanager
     def bell(self) -> Iterator[Bell]:

@@ -16,7 +16,8 @@ from repo_service.domain import changes as c
 from repo_service.domain.policy import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
-from repo_service.storage.view import BATCH, ChangeRecord, Token, View, name_state
+from repo_service.storage.tokens import NonceSpent, Token
+from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
 
 
 class Overtaken(Exception):
@@ -116,7 +117,19 @@ class Pen(View):
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
-        self._connection.execute(insert(t.tokens), strict.dump(token))
+        self._connection.execute(insert(t.tokens), {**strict.dump(token), "scope": _text(strict.dump(token.scope))})
+
+    def revoke_token(self, identifier: str, at: datetime) -> None:
+        """From now on the token opens nothing; its record stays."""
+        self._connection.execute(update(t.tokens).where(t.tokens.c.id == identifier).values(revoked=stamp(at)))
+
+    def spend_nonce(self, token: str, nonce: str, until: datetime, now: datetime) -> None:
+        """Remember a signed request's nonce while its signature is good. NonceSpent if it is remembered already."""
+        self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))
+        try:
+            self._connection.execute(insert(t.nonces), {"token": token, "nonce": nonce, "until": stamp(until)})
+        except IntegrityError as error:
+            raise NonceSpent from error
 
 
 def _release_row(release: Release, now: datetime) -> dict[str, object]:

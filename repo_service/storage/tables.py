@@ -125,10 +125,21 @@ tokens = Table(
     "tokens",
     metadata,
     Column("id", String, primary_key=True),
-    Column("sha256", String, nullable=False),
+    Column("client", String, nullable=False, index=True),
     Column("role", String, nullable=False),
-    Column("label", String, nullable=False),
     Column("expires", String, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("sha256", String),
+    Column("public", Text),
+    Column("revoked", String),
+)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("token", String, ForeignKey("tokens.id"), primary_key=True),
+    Column("nonce", String, primary_key=True),
+    Column("until", String, nullable=False, index=True),
 )
 
 

@@ -18,6 +18,7 @@ from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.policy import Policy, Published, Warned, in_force
 from repo_service.storage import tables as t
+from repo_service.storage.tokens import Scope, Token
 
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
@@ -60,17 +61,6 @@ class Staged:
     files: Sequence[tuple[str, bytes]]
     timestamp: bytes
     roots: Sequence[tuple[str, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token's record: the secret itself is nowhere, only its SHA-256."""
-
-    id: str
-    sha256: str
-    role: str
-    label: str
-    expires: str
 
 
 class View:
@@ -224,7 +214,21 @@ class View:
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""
         row = self._one(select(t.tokens).where(t.tokens.c.id == identifier))
-        return Token(**row) if row else None
+        return _token(row) if row else None
+
+    def tokens(self) -> list[Token]:
+        """Every token's record, by client, the one that expires first before the others."""
+        query = select(t.tokens).order_by(t.tokens.c.client, t.tokens.c.expires, t.tokens.c.id)
+        return [_token(row) for row in self._connection.execute(query).mappings()]
+
+    def live_tokens(self, client: str, now: datetime) -> list[Token]:
+        """A client's tokens that open the door at this time, the one that expires first before the other."""
+        return [token for token in self.tokens() if token.client == client and token.is_live(now)]
+
+    def has_pending_beyond(self, mark: int) -> bool:
+        """Whether more events than ``mark`` wait for a release."""
+        query = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
+        return self._connection.scalar(query.offset(mark).limit(1)) is not None
 
     def counts(self) -> dict[str, int]:
         """How many names, events and pending events there are."""
@@ -248,6 +252,10 @@ class View:
 def name_state(name: str, text: str) -> NameState:
     body: Mapping[str, object] = json.loads(text)
     return strict.load(NameState, body, f"names.{name}")
+
+
+def _token(row: RowMapping) -> Token:
+    return Token(**{**row, "scope": strict.load(Scope, json.loads(row["scope"]), f"tokens.{row['id']}")})
 
 
 def _target(row: RowMapping) -> Target:

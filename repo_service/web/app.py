@@ -20,6 +20,7 @@ from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
 from repo_service.web import auth, problems, public, reading
+from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
 RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
@@ -68,9 +69,10 @@ class Desk:
     journal: Journal
     depot: LocalDepot
     layout: Layout
-    max_upload: int
     clock: Callable[[], datetime]
     bell: Bell
+    url: str
+    limits: Limits
 
 
 def create_app(desk: Desk) -> Flask:
@@ -89,8 +91,13 @@ def create_app(desk: Desk) -> Flask:
 def _authentication(app: Flask, desk: Desk) -> None:
     @app.before_request
     def authenticate() -> None:
-        if request.path.startswith("/v1/"):
-            g.token = auth.authenticate(desk.journal, request.headers.get("Authorization"), desk.clock())
+        if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
+            return
+        now = desk.clock()
+        g.caller = auth.authenticate(desk.journal, request, desk.url, now)
+        desk.limits.count_client(g.caller.token, now)
+        if request.endpoint is not None:
+            auth.admit(g.caller, request.endpoint, request.view_args or {}, request.remote_addr)
 
 
 def _verbs(app: Flask, desk: Desk) -> None:
@@ -118,6 +125,7 @@ def _reading(app: Flask, desk: Desk) -> None:
             record = view.change(identifier)
         if record is None:
             raise Problem(404, "change_unknown", "Not found", f"There is no change {identifier!r:.64}.")
+        auth.authorise_name(g.caller, record.name)
         return _json(_receipt(desk, record), 200)
 
     @app.get("/v1/names/<name>")
@@ -140,17 +148,11 @@ def _reading(app: Flask, desk: Desk) -> None:
 def _files(app: Flask, desk: Desk) -> None:
     @app.put("/v1/projects/<name>/files/<filename>")
     def upload(name: str, filename: str) -> Response:
-        auth.authorise(g.token, "owner")
         normal = names.normalise(name)
+        desk.limits.count_name(normal, desk.clock())
         with desk.depot.incoming() as draft:
-            received = 0
             with draft.open("wb") as file:
-                while chunk := request.stream.read(1 << 20):
-                    received += len(chunk)
-                    if received > desk.max_upload:
-                        detail = f"{filename} is larger than {desk.max_upload} bytes. {problems.NOTHING_WRITTEN}"
-                        raise Problem(413, "too_large", "The file is too large", detail)
-                    file.write(chunk)
+                file.writelines(received(request.stream, desk.limits.max_upload, g.caller.body))
             found = uploads.examine(filename, draft)
             if found.artifact.name != normal:
                 raise BadArtifact(f"{filename} is a file of {found.artifact.name}, not of {normal}")
@@ -171,9 +173,12 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
         detail = f"{verb!r:.40} is not one of {', '.join(sorted(verbs))}. {problems.NOTHING_WRITTEN}"
         raise Problem(404, "verb_unknown", "No such verb", detail)
     asked = strict.load(kind, {**_body(), **path, "name": names.normalise(name)})
-    auth.authorise(g.token, asked.actor.kind)
+    auth.authorise_actor(g.caller, asked.actor.kind)
+    now = desk.clock()
+    desk.limits.count_name(asked.name, now)
+    desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
-    record = intake.record(desk.journal, asked, _sender(), desk.clock())
+    record = intake.record(desk.journal, asked, _sender(), now)
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
@@ -182,10 +187,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
 
 
 def _body() -> dict[str, Any]:
-    data = request.stream.read(MAX_BODY + 1)
-    if len(data) > MAX_BODY:
-        detail = f"A request has at most {MAX_BODY} bytes. {problems.NOTHING_WRITTEN}"
-        raise Problem(413, "too_large", "The request is too large", detail)
+    data = b"".join(received(request.stream, MAX_BODY, g.caller.body))
     body = strict.parse(data) if data else {}
     if not isinstance(body, dict):
         raise strict.Malformed("", "must be a JSON object")
@@ -216,7 +218,7 @@ def _sender() -> intake.Sender:
             f"again is safe and answers the same. {problems.NOTHING_WRITTEN}"
         )
         raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
-    return intake.Sender(g.token.id, key)
+    return intake.Sender(f"client:{g.caller.token.client}", key)
 
 
 def _wait(desk: Desk, record: ChangeRecord) -> None:

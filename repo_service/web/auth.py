@@ -1,62 +1,167 @@
-"""Who is asking: opaque bearer tokens ``tally_<id>_<secret>``, of which only SHA-256 is kept.
+"""Who is asking, and may they: opaque bearer tokens ``tally_<id>_<secret>`` or signatures, roles, and scopes.
 
-256 random bits need no slow hash. A role may act as the actor classes of the table and as no other.
+256 random bits need no slow hash. Everything is denied that a table here does not allow.
 """
 
 import hmac
 import re
 import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Literal
+
+from werkzeug import Request
 
 from keys.encoding import sha256
+from keys.names import normalise
 from keys.state import ActorClass
 from keys.times import moment
 from repo_service.storage.journal import Journal
-from repo_service.storage.view import Token
-from repo_service.web.problems import Problem
+from repo_service.storage.tokens import Scope, Token
+from repo_service.web import signatures
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, unauthorized
 
-ROLES: Final[dict[str, frozenset[ActorClass]]] = {
-    "registry": frozenset({"owner", "support", "system"}),
-    "moderator": frozenset({"moderator"}),
-    "admin": frozenset({"owner", "support", "system", "moderator", "admin"}),
+Permission = Literal["change", "upload", "read", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role's tokens may ask for, and as which classes of actor they may change something."""
+
+    may: frozenset[Permission]
+    acts_as: frozenset[ActorClass] = frozenset()
+
+
+_ALL: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
+ROLES: Final[dict[str, Role]] = {
+    "registry": Role(_ALL, frozenset({"owner", "support", "system"})),
+    "moderator": Role(frozenset({"change", "read", "status"}), frozenset({"moderator"})),
+    "admin": Role(_ALL, frozenset({"owner", "support", "system", "moderator", "admin"})),
+    "auditor": Role(frozenset({"read", "status"})),
+    "prober": Role(frozenset({"status"})),
 }
+ROUTES: Final[dict[str, Permission]] = {
+    "release_verb": "change",
+    "file_verb": "change",
+    "project_verb": "change",
+    "name_verb": "change",
+    "upload": "upload",
+    "change": "read",
+    "name": "read",
+    "history": "read",
+    "available": "read",
+    "events": "read",
+    "status": "status",
+}
+"""What each route of the API needs. A route that is not here is open to nobody."""
+_NAMES_ITSELF: Final = frozenset({"change", "status"})
+"""Routes about names that only the answer tells, or about none. Any other without a name in its path is about all."""
 _FORM: Final = re.compile(r"Bearer tally_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
-def new_token(role: str, label: str, expires: str) -> tuple[str, Token]:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. ``body`` is the SHA-256 that the request's body must have, where the caller signed it."""
+
+    token: Token
+    body: str | None = None
+
+
+def new_token(role: str, client: str, expires: str, scope: Scope = Scope()) -> tuple[str, Token]:  # noqa: B008 - frozen
     """A fresh token: the secret text, shown once, and the record to keep."""
     assert role in ROLES, role
     identifier, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    return f"tally_{identifier}_{secret}", Token(identifier, sha256(secret.encode()), role, label, expires)
+    return f"tally_{identifier}_{secret}", Token(identifier, client, role, expires, scope, sha256(secret.encode()))
 
 
-def authenticate(journal: Journal, header: str | None, now: datetime) -> Token:
-    """The token in an Authorization header. 401 for anything else, whatever it is."""
+def new_key(role: str, client: str, expires: str, public: str, scope: Scope = Scope()) -> Token:  # noqa: B008 - frozen
+    """The record of a public key (PEM) that signs a client's requests instead of a secret."""
+    assert role in ROLES, role
+    return Token(secrets.token_hex(8), client, role, expires, scope, public=public)
+
+
+def authenticate(journal: Journal, request: Request, url: str, now: datetime) -> Caller:
+    """Who sent this request, by a token or by a signature. 401 for anything else, whatever it is."""
+    header = request.headers.get("Authorization")
+    if not signatures.is_signed(request):
+        return Caller(_live(_bearer(journal, header), now))
+    if header is not None:
+        raise unauthorized("auth_malformed", "Send a signature or an Authorization header, not both.")
+    signed = signatures.verify(journal, request, url, now)
+    return Caller(_live(signed.token, now), signed.body)
+
+
+def admit(caller: Caller, route: str, asked: Mapping[str, Any], peer: str | None) -> None:
+    """403 unless the caller's role and scope allow this route, with what its path asks for, from this address."""
+    token, needed = caller.token, ROUTES.get(route)
+    if needed is None:
+        raise _forbidden("route_closed", f"No role may use {route}.", route)
+    if needed not in ROLES[token.role].may:
+        able = _roles(name for name, role in ROLES.items() if needed in role.may)
+        detail = f"{_who(token)} has the role {token.role}; the permission {needed} needs {able}."
+        raise _forbidden("role_insufficient", detail, needed)
+    if not token.scope.holds_address(peer):
+        allowed = " or ".join(token.scope.networks or ())
+        raise _forbidden("caveat_ip", f"{_who(token)} is good from {allowed} only, not from {peer}.", peer)
+    action = asked.get("verb", needed)
+    if token.scope.actions is not None and action not in token.scope.actions:
+        may = ", ".join(token.scope.actions)
+        raise _forbidden("caveat_action", f"{_who(token)} may {may}; this needs {action!r:.40}.", action)
+    if route not in _NAMES_ITSELF:
+        authorise_name(caller, asked.get("name"))
+
+
+def authorise_name(caller: Caller, name: str | None) -> None:
+    """403 unless the token's scope holds this name; None stands for all names."""
+    token = caller.token
+    if token.scope.names is not None and (name is None or not token.scope.holds_name(normalise(name))):
+        held = ", ".join(token.scope.names)
+        detail = f"{_who(token)} is for the names under {held}; {name or 'every name'} is not among them."
+        raise _forbidden("caveat_project", detail, name)
+
+
+def authorise_actor(caller: Caller, actor: ActorClass) -> None:
+    """403 unless the token's role may act as this class."""
+    token = caller.token
+    if actor not in ROLES[token.role].acts_as:
+        able = _roles(name for name, role in ROLES.items() if actor in role.acts_as)
+        detail = f"{_who(token)} has the role {token.role}; to act as {actor} needs {able}."
+        raise _forbidden("role_insufficient", detail, actor)
+
+
+def _bearer(journal: Journal, header: str | None) -> Token:
     if header is None:
-        raise _unauthorized(
-            "auth_missing", "Send `Authorization: Bearer tally_…`; `tallystick-service token` makes one."
-        )
+        detail = "Send `Authorization: Bearer tally_…`; `tallystick-service token new` makes one."
+        raise unauthorized("auth_missing", detail)
     match = _FORM.fullmatch(header)
     if match is None:
-        raise _unauthorized("auth_malformed", "The Authorization header is not `Bearer tally_<id>_<secret>`.")
+        raise unauthorized("auth_malformed", "The Authorization header is not `Bearer tally_<id>_<secret>`.")
     with journal.reading() as view:
         token = view.token(match[1])
-    if token is None or not hmac.compare_digest(token.sha256, sha256(match[2].encode())):
-        raise _unauthorized("auth_unknown", "No such token.")
-    if now >= moment(token.expires):
-        raise _unauthorized("token_expired", f"The token {token.label!r} expired at {token.expires}.")
+    digest = sha256(match[2].encode())
+    if token is None or token.sha256 is None or not hmac.compare_digest(token.sha256, digest):
+        raise unauthorized("auth_unknown", "No such token.")
     return token
 
 
-def authorise(token: Token, actor: ActorClass) -> None:
-    """403 unless the token's role may act as this class."""
-    if actor not in ROLES[token.role]:
-        able = sorted(role for role, classes in ROLES.items() if actor in classes)
-        needs = f"a token of the role {' or '.join(able)}" if able else "nobody's token"
-        detail = f"The token {token.label!r} has the role {token.role}; to act as {actor} needs {needs}."
-        raise Problem(403, "role_insufficient", "The token may not act so", detail)
+def _live(token: Token, now: datetime) -> Token:
+    if token.revoked is not None:
+        raise unauthorized("token_revoked", f"{_who(token)} was revoked at {token.revoked}.")
+    if now >= moment(token.expires):
+        raise unauthorized("token_expired", f"{_who(token)} expired at {token.expires}.")
+    return token
 
 
-def _unauthorized(code: str, detail: str) -> Problem:
-    return Problem(401, code, "Not authenticated", detail)
+def _who(token: Token) -> str:
+    return f"The token {token.id} of {token.client!r}"
+
+
+def _roles(able: Iterable[str]) -> str:
+    """The roles that can, for people."""
+    named = sorted(able)
+    return f"a token of the role {' or '.join(named)}" if named else "what no token has"
+
+
+def _forbidden(code: str, detail: str, missing: str | None) -> Problem:
+    return Problem(403, code, "The token may not do so", f"{detail} {NOTHING_WRITTEN}", {"missing": missing})

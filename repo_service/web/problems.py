@@ -26,6 +26,13 @@ class Problem(Exception):
     title: str
     detail: str
     more: dict[str, Any] = field(default_factory=dict)
+    retry_after: int | None = None
+    """In how many seconds asking again may help (RFC 9110, section 10.2.3)."""
+
+
+def unauthorized(code: str, detail: str) -> Problem:
+    """Nobody that we know is asking."""
+    return Problem(401, code, "Not authenticated", f"{detail} {NOTHING_WRITTEN}")
 
 
 _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
@@ -94,7 +101,12 @@ def problem(error: Problem) -> Response:
         "code": error.code,
         **error.more,
     }
-    return Response(compact(body), error.status, content_type="application/problem+json")
+    response = Response(compact(body), error.status, content_type="application/problem+json")
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 def _answer(status: int, code: str, title: str) -> Any:

@@ -19,13 +19,14 @@ from repo_service.storage.view import View
 from repo_service.uploads import stored_at
 from repo_service.web.problems import Problem
 
+NAME: Final = "public"
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _FRESH: Final = "public, max-age=5, must-revalidate"
 
 
 def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blueprint:
     """The public routes."""
-    routes = Blueprint("public", __name__)
+    routes = Blueprint(NAME, __name__)
 
     @routes.get("/metadata/<filename>")
     def metadata(filename: str) -> Response:

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from keys.encoding import sha256
 from keys.times import stamp
+from repo_service.storage.tokens import Scope
 from repo_service.web.app import create_app
 from repo_service.web.auth import new_token
 from tests.world import World
@@ -52,9 +53,10 @@ class Door:
         self.token = self.new_token(role)
         self._keys = 0
 
-    def new_token(self, role: str, days: float = 90) -> str:
+    def new_token(self, role: str, days: float = 90, client: str | None = None, **scope: Any) -> str:
         """Another token's secret."""
-        secret, token = new_token(role, f"the {role}", stamp(self.world.now + timedelta(days=days)))
+        expires = stamp(self.world.now + timedelta(days=days))
+        secret, token = new_token(role, client or f"the {role}", expires, Scope(**scope))
         with self.world.service.journal.writing() as pen:
             pen.add_token(token)
         return secret

@@ -130,39 +130,23 @@ def test_a_root_for_another_online_key_is_refused(
     assert "other keys than this service's online key" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "token", "publish", "serve", "import", "take-in", "worker"])
+@pytest.mark.parametrize("command", ["status", "token list", "publish", "serve", "import", "take-in", "worker"])
 def test_a_command_on_a_folder_without_a_key_says_what_to_do(
     tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more: list[object] = {"import": [tmp_path], "take-in": ["--sealed", tmp_path]}.get(command, [])  # type: ignore[assignment]
-    assert run(command, tmp_path / "nowhere", *more) == 2
+    assert run(*command.split(), tmp_path / "nowhere", *more) == 2
     assert "tallystick-service key" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("command", ["status", "token", "publish", "serve", "import", "take-in", "worker"])
+@pytest.mark.parametrize("command", ["status", "token list", "publish", "serve", "import", "take-in", "worker"])
 def test_a_command_before_init_says_that_init_comes_first(
     home: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more: list[object] = {"import": [tmp_path], "take-in": ["--sealed", tmp_path]}.get(command, [])  # type: ignore[assignment]
-    assert run(command, home, *more) == 2
+    assert run(*command.split(), home, *more) == 2
     assert "tallystick-service init" in capsys.readouterr().err
-
-
-def test_a_token_has_its_role_its_label_and_its_days(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("token", begun, "--role", "moderator", "--label", "night shift", "--days", "1") == 0
-    secret = re.findall(r"tally_\S+", capsys.readouterr().out)[0]
-    assert ask(begun, secret) == 200
-    with open_service(begun).journal.reading() as view:
-        token = view.token(secret.split("_")[1])
-    assert token is not None and (token.role, token.label) == ("moderator", "night shift")
-    assert secret.split("_", 2)[2].encode() not in b"".join(path.read_bytes() for path in begun.glob("journal*"))
-
-
-def test_a_token_of_no_role_is_not_made(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        run("token", begun, "--role", "root")
-    assert stopped.value.code == 2
 
 
 @pytest.fixture

@@ -8,14 +8,19 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from client_verify.answers import Found
 from keys.encoding import compact
 from repo_service.cli import main
 from repo_service.web.auth import new_token
 from tests.service.door import publication
+from tests.service.test_signatures import ALL, Office, good_signature
 from tests.world import World
 
 
@@ -32,24 +37,35 @@ def publish(url: str, token: str, name: str) -> bool:
         return False
 
 
-def test_sigterm_in_the_middle_of_use_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    world = World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0))
-    secret, token = new_token("registry", "tests", "2099-01-01T00:00:00Z")
-    with world.service.journal.writing() as pen:
-        pen.add_token(token)
+@contextmanager
+def serving(world: World) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server process and its address; at the end it must not have failed."""
     command = [sys.executable, "-m", "repo_service.cli", "serve", str(world.service.folder), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         found = re.search(r"http://\S+", server.stdout.readline())
         assert found is not None
+        yield found[0], server
+    finally:
+        server.kill()
+        _, errors = server.communicate()
+    assert "Traceback" not in errors
+
+
+def test_sigterm_in_the_middle_of_use_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    world = World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0))
+    secret, token = new_token("registry", "tests", "2099-01-01T00:00:00Z")
+    with world.service.journal.writing() as pen:
+        pen.add_token(token)
+    with serving(world) as (url, server):
         acknowledged: list[str] = []
         enough = threading.Event()
 
         def use(worker: int) -> None:
             for number in range(1000):
                 name = f"name-{worker}-{number}"
-                if not publish(found[0], secret, name):
+                if not publish(url, secret, name):
                     return
                 acknowledged.append(name)
                 if len(acknowledged) >= 12:
@@ -63,12 +79,27 @@ def test_sigterm_in_the_middle_of_use_loses_nothing_that_was_acknowledged(tmp_pa
         assert server.wait(20) == 0
         for user in users:
             user.join()
-    finally:
-        server.kill()
-        _, errors = server.communicate()
-    assert "Traceback" not in errors
     assert main(["publish", str(world.service.folder)]) == 0
     world.now = datetime.now(UTC).replace(microsecond=0)
     client = world.client()
     for name in acknowledged:
         assert isinstance(client.page(name), Found)
+
+
+def test_a_real_server_reads_signatures_and_refuses_large_headers(tmp_path: Path) -> None:
+    """What the test client cannot show: the address as the server hands it on, and the server's own limits."""
+    office = Office(World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0)))
+    path = "/v1/names/f%6Fo?as=%66oo&x=a%20b"
+    draft = office.draft(method="GET", target=f"http://127.0.0.1:8416{path}", body=b"", covered=ALL[:2])
+    signed = {"Signature-Input": f"sig1={draft.parameters}", "Signature": good_signature(office, draft)}
+    with serving(office.world) as (url, _):
+        for headers, status in (
+            (signed, 404),  # not 401: the signature is good, the name unknown
+            (signed, 401),
+            ({"Authorization": "Bearer " + "A" * 8_000}, 401),
+            ({"Authorization": "Bearer " + "A" * 1_000_000}, 431),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(urllib.request.Request(url.rstrip("/") + path, headers=headers), timeout=10)
+            assert refused.value.code == status
+            refused.value.close()
