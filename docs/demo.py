@@ -537,7 +537,7 @@ def main() -> int:
         except KeyboardInterrupt:
             print("\nInterrupted; cleaning up.", file=sys.stderr)
             return 130
-        print(f"\n   {'what was shown':47} {'as expected':22} seconds")
+        print(f"\n   {'what was shown':47} {'as expected':21} seconds")
         for number, shown in enumerate(demo.shown, 1):
             print(f"{number:2} {shown.what:47} {shown.expected:22} {shown.seconds:6.1f}")
         print(f"\nEvery step was as expected, with pip and with uv: {time.monotonic() - began:.0f} seconds.")

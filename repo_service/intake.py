@@ -15,14 +15,14 @@ from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Refusal, Why
+from repo_service.domain.case import Accepted, Refusal, Why
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.view import ChangeRecord, View
 
 
 class Refused(Exception):
@@ -34,31 +34,34 @@ class Refused(Exception):
         self.policy = policy
 
 
+class SerialMoved(Exception):
+    """The name has changed since the caller looked at it. Nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a request: the token's id, and the key under which it may be sent again (RFC draft Idempotency-Key)."""
+    """Who sent a request: the client, and the key under which it may be sent again (RFC draft Idempotency-Key).
+    ``expected`` is the serial that the caller saw (0: no such name), if it insists on it.
+    """
 
     client: str
     key: str
+    expected: int | None = None
 
 
 def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) -> ChangeRecord:
     """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
     was seen with this request.
 
-    Raises Refused or KeyReused; then nothing was written.
+    Raises Refused, SerialMoved or KeyReused; then nothing was written.
     """
     digest = request_digest(request)
     with journal.writing() as pen:
         if known := pen.answered(sender.client, sender.key, digest):
             return known
         name, policy = pen.locked_name(request.name), pen.policy(now)
-        # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
-        clock = request.actor.kind == "clock"
-        held = frozenset() if clock else roots.held_names(pen.newest(layout.TARGETS))
-        decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
-        if isinstance(decision, Refusal):
-            raise Refused(decision, policy)
+        _check_serial(name, sender.expected)
+        decision = _decided(pen, name, request, policy, now)
         identifier = secrets.token_hex(16)
         after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
         serial = after.state.serial if after.state else None
@@ -70,6 +73,13 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
         failpoint("intake.before_commit")
     failpoint("intake.committed")
     return answer
+
+
+def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accepted, int]:
+    """What ``record`` would do now, and the name's serial as it is. Raises Refused; nothing is ever written."""
+    with journal.reading() as view:
+        name = view.name(request.name)
+        return _decided(view, name, request, view.policy(now), now), name.state.serial if name.state else 0
 
 
 def sweep(journal: Journal, now: datetime) -> int:
@@ -87,6 +97,22 @@ def request_digest(request: r.Request) -> str:
     """What an idempotency key stands for: the verb and everything it was asked with."""
     body: dict[str, Any] = strict.dump(request)
     return sha256(compact([type(request).__name__, body]))
+
+
+def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
+    # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
+    clock = request.actor.kind == "clock"
+    held = frozenset() if clock else roots.held_names(view.newest(layout.TARGETS))
+    decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
+    if isinstance(decision, Refusal):
+        raise Refused(decision, policy)
+    return decision
+
+
+def _check_serial(name: c.Name, expected: int | None) -> None:
+    serial = name.state.serial if name.state else 0
+    if expected is not None and expected != serial:
+        raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
 
 
 def _held(name: str) -> Refusal:

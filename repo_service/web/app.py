@@ -14,6 +14,7 @@ from keys.encoding import compact
 from repo_service import intake, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
+from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.depot import LocalDepot
@@ -59,6 +60,7 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
 _POLL: Final = 0.01
+_SERIAL: Final = re.compile(r'"serial-(\d{1,15})"', re.ASCII)
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
@@ -178,12 +180,26 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     desk.limits.count_name(asked.name, now)
     desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
+    if request.args.get("dry_run") == "true":
+        return _preview(desk, asked, now)
     record = intake.record(desk.journal, asked, _sender(), now)
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
     receipt = _receipt(desk, record)
     return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+
+
+def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:
+    """What the change would do, or every reason against it; nothing is written and no key is spent."""
+    would, serial = intake.preview(desk.journal, asked, now)
+    body = {
+        "name": asked.name,
+        "serial": serial,
+        "would": [c.type_of(change) for change in would.changes],
+        "warnings": strict.dump(would.warnings),
+    }
+    return _json(body, 200)
 
 
 def _body() -> dict[str, Any]:
@@ -218,7 +234,17 @@ def _sender() -> intake.Sender:
             f"again is safe and answers the same. {problems.NOTHING_WRITTEN}"
         )
         raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
-    return intake.Sender(f"client:{g.caller.token.client}", key)
+    return intake.Sender(f"client:{g.caller.token.client}", key, _expected_serial())
+
+
+def _expected_serial() -> int | None:
+    """``If-Match: "serial-7"`` (RFC 9110): change only what the caller has seen."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return None
+    if not (match := _SERIAL.fullmatch(header)):
+        raise strict.Malformed("If-Match", f'must look like "serial-7", with its quotes, not {header!r:.40}')
+    return int(match[1])
 
 
 def _wait(desk: Desk, record: ChangeRecord) -> None:

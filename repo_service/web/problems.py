@@ -10,7 +10,7 @@ from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
 from repo_service.domain.artifacts import BadArtifact
-from repo_service.intake import Refused
+from repo_service.intake import Refused, SerialMoved
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
 
@@ -39,6 +39,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     Malformed: (422, "malformed", "The request is not of the form it must have"),
     InvalidName: (422, "name_invalid", "Not a name that can be signed"),
     BadArtifact: (422, "file_invalid", "Not a file that can be published"),
+    SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
