@@ -23,10 +23,10 @@ def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> A
     changes = tuple(item for item in verdict if not isinstance(item, Why))
     objections = tuple(item for item in verdict if isinstance(item, Why))
     refusing, warned = judge((*demands(case, request), *objections), policy, now)
-    if objections and not changes:
-        # Nothing is left that a rule could merely warn of: the answer would be a success that did nothing.
-        refusing = refusing or objections
-    return Refusal(refusing) if refusing else Accepted(changes, _new_holder(request), warned)
+    if refusing:
+        return Refusal(refusing)
+    assert changes or not objections, "a rule that has phases left nothing to do: a success that does nothing"
+    return Accepted(changes, _new_holder(request), warned)
 
 
 def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:
