@@ -124,6 +124,8 @@ def _of_release(state: NameState, release: Release) -> Verdict:
     if (advice := release.deprecated or state.deprecated) is not None:
         instead = f". Use {advice.alternative} instead" if advice.alternative else ""
         return Warn(f"{what} is deprecated {_since(advice.mark)}{instead}")
+    if release.held_yank is not None:
+        return Warn(f"{what} will be yanked at {release.held_yank.effective_at} unless that is cancelled")
     archived = f"; the project is archived {_since(state.archived)}" if state.archived else ""
     return Install(f"{what} was published {release.published_at[:10]}{archived}")
 

@@ -67,6 +67,18 @@ def check_digests(*digests: str | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldYank:
+    """A yank that waits, for all to see: after ``effective_at`` an event brings it into force, if nobody cancels."""
+
+    kind: YankClass
+    mark: Mark
+    effective_at: str
+
+    def __post_init__(self) -> None:
+        moment(self.effective_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Deprecation:
     """Advice to move on (``mark.reason`` says why), perhaps to an ``alternative`` project. It still installs."""
 
@@ -147,6 +159,7 @@ class Release:
     deprecated: Deprecation | None = None
     closed: Mark | None = None
     removals: tuple[Removal, ...] = ()
+    held_yank: HeldYank | None = None
 
     def __post_init__(self) -> None:
         moment(self.published_at)
@@ -154,6 +167,8 @@ class Release:
             raise ValueError(f"files of {self.version} are listed once each, in order of their name")
         if (self.state == "published") != (self.removed is None):
             raise ValueError(f"release {self.version} is {self.state}; only a removed release says when it was removed")
+        if self.yank is not None and self.held_yank is not None:
+            raise ValueError(f"release {self.version} is yanked; no yank of it waits")
         if (gone := [each.filename for each in self.removals]) != sorted(set(gone) & set(filenames)):
             raise ValueError(f"removals of {self.version} are of its own files, once each, in order of their name")
         if self.state == "published" and filenames and len(gone) == len(filenames):

@@ -11,7 +11,6 @@ from typing import Any
 from keys import layout, strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
-from keys.state import ActorClass
 from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
@@ -99,10 +98,9 @@ def _remember(
     pen: Pen, name: c.Name, request: r.Request, changes: tuple[c.Change, ...], holder: str | None,
     identifier: str, policy: Policy, now: datetime,
 ) -> c.Name:  # fmt: skip
-    by: ActorClass = request.actor.kind
     reason = getattr(request, "reason", None)
     for change in changes:
-        event = pen.append(name, change, now, by, reason, policy.id, request.actor.id, holder, identifier)
+        event = pen.append(name, change, now, request.actor, reason, policy.id, holder, identifier)
         name = evolve(name, event)
     if changes:
         assert name.state is not None, "a change leaves a state"

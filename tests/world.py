@@ -35,9 +35,9 @@ from repo_service.wiring import Service, open_service
 
 URL: Final = "https://registry.test"
 BEGIN: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
-OWNER: Final = r.Actor("owner", "account-1")
-STRANGER: Final = r.Actor("owner", "account-2")
-ADMIN: Final = r.Actor("admin", "account-9")
+OWNER: Final = r.Actor("owner", "account-1", approver="account-3")
+STRANGER: Final = r.Actor("owner", "account-2", approver="account-3")
+ADMIN: Final = r.Actor("admin", "account-9", approver="account-8")
 BECAUSE: Final = Reason("malware", "it steals tokens")
 
 

@@ -48,8 +48,8 @@ class Case:
     now: datetime
 
 
-Verdict = list[c.Change | Why]
-"""Changes and reasons, in the order in which a verb finds them."""
+Verdict = list[c.Change | Why | Warned]
+"""Changes, reasons and things to say, in the order in which a verb finds them."""
 
 
 def step(machine: machines.Machine, case: Case, request: r.Request, change: c.Change) -> Iterator[c.Change | Why]:

@@ -66,6 +66,18 @@ class ReleaseYanked:
 
 
 @dataclass(frozen=True, slots=True)
+class YankHeld:
+    version: str
+    kind: YankClass
+    effective_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class YankCancelled:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class YankReasonChanged:
     version: str
     kind: YankClass
@@ -211,8 +223,8 @@ class NameUnprohibited:
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
-    | ReleaseUnpublished | ReleaseRestored | PlaceholderSet | ProjectRestored | ProjectQuarantined
-    | QuarantineCleared | ClaimGranted | NameProhibited | ProjectArchived | ProjectUnarchived
+    | YankHeld | YankCancelled | ReleaseUnpublished | ReleaseRestored | PlaceholderSet | ProjectRestored
+    | ProjectQuarantined | QuarantineCleared | ClaimGranted | NameProhibited | ProjectArchived | ProjectUnarchived
     | ProjectDeprecated | ProjectUndeprecated | ProjectLocked | ProjectUnlocked | ReleaseQuarantined
     | ReleaseQuarantineCleared | ReleaseDeprecated | ReleaseUndeprecated | ReleaseClosed | ReleasePurged
     | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited
@@ -228,6 +240,8 @@ TYPES: Final[dict[str, type[Change]]] = {
     "release.published": ReleasePublished,
     "file.added": FileAdded,
     "release.yanked": ReleaseYanked,
+    "release.yank_held": YankHeld,
+    "release.yank_cancelled": YankCancelled,
     "release.yank_reason_changed": YankReasonChanged,
     "release.unyanked": ReleaseUnyanked,
     "release.unpublished": ReleaseUnpublished,
@@ -267,7 +281,7 @@ def type_of(change: Change) -> str:
 @dataclass(frozen=True, slots=True)
 class Event:
     """A change as the journal remembers it. ``seq`` is unique in the registry and not contiguous (rolled-back
-    transactions leave gaps); ``actor`` and ``holder`` are restricted: the registry's opaque account ids.
+    transactions leave gaps); ``actor``, ``holder`` and ``approver`` are restricted: the registry's account ids.
     """
 
     seq: int
@@ -279,6 +293,7 @@ class Event:
     change: Change
     actor: str | None
     holder: str | None
+    approver: str | None = None
 
     @property
     def mark(self) -> Mark:

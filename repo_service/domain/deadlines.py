@@ -32,6 +32,8 @@ def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:
             yield moment(release.removed.at) + restorable, r.PurgeRelease(state.name, release.version)
+        if release.state == "published" and release.held_yank is not None:
+            yield moment(release.held_yank.effective_at), r.YankDue(state.name, release.version)
         for removal in release.removals:
             if removal.state == "removed" and release.state == "published":
                 at = moment(removal.mark.at) + restorable

@@ -20,13 +20,14 @@ def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> A
     """The decision, as of ``now``, under one policy. Pure: deciding changes nothing."""
     case = Case(name, name.state, policy, now)
     verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
-    changes = tuple(item for item in verdict if not isinstance(item, Why))
+    changes = tuple(item for item in verdict if not isinstance(item, Why | Warned))
+    said = tuple(item for item in verdict if isinstance(item, Warned))
     objections = tuple(item for item in verdict if isinstance(item, Why))
     refusing, warned = judge((*demands(case, request), *objections), policy, now)
     if refusing:
         return Refusal(refusing)
     assert changes or not objections, "a rule that has phases left nothing to do: a success that does nothing"
-    return Accepted(changes, _new_holder(request), warned)
+    return Accepted(changes, _new_holder(request), (*said, *warned))
 
 
 def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:
@@ -56,6 +57,7 @@ def _new_holder(request: r.Request) -> str | None:
 _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.Publish: publishing.publish,
     r.Yank: releases.yank,
+    r.YankDue: releases.yank_due,
     r.Unyank: releases.unyank,
     r.Unpublish: releases.unpublish,
     r.Restore: releases.restore,

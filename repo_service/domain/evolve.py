@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keys.state import Act, Deprecation, File, Mark, NameState, Removal, Reservation, Yank
+from keys.state import Act, Deprecation, File, HeldYank, Mark, NameState, Removal, Reservation, Yank
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
@@ -82,7 +82,22 @@ def _add_file(state: NameState, change: c.FileAdded, mark: Mark) -> NameState:
 
 
 def _yank(state: NameState, change: c.ReleaseYanked | c.YankReasonChanged, mark: Mark) -> NameState:
-    return _with_release(state, change.version, lambda r: replace(r, yank=Yank(change.kind, mark)))
+    def amend(release: ReleaseState) -> ReleaseState:
+        # The clock brings into force what somebody asked for: their mark and reason are the yank's.
+        asked = release.held_yank.mark if release.held_yank and mark.by == "clock" else mark
+        return replace(release, yank=Yank(change.kind, asked), held_yank=None)
+
+    return _with_release(state, change.version, amend)
+
+
+def _hold_yank(state: NameState, change: c.YankHeld, mark: Mark) -> NameState:
+    held = HeldYank(change.kind, mark, change.effective_at)
+    return _with_release(state, change.version, lambda r: replace(r, held_yank=held))
+
+
+def _cancel_yank(state: NameState, change: c.YankCancelled, mark: Mark) -> NameState:
+    del mark
+    return _with_release(state, change.version, lambda r: replace(r, held_yank=None))
 
 
 def _unyank(state: NameState, change: c.ReleaseUnyanked, mark: Mark) -> NameState:
@@ -203,6 +218,8 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.FileAdded: _add_file,
     c.ReleaseYanked: _yank,
     c.YankReasonChanged: _yank,
+    c.YankHeld: _hold_yank,
+    c.YankCancelled: _cancel_yank,
     c.ReleaseUnyanked: _unyank,
     c.ReleaseUnpublished: _unpublish,
     c.ReleaseRestored: _restore,

@@ -93,6 +93,11 @@ YANK: Final[Machine] = (
     _T("Y1", "clear", "release.yanked", "owner", ("owner",)),
     _T("Y1", "clear", "release.yanked", "security", ("moderator", "admin")),
     _T("Y1", "clear", "release.yanked", "support", ("support",)),
+    _T("Y4", "clear", "release.yank_held", "held", ("owner", "support")),
+    _T("Y5", "held", "release.yank_cancelled", "clear", ("owner", "support", "admin")),
+    _T("Y6", "held", "release.yanked", "owner", ("owner", "clock")),
+    _T("Y6", "held", "release.yanked", "support", ("support",)),
+    _T("Y6", "held", "release.yanked", "security", ("moderator", "admin")),
     _T("Y2", "owner", "release.unyanked", "clear", ("owner", "support", "admin")),
     _T("Y2", "support", "release.unyanked", "clear", ("support", "admin")),
     _T("Y2", "security", "release.unyanked", "clear", ("admin",)),
@@ -161,7 +166,9 @@ def file_state(release: Release, filename: str) -> str:
 
 
 def yank_state(release: Release) -> str:
-    """Where a release stands in ``YANK``: not yanked, or by which class."""
+    """Where a release stands in ``YANK``: not yanked, waiting to be, or yanked by which class."""
+    if release.held_yank is not None:
+        return "held"
     return "clear" if release.yank is None else release.yank.kind
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
 from keys.times import moment, stamp
+from repo_service.domain import brake, machines
 from repo_service.domain import changes as c
-from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import (
     Case,
@@ -21,6 +21,7 @@ from repo_service.domain.case import (
     step,
     wrong_name_state,
 )
+from repo_service.domain.policy import Warned
 
 
 def yank(case: Case, request: r.Yank) -> Verdict:
@@ -35,15 +36,48 @@ def yank(case: Case, request: r.Yank) -> Verdict:
         return [*_yank_locked(release, request.actor, "change"), *role(machines.YANK, source, event, request.actor)]
     kind: YankClass = "owner" if row.target == "owner" else "support" if row.target == "support" else "security"
     if release.yank is None:
-        return [c.ReleaseYanked(release.version, kind)]
+        return _first_yank(case, request, release, kind)
     if (release.yank.kind, release.yank.mark.reason) == (kind, request.reason):
         return []
     return [c.YankReasonChanged(release.version, kind)]
 
 
+def _first_yank(case: Case, request: r.Yank, release: ReleaseState, kind: YankClass) -> Verdict:
+    """In force at once, or held by the brake; a security yank, which no owner can lift, takes two people."""
+    if brake.approved(request.actor):
+        return [c.ReleaseYanked(release.version, kind)]
+    if kind == "security":
+        sentence = (
+            f"a yank by {request.actor.kind} needs a second person: actor.approver, another account than actor.id"
+        )
+        return [Why("second_approver_required", sentence, {"actor": request.actor.kind})]
+    braked = brake.why_braked(case, release)
+    if braked is None:
+        return [c.ReleaseYanked(release.version, kind)]
+    if release.held_yank is not None:
+        return []
+    until = brake.effective_at(case)
+    sentence = (
+        f"{braked}; the yank waits until {until}. A second person (actor.approver) makes it at once, unyank cancels"
+    )
+    return [c.YankHeld(release.version, kind, until), Warned("mass_yank_brake", sentence, until)]
+
+
+def yank_due(case: Case, request: r.YankDue) -> Verdict:
+    """Bring a held yank into force when it has waited long enough."""
+    release, _ = published(case, request.version)
+    if release is None or release.held_yank is None or not brake.is_over(case, release):
+        return []  # cancelled, approved or removed meanwhile
+    change = c.ReleaseYanked(release.version, release.held_yank.kind)
+    return [*role(machines.YANK, "held", "release.yanked", request.actor), change]
+
+
 def unyank(case: Case, request: r.Unyank) -> Verdict:
-    """Lift a yank."""
+    """Lift a yank, or cancel one that is held."""
     release, why = published(case, request.version)
+    if release is not None and release.held_yank is not None:
+        event = "release.yank_cancelled"
+        return [*role(machines.YANK, "held", event, request.actor), c.YankCancelled(release.version)]
     if release is None or release.yank is None:
         return why
     refused = [*role(machines.YANK, machines.yank_state(release), "release.unyanked", request.actor)]

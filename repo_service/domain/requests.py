@@ -26,6 +26,7 @@ class Actor:
     kind: ActorClass = "owner"
     id: str | None = None
     contact: Contact | None = None
+    approver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ class Yank:
     version: str
     reason: Reason | None = None
     actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class YankDue:
+    """Asked by the sweeper alone: a yank that the brake held and that nobody cancelled."""
+
+    name: str
+    version: str
+    actor: Actor = Actor("clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +329,7 @@ OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quar
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
 Request = (
-    Publish | Yank | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
+    Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
 )  # fmt: skip
 

@@ -9,11 +9,12 @@ from sqlalchemy.exc import IntegrityError
 
 from keys import layout, strict
 from keys.encoding import compact
-from keys.state import ActorClass, Reason
+from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.domain import changes as c
 from repo_service.domain.policy import Published
+from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.view import BATCH, ChangeRecord, Token, View, name_state
 
@@ -77,19 +78,20 @@ class Pen(View):
         return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
 
     def append(
-        self, name: c.Name, change: c.Change, at: datetime, by: ActorClass, reason: Reason | None, policy: str,
-        actor: str | None, holder: str | None, change_id: str,
+        self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
+        holder: str | None, change_id: str,
     ) -> c.Event:  # fmt: skip
         """Write one event and give it its number."""
-        serial = 1 if name.state is None else name.state.serial + 1
         row = {
-            "name": name.name, "serial": serial, "at": stamp(at), "by": by, "type": c.type_of(change),
-            "body": _text(strict.dump(change)), "reason": _text(strict.dump(reason)), "policy": policy,
-            "actor": actor, "holder": holder, "change": change_id,
+            "name": name.name, "serial": 1 if name.state is None else name.state.serial + 1, "at": stamp(at),
+            "by": actor.kind, "type": c.type_of(change), "body": _text(strict.dump(change)),
+            "reason": _text(strict.dump(reason)), "policy": policy, "actor": actor.id, "holder": holder,
+            "approver": actor.approver, "change": change_id,
         }  # fmt: skip
         result = self._connection.execute(insert(t.events), row)
         assert result.inserted_primary_key is not None, "an event without a number"
-        return c.Event(result.inserted_primary_key[0], name.name, stamp(at), by, reason, policy, change, actor, holder)
+        seq: int = result.inserted_primary_key[0]
+        return c.Event(seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver)
 
     def keep(self, name: c.Name, due_at: datetime | None) -> None:
         """Write a name's state after its events, and when time will change it next."""

@@ -48,6 +48,7 @@ events = Table(
     Column("policy", String, nullable=False),
     Column("actor", String),
     Column("holder", String),
+    Column("approver", String),
     Column("change", String, nullable=False, index=True),
     Column("release", Integer, ForeignKey("releases.generation")),
     UniqueConstraint("name", "serial"),

@@ -267,5 +267,6 @@ def _event(row: RowMapping) -> c.Event:
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(
-        row["seq"], row["name"], row["at"], row["by"], reason, row["policy"], change, row["actor"], row["holder"]
-    )
+        row["seq"], row["name"], row["at"], row["by"], reason, row["policy"], change, row["actor"], row["holder"],
+        row["approver"],
+    )  # fmt: skip

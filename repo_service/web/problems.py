@@ -66,6 +66,7 @@ _FORBIDDEN: Final = frozenset(
         "restore_locked",
         "restore_other_holder",
         "admin_yank_locked",
+        "second_approver_required",
         "renewal_limit",
         "reservation_not_renewable",
         "name_held",

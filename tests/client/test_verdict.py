@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_version
-from keys.state import ActorClass, Deprecation, Removal, Reservation, installable
+from keys.state import ActorClass, Deprecation, HeldYank, Removal, Reservation, installable
 from tests import paper
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -146,3 +146,9 @@ def test_deprecation_warns_with_what_to_use_instead(where):
 def test_an_archived_project_installs_and_says_so():
     verdict = of_version(flask(ONE, archived=QUARANTINE), "1.0")
     assert isinstance(verdict, Install) and "archived since 2026-11-22" in verdict.sentence
+
+
+def test_a_yank_that_waits_is_told_and_the_release_installs():
+    held = HeldYank("owner", QUARANTINE, "2026-11-23T10:00:00Z")
+    verdict = of_version(flask(replace(ONE, held_yank=held)), "1.0")
+    assert isinstance(verdict, Warn) and "will be yanked at 2026-11-23T10:00:00Z" in verdict.sentence

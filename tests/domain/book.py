@@ -53,7 +53,7 @@ class Book:
     def _append(self, request: r.Request, change: c.Change, holder: str | None) -> str:
         event = c.Event(
             len(self.events) + 1, request.name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
-            getattr(request, "reason", None), POLICY.id, change, request.actor.id, holder,
+            getattr(request, "reason", None), POLICY.id, change, request.actor.id, holder, request.actor.approver,
         )  # fmt: skip
         self.events.append(event)
         self.names[request.name] = evolve(self.names.get(request.name, c.Name(request.name, None, None)), event)

@@ -10,15 +10,15 @@ from tests.domain.book import Book
 from tests.world import ADMIN, BECAUSE, OWNER, publishing
 
 SYSTEM: Final = r.Actor("system")
-SUPPORT: Final = r.Actor("support")
-MODERATOR: Final = r.Actor("moderator")
+SUPPORT: Final = r.Actor("support", "account-7", approver="account-8")
+MODERATOR: Final = r.Actor("moderator", "account-6", approver="account-8")
 CLOCK: Final = r.Actor("clock")
 CLASSES: Final[tuple[ActorClass, ...]] = ("owner", "moderator", "admin", "support", "system", "clock")
 
 
 def acting(kind: ActorClass) -> r.Actor:
     """An actor of a class. The owner is the one who holds what ``standing`` reserves."""
-    return OWNER if kind == "owner" else r.Actor(kind, "account-1")
+    return OWNER if kind == "owner" else r.Actor(kind, "account-1", approver="account-3")
 
 
 def a_file(filename: str, content: bytes = b"x", **more: Any) -> r.NewFile:

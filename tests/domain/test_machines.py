@@ -114,6 +114,11 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         clear     release.yanked               owner     owner
         clear     release.yanked               security  moderator admin
         clear     release.yanked               support   support
+        clear     release.yank_held            held      owner support
+        held      release.yank_cancelled       clear     owner support admin
+        held      release.yanked               owner     owner clock
+        held      release.yanked               support   support
+        held      release.yanked               security  moderator admin
         owner     release.unyanked             clear     owner support admin
         support   release.unyanked             clear     support admin
         security  release.unyanked             clear     admin

@@ -225,7 +225,7 @@ def test_under_pypi_a_project_without_releases_stays_its_owners() -> None:
     ("name", "request_", "refused"),
     [
         ("npm", r.Yank("foo", "1.0", None, OWNER), ["feature_disabled"]),
-        ("npm", r.Yank("foo", "1.0", None, ADMIN), []),
+        ("npm", r.Yank("foo", "1.0", None, replace(ADMIN, approver="account-8")), []),
         ("pypi", r.Yank("foo", "1.0", None, OWNER), []),
         ("npm", r.Reserve("bar", OWNER), ["feature_disabled"]),
         ("standard", r.Reserve("bar", OWNER), []),

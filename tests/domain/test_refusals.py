@@ -130,6 +130,11 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: r.Yank("foo", "9", BECAUSE, OWNER), ["release_not_found"]),
     ("registered", lambda _: r.Yank("foo", "no version", BECAUSE, OWNER), ["release_not_found"]),
     ("registered", yank(SYSTEM), ["role_insufficient"]),
+    *(
+        ("registered", yank(r.Actor(kind, account, approver=approver)), ["second_approver_required"])
+        for kind in ("admin", "moderator")
+        for account, approver in (("a", None), ("a", "a"), (None, "b"), ("a", ""))
+    ),
     ("placeholder", yank(OWNER), ["release_not_published"]),
     ("registered", after(yank(ADMIN), ask=unyank(OWNER)), ["admin_yank_locked", "role_insufficient"]),
     ("registered", after(yank(ADMIN), ask=unyank(SUPPORT)), ["admin_yank_locked", "role_insufficient"]),
@@ -210,7 +215,7 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("case", "decide", "files", "overlays", "publishing", "releases", "standing")
+    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing")
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}

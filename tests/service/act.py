@@ -13,7 +13,7 @@ from repo_service.wiring import open_service
 from tests.world import publishing
 
 CHANGES = (
-    r.Yank("first", "1.0", Reason("broken", "does not start")),
+    r.Yank("first", "1.0", Reason("broken", "does not start"), r.Actor("owner", "a", approver="b")),
     publishing("second"),
 )
 

@@ -18,7 +18,7 @@ from tests.world import World
 DEPENDENTS = {"value": 0, "as_of": "2026-11-22T10:00:00Z"}
 BECAUSE = {"code": "malware", "text": "it steals tokens"}
 ADMIN = {"kind": "admin", "id": "account-9"}
-OWNER = {"kind": "owner", "id": "account-1"}
+OWNER = {"kind": "owner", "id": "account-1", "approver": "account-3"}
 
 
 class Silent:

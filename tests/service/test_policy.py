@@ -16,6 +16,7 @@ from repo_service.domain.policy import NotAnnounced, Policy, Published, parse, p
 from repo_service.wiring import BadSettings, open_service, presets
 from tests.service.door import OWNER, Door, publication
 from tests.world import BECAUSE, World, publishing
+from tests.world import OWNER as HOLDER
 
 OWN = 'extends = "standard"\nname = "acme"\nversion = 1\n'
 
@@ -58,18 +59,18 @@ def test_what_is_announced_is_signed_at_once_and_judges_from_its_date(world: Wor
     world.service.announce(second)
     published = ask(world, "policy/acme/1.json")
     assert published is not None and published.policy == second
-    world.record(r.Yank("foo", "1.0"))
+    world.record(r.Yank("foo", "1.0", actor=HOLDER))
     world.record(r.Unyank("foo", "1.0"))
     world.tick(days=365, seconds=-1)
-    world.record(r.Yank("foo", "1.0"))
+    world.record(r.Yank("foo", "1.0", actor=HOLDER))
     world.tick(seconds=1)
     with pytest.raises(intake.Refused) as refused:
-        world.record(r.Yank("foo", "1.0"))
+        world.record(r.Yank("foo", "1.0", actor=HOLDER))
     assert ([why.code for why in refused.value.refusal.reasons], refused.value.policy.id) == (
         ["reason_missing"],
         "acme/1",
     )
-    world.record(r.Yank("foo", "1.0", BECAUSE))
+    world.record(r.Yank("foo", "1.0", BECAUSE, HOLDER))
     with world.service.journal.reading() as view:
         assert [event.policy for event in view.events("foo")][-2:] == ["standard/1", "acme/1"]
 

@@ -37,7 +37,8 @@ def test_a_removed_file_is_gone_under_both_of_its_addresses(tmp_path: Path, layo
 
 def test_a_yanked_file_stays_for_those_who_pin_it(door: Door) -> None:
     hashed = stock(door)
-    door.post("/v1/projects/foo/releases/1.0/yank", {"reason": {"code": "broken", "text": "does not start"}})
+    why = {"code": "broken", "text": "does not start"}
+    door.post("/v1/projects/foo/releases/1.0/yank", {"reason": why, "actor": OWNER})
     assert [door.client.get(path).data for path in (FILE, hashed)] == [DATA, DATA]
     assert door.client.get("/simple/foo/").get_json()["files"][0]["yanked"] == "does not start"
 
