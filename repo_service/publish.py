@@ -16,7 +16,7 @@ from keys.signing import Sign
 from keys.state import NameState
 from repo_service import roots
 from repo_service.build.assemble import Base, Differences, Release, assemble
-from repo_service.build.check import check_policies, check_release, check_successions
+from repo_service.build.check import check_release, check_successions
 from repo_service.build.due import Lifetimes, due_bins, is_due
 from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.failpoint import failpoint
@@ -77,7 +77,6 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
     failpoint("publish.signed")
     check_release(release, plan.root, plan.bins)
     check_successions(plan.before, release, now)
-    check_policies(release)
     failpoint("publish.before_commit")
     press.journal.commit(release, plan.events, shape, now)
     failpoint("publish.committed")

@@ -14,6 +14,7 @@ from keys import counting, invariants, layout, page, strict, succession
 from keys.state import NameState
 from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
+from repo_service.build.pages import Page
 from repo_service.domain.policy import Published
 
 
@@ -22,7 +23,7 @@ class WouldBeRefused(Exception):
 
 
 def check_release(release: Release, root: Root, bins: Targets) -> None:
-    """Every online file of ``release``: signed for its delegator, named and versioned as promised."""
+    """Every online file of ``release``: signed for its delegator, named and versioned as promised; and its policies."""
     for role in release.roles:
         if role.name not in layout.OFFLINE:
             _check_role(role, root if role.name in layout.ONLINE else bins)
@@ -30,6 +31,8 @@ def check_release(release: Release, root: Root, bins: Targets) -> None:
         _check_chain(release)
     except RepositoryError as error:
         raise WouldBeRefused(f"timestamp {release.generation}: {error}") from error
+    for policy in release.policies:
+        _check_policy(policy)
 
 
 def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
@@ -46,17 +49,15 @@ def check_successions(before: Mapping[str, NameState], release: Release, now: da
             raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
 
 
-def check_policies(release: Release) -> None:
-    """Every policy of ``release``: it reads back as it was announced, at the path that its name and version give."""
-    for each in release.policies:
-        try:
-            published = strict.load(Published, strict.parse(each.body))
-        except strict.Malformed as error:
-            raise WouldBeRefused(f"policy {each.name}: {error}") from error
-        if (published.policy.id, published.body, published.path) != (each.name, each.body, each.targets[0].path):
-            raise WouldBeRefused(
-                f"policy {each.name}: its document says {published.policy.id}, or is spelled otherwise"
-            )
+def _check_policy(policy: Page) -> None:
+    """It reads back as it was announced, at the path that its name and version give."""
+    try:
+        published = strict.load(Published, strict.parse(policy.body))
+    except strict.Malformed as error:
+        raise WouldBeRefused(f"policy {policy.name}: {error}") from error
+    said = (published.policy.id, published.body, published.path)
+    if said != (policy.name, policy.body, policy.targets[0].path):
+        raise WouldBeRefused(f"policy {policy.name}: it says {published.policy.id}, or is spelled or placed otherwise")
 
 
 def _check_chain(release: Release) -> None:

@@ -24,10 +24,10 @@ def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> A
     said = tuple(item for item in verdict if isinstance(item, Warned))
     objections = tuple(item for item in verdict if isinstance(item, Why))
     refusing, warned = judge((*demands(case, request), *objections), policy, now)
-    if objections and not changes:
-        # Nothing is left that a rule could merely warn of: the answer would be a success that did nothing.
-        refusing = refusing or objections
-    return Refusal(refusing) if refusing else Accepted(changes, _new_holder(request), (*said, *warned))
+    if refusing:
+        return Refusal(refusing)
+    assert changes or not objections, "a rule that has phases left nothing to do: a success that does nothing"
+    return Accepted(changes, _new_holder(request), (*said, *warned))
 
 
 def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:

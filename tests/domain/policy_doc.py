@@ -30,13 +30,20 @@ def explained() -> dict[str, str]:
 def judged() -> set[str]:
     """Parameters that the domain's code reads: the service itself acts on them."""
     folder = Path(repo_service.domain.__path__[0])
-    code = "\n".join(path.read_text() for path in folder.glob("*.py"))
+    code = "\n".join(_unaliased(path.read_text()) for path in folder.glob("*.py"))
     window = inspect.getsource(policy.Unpublish.owner_window_s)
     return {
         path for path in explained()
         if re.search(rf"\b{re.escape(path)}\b", code)
         or (path.startswith("unpublish.") and re.search(rf"self\.{path.split('.')[1]}\b", window))
     }  # fmt: skip
+
+
+def _unaliased(code: str) -> str:
+    """``limits.x`` as ``yank.x``, where ``limits`` is ``case.policy.yank``."""
+    for alias, section in re.findall(r"(\w+) = case\.policy\.(\w+)\n", code):
+        code = re.sub(rf"\b{alias}\.", f"{section}.", code)
+    return code
 
 
 def tables() -> str:

@@ -35,6 +35,7 @@ from repo_service.wiring import presets
 from tests.domain import policy_doc
 from tests.domain.book import Book
 from tests.domain.cases import a_file, standing, unpublish
+from tests.domain.test_refusals import REFUSED
 from tests.world import ADMIN, BECAUSE, BEGIN, OWNER, publishing
 
 PRESETS: Final = presets()
@@ -59,7 +60,10 @@ def judged(book: Book, request: r.Request, policy: Policy) -> Accepted | Refusal
 
 
 def codes(book: Book, request: r.Request, policy: Policy) -> list[str]:
-    decision = judged(book, request, policy)
+    return codes_of(judged(book, request, policy))
+
+
+def codes_of(decision: Accepted | Refusal) -> list[str]:
     return [why.code for why in decision.reasons] if isinstance(decision, Refusal) else []
 
 
@@ -221,7 +225,7 @@ def test_under_pypi_a_project_without_releases_stays_its_owners() -> None:
     ("name", "request_", "refused"),
     [
         ("npm", r.Yank("foo", "1.0", None, OWNER), ["feature_disabled"]),
-        ("npm", r.Yank("foo", "1.0", None, ADMIN), []),
+        ("npm", r.Yank("foo", "1.0", None, replace(ADMIN, approver="account-8")), []),
         ("pypi", r.Yank("foo", "1.0", None, OWNER), []),
         ("npm", r.Reserve("bar", OWNER), ["feature_disabled"]),
         ("standard", r.Reserve("bar", OWNER), []),
@@ -328,6 +332,25 @@ def test_what_a_rule_does_not_refuse_yet_is_done(at: Any, warned: list[str]) -> 
     assert isinstance(decision, Accepted)
     assert c.ReleaseUnpublished("1.0") in decision.changes
     assert [each.code for each in decision.warnings] == warned
+
+
+@pytest.mark.parametrize(("state", "ask", "refused"), REFUSED)
+def test_with_every_rule_off_what_only_a_rule_refused_is_done_and_all_else_stays_refused(
+    state: str, ask: Any, refused: list[str]
+) -> None:
+    book = standing(state)
+    request = ask(book)
+    decision = judged(book, request, replace(STANDARD, phases=tuple(Phases(code, (Step("off"),)) for code in RULES)))
+    left = [code for code in refused if code not in RULES]
+    assert codes_of(decision) == left
+    assert left or (isinstance(decision, Accepted) and decision.changes)
+
+
+def test_of_what_the_state_of_a_name_refuses_only_time_and_dependents_have_phases() -> None:
+    """Nothing that protects somebody else's name, files or rights can be switched off."""
+    known = {code for _, _, refused in REFUSED for code in refused}
+    windows = {"unpublish_window_over", "restore_window_over", "release_window_over"}
+    assert known & RULES.keys() == windows | {"has_dependents"}
 
 
 def test_a_natural_no_op_is_a_success_while_a_rule_only_warns() -> None:

@@ -14,11 +14,14 @@ from tuf.api.metadata import Targets
 from keys import layout, page
 from keys.signing import Sign, signed_file
 from keys.state import NameState
+from keys.times import stamp
 from repo_service.build.assemble import Base, Differences, Release, assemble
 from repo_service.build.check import WouldBeRefused, check_release, check_successions
 from repo_service.build.due import Lifetimes
 from repo_service.build.metadata import Role, snapshot_file, timestamp_file
-from repo_service.build.pages import Page, page_of
+from repo_service.build.pages import Page, page_of, policy_page
+from repo_service.domain.policy import Published, preset
+from repo_service.wiring import presets
 from tests.domain.cases import standing
 from tests.world import BEGIN, held_key, online_key, root_of_trust
 
@@ -58,6 +61,27 @@ def tampered(name: str, change: Callable[[dict[str, Any]], object], sign: Sign =
 
     roles = tuple(amend(role) for role in good.roles)
     return replace(good, roles=roles, timestamp=roles[-1])
+
+
+def with_policy(**amended: Any) -> Release:
+    """The good release, with a policy of which some part is not what it should be."""
+    policy = policy_page(Published(stamp(BEGIN), stamp(BEGIN), preset("standard", presets())))
+    return replace(assembled(), policies=(replace(policy, **amended),))
+
+
+def test_a_policy_that_is_not_spelled_named_or_placed_as_it_says_is_refused() -> None:
+    check(with_policy())
+    (good,) = with_policy().policies
+    elsewhere = (replace(good.targets[0], path="policy/standard/2.json"),)
+    for amended in (
+        {"body": b"{}"},
+        {"body": b"x"},
+        {"body": good.body + b"\n"},
+        {"name": "b/1"},
+        {"targets": elsewhere},
+    ):
+        with pytest.raises(WouldBeRefused, match="policy"):
+            check(with_policy(**amended))
 
 
 def nothing(body: dict[str, Any]) -> None:

@@ -10,9 +10,6 @@ import pytest
 from keys import strict
 from keys.times import stamp
 from repo_service import intake
-from repo_service.build.assemble import Release
-from repo_service.build.check import WouldBeRefused, check_policies
-from repo_service.build.pages import policy_page
 from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.domain.policy import NotAnnounced, Policy, Published, parse, preset
@@ -107,28 +104,6 @@ def test_the_public_door_serves_a_policy_as_it_was_signed(door: Door) -> None:
     (stored,) = (door.world.public / "targets/policy/standard").iterdir()
     answer = door.client.get(f"/targets/policy/standard/{stored.name}")
     assert (answer.status_code, answer.data) == (200, stored.read_bytes())
-
-
-@pytest.mark.parametrize(
-    "alien", [b"{}", b"not json", Published("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", own("")).body + b"\n"]
-)
-def test_a_policy_that_does_not_read_back_as_announced_is_not_signed(alien: bytes) -> None:
-    page = policy_page(Published("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", own()))
-    check_policies(_release(page))
-    with pytest.raises(WouldBeRefused, match="acme/1"):
-        check_policies(_release(replace(page, body=alien)))
-
-
-def test_a_policy_at_another_ones_path_is_not_signed() -> None:
-    page = policy_page(Published("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", own()))
-    target = replace(page.targets[0], path="policy/acme/2.json")
-    with pytest.raises(WouldBeRefused, match="acme/1"):
-        check_policies(_release(replace(page, targets=(target,))))
-
-
-def _release(page: Any) -> Release:
-    role: Any = None
-    return Release(1, (), (), role, 1, (), (page,))
 
 
 # What the API says.
