@@ -18,7 +18,7 @@ from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
 from repo_service import cli_tokens, roots
 from repo_service.build.check import WouldBeRefused
-from repo_service.domain.policy import NotAnnounced, announce, differences
+from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.imports import import_folder
 from repo_service.publish import ClockWentBack
 from repo_service.storage.depot import Diverged

@@ -18,7 +18,7 @@ from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.build.pages import Layout
-from repo_service.domain import policy
+from repo_service.domain import announcing, policy
 from repo_service.publish import Press, publish
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
@@ -109,11 +109,11 @@ class Service:
         """A policy by its preset or its file in the service's folder; by default the one that the settings name."""
         return read_policy(self.folder, source or self.settings.policy)
 
-    def announce(self, new: policy.Policy) -> policy.Published:
+    def announce(self, new: policy.Policy) -> announcing.Published:
         """Keep ``new`` and sign it, to judge from its date on. Raises NotAnnounced."""
         now = self.clock()
         with self.journal.writing() as pen:
-            published = policy.announce(new, pen.policies(), now)
+            published = announcing.announce(new, pen.policies(), now)
             pen.add_policy(published)
         publish(self.press, now)
         return published
@@ -122,7 +122,7 @@ class Service:
         """A repository's first snapshot holds the policy that judges from its first day."""
         with self.journal.writing() as pen:
             if not pen.policies():
-                pen.add_policy(policy.announce(self.named_policy(), (), now))
+                pen.add_policy(announcing.announce(self.named_policy(), (), now))
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""

@@ -15,7 +15,7 @@ from keys.state import NameState
 from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
-from repo_service.domain.policy import Published
+from repo_service.domain.announcing import Published
 
 
 class WouldBeRefused(Exception):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from keys import names, page
 from keys.encoding import sha256
 from keys.state import File, NameState, Release, installable
-from repo_service.domain.policy import Published
+from repo_service.domain.announcing import Published
 
 Layout = Literal["full", "compact"]
 """``full`` lists files as targets too, so that any TUF client can verify one; ``compact`` leaves them to the page."""

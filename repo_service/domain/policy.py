@@ -1,21 +1,20 @@
-"""A policy: the numbers and switches that differ between registries, versioned and announced. Presets are data.
+"""A policy: the numbers and switches that differ between registries. Presets are data; announcing.py publishes them.
 
 What never bends is no parameter: a file's bytes are never replaced, no version is used twice, a name that had releases
 never becomes vacant (docs/FORMAT.md, "What may follow what"). docs/POLICY.md explains every parameter.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from packaging.version import Version
 
 from keys import names, strict
-from keys.encoding import compact
 from keys.strict import MAX_INTEGER, Malformed
-from keys.times import moment, stamp
+from keys.times import moment
 
 Phase = Literal["off", "warn", "enforce"]
 Act = Literal[
@@ -269,38 +268,12 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A policy as it was announced: the document that is signed (docs/FORMAT.md, "Policies")."""
-
-    published_at: str
-    effective_from: str
-    policy: Policy
-
-    @property
-    def path(self) -> str:
-        """Its target path."""
-        return names.policy_path(self.policy.name, self.policy.version)
-
-    @property
-    def body(self) -> bytes:
-        """The target's bytes."""
-        return compact(strict.dump(self))
-
-
-@dataclass(frozen=True, slots=True)
 class Warned:
     """A reason that does not refuse yet, in the words of the refusal that it becomes at ``enforced_from``."""
 
     code: str
     detail: str
     enforced_from: str | None
-
-
-class NotAnnounced(Exception):
-    """A policy that may not be published as it is; the message says what to write instead."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"{why}. Nothing was written.")
 
 
 def parse(text: str, presets: Mapping[str, str]) -> Policy:
@@ -331,34 +304,6 @@ def enforced_from(policy: Policy, code: str, now: datetime) -> str | None:
     return next((since for since in later if moment(since) > now), None)
 
 
-def announce(new: Policy, published: Sequence[Published], now: datetime) -> Published:
-    """``new`` as the next after ``published``. NotAnnounced if it comes too suddenly or its version is not the next.
-
-    The notice is what the policy in force asks for, so no policy shortens its own.
-    """
-    starts = moment(new.effective_from) if new.effective_from else now
-    last = max((each.policy.version for each in published if each.policy.name == new.name), default=0)
-    if new.version != last + 1:
-        raise NotAnnounced(f"version is {new.version}; the next of {new.name} is {last + 1}")
-    if not published:
-        if starts > now:
-            raise NotAnnounced("the first policy takes effect at once: leave effective_from out")
-    elif starts < now:
-        raise NotAnnounced(f"effective_from is {new.effective_from}, which is past")
-    elif new.emergency is None and starts < (earliest := _notice(published, now)):
-        raise NotAnnounced(
-            f"effective_from is {new.effective_from or 'not given'}; people need notice until {stamp(earliest)}. "
-            'Where waiting does harm, say why: emergency = "…" (it is signed with the policy)'
-        )
-    return Published(stamp(now), stamp(max(starts, now)), new)
-
-
-def differences(old: Policy, new: Policy) -> list[str]:
-    """Every parameter that is not the same, one a line: path, old value, new value."""
-    before, after = flat(old), flat(new)
-    return [f"{path}: {before.get(path)!r} -> {after[path]!r}" for path in after if before.get(path) != after[path]]
-
-
 def flat(policy: Policy) -> dict[str, object]:
     """Parameters by their dotted path, as docs/POLICY.md names them."""
     body: dict[str, Any] = strict.dump(policy)
@@ -366,18 +311,6 @@ def flat(policy: Policy) -> dict[str, object]:
     for key, value in body.items():
         found |= {f"{key}.{inner}": item for inner, item in value.items()} if isinstance(value, dict) else {key: value}
     return found
-
-
-def in_force(published: Sequence[Published], now: datetime) -> Policy:
-    """The policy that judges at ``now``: of those that have taken effect the one published last. The first has always
-    taken effect, also by the clock of a machine that is a little behind.
-    """
-    later = [each for each in published[1:] if moment(each.effective_from) <= now]
-    return (later[-1] if later else published[0]).policy
-
-
-def _notice(published: Sequence[Published], now: datetime) -> datetime:
-    return now + timedelta(days=in_force(published, now).announcement.notice_days)
 
 
 def _steps(policy: Policy, code: str) -> tuple[Step, ...]:

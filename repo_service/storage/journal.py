@@ -13,7 +13,7 @@ from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.domain import changes as c
-from repo_service.domain.policy import Published
+from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token

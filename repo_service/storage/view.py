@@ -16,7 +16,8 @@ from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
-from repo_service.domain.policy import Policy, Published, Warned, in_force
+from repo_service.domain.announcing import Published, in_force
+from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import Scope, Token
 

@@ -1,7 +1,6 @@
 """Walks on real terminals: holders sign on their own copies, one of them with a key that ``key new`` made."""
 
 import json
-import shutil
 import stat
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ import pytest
 
 from ceremony import directory
 from tests.ceremony.table import PASSPHRASE, READ, SIGN, Table
+from tests.servers import need
 
 NEW_KEY = (("New passphrase", PASSPHRASE), ("The same again", PASSPHRASE))
 
@@ -139,10 +139,9 @@ def test_a_key_is_never_overwritten(table: Table) -> None:
     assert refused(table, "key new alice --out .")[0] == 10
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_plain_openssl_opens_a_key_without_us(table: Table) -> None:
     opened = subprocess.run(
-        ["openssl", "pkey", "-in", "alice.key", "-passin", f"pass:{PASSPHRASE}", "-noout", "-text"],
+        [need("openssl", "openssl"), "pkey", "-in", "alice.key", "-passin", f"pass:{PASSPHRASE}", "-noout", "-text"],
         cwd=table.folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "ED25519 Private-Key" in opened.stdout

@@ -13,24 +13,10 @@ from keys.strict import Malformed
 from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
+from repo_service.domain.announcing import NotAnnounced, Published, announce, differences, in_force
 from repo_service.domain.case import Accepted, Refusal, Why
 from repo_service.domain.decide import decide, judge
-from repo_service.domain.policy import (
-    RULES,
-    NotAnnounced,
-    Phases,
-    Policy,
-    Published,
-    Step,
-    announce,
-    differences,
-    enforced_from,
-    flat,
-    in_force,
-    parse,
-    phase,
-    preset,
-)
+from repo_service.domain.policy import RULES, Phases, Policy, Step, enforced_from, flat, parse, phase, preset
 from repo_service.wiring import presets
 from tests.domain import policy_doc
 from tests.domain.book import Book

@@ -20,7 +20,8 @@ from repo_service.build.check import WouldBeRefused, check_release, check_succes
 from repo_service.build.due import Lifetimes
 from repo_service.build.metadata import Role, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, page_of, policy_page
-from repo_service.domain.policy import Published, preset
+from repo_service.domain.announcing import Published
+from repo_service.domain.policy import preset
 from repo_service.wiring import presets
 from tests.domain.cases import standing
 from tests.world import BEGIN, held_key, online_key, root_of_trust
