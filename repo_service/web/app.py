@@ -85,7 +85,7 @@ def create_app(desk: Desk) -> Flask:
     _authentication(app, desk)
     _verbs(app, desk)
     _reading(app, desk)
-    reading.register(app, desk.journal)
+    reading.register(app, desk.journal, desk.clock)
     _files(app, desk)
     return app
 

@@ -52,6 +52,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "history": "read",
     "available": "read",
     "events": "read",
+    "due": "read",
     "status": "status",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""

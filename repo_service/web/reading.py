@@ -3,6 +3,8 @@
 The feed holds what is signed, in the order in which it came into force. A history also shows what is not signed yet.
 """
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -12,13 +14,14 @@ from keys.encoding import compact
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain.availability import availability
+from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
 
 
-def register(app: Flask, journal: Journal) -> None:
+def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> None:
     """The reading routes below ``/v1``."""
 
     @app.get("/v1/events")
@@ -56,6 +59,15 @@ def register(app: Flask, journal: Journal) -> None:
             "timestamp": base.generation,
         }
         return _json({**strict.dump(found), "proof": proof})
+
+    @app.get("/v1/notices")
+    def due() -> Response:
+        now = clock()
+        with journal.reading() as view:
+            policy = view.policy(now)
+            states = view.states(view.due(now + horizon(policy)))
+        listed = [each for state in states.values() for each in notices(state, policy, now)]
+        return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
 
 
 def _event(event: c.Event, generation: int | None) -> dict[str, Any]:

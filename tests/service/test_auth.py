@@ -26,6 +26,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/names/<name>/history"): READERS,
     ("GET", "/v1/names/<name>/availability"): READERS,
     ("GET", "/v1/events"): READERS,
+    ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}

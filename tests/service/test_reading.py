@@ -87,3 +87,33 @@ def test_a_held_and_a_removed_name_cannot_be_had(tmp_path: Any) -> None:
     assert read(door, "/v1/names/gone/availability")["standing"] == "placeholder"
     door.world.do(r.Reserve("back", OWNER), r.Release("back", OWNER))
     assert read(door, "/v1/names/back/availability")["standing"] == "free"
+
+
+def ids(door: Door) -> list[str]:
+    return [notice["id"] for notice in read(door, "/v1/notices")["notices"]]
+
+
+def test_the_holder_is_reminded_on_each_day_of_the_policy_and_the_ids_stay_the_same(door: Door) -> None:
+    door.world.service.round()
+    assert ids(door) == []
+    seen = []
+    for days in (180 - 42, 42 - 14, 14 - 3, 3):
+        door.world.tick(days=days)
+        door.world.service.round()
+        now = ids(Door(door.world, "admin"))
+        assert now[: len(seen)] == seen and len(now) == len(seen) + 1
+        seen = now
+    assert seen == [f"kept/1/reservation/0/{days}" for days in (42, 14, 3, 0)]
+    door.world.tick(days=14)
+    door.world.service.round()
+    assert ids(Door(door.world, "admin")) == []
+
+
+def test_owners_are_told_of_a_yank_that_waits_and_of_what_can_still_be_restored(door: Door) -> None:
+    door.world.do(publishing("bar"), r.Yank("bar", "1.0", BECAUSE, r.Actor("owner", "account-1")))
+    (held,) = read(door, "/v1/notices")["notices"]
+    assert held["audience"] == "owners" and "will be yanked at" in held["sentence"]
+    door.world.do(r.Unpublish("bar", "1.0", BECAUSE, None, r.Actor("support")))
+    (removed,) = read(door, "/v1/notices")["notices"]
+    assert "can be restored until" in removed["sentence"]
+    assert "account" not in str((held, removed))
