@@ -6,6 +6,7 @@ never meet in one path; it has no upper case, no dot and no ``%``, so no file sy
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -39,6 +40,7 @@ def normalise(name: str) -> str:
     return normal
 
 
+@lru_cache(maxsize=4096)  # a page of ten thousand files asks for one name as often
 def segment(name: str) -> str:
     """A name's path segment: ``requests`` stays, npm's ``@babel/core`` becomes ``_40babel_2fcore``."""
     encoded = "".join(chr(byte) if byte in _LITERAL else f"_{byte:02x}" for byte in name.encode())

@@ -20,6 +20,9 @@ MAX_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 16
 
 
+_PLAIN: Final = frozenset({str, int, bool, types.NoneType})
+
+
 class Malformed(ValueError):
     """A value is not of the form it must have: ``where`` is its path, ``why`` what is wrong with it."""
 
@@ -60,12 +63,14 @@ def load(kind: type[T], value: object, where: str = "") -> T:
 
 def dump(value: object) -> Any:
     """A dataclass as plain JSON values, with every field present: the inverse of ``load``."""
-    if isinstance(value, str | int | None):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
     if isinstance(value, tuple):
-        return [dump(item) for item in value]
-    assert dataclasses.is_dataclass(value), type(value)
-    return {name: dump(getattr(value, name)) for name in _field_names(type(value))}
+        return [item if type(item) in _PLAIN else dump(item) for item in value]
+    assert dataclasses.is_dataclass(value), kind
+    fields = ((name, getattr(value, name)) for name in _field_names(kind))
+    return {name: item if type(item) in _PLAIN else dump(item) for name, item in fields}
 
 
 def line(text: str) -> str:
