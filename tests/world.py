@@ -17,9 +17,9 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from ceremony.draft import draft
+from ceremony.draft import Draft, draft
 from ceremony.plan import Keyring, Plan, signatory
-from ceremony.responses import respond
+from ceremony.responses import Response, respond
 from ceremony.seal import seal
 from client_verify.session import Session
 from client_verify.trust import Pin
@@ -51,13 +51,13 @@ def online_key(number: int = 1) -> HeldKey:
     return HeldKey(derive_private_key(int.from_bytes(hashlib.sha256(b"online %d" % number).digest()), SECP256R1()))
 
 
-def root_of_trust(
+def held_ceremony(
     at: datetime = BEGIN,
     after: RootOfTrust | None = None,
     holders: tuple[int, ...] = (1, 2, 3),
     **amended: Any,
-) -> RootOfTrust:
-    """What a rehearsal ceremony of these holders seals, the first two signing; ``amended`` are parts of the plan."""
+) -> tuple[Draft, list[Response]]:
+    """A rehearsal ceremony of these holders, the first two signing; ``amended`` are parts of the plan."""
     keys = {f"holder-{number}": held_key(number) for number in holders}
     files = [possession.read(possession.write(name, key, rehearsal=True)) for name, key in keys.items()]
     online = possession.read(possession.write("online", online_key(), rehearsal=True))
@@ -66,7 +66,12 @@ def root_of_trust(
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
     }  # fmt: skip
     drafted = draft(Plan(**{**parts, **amended}), Keyring(tuple(files), online), after, at)
-    return seal(drafted, [respond(each, key) for each in drafted.candidates for key in [*keys.values()][:2]], at)
+    return drafted, [respond(each, key) for each in drafted.candidates for key in [*keys.values()][:2]]
+
+
+def root_of_trust(at: datetime = BEGIN, after: RootOfTrust | None = None, **amended: Any) -> RootOfTrust:
+    """What such a ceremony seals."""
+    return seal(*held_ceremony(at, after, **amended), at)
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:

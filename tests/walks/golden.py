@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from keys import layout, names
+from ceremony import plan, responses
+from keys import layout, names, possession
 from keys.state import Reason
 from keys.times import stamp
 from repo_service.domain import requests as r
-from tests.world import OWNER, World, publishing
+from tests.world import OWNER, World, held_ceremony, held_key, online_key, publishing
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
 PAGES: Final = ("flask", "gone", "acme-tools", "internal-tools")
@@ -46,7 +47,18 @@ def make(folder: Path) -> dict[str, bytes]:
         last = max(files, key=lambda file: int(file.name.split(".")[0]))
         found[f"metadata/{last.name}"] = last.read_bytes()
     found["metadata/timestamp.json"] = (world.public / "metadata" / "timestamp.json").read_bytes()
-    return found
+    return found | ceremony_files()
+
+
+def ceremony_files() -> dict[str, bytes]:
+    """What the same ceremony hands around before it is sealed."""
+    drafted, answers = held_ceremony(held=("internal-tools",))
+    found = {"ceremony/plan.toml": plan.write(drafted.plan)}
+    found |= {f"ceremony/draft/{name}": data for name, data in drafted.files().items()}
+    found["ceremony/holders/holder-1.pub"] = possession.write("holder-1", held_key(1), rehearsal=True)
+    found["ceremony/online.pub"] = possession.write("online", online_key(), rehearsal=True)
+    first = answers[0]
+    return found | {f"ceremony/signatures/{first.name}": responses.write(first)}
 
 
 def main() -> None:
