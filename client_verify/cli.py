@@ -201,7 +201,9 @@ def _name(text: str) -> str:
 
 
 def _program(command: Sequence[str]) -> str:
-    return Path(command[0]).name
+    # `python -m pip` is pip to whoever typed it.
+    module = command[1:3] if command[1:2] == ["-m"] else []
+    return module[1] if len(module) == 2 else Path(command[0]).name
 
 
 def _complain(text: str) -> None:

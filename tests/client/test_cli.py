@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from client_verify import cli
 from client_verify.refusals import KINDS
 from keys import layout
 from keys.state import Act
@@ -223,3 +224,17 @@ def test_four_processes_share_one_metadata_directory(trusting, registry):
     command = [sys.executable, "-c", script, *names]
     running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ)) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (["pip", "install", "flask"], "pip"),
+        (["/usr/bin/uv", "pip", "install", "flask"], "uv"),
+        (["/venv/bin/python", "-m", "pip", "install", "flask"], "pip"),
+        (["python", "-m"], "python"),
+        (["python", "setup.py"], "python"),
+    ],
+)
+def test_a_refusal_names_the_installer_as_its_user_knows_it(command, program):
+    assert cli._program(command) == program
