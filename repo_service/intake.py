@@ -4,7 +4,8 @@ Refused or accepted, the caller knows what was written. Deadlines come in here t
 """
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,8 @@ class Refused(Exception):
         super().__init__("; ".join(why.sentence for why in refusal.reasons))
         self.refusal = refusal
         self.policy = policy
+        self.number: int | None = None
+        """Of several requests the one it is about, counted from 0."""
 
 
 class SerialMoved(Exception):
@@ -55,24 +58,26 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
 
     Raises Refused, SerialMoved or KeyReused; then nothing was written.
     """
-    digest = request_digest(request)
+    return record_all(journal, [request], sender, now)[0]
+
+
+def record_all(journal: Journal, requests: Sequence[r.Request], sender: Sender, now: datetime) -> list[ChangeRecord]:
+    """As ``record``, for several requests in one transaction: each decided after those before it, all or none of them.
+
+    Each after the first has a key of its own, made of the sender's. A refusal says which request it is about.
+    """
+    answers = []
     with journal.writing() as pen:
-        if known := pen.answered(sender.client, sender.key, digest):
-            return known
-        name, policy = pen.locked_name(request.name), pen.policy(now)
-        _check_serial(name, sender.expected)
-        decision = _decided(pen, name, request, policy, now)
-        identifier = secrets.token_hex(16)
-        after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
-        serial = after.state.serial if after.state else None
-        answer = ChangeRecord(
-            identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes),
-            decision.warnings,
-        )  # fmt: skip
-        pen.answer(answer)
+        for number, request in enumerate(requests):
+            key = f"{sender.key}#{number}" if number else sender.key
+            try:
+                answers.append(_recorded(pen, request, replace(sender, key=key), now))
+            except Refused as refused:
+                refused.number = number if len(requests) > 1 else None
+                raise
         failpoint("intake.before_commit")
     failpoint("intake.committed")
-    return answer
+    return answers
 
 
 def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accepted, int]:
@@ -118,6 +123,23 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 def _held(name: str) -> Refusal:
     sentence = f"{name} is held by the registry's offline keys; only a targets ceremony can release it"
     return Refusal((Why("name_held", sentence),))
+
+
+def _recorded(pen: Pen, request: r.Request, sender: Sender, now: datetime) -> ChangeRecord:
+    digest = request_digest(request)
+    if known := pen.answered(sender.client, sender.key, digest):
+        return known
+    name, policy = pen.locked_name(request.name), pen.policy(now)
+    _check_serial(name, sender.expected)
+    decision = _decided(pen, name, request, policy, now)
+    identifier = secrets.token_hex(16)
+    after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
+    serial = after.state.serial if after.state else None
+    answer = ChangeRecord(
+        identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes), decision.warnings
+    )
+    pen.answer(answer)
+    return answer
 
 
 def _remember(

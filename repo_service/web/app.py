@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -57,6 +57,13 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
 }
+_ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
+    ("filename", "file_verb", FILE_VERBS),
+    ("version", "release_verb", RELEASE_VERBS),
+    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS}),
+)
+"""What a change of a batch is about, by the most particular thing that it names."""
+MAX_BATCH: Final = 1000
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
 _POLL: Final = 0.01
@@ -118,6 +125,10 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/names/<name>/<verb>")
     def name_verb(name: str, verb: str) -> Response:
         return _change(desk, NAME_VERBS, verb, name, {})
+
+    @app.post("/v1/batch")
+    def batch() -> Response:
+        return _batch(desk)
 
 
 def _reading(app: Flask, desk: Desk) -> None:
@@ -188,6 +199,40 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     _wait(desk, record)
     receipt = _receipt(desk, record)
     return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+
+
+def _batch(desk: Desk) -> Response:
+    """Several changes in one transaction, all or none; each is admitted as if it had come alone."""
+    items = _body().get("items")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
+        raise strict.Malformed("items", f"must be a list of 1 to {MAX_BATCH} changes")
+    asked = [_item(item, f"items[{number}]") for number, item in enumerate(items)]
+    now = desk.clock()
+    for name in {each.name for each in asked}:
+        desk.limits.count_name(name, now)
+    desk.limits.check_pending(desk.journal)
+    for each in asked:
+        _check_blobs(desk, each)
+    records = intake.record_all(desk.journal, asked, replace(_sender(), expected=None), now)
+    if any(record.events for record in records):
+        desk.bell.ring()
+    _wait(desk, next((record for record in reversed(records) if record.events), records[0]))
+    receipts = [_receipt(desk, record) for record in records]
+    return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+
+
+def _item(item: object, where: str) -> r.Request:
+    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        raise strict.Malformed(where, "must be an object with a verb and a name")
+    verb, body = item.get("verb"), {key: value for key, value in item.items() if key != "verb"}
+    route, verbs = next((route, verbs) for part, route, verbs in _ROUTES if part is None or part in item)
+    if not isinstance(verb, str) or verb not in verbs:
+        raise strict.Malformed(f"{where}.verb", f"must be one of {', '.join(sorted(verbs))}, not {verb!r:.40}")
+    auth.admit(g.caller, route, {"verb": verb, "name": item["name"]}, request.remote_addr)
+    asked = strict.load(verbs[verb], {**body, "name": names.normalise(item["name"])}, where)
+    auth.authorise_actor(g.caller, asked.actor.kind)
+    return asked
 
 
 def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:

@@ -117,7 +117,9 @@ def _answer(status: int, code: str, title: str) -> Any:
 def _refusal(error: Refused) -> Problem:
     reasons = error.refusal.reasons
     listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons]
-    more = {"reasons": listed, "policy": error.policy.id}
+    more: dict[str, Any] = {"reasons": listed, "policy": error.policy.id}
+    if error.number is not None:
+        more["item"] = error.number
     first = reasons[0].code
     return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
 
