@@ -165,13 +165,22 @@ def serving(index: Index) -> Iterator[str]:
     sockets: dict[int, Any] = {}
     # No Server header, and one map of sockets to close: waitress has no way to stop of its own.
     server = waitress.create_server(index, map=sockets, host=LOOPBACK, port=0, threads=_THREADS, ident=None)
+    opened: dict[int, Any] = {}
+
+    def end() -> None:
+        # The loop ends when its map is empty. Nothing is closed before that: whoever pulls the trigger still writes to
+        # it, and the number of a closed file may be somebody else's by then.
+        opened.update(sockets)
+        sockets.clear()
+
     thread = threading.Thread(target=server.run, name="index", daemon=True)
     thread.start()
     try:
         yield f"http://{LOOPBACK}:{server.effective_port}"
     finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
+        server.trigger.pull_trigger(end)
         thread.join()
+        wasyncore.close_all(opened)
         server.task_dispatcher.shutdown()
 
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -225,3 +226,19 @@ def test_the_index_can_only_be_read(shop):
 )
 def test_what_is_no_question_about_a_package_is_not_found(shop, path):
     assert shop.get(path).status == 404
+
+
+def test_an_index_stops_again_and_again_and_leaves_nothing_open(world, tmp_path):
+    """Stopping races with its own wake-up; whichever comes first, all is closed once, and after both."""
+    world.say("flask")
+    index = Index(world.session(), Blobs(tmp_path / "blobs", world.fetcher), Report())
+    before = open_files()
+    for _ in range(500):
+        with serving(index):
+            pass
+    assert open_files() <= before
+
+
+def open_files() -> int:
+    listed = Path("/proc/self/fd")
+    return len(list(listed.iterdir())) if listed.exists() else 0
