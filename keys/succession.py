@@ -1,7 +1,7 @@
 """May this page follow that one? The promises that hold between any two signed states of one name.
 
 The signer asks before it signs and the client asks before it trusts, so neither a stolen API token nor a stolen online
-key can undo what a client has once verified. Invariants I1-I4 and I11-I13 of docs/FORMAT.md.
+key can undo what a client has once verified. See docs/FORMAT.md, "What may follow what".
 """
 
 from dataclasses import dataclass, fields

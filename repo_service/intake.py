@@ -64,14 +64,16 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
 def record_all(journal: Journal, requests: Sequence[r.Request], sender: Sender, now: datetime) -> list[ChangeRecord]:
     """As ``record``, for several requests in one transaction: each decided after those before it, all or none of them.
 
-    Each after the first has a key of its own, made of the sender's. A refusal says which request it is about.
+    Each after the first has a key of its own, made of the sender's, and all of them stand for the whole list: with one
+    request more or another, the key is reused. A refusal says which request it is about.
     """
+    digest = _digest_of_all(requests)
     answers = []
     with journal.writing() as pen:
         for number, request in enumerate(requests):
             key = f"{sender.key}#{number}" if number else sender.key
             try:
-                answers.append(_recorded(pen, request, replace(sender, key=key), now))
+                answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
             except Refused as refused:
                 refused.number = number if len(requests) > 1 else None
                 raise
@@ -125,8 +127,12 @@ def _held(name: str) -> Refusal:
     return Refusal((Why("name_held", sentence),))
 
 
-def _recorded(pen: Pen, request: r.Request, sender: Sender, now: datetime) -> ChangeRecord:
-    digest = request_digest(request)
+def _digest_of_all(requests: Sequence[r.Request]) -> str:
+    digests = [request_digest(request) for request in requests]
+    return digests[0] if len(digests) == 1 else sha256(compact(digests))
+
+
+def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
     if known := pen.answered(sender.client, sender.key, digest):
         return known
     name, policy = pen.locked_name(request.name), pen.policy(now)

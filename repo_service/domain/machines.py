@@ -130,11 +130,6 @@ def quarantine_state(state: NameState) -> str:
     return "clear" if state.quarantine is None else "quarantined"
 
 
-def release_state(release: Release | None) -> str:
-    """Where a version stands in ``RELEASE``."""
-    return "none" if release is None else release.state
-
-
 def status_state(state: NameState) -> str:
     """Where a project stands in ``STATUS``: what its owner says of it."""
     return "deprecated" if state.deprecated else "archived" if state.archived else "active"
