@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -191,7 +191,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     desk.limits.count_name(asked.name, now)
     desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
-    if request.args.get("dry_run") == "true":
+    if _is_preview():
         return _preview(desk, asked, now)
     record = intake.record(desk.journal, asked, _sender(), now)
     if record.events:
@@ -203,6 +203,8 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
 
 def _batch(desk: Desk) -> Response:
     """Several changes in one transaction, all or none; each is admitted as if it had come alone."""
+    if _is_preview() or "If-Match" in request.headers:
+        raise strict.Malformed("batch", "takes neither dry_run nor If-Match; send its changes one by one for those")
     items = _body().get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
         raise strict.Malformed("items", f"must be a list of 1 to {MAX_BATCH} changes")
@@ -213,7 +215,7 @@ def _batch(desk: Desk) -> Response:
     desk.limits.check_pending(desk.journal)
     for each in asked:
         _check_blobs(desk, each)
-    records = intake.record_all(desk.journal, asked, replace(_sender(), expected=None), now)
+    records = intake.record_all(desk.journal, asked, _sender(), now)
     if any(record.events for record in records):
         desk.bell.ring()
     _wait(desk, next((record for record in reversed(records) if record.events), records[0]))
@@ -233,6 +235,15 @@ def _item(item: object, where: str) -> r.Request:
     asked = strict.load(verbs[verb], {**body, "name": names.normalise(item["name"])}, where)
     auth.authorise_actor(g.caller, asked.actor.kind)
     return asked
+
+
+def _is_preview() -> bool:
+    """``?dry_run=true``. Any other parameter or value is refused: who misspells a preview must not make the change."""
+    if unknown := sorted(request.args.keys() - {"dry_run"}):
+        raise strict.Malformed(unknown[0], "is not a parameter of a change; dry_run is")
+    if (value := request.args.get("dry_run")) not in (None, "true"):
+        raise strict.Malformed("dry_run", f"must be true or left out, not {value!r:.40}")
+    return value == "true"
 
 
 def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:

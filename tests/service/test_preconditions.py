@@ -71,3 +71,21 @@ def test_a_repeated_request_gets_its_answer_although_the_serial_moved_since(worl
     assert intake.record(world.service.journal, yank, sender, world.now) == first
     with pytest.raises(intake.SerialMoved):
         intake.record(world.service.journal, r.Unyank("foo", "1.0", None, OWNER), intake.Sender("t", "k", 2), world.now)
+
+
+@pytest.mark.parametrize("query", ["dry_run=1", "dry_run=True", "dry_run=", "dry-run=true", "dry_run=true&x=1"])
+def test_a_misspelled_preview_makes_no_change(door: Door, query: str) -> None:
+    answer = door.post(f"{YANK}?{query}", WHY)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "malformed")
+    with door.world.service.journal.reading() as view:
+        found = view.name("foo").state
+    assert found is not None and found.serial == 2
+
+
+def test_a_batch_is_neither_previewed_nor_tied_to_one_serial_and_says_so(door: Door) -> None:
+    body = {"items": [{"verb": "yank", "name": "foo", "version": "1.0", **WHY}]}
+    for answer in (door.post("/v1/batch?dry_run=true", body), door.post("/v1/batch", body, If_Match='"serial-2"')):
+        assert (answer.status_code, answer.get_json()["code"]) == (422, "malformed")
+    with door.world.service.journal.reading() as view:
+        found = view.name("foo").state
+    assert found is not None and found.serial == 2
