@@ -73,7 +73,7 @@ def test_one_now_and_then_is_never_slowed_while_one_is_left() -> None:
     book = project(4)
     for number in (1, 2, 3):
         assert book.do(yank(number)) == ["release.yanked"]
-        book.tick(hours=2)
+        book.tick(days=2)
 
 
 def test_a_second_person_makes_it_at_once_also_while_it_waits() -> None:
@@ -124,3 +124,10 @@ def test_a_yank_for_security_by_two_people_is_never_held() -> None:
 def test_support_is_braked_as_an_owner_is() -> None:
     assert project(1).do(yank(1, r.Actor("support", "account-7"))) == ["release.yank_held"]
     assert project(1).do(yank(1, SUPPORT)) == ["release.yanked"]
+
+
+def test_a_patient_thief_is_braked_too_a_few_hours_between_yanks_change_nothing() -> None:
+    book = project(5)
+    for number, expected in ((1, "release.yanked"), (2, "release.yanked"), (3, "release.yank_held")):
+        assert book.do(yank(number)) == [expected]
+        book.tick(hours=11)
