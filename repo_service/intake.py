@@ -16,7 +16,7 @@ from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Refusal, Why
+from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
@@ -107,10 +107,7 @@ def request_digest(request: r.Request) -> str:
 
 
 def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
-    clock = request.actor.kind == "clock"
-    held = frozenset() if clock else roots.held_names(view.newest(layout.TARGETS))
-    decision = _held(request.name) if request.name in held else decide(name, request, policy, now)
+    decision = decide(name, request, policy, now, _around(view, request))
     if isinstance(decision, Refusal):
         raise Refused(decision, policy)
     return decision
@@ -122,9 +119,8 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
         raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
 
 
-def _held(name: str) -> Refusal:
-    sentence = f"{name} is held by the registry's offline keys; only a targets ceremony can release it"
-    return Refusal((Why("name_held", sentence),))
+def _around(view: View, request: r.Request) -> Around:
+    return Around(held=request.name in roots.held_names(view.newest(layout.TARGETS)))
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from keys.state import NameState
 from keys.state import Release as ReleaseState
@@ -39,6 +40,20 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What the rest of the registry says that bears on a request, read in the transaction that decides it.
+
+    ``held``: only the offline keys speak for the name.
+    """
+
+    held: bool = False
+
+
+ALONE: Final = Around()
+"""A name with nothing around it that matters."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What a verb's function looks at."""
 
@@ -46,6 +61,7 @@ class Case:
     state: NameState | None
     policy: Policy
     now: datetime
+    around: Around = ALONE
 
 
 Verdict = list[c.Change | Why | Warned]

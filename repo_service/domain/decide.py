@@ -11,14 +11,18 @@ from typing import Any, Final, get_args
 from repo_service.domain import changes as c
 from repo_service.domain import files, overlays, publishing, releases, standing
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Case, Refusal, Verdict, Why
+from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
 from repo_service.domain.policy import Policy, Warned, enforced_from, phase
 
 
-def decide(name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted | Refusal:
+def decide(
+    name: c.Name, request: r.Request, policy: Policy, now: datetime, around: Around = ALONE
+) -> Accepted | Refusal:
     """The decision, as of ``now``, under one policy. Pure: deciding changes nothing."""
-    case = Case(name, name.state, policy, now)
+    case = Case(name, name.state, policy, now, around)
+    if around.held and request.actor.kind != "clock":
+        return Refusal((_held(case),))
     verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
     changes = tuple(item for item in verdict if not isinstance(item, Why | Warned))
     said = tuple(item for item in verdict if isinstance(item, Warned))
@@ -35,6 +39,12 @@ def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[
     found = [(why, phase(policy, why.code, now)) for why in reasons]
     warned = (Warned(why.code, why.sentence, enforced_from(policy, why.code, now)) for why, at in found if at == "warn")
     return tuple(why for why, at in found if at == "enforce"), tuple(warned)
+
+
+def _held(case: Case) -> Why:
+    # A deadline passes whoever speaks for the name now; refused, it would stop every round from here on.
+    sentence = f"{case.name.name} is held by the registry's offline keys; only a targets ceremony can release it"
+    return Why("name_held", sentence)
 
 
 def _not_locked(case: Case, request: r.Request) -> list[Why]:

@@ -6,7 +6,7 @@ from typing import Final
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Refusal
+from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import preset
@@ -23,13 +23,18 @@ class Book:
         self.now: datetime = BEGIN
         self.names: dict[str, c.Name] = {}
         self.events: list[c.Event] = []
+        self.held: set[str] = set()
 
     def tick(self, **duration: float) -> None:
         self.now += timedelta(**duration)
 
     def decide(self, request: r.Request) -> Accepted | Refusal:
         name = self.names.get(request.name, c.Name(request.name, None, None))
-        return decide(name, request, POLICY, self.now)
+        return decide(name, request, POLICY, self.now, self.around(request))
+
+    def around(self, request: r.Request) -> Around:
+        """What intake reads of the rest of the registry."""
+        return Around(held=request.name in self.held)
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""

@@ -63,6 +63,9 @@ OVER: Final = (
 def standing(state: str) -> Book:
     """A book in which ``foo`` stands in this state."""
     book = Book()
+    if state == "held":
+        book.held.add("foo")
+        return book
     if state in ("reserved", "vacant"):
         book.do(r.Reserve("foo", OWNER, holder="Example Corp"))
     if state == "vacant":

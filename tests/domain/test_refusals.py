@@ -205,6 +205,7 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("one file left", after(purge_file, ask=restore_file(ADMIN)), ["purged"]),
     ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
     ("absent", purge, ["release_not_found"]),
+    ("held", published("1.0"), ["name_held"]),
 ]
 
 
