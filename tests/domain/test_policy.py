@@ -42,7 +42,8 @@ def phased(code: str, *steps: Step) -> Policy:
 
 
 def judged(book: Book, request: r.Request, policy: Policy) -> Accepted | Refusal:
-    return decide(book.names.get(request.name, c.Name(request.name, None, None)), request, policy, book.now)
+    name = book.names.get(request.name, c.Name(request.name, None, None))
+    return decide(name, request, policy, book.now, book.around(request))
 
 
 def codes(book: Book, request: r.Request, policy: Policy) -> list[str]:
