@@ -141,9 +141,8 @@ def main() -> int:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             survivors = [each for each in pool.map(lambda mutant: _try(mutant, copies), tried) if each is not None]
     unexplained = [each for each in survivors if each.what not in EQUIVALENT]
-    print(
-        f"{len(tried) - len(survivors)} killed, {len(survivors) - len(unexplained)} equivalent, {len(unexplained)} alive"
-    )
+    killed, explained = len(tried) - len(survivors), len(survivors) - len(unexplained)
+    print(f"{killed} killed, {explained} equivalent, {len(unexplained)} alive")
     return 1 if unexplained else 0
 
 
