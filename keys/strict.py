@@ -73,6 +73,25 @@ def dump(value: object) -> Any:
     return {name: item if type(item) in _PLAIN else dump(item) for name, item in fields}
 
 
+def sparse(value: object) -> Any:
+    """As ``dump``, without the fields that have their default: the shortest form that ``load`` reads as the same value.
+
+    A field that is added later, with a default, leaves the form of every older value as it is.
+    """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, tuple):
+        return [item if type(item) in _PLAIN else sparse(item) for item in value]
+    return {name: item if type(item) in _PLAIN else sparse(item) for name, item in said(value).items()}
+
+
+def said(value: object) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are, without those that have their default."""
+    defaults = _defaults(type(value))
+    found = ((name, getattr(value, name)) for name in _field_names(type(value)))
+    return {name: item for name, item in found if name not in defaults or item != defaults[name]}
+
+
 def line(text: str) -> str:
     """``text`` if it is one clean line; Malformed if it holds control, format (bidi) or surrogate characters.
 
@@ -124,6 +143,7 @@ def _check_plain(value: object, where: str, depth: int) -> None:
 
 _LOADERS: dict[object, Loader] = {}
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+_DEFAULTS: dict[type, dict[str, object]] = {}
 
 
 def _loader(kind: Any) -> Loader:
@@ -136,6 +156,13 @@ def _field_names(kind: type) -> tuple[str, ...]:
     if kind not in _FIELD_NAMES:
         _FIELD_NAMES[kind] = tuple(field.name for field in dataclasses.fields(kind))
     return _FIELD_NAMES[kind]
+
+
+def _defaults(kind: type) -> dict[str, object]:
+    if kind not in _DEFAULTS:
+        found = ((field.name, field.default) for field in dataclasses.fields(kind))
+        _DEFAULTS[kind] = {name: default for name, default in found if default is not dataclasses.MISSING}
+    return _DEFAULTS[kind]
 
 
 def _make_loader(kind: Any) -> Loader:
