@@ -5,14 +5,14 @@ The rest of the installers' part is derived from the state, so a page is valid o
 gives the same bytes again. With that one comparison page and state cannot disagree (a yank flag, a file, a status).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from keys import names, strict
 from keys.encoding import compact, listed, sha256, spliced
 from keys.kept import kept
-from keys.state import SCHEMA, File, NameState, Release, is_installable
+from keys.state import SCHEMA, Act, File, NameState, Release, is_installable
 
 API_VERSION: Final = "1.4"
 MEDIA_TYPE: Final = "application/vnd.pypi.simple.v1+json"
@@ -45,7 +45,7 @@ def render(state: NameState) -> bytes:
     said = {"schema": SCHEMA, **_said(state)}
     del said["name"]
     encoded = {
-        "_state": spliced(said, _releases(parts.state for parts in shown)),
+        "_state": spliced(said, _lists(state, (parts.state for parts in shown))),
         "files": listed(parts.listing for parts in shown if parts.listing),
     }
     return b"".join(spliced(body, encoded))
@@ -53,7 +53,7 @@ def render(state: NameState) -> bytes:
 
 def encode(state: NameState) -> bytes:
     """The state alone, in the form that ``strict.load`` reads: canonical JSON of ``strict.sparse(state)``."""
-    return b"".join(spliced(_said(state), _releases(_hidden(each).state for each in state.releases)))
+    return b"".join(spliced(_said(state), _lists(state, (_hidden(each).state for each in state.releases))))
 
 
 def parse(data: bytes) -> NameState:
@@ -97,7 +97,7 @@ def _shown(release: Release, name: str) -> _Parts:
         else strict.sparse(file)
         for file in release.files
     ]
-    said = _sparse(release, "files")
+    said = _sparse(release, ("files",))
     return _Parts(compact(said | {"files": files}), b",".join(map(compact, entries.values())))
 
 
@@ -106,17 +106,22 @@ def _hidden(release: Release) -> _Parts:
     return _Parts(compact(strict.sparse(release)))
 
 
+@kept
+def _told(act: Act) -> bytes:
+    return compact(strict.sparse(act))
+
+
 def _said(state: NameState) -> dict[str, Any]:
-    return _sparse(state, "releases")
+    return _sparse(state, ("releases", "history"))
 
 
-def _sparse(value: NameState | Release, without: str) -> dict[str, Any]:
-    return {key: strict.sparse(item) for key, item in strict.said(value).items() if key != without}
+def _lists(state: NameState, releases: Iterable[bytes]) -> dict[str, list[bytes]]:
+    found = {"releases": listed(releases)} if state.releases else {}
+    return found | ({"history": listed(map(_told, state.history))} if state.history else {})
 
 
-def _releases(encoded: Iterable[bytes]) -> dict[str, list[bytes]]:
-    pieces = listed(encoded)
-    return {"releases": pieces} if len(pieces) > len(b"[]") else {}
+def _sparse(value: NameState | Release, without: Container[str]) -> dict[str, Any]:
+    return {key: strict.sparse(item) for key, item in strict.said(value).items() if key not in without}
 
 
 def _add_facts(state: dict[str, Any], listing: object) -> None:

@@ -196,7 +196,7 @@ class Reservation:
             raise ValueError(f"the grace period ends {self.grace_until}, before the reservation does {self.expires_at}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Act:
     """One entry of a name's public history: every change but the publishing of files, which releases show."""
 
