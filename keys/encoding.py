@@ -7,14 +7,16 @@ no string holds one, the sorted compact form of the standard library is the same
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from securesystemslib.formats import encode_canonical
+
+_COMPACT: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def compact(value: object) -> bytes:
     """JSON with sorted keys and no white space, in UTF-8: what our files hold. No floats, by assertion upstream."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _COMPACT.encode(value).encode()
 
 
 def spliced(value: Mapping[str, object], encoded: Mapping[str, Iterable[bytes]]) -> list[bytes]:

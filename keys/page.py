@@ -98,7 +98,7 @@ def _shown(release: Release, name: str) -> _Parts:
         for file in release.files
     ]
     said = _sparse(release, ("files",))
-    return _Parts(compact(said | {"files": files}), b",".join(map(compact, entries.values())))
+    return _Parts(compact(said | {"files": files}), compact([*entries.values()])[1:-1])
 
 
 @kept

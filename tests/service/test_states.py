@@ -73,7 +73,7 @@ def test_every_writing_has_an_edition_of_its_own(world: World) -> None:
 def test_those_asked_for_longest_ago_go_first(tmp_path: Path) -> None:
     found = {name: named(tmp_path, name) for name in ("a", "b", "c")}
     states = States(budget=20)
-    for name, state in found.items():
+    for state in found.values():
         states.put("1", state, 9)
         states.get("a", "1")
     assert [name for name in found if states.get(name, "1")] == ["a", "c"]
