@@ -1,7 +1,7 @@
 """The journal: with view.py the only SQL. What it says is the truth; everything else can be made from it again."""
 
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from keys.encoding import compact
 from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
+from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
@@ -62,7 +63,9 @@ class Journal:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
             _store_roles(connection, release)
-            _store_targets(connection, release, bin_of)
+            named = [page.name for page in (*release.pages, *release.policies)]
+            before = {target.path: target for _, target in View(connection, self._states).targets_of(named)}
+            _store_targets(connection, before, release, bin_of)
             marked = _mark_events(connection, events, release.generation)
             assert marked == len(events), "an event is in two releases, although generations follow each other"
             _mark_policies(connection, release)
@@ -161,18 +164,20 @@ def _store_roles(connection: Connection, release: Release) -> None:
         connection.execute(insert(t.roles), chunk)
 
 
-def _store_targets(connection: Connection, release: Release, bins: layout.Bins) -> None:
+def _store_targets(connection: Connection, before: Mapping[str, Target], release: Release, bins: layout.Bins) -> None:
+    """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
     pages = (*release.pages, *release.policies)
-    for start in range(0, len(pages), BATCH):
-        named = [page.name for page in pages[start : start + BATCH]]
-        connection.execute(delete(t.targets).where(t.targets.c.name.in_(named)))
+    after = {target.path: (page.name, target) for page in pages for target in page.targets}
+    stale = [path for path, target in before.items() if path not in after or after[path][1] != target]
+    for start in range(0, len(stale), BATCH):
+        connection.execute(delete(t.targets).where(t.targets.c.path.in_(stale[start : start + BATCH])))
     rows = [
         {
-            "path": target.path, "name": page.name, "bin": bins.number(target.path), "length": target.length,
+            "path": path, "name": name, "bin": bins.number(path), "length": target.length,
             "sha256": target.sha256, "custom": _text(dict(target.custom)),
         }
-        for page in pages
-        for target in page.targets
+        for path, (name, target) in after.items()
+        if before.get(path) != target
     ]  # fmt: skip
     if rows:
         connection.execute(insert(t.targets), rows)
