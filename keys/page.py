@@ -11,7 +11,7 @@ from keys import names, strict
 from keys.encoding import compact, sha256
 from keys.state import SCHEMA, File, NameState, Release, installable
 
-API_VERSION: Final = "1.4"
+API_VERSION: Final = "1.5"
 MEDIA_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 
 
@@ -20,7 +20,7 @@ class InvalidPage(ValueError):
 
 
 def render(state: NameState) -> bytes:
-    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 792)."""
+    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 752, 792)."""
     listed = list(installable(state))
     body: dict[str, Any] = {
         "_last-serial": state.event,
@@ -28,6 +28,7 @@ def render(state: NameState) -> bytes:
         "files": [_file(state.name, release, file) for release, file in listed],
         "meta": {"api-version": API_VERSION},
         "name": state.name,
+        "namespaces": [{"name": each.prefix, "owned": each.owned} for each in state.namespaces] or None,
         "versions": sorted({release.version for release, _ in listed}),
     }
     if state.state == "registered":

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, strict
@@ -17,7 +17,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
+from repo_service.storage.view import BATCH, ChangeRecord, View, below, name_of
 
 
 class Overtaken(Exception):
@@ -76,23 +76,40 @@ class Pen(View):
     def locked_name(self, name: str) -> c.Name:
         """As ``name``, holding its row until the transaction ends, so that decisions about it are in one order."""
         row = self._one(select(t.names).where(t.names.c.name == name).with_for_update())
-        return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
+        return name_of(row) if row else c.Name(name, None, None)
+
+    def lock_family(self, name: str) -> None:
+        """Until the transaction ends nobody else takes a new name, or grants one, that begins with the same word.
+
+        A row that is not there cannot be locked, and a name must not be taken while its prefix is being granted.
+        SQLite has one writer anyway.
+        """
+        if self._connection.dialect.name == "postgresql":
+            word = name.partition("-")[0]
+            self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(word))))
+
+    def locked_under(self, prefix: str) -> list[c.Name]:
+        """Every name that was ever touched in a prefix's namespace but the prefix itself, holding their rows."""
+        query = select(t.names).where(below(prefix)).order_by(t.names.c.name).with_for_update()
+        return [name_of(row) for row in self._connection.execute(query).mappings()]
 
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
-        holder: str | None, change_id: str,
+        holder: str | None, change_id: str, org: str | None = None,
     ) -> c.Event:  # fmt: skip
         """Write one event and give it its number."""
         row = {
             "name": name.name, "serial": 1 if name.state is None else name.state.serial + 1, "at": stamp(at),
             "by": actor.kind, "type": c.type_of(change), "body": _text(strict.dump(change)),
             "reason": _text(strict.dump(reason)), "policy": policy, "actor": actor.id, "holder": holder,
-            "approver": actor.approver, "change": change_id,
+            "approver": actor.approver, "change": change_id, "org": org,
         }  # fmt: skip
         result = self._connection.execute(insert(t.events), row)
         assert result.inserted_primary_key is not None, "an event without a number"
         seq: int = result.inserted_primary_key[0]
-        return c.Event(seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver)
+        return c.Event(
+            seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
+        )
 
     def keep(self, name: c.Name, due_at: datetime | None) -> None:
         """Write a name's state after its events, and when time will change it next."""
@@ -101,6 +118,8 @@ class Pen(View):
             "state": _text(strict.dump(name.state)),
             "holder": name.holder,
             "due_at": stamp(due_at) if due_at else None,
+            "org": name.org,
+            "granted": _text(strict.dump(name.granted)) if name.granted else None,
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:

@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, true, tuple_
 
-from keys import layout, strict
+from keys import layout, names, strict
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Base
@@ -120,7 +120,19 @@ class View:
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
         row = self._one(select(t.names).where(t.names.c.name == name))
-        return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
+        return name_of(row) if row else c.Name(name, None, None)
+
+    def grants_over(self, name: str) -> tuple[c.Granted, ...]:
+        """The active grants whose namespace a normalised name is in, the shortest prefix first."""
+        return self._grants(t.names.c.name.in_(names.prefixes(name)))
+
+    def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
+        """The active grants of longer prefixes in this one's namespace."""
+        return self._grants(below(prefix))
+
+    def grants(self) -> tuple[c.Granted, ...]:
+        """Every active grant."""
+        return self._grants(true())
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""
@@ -240,6 +252,11 @@ class View:
             "pending": self._connection.scalar(pending) or 0,
         }
 
+    def _grants(self, which: ColumnElement[bool]) -> tuple[c.Granted, ...]:
+        granted = t.names.c.granted
+        query = select(granted).where(granted.is_not(None), which).order_by(t.names.c.name)
+        return tuple(_granted(text) for text in self._connection.scalars(query))
+
     def _one(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
 
@@ -253,6 +270,21 @@ class View:
 def name_state(name: str, text: str) -> NameState:
     body: Mapping[str, object] = json.loads(text)
     return strict.load(NameState, body, f"names.{name}")
+
+
+def name_of(row: RowMapping) -> c.Name:
+    """A name from its row."""
+    orgs = _granted(row["granted"]).orgs if row["granted"] else ()
+    return c.Name(row["name"], name_state(row["name"], row["state"]), row["holder"], row["org"], orgs)
+
+
+def below(prefix: str) -> ColumnElement[bool]:
+    """The names in the namespace of a prefix, without the prefix."""
+    return t.names.c.name.startswith(f"{prefix}-", autoescape=True)
+
+
+def _granted(text: str) -> c.Granted:
+    return strict.load(c.Granted, json.loads(text), "names.granted")
 
 
 def _token(row: RowMapping) -> Token:
@@ -277,5 +309,5 @@ def _event(row: RowMapping) -> c.Event:
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(
         row["seq"], row["name"], row["at"], row["by"], reason, row["policy"], change, row["actor"], row["holder"],
-        row["approver"],
+        row["approver"], row["org"],
     )  # fmt: skip
