@@ -69,10 +69,10 @@ def check_digests(*digests: str | None) -> None:
 
 
 def check_shown(*texts: str) -> None:
-    """ValueError for a text that cannot be shown of an organisation: one clean line of 1 to 512 characters."""
+    """ValueError for a text that cannot stand for an organisation: one clean line of 1 to 512 characters."""
     for text in texts:
         if not 0 < len(line(text)) <= MAX_TEXT:
-            raise ValueError(f"what is shown of an organisation has 1 to {MAX_TEXT} characters, not {len(text)}")
+            raise ValueError(f"what stands for an organisation has 1 to {MAX_TEXT} characters, not {len(text)}")
 
 
 @dataclass(frozen=True, slots=True)

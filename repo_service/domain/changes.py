@@ -238,17 +238,20 @@ class ChildGranted:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceShared:
-    shown: str
+    """``shared_with`` is the whole list afterwards: what is shown of each organisation."""
+
+    shared_with: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceUnshared:
-    shown: str
+    shared_with: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceTransferred:
     owner: str
+    shared_with: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +374,7 @@ class Granted:
     owner: str
     parent: str | None
     orgs: tuple[str, ...]
+    shared_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,4 +393,4 @@ class Name:
     def granted(self) -> Granted | None:
         if self.state is None or (found := self.state.namespace) is None:
             return None
-        return Granted(self.name, found.owner, found.parent, self.orgs)
+        return Granted(self.name, found.owner, found.parent, self.orgs, found.shared_with)

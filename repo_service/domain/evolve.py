@@ -7,8 +7,7 @@ from typing import Any, Final
 from keys.state import TAKING, Act, Deprecation, File, HeldYank, Mark, NameState, Removal, Reservation, Yank
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
-from repo_service.domain import machines
-from repo_service.domain.granting import matched, with_grant
+from repo_service.domain import granting, machines
 
 
 def evolve(name: c.Name, event: c.Event) -> c.Name:
@@ -27,14 +26,14 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
         quarantine=None if generation else before.quarantine,  # it was about what an earlier holder published
         reservation=_reservation(before, event.change) if target == "reserved" else None,
     )
-    state, orgs = with_grant(state, name.orgs, event)
     if apply := _APPLY.get(type(event.change)):
         state = apply(state, event.change, event.mark)
     if not isinstance(event.change, _PUBLISHING):
         act = Act(serial, kind, getattr(event.change, "version", None), event.mark)
         state = replace(state, history=(*state.history, act))
     holder = (event.holder or name.holder) if target == "reserved" else None
-    return c.Name(name.name, state, holder, event.org if kind in _ORG_IS_SAID else name.org, orgs)
+    org = event.org if kind in _ORG_IS_SAID else name.org
+    return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
 
 
 def _blank(event: c.Event) -> NameState:
@@ -247,5 +246,11 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.FileRemoved: _remove_file,
     c.FileRestored: _restore_file,
     c.FilePurged: _purge_file,
-    c.NamespacesMatched: matched,
+    c.NamespaceGranted: granting.granted,
+    c.ChildGranted: granting.child_granted,
+    c.NamespaceShared: granting.shared,
+    c.NamespaceUnshared: granting.shared,
+    c.NamespaceTransferred: granting.transferred,
+    c.NamespaceEnded: granting.ended,
+    c.NamespacesMatched: granting.matched,
 }

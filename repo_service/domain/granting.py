@@ -1,4 +1,7 @@
-"""What follows from an event for a namespace: its public grant, the organisations behind it, and who is under it."""
+"""What follows from an event for a namespace: its public grant, the organisations behind it, and who is under it.
+
+The grant follows from the public part of events alone, so that anybody can replay it; organisations are restricted.
+"""
 
 from dataclasses import replace
 
@@ -7,41 +10,45 @@ from repo_service.domain import changes as c
 
 
 def orgs_after(orgs: tuple[str, ...], change: c.Change, org: str | None) -> tuple[str, ...]:
-    """The organisations of a grant after a change about ``org``, the owner first. Empty: there is no grant."""
+    """The organisations of a grant after a change about ``org``, the owner first: those that its texts stand for, in
+    the same order. Empty: there is no grant, or who replays it does not know them.
+    """
+    said = (org,) if org is not None else ()
     match change:
         case c.NamespaceGranted() | c.ChildGranted():
-            return (_said(org),)
+            return said
         case c.NamespaceShared():
-            return (*orgs, _said(org))
+            return (*orgs, *said)
         case c.NamespaceUnshared():
             return tuple(each for each in orgs if each != org)
         case c.NamespaceTransferred():
-            return (_said(org), *(each for each in orgs[1:] if each != org))
+            return (*said, *(each for each in orgs[1:] if each != org))
         case c.NamespaceEnded():
             return ()
     return orgs
 
 
-def with_grant(state: NameState, orgs: tuple[str, ...], event: c.Event) -> tuple[NameState, tuple[str, ...]]:
-    """A name's grant and its organisations after an event. ``shared_with`` are the texts of ``orgs[1:]``, in order."""
-    after = orgs_after(orgs, event.change, event.org)
-    shown = dict(zip(orgs[1:], state.namespace.shared_with if state.namespace else (), strict=True))
-    grant = state.namespace
-    match event.change:
-        case c.NamespaceGranted(owner):
-            grant = Grant(owner, event.mark)
-        case c.ChildGranted(parent, owner):
-            grant = Grant(owner, event.mark, parent)
-        case c.NamespaceTransferred(owner):
-            assert grant is not None, f"{state.name} is nobody's namespace"
-            grant = replace(grant, owner=owner, mark=event.mark)
-        case c.NamespaceShared(text):
-            shown[_said(event.org)] = text
-        case c.NamespaceEnded():
-            grant = None
-    if grant is not None:
-        grant = replace(grant, shared_with=tuple(shown[org] for org in after[1:]))
-    return replace(state, namespace=grant), after
+def granted(state: NameState, change: c.NamespaceGranted, mark: Mark) -> NameState:
+    return replace(state, namespace=Grant(change.owner, mark))
+
+
+def child_granted(state: NameState, change: c.ChildGranted, mark: Mark) -> NameState:
+    return replace(state, namespace=Grant(change.owner, mark, change.parent))
+
+
+def shared(state: NameState, change: c.NamespaceShared | c.NamespaceUnshared, mark: Mark) -> NameState:
+    del mark
+    return replace(state, namespace=replace(_grant(state), shared_with=change.shared_with))
+
+
+def transferred(state: NameState, change: c.NamespaceTransferred, mark: Mark) -> NameState:
+    after = replace(_grant(state), owner=change.owner, mark=mark, shared_with=change.shared_with)
+    return replace(state, namespace=after)
+
+
+def ended(state: NameState, change: c.NamespaceEnded, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, namespace=None)
 
 
 def matched(state: NameState, change: c.NamespacesMatched, mark: Mark) -> NameState:
@@ -52,6 +59,6 @@ def matched(state: NameState, change: c.NamespacesMatched, mark: Mark) -> NameSt
     return replace(state, namespaces=tuple(kept.get(key, Membership(*key, state.serial)) for key in found))
 
 
-def _said(org: str | None) -> str:
-    assert org is not None, "a grant is an organisation's"
-    return org
+def _grant(state: NameState) -> Grant:
+    assert state.namespace is not None, f"{state.name} is nobody's namespace"
+    return state.namespace

@@ -99,7 +99,10 @@ def share(case: Case, request: r.Share) -> Verdict:
     active, why = _active(case)
     if active is None or request.org in active.orgs:
         return why
-    return [*_owns(active, request.actor), *_step(case, request, c.NamespaceShared(request.shown))]
+    return [
+        *_owns(active, request.actor),
+        *_step(case, request, c.NamespaceShared((*active.shared_with, request.shown))),
+    ]
 
 
 def unshare(case: Case, request: r.Unshare) -> Verdict:
@@ -107,9 +110,7 @@ def unshare(case: Case, request: r.Unshare) -> Verdict:
     active, why = _active(case)
     if active is None or request.org not in active.orgs[1:]:
         return why
-    assert case.state is not None and case.state.namespace is not None, "an active grant is in the state"
-    shown = case.state.namespace.shared_with[active.orgs[1:].index(request.org)]
-    return [*_owns(active, request.actor), *_step(case, request, c.NamespaceUnshared(shown))]
+    return [*_owns(active, request.actor), *_step(case, request, c.NamespaceUnshared(_without(active, request.org)))]
 
 
 def hand_over(case: Case, request: r.HandOver) -> Verdict:
@@ -117,7 +118,7 @@ def hand_over(case: Case, request: r.HandOver) -> Verdict:
     active, why = _active(case)
     if active is None or (active.orgs[0], active.owner) == (request.org, request.owner):
         return why
-    change = c.NamespaceTransferred(request.owner)
+    change = c.NamespaceTransferred(request.owner, _without(active, request.org))
     return [*_owns(active, request.actor), *_overlaps(case, request.org), *_step(case, request, change)]
 
 
@@ -140,6 +141,11 @@ def _active(case: Case) -> tuple[c.Granted | None, Verdict]:
     if (active := case.name.granted) is not None:
         return active, []
     return None, [Why("namespace_unknown", f"{case.name.name} is a namespace of nobody")]
+
+
+def _without(active: c.Granted, org: str) -> tuple[str, ...]:
+    """What is shown of those a namespace is shared with, but for one of them."""
+    return tuple(text for each, text in zip(active.orgs[1:], active.shared_with, strict=True) if each != org)
 
 
 def _above(case: Case) -> tuple[c.Granted, ...]:

@@ -350,7 +350,7 @@ class Grant:
     reason: Reason | None = None
 
     def __post_init__(self) -> None:
-        check_shown(self.owner)
+        check_shown(self.org, self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +373,7 @@ class Share:
     reason: Reason | None = None
 
     def __post_init__(self) -> None:
-        check_shown(self.shown)
+        check_shown(self.org, self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +395,7 @@ class HandOver:
     reason: Reason | None = None
 
     def __post_init__(self) -> None:
-        check_shown(self.owner)
+        check_shown(self.org, self.owner)
 
 
 @dataclass(frozen=True, slots=True)

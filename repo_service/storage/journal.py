@@ -17,7 +17,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, ChangeRecord, View, below, name_of
+from repo_service.storage.view import BATCH, ChangeRecord, View, name_of
 
 
 class Overtaken(Exception):
@@ -90,7 +90,7 @@ class Pen(View):
 
     def locked_under(self, prefix: str) -> list[c.Name]:
         """Every name that was ever touched in a prefix's namespace but the prefix itself, holding their rows."""
-        query = select(t.names).where(below(prefix)).order_by(t.names.c.name).with_for_update()
+        query = select(t.names).where(self._below(prefix)).order_by(t.names.c.name).with_for_update()
         return [name_of(row) for row in self._connection.execute(query).mappings()]
 
     def append(

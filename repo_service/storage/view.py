@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.state import NameState, Reason
@@ -128,7 +128,7 @@ class View:
 
     def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
         """The active grants of longer prefixes in this one's namespace."""
-        return self._grants(below(prefix))
+        return self._grants(self._below(prefix))
 
     def grants(self) -> tuple[c.Granted, ...]:
         """Every active grant."""
@@ -257,6 +257,16 @@ class View:
         query = select(granted).where(granted.is_not(None), which).order_by(t.names.c.name)
         return tuple(_granted(text) for text in self._connection.scalars(query))
 
+    def _below(self, prefix: str) -> ColumnElement[bool]:
+        """The names in the namespace of a prefix, without the prefix: a range, which an index serves.
+
+        In the order of bytes ``.`` comes right after ``-``; other collations skip punctuation.
+        """
+        name: ColumnElement[str] = t.names.c.name
+        if self._connection.dialect.name == "postgresql":
+            name = collate(name, "C")
+        return (name > f"{prefix}-") & (name < f"{prefix}.")
+
     def _one(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
 
@@ -276,11 +286,6 @@ def name_of(row: RowMapping) -> c.Name:
     """A name from its row."""
     orgs = _granted(row["granted"]).orgs if row["granted"] else ()
     return c.Name(row["name"], name_state(row["name"], row["state"]), row["holder"], row["org"], orgs)
-
-
-def below(prefix: str) -> ColumnElement[bool]:
-    """The names in the namespace of a prefix, without the prefix."""
-    return t.names.c.name.startswith(f"{prefix}-", autoescape=True)
 
 
 def _granted(text: str) -> c.Granted:

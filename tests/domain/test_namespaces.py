@@ -10,6 +10,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from repo_service.domain.decide import decide
+from repo_service.domain.evolve import evolve
 from repo_service.domain.machines import NAME
 from repo_service.domain.namespaces import followed
 from repo_service.domain.notices import horizon, notices
@@ -268,6 +269,21 @@ def test_who_may_take_names_is_asked_of_every_event_by_which_one_comes_to_have_a
     nobodys, somebodys = {"absent", "vacant", "placeholder", "prohibited"}, {"reserved", "registered"}
     found = {row.event for row in NAME if row.source in nobodys and row.target in somebodys}
     assert found - {"project.restored"} == TAKING
+
+
+def test_whoever_knows_no_account_and_no_organisation_comes_to_the_same_states() -> None:
+    """The public part of the events is enough to replay what is signed."""
+    book = Book()
+    book.do(publishing("foo-bar", actor=Y), GRANT, r.GrantChild("foo-x", X), r.Share("foo", "org-y", "Corp", X))
+    book.do(r.Share("foo", "org-z", "Corp", X), r.Share("foo", "org-w", "W", X), publishing("foo-baz", actor=Y))
+    book.do(r.Unshare("foo", "org-z", X), r.EndGrant("foo-x", X), r.HandOver("foo", "org-w", "W", X))
+    folded: dict[str, c.Name] = {}
+    for event in book.events:
+        public = replace(event, actor=None, holder=None, approver=None, org=None)
+        folded[event.name] = evolve(folded.get(event.name, c.Name(event.name, None, None)), public)
+    assert {name: found.state for name, found in folded.items()} == {n: each.state for n, each in book.names.items()}
+    found = book.state("foo").namespace
+    assert found is not None and (found.owner, found.shared_with) == ("W", ("Corp",))
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "\u202ecorp", "x" * 513])
