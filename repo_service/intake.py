@@ -20,6 +20,7 @@ from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
+from repo_service.domain.namespaces import followed
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
@@ -120,7 +121,9 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 
 
 def _around(view: View, request: r.Request) -> Around:
-    return Around(held=request.name in roots.held_names(view.newest(layout.TARGETS)))
+    held = request.name in roots.held_names(view.newest(layout.TARGETS))
+    below = view.grants_below(request.name) if isinstance(request, r.OfNamespace) else ()
+    return Around(held, view.grants_over(request.name), below)
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
@@ -132,31 +135,55 @@ def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: da
     if known := pen.answered(sender.client, sender.key, digest):
         return known
     name, policy = pen.locked_name(request.name), pen.policy(now)
+    if name.state is None or isinstance(request, r.OfNamespace):
+        pen.lock_family(name.name)
     _check_serial(name, sender.expected)
     decision = _decided(pen, name, request, policy, now)
     identifier = secrets.token_hex(16)
-    after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
+    write = _Writing(pen, request, identifier, policy, now)
+    after = write.remember(name, decision.changes, decision.holder, decision.org)
+    made = len(decision.changes)
+    if decision.changes and isinstance(request, r.OfNamespace):
+        made += write.follow(after)
     serial = after.state.serial if after.state else None
-    answer = ChangeRecord(
-        identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes), decision.warnings
-    )
+    answer = ChangeRecord(identifier, sender.client, sender.key, digest, request.name, serial, made, decision.warnings)
     pen.answer(answer)
     return answer
 
 
-def _remember(
-    pen: Pen, name: c.Name, request: r.Request, changes: tuple[c.Change, ...], holder: str | None,
-    identifier: str, policy: Policy, now: datetime,
-) -> c.Name:  # fmt: skip
-    reason = getattr(request, "reason", None)
-    for change in changes:
-        event = pen.append(name, change, now, request.actor, reason, policy.id, holder, identifier)
-        name = evolve(name, event)
-    if changes:
-        assert name.state is not None, "a change leaves a state"
-        # The signer asks again; found there only, one name would keep all others from being signed.
-        broken = broken_invariants(name.state, now)
-        assert not broken, f"{type(request).__name__} was decided and breaks {'; '.join(broken)}"
-        next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
-        pen.keep(name, next_deadline)
-    return name
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """One accepted request on its way into the journal: what all of its events have in common."""
+
+    pen: Pen
+    request: r.Request
+    change: str
+    policy: Policy
+    now: datetime
+
+    def remember(self, name: c.Name, changes: tuple[c.Change, ...], holder: str | None, org: str | None) -> c.Name:
+        """Write a name's events and the state that follows from them."""
+        reason = getattr(self.request, "reason", None)
+        for change in changes:
+            event = self.pen.append(
+                name, change, self.now, self.request.actor, reason, self.policy.id, holder, self.change, org
+            )
+            name = evolve(name, event)
+        if changes:
+            assert name.state is not None, "a change leaves a state"
+            # The signer asks again; found there only, one name would keep all others from being signed.
+            broken = broken_invariants(name.state, self.now)
+            assert not broken, f"{type(self.request).__name__} was decided and breaks {'; '.join(broken)}"
+            next_deadline = min((at for at, _ in deadlines(name.state, self.policy)), default=None)
+            self.pen.keep(name, next_deadline)
+        return name
+
+    def follow(self, prefix: c.Name) -> int:
+        """Bring every name in a namespace into line with its grant, which has just changed; how many events it took."""
+        grants = (*self.pen.grants_over(prefix.name), *self.pen.grants_below(prefix.name))
+        made = 0
+        for name in self.pen.locked_under(prefix.name):
+            changes = followed(name, name.org, grants)
+            self.remember(name, changes, None, None)
+            made += len(changes)
+        return made

@@ -47,6 +47,7 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "clear": r.Clear,
     "lock": r.Lock,
     "unlock": r.Unlock,
+    "assign": r.Assign,
 }
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
@@ -57,10 +58,18 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
 }
+NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
+    "grant": r.Grant,
+    "grant-child": r.GrantChild,
+    "share": r.Share,
+    "unshare": r.Unshare,
+    "hand-over": r.HandOver,
+    "end": r.EndGrant,
+}
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),
-    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS}),
+    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS, **NAMESPACE_VERBS}),
 )
 """What a change of a batch is about, by the most particular thing that it names."""
 MAX_BATCH: Final = 1000
@@ -125,6 +134,10 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/names/<name>/<verb>")
     def name_verb(name: str, verb: str) -> Response:
         return _change(desk, NAME_VERBS, verb, name, {})
+
+    @app.post("/v1/namespaces/<name>/<verb>")
+    def namespace_verb(name: str, verb: str) -> Response:
+        return _change(desk, NAMESPACE_VERBS, verb, name, {})
 
     @app.post("/v1/batch")
     def batch() -> Response:

@@ -20,6 +20,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("POST", "/v1/projects/<name>/releases/<version>/files/<filename>/<verb>"): WRITERS,
     ("POST", "/v1/projects/<name>/<verb>"): WRITERS,
     ("POST", "/v1/names/<name>/<verb>"): WRITERS,
+    ("POST", "/v1/namespaces/<name>/<verb>"): WRITERS,
     ("POST", "/v1/batch"): WRITERS,
     ("PUT", "/v1/projects/<name>/files/<filename>"): {"registry", "admin"},
     ("GET", "/v1/changes/<identifier>"): READERS,
@@ -30,7 +31,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
 }
-EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
+EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}
 
 
 def closed_routes(door: Door) -> list[tuple[str, Rule]]:
