@@ -164,8 +164,9 @@ def whole(found: NameState) -> dict[str, Any]:
             file.pop(field, None)
     body = {
         "_last-serial": found.event, "_state": {key: said[key] for key in said if key != "name"},
-        "files": [page._file(found.name, *each) for each in listing.values()], "meta": {"api-version": "1.4"},
-        "name": found.name, "versions": list(dict.fromkeys(owner.version for owner, _ in listing.values())),
+        "files": [page._file(found.name, *each) for each in listing.values()], "meta": {"api-version": "1.5"},
+        "name": found.name, "namespaces": [{"name": each.prefix, "owned": each.owned} for each in found.namespaces] or None,
+        "versions": list(dict.fromkeys(owner.version for owner, _ in listing.values())),
     }  # fmt: skip
     return body | ({"project-status": page._status(found)} if found.state == "registered" else {})
 
