@@ -209,6 +209,12 @@ def test_a_child_grant_is_of_the_roots_owner_and_the_longest_prefix_decides() ->
     assert book.codes(publishing("foo-bar-z", actor=replace(Y, org="org-z"))) == ["name_in_namespace"]
 
 
+def test_a_membership_that_stays_as_it_is_keeps_the_serial_with_which_it_began() -> None:
+    book = Book()
+    book.do(GRANT, publishing("foo-bar", actor=X), r.GrantChild("foo-bar", X))
+    assert [(each.prefix, each.since) for each in book.state("foo-bar").namespaces] == [("foo", 1), ("foo-bar", 4)]
+
+
 def test_a_project_that_changes_hands_says_so_without_naming_anybody() -> None:
     book = Book()
     book.do(GRANT, publishing("foo-bar", actor=X))
