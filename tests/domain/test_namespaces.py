@@ -197,6 +197,15 @@ def test_support_hands_over_what_an_organisation_that_is_gone_has_left() -> None
     assert book.state("foo").namespace is None
 
 
+def test_prohibiting_the_prefix_as_a_name_leaves_its_namespace_as_it_was_and_it_can_be_ended() -> None:
+    book = Book()
+    book.do(GRANT, publishing("foo", actor=X), r.Prohibit("foo", BECAUSE, ADMIN))
+    assert book.codes(publishing("foo-bar", actor=Y)) == ["name_in_namespace"]
+    assert book.codes(publishing("foo-bar", actor=X)) == []
+    book.do(r.EndGrant("foo", X))
+    assert book.codes(GRANT) == ["name_prohibited"]
+
+
 def test_a_child_grant_is_of_the_roots_owner_and_the_longest_prefix_decides() -> None:
     book = Book()
     book.do(GRANT, r.GrantChild("foo-bar", X), r.Share("foo-bar", "org-y", "Y Corp", X))
