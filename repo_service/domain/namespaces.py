@@ -153,9 +153,10 @@ def _above(case: Case) -> tuple[c.Granted, ...]:
 
 
 def _step(case: Case, request: r.OfNamespace, change: c.Change) -> Iterator[c.Change | Why]:
-    if case.state is not None and case.state.state == "prohibited":
+    source = machines.namespace_state(case.state)
+    if case.state is not None and case.state.state == "prohibited" and source == "none":
         yield wrong_name_state(case)
-    yield from role(machines.NAMESPACE, machines.namespace_state(case.state), c.type_of(change), request.actor)
+    yield from role(machines.NAMESPACE, source, c.type_of(change), request.actor)
     yield change
 
 

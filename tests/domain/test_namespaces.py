@@ -197,6 +197,15 @@ def test_support_hands_over_what_an_organisation_that_is_gone_has_left() -> None
     assert book.state("foo").namespace is None
 
 
+def test_prohibiting_the_prefix_as_a_name_leaves_its_namespace_as_it_was_and_it_can_be_ended() -> None:
+    book = Book()
+    book.do(GRANT, publishing("foo", actor=X), r.Prohibit("foo", BECAUSE, ADMIN))
+    assert book.codes(publishing("foo-bar", actor=Y)) == ["name_in_namespace"]
+    assert book.codes(publishing("foo-bar", actor=X)) == []
+    book.do(r.EndGrant("foo", X))
+    assert book.codes(GRANT) == ["name_prohibited"]
+
+
 def test_a_child_grant_is_of_the_roots_owner_and_the_longest_prefix_decides() -> None:
     book = Book()
     book.do(GRANT, r.GrantChild("foo-bar", X), r.Share("foo-bar", "org-y", "Y Corp", X))
@@ -207,6 +216,12 @@ def test_a_child_grant_is_of_the_roots_owner_and_the_longest_prefix_decides() ->
     assert book.codes(publishing("foo-baz", actor=Y)) == ["name_in_namespace"]
     book.do(r.Share("foo", "org-z", "Z Corp", X))
     assert book.codes(publishing("foo-bar-z", actor=replace(Y, org="org-z"))) == ["name_in_namespace"]
+
+
+def test_a_membership_that_stays_as_it_is_keeps_the_serial_with_which_it_began() -> None:
+    book = Book()
+    book.do(GRANT, publishing("foo-bar", actor=X), r.GrantChild("foo-bar", X))
+    assert [(each.prefix, each.since) for each in book.state("foo-bar").namespaces] == [("foo", 1), ("foo-bar", 4)]
 
 
 def test_a_project_that_changes_hands_says_so_without_naming_anybody() -> None:

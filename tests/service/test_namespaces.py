@@ -114,6 +114,17 @@ def test_the_lists_of_pep_752_name_parents_and_direct_children(door: Door) -> No
     assert door.client.get("/namespace/foo-x").status_code == 404, "a project is no namespace"
 
 
+def test_what_lies_below_a_prefix_is_looked_at_too(door: Door) -> None:
+    """Edge case 45, and child grants: both need to know of prefixes that are longer."""
+    asked(door, "foo-bar", "grant", GRANT)
+    other = {**GRANT, "org": "org-y", "owner": "Y Corp"}
+    assert asked(door, "foo", "grant", other, 409)["code"] == "namespace_overlap"
+    asked(door, "foobar", "grant", other)
+    asked(door, "foo", "grant", GRANT)
+    asked(door, "foo-x", "grant-child", {"actor": X})
+    assert asked(door, "foo", "end", {"actor": X}, 409)["code"] == "namespace_has_children"
+
+
 def test_a_name_in_a_namespace_cannot_be_had_and_the_answer_shows_every_page_that_says_so(door: Door) -> None:
     asked(door, "foo", "grant", GRANT)
     answer = door.get("/v1/names/foo-bar-baz/availability").get_json()
