@@ -1,29 +1,46 @@
 """Can I have this name? The answer from the signed state alone, so that anybody can check it against the snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from keys.state import NameState
+from repo_service.domain import machines
+from repo_service.domain.case import Why
 
-Standing = Literal["free", "taken", "reserved", "placeholder", "prohibited", "held"]
+Standing = Literal["free", "taken", "reserved", "placeholder", "prohibited", "held", "invalid", "word", "similar"]
+
+_STANDINGS: Final[dict[str, Standing]] = {"name_invalid": "invalid", "name_stdlib": "word", "name_similar": "similar"}
+"""What the policy can have against a new name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether a name can be registered now by somebody who holds nothing, with one sentence for people."""
+    """Whether a name can be registered now by somebody who holds nothing, with one sentence for people.
+
+    ``alike`` are the names that it looks like, whether or not that stands in the way.
+    """
 
     name: str
     standing: Standing
     sentence: str
     until: str | None = None
+    alike: tuple[str, ...] = ()
 
 
-def availability(name: str, state: NameState | None, held: frozenset[str]) -> Availability:
-    """The standing of a normalised name. ``held`` are the names that only the offline keys speak for."""
+def availability(
+    name: str, state: NameState | None, held: frozenset[str], objections: Sequence[Why], alike: tuple[str, ...] = ()
+) -> Availability:
+    """The standing of a normalised name. ``held`` are the names that only the offline keys speak for, ``objections``
+    what the policy has against it as a new name.
+    """
     if name in held:
         return Availability(name, "held", f"{name} is held by the registry's offline keys")
+    if machines.name_state(state) in machines.NOBODYS:
+        for why in objections:
+            return Availability(name, _STANDINGS[why.code], why.sentence, alike=alike)
     if state is None:
-        return Availability(name, "free", f"{name} is not known to this registry")
+        return Availability(name, "free", f"{name} is not known to this registry", alike=alike)
     since = state.since.at[:10]
     if state.reservation is not None:
         holder = f" for {state.reservation.holder}" if state.reservation.holder else ""
@@ -37,4 +54,4 @@ def availability(name: str, state: NameState | None, held: frozenset[str]) -> Av
             return Availability(name, "placeholder", sentence)
         case "prohibited":
             return Availability(name, "prohibited", f"{name} is prohibited since {since}")
-    return Availability(name, "free", f"{name} was given up on {since} and is free again")
+    return Availability(name, "free", f"{name} was given up on {since} and is free again", alike=alike)

@@ -40,13 +40,28 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """What the account behind a request did before: times, the latest first, no more than a limit needs; and how many
+    reservations it holds.
+    """
+
+    new_names: tuple[str, ...] = ()
+    reservations: tuple[str, ...] = ()
+    yanks: tuple[str, ...] = ()
+    holds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
-    ``held``: only the offline keys speak for the name.
+    ``held``: only the offline keys speak for the name. ``alike``: other names with its skeleton that somebody has or
+    nobody may have.
     """
 
     held: bool = False
+    alike: tuple[str, ...] = ()
+    lately: Lately = Lately()
 
 
 ALONE: Final = Around()

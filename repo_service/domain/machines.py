@@ -110,6 +110,10 @@ YANK: Final[Machine] = (
 )
 
 
+NOBODYS: Final = ("absent", "vacant")
+"""Where ``NAME`` stands while nobody has the name: whoever takes it takes a new name."""
+
+
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
     return (row for row in machine if row.source == source and row.event == event)

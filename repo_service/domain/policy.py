@@ -44,14 +44,19 @@ rights, or says that a fact is missing, is never off.
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a name may be, and how fast an account may take new ones (``new_per_hour`` 0: the signer does not count)."""
+    """What a new name may be, and how fast an account may take them: ``new_burst`` in the time in which that many
+    come at ``new_per_hour`` (0: as fast as they like).
+    """
 
     grammar: Literal["pep508", "npm", "crates"]
-    normaliser: Literal["pep503", "npm", "crates"]
     similar: Literal["off", "observe", "block"]
     language_modules: Literal["off", "deny"]
     new_per_hour: int
     new_burst: int
+
+    def __post_init__(self) -> None:
+        if self.new_per_hour and not self.new_burst:
+            raise ValueError("new_burst is 0, so nobody could take a name; new_per_hour = 0 sets no limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Yank:
     def __post_init__(self) -> None:
         if self.brake_percent > 100:
             raise ValueError(f"brake_percent is {self.brake_percent}; it is a share of a project's releases, up to 100")
+        if self.interval_s and not self.burst:
+            raise ValueError("burst is 0, so no owner could yank; interval_s = 0 sets no limit")
 
 
 @dataclass(frozen=True, slots=True)

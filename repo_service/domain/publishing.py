@@ -9,10 +9,11 @@ from keys.state import Release as ReleaseState
 from keys.strict import MAX_INTEGER
 from keys.times import moment, stamp
 from repo_service.domain import changes as c
-from repo_service.domain import machines
+from repo_service.domain import machines, naming
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact, artifact, canonical_version
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
+from repo_service.domain.policy import Warned
 
 
 def publish(case: Case, request: r.Publish) -> Verdict:
@@ -34,12 +35,13 @@ def publish(case: Case, request: r.Publish) -> Verdict:
     return found
 
 
-def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why]:
+def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why | Warned]:
     """The step that makes a name registered, if it is not."""
     display = request.display or request.name
     match machines.name_state(case.state):
         case "absent" | "vacant":
-            yield from step(machines.NAME, case, request, c.ProjectCreated(display))
+            yield from naming.new_name(case, request)
+            yield from step(machines.NAME, case, request, c.ProjectCreated(display, case.around.alike))
         case "reserved":
             yield from only_holder(case, request.actor)
             yield from step(machines.NAME, case, request, c.ReservationConverted(display))

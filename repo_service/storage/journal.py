@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, strict
 from keys.encoding import compact
+from keys.skeletons import skeleton
 from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
@@ -78,6 +79,14 @@ class Pen(View):
         row = self._one(select(t.names).where(t.names.c.name == name).with_for_update())
         return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
 
+    def lock_skeleton(self, name: str) -> None:
+        """From here until the transaction ends, nobody else takes a name that looks like this one, or this one.
+
+        A name that nobody has is no row, so there is none to lock; PostgreSQL would let both in.
+        """
+        taken = "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
+        self._connection.execute(text(taken), {"it": skeleton(name)})
+
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
         holder: str | None, change_id: str,
@@ -101,6 +110,7 @@ class Pen(View):
             "state": _text(strict.dump(name.state)),
             "holder": name.holder,
             "due_at": stamp(due_at) if due_at else None,
+            "skeleton": skeleton(name.name),
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:

@@ -32,7 +32,12 @@ names = Table(
     Column("state", Text, nullable=False),
     Column("holder", String),
     Column("due_at", String, index=True),
+    Column("skeleton", String, nullable=False, index=True),
 )
+Index("held_by", names.c.holder)
+
+skeletons = Table("skeletons", metadata, Column("skeleton", String, primary_key=True))
+"""A row to lock for each thing that a name can look like, so that two new names that look alike are decided in turn."""
 
 events = Table(
     "events",
@@ -54,6 +59,7 @@ events = Table(
     UniqueConstraint("name", "serial"),
     sqlite_autoincrement=True,
 )
+Index("by_actor", events.c.actor, events.c.type, events.c.at)
 Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
 
 policies = Table(

@@ -11,8 +11,9 @@ from flask import Flask, Response, request
 
 from keys import layout, names, strict
 from keys.encoding import compact
-from repo_service import roots
+from repo_service import intake, roots
 from repo_service.domain import changes as c
+from repo_service.domain import naming
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
@@ -49,8 +50,10 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
     def available(name: str) -> Response:
         normal = names.normalise(name)
         with journal.reading() as view:
-            held = roots.held_names(view.newest(layout.TARGETS))
-            found = availability(normal, view.name(normal).state, held)
+            held, now = roots.held_names(view.newest(layout.TARGETS)), clock()
+            alike = intake.alike(view, normal, held)
+            objections = naming.in_the_way(normal, view.policy(now), alike, now)
+            found = availability(normal, view.name(normal).state, held, objections, alike)
             base, page = view.base(), view.target(names.page_path(normal))
         proof = {
             "target": names.page_path(normal),
