@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from packaging.version import Version
-
 from keys import names, strict
 from keys.strict import MAX_INTEGER, Malformed
 from keys.times import moment
+from repo_service.domain.versions import RULES as VERSION_RULES
+from repo_service.domain.versions import RuleName, VersionRule
 
 Phase = Literal["off", "warn", "enforce"]
 Act = Literal[
@@ -63,7 +63,7 @@ class Names:
 class Files:
     """Versions and their files. ``per_version`` 0 is any number."""
 
-    version_rule: Literal["pep440", "semver"]
+    version_rule: RuleName
     per_version: int
     open_days: int
     upload_skew_s: int
@@ -105,9 +105,9 @@ class Unpublish:
     project_window_s: int
     project_downloads_a_month: int
 
-    def owner_window_s(self, version: str) -> int:
+    def owner_window_s(self, version: str, rule: VersionRule) -> int:
         """For how many seconds after its publication an owner may unpublish this version; 0 is never."""
-        if self.owner == "always" or (self.prereleases_always and Version(version).is_prerelease):
+        if self.owner == "always" or (self.prereleases_always and rule.is_prerelease(version)):
             return MAX_INTEGER
         return self.window_s if self.owner == "window" else 0
 
@@ -272,6 +272,11 @@ class Policy:
     def id(self) -> str:
         """How events name the policy that judged them."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def version_rule(self) -> VersionRule:
+        """How versions and file names are read."""
+        return VERSION_RULES[self.files.version_rule]
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
-    known -= {"name_invalid"}  # no name is misspelled by the standard policy's grammar; tests/domain/test_naming.py
+    known -= {"name_invalid", "version_full"}  # never by the standard policy: test_naming.py, test_versions.py
     assert known == {code for _, _, codes in REFUSED for code in codes}
 
 
