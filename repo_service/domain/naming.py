@@ -49,10 +49,14 @@ def in_the_way(name: str, policy: Policy, alike: tuple[str, ...], now: datetime)
     return [why for why in found if not _is_observed(policy, why) and phase(policy, why.code, now) == "enforce"]
 
 
+def respelled(case: Case, request: r.Publish) -> Iterator[Why]:
+    """An objection to how the holder of a name spells it anew."""
+    if request.display is not None and request.actor.kind == "owner":
+        yield from _spelling(request.display, case.policy)
+
+
 def _objections(name: str, spelling: str, policy: Policy, alike: tuple[str, ...]) -> Iterator[Why]:
-    pattern, wanted = GRAMMARS[policy.names.grammar]
-    if not pattern.fullmatch(spelling):
-        yield Why("name_invalid", f"{spelling!r:.80} is no new name here: {wanted}", {"grammar": policy.names.grammar})
+    yield from _spelling(spelling, policy)
     if words.is_reserved(name, policy):
         sentence = f"{name} is a word that no new name may be: a module of the language, or a device of Windows"
         yield Why("name_stdlib", sentence, {"grammar": policy.names.grammar})
@@ -61,6 +65,12 @@ def _objections(name: str, spelling: str, policy: Policy, alike: tuple[str, ...]
     if looks_like and policy.names.similar != "off":
         sentence = f"{name} looks like {looks_like}; choose another name, or ask the registry's support"
         yield Why("name_similar", sentence, {"similar_to": looks_like})
+
+
+def _spelling(spelling: str, policy: Policy) -> Iterator[Why]:
+    pattern, wanted = GRAMMARS[policy.names.grammar]
+    if not pattern.fullmatch(spelling):
+        yield Why("name_invalid", f"{spelling!r:.80} is no new name here: {wanted}", {"grammar": policy.names.grammar})
 
 
 def _is_observed(policy: Policy, why: Why) -> bool:

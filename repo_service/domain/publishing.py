@@ -39,13 +39,16 @@ def publish(case: Case, request: r.Publish) -> Verdict:
 
 def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why | Warned]:
     """The step that makes a name registered, if it is not."""
-    display = request.display or request.name
     match machines.name_state(case.state):
         case "absent" | "vacant":
             yield from naming.new_name(case, request)
-            yield from step(machines.NAME, case, request, c.ProjectCreated(display, case.around.alike))
+            created = c.ProjectCreated(request.display or request.name, case.around.alike)
+            yield from step(machines.NAME, case, request, created)
         case "reserved":
+            assert case.state is not None, "a reserved name has a state"
             yield from only_holder(case, request.actor)
+            yield from naming.respelled(case, request)
+            display = request.display or case.state.display
             yield from step(machines.NAME, case, request, c.ReservationConverted(display))
         case "registered":
             yield from not_quarantined(case.state, "nothing can be published")

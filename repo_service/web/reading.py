@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from keys import layout, names, strict
+from keys import layout, names, skeletons, strict
 from keys.encoding import compact
 from repo_service import intake, roots
 from repo_service.domain import changes as c
@@ -17,6 +17,7 @@ from repo_service.domain import naming
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
+from repo_service.storage.view import View
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
@@ -54,10 +55,11 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             alike = intake.alike(view, normal, held)
             objections = naming.in_the_way(normal, view.policy(now), alike, now)
             found = availability(normal, view.name(normal).state, held, objections, alike)
-            base, page = view.base(), view.target(names.page_path(normal))
+            base, page, pages = view.base(), _page(view, normal), [_page(view, each) for each in alike]
         proof = {
-            "target": names.page_path(normal),
-            "sha256": page.sha256 if page else None,  # None: absence, which the one bin of this path proves
+            **page,
+            "alike": pages,
+            "skeleton": f"{skeletons.FUNCTION}:{skeletons.skeleton(normal)}",
             "snapshot": base.snapshot[0] if base.snapshot else None,
             "timestamp": base.generation,
         }
@@ -71,6 +73,12 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             states = view.states(view.due(now + horizon(policy)))
         listed = [each for state in states.values() for each in notices(state, policy, now)]
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
+
+
+def _page(view: View, name: str) -> dict[str, str | None]:
+    """Where the newest release lists a name's page. ``sha256`` None: absence, which the one bin of this path proves."""
+    found = view.target(names.page_path(name))
+    return {"target": names.page_path(name), "sha256": found.sha256 if found else None}
 
 
 def _event(event: c.Event, generation: int | None) -> dict[str, Any]:

@@ -211,6 +211,15 @@ def test_a_new_name_is_spelled_as_the_grammar_allows(policy: Policy, spelling: s
     assert ("name_invalid" not in found) == allowed
 
 
+def test_a_name_is_not_spelled_otherwise_when_it_is_published() -> None:
+    book = Book()
+    book.do(r.Reserve("foo-bar", OWNER, display="foo_bar"))
+    assert "name_invalid" in codes(book, publishing("foo-bar", display="Foo-Bar"), NPM)
+    assert "name_invalid" not in codes(book, publishing("foo-bar"), NPM)
+    book.do(publishing("foo-bar"))
+    assert book.state("foo-bar").display == "foo_bar", "and keeps its spelling"
+
+
 def test_a_grammar_asks_new_names_only() -> None:
     book = Book()
     book.do(spelled("9foo"))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from werkzeug.http import parse_date
 
+from keys import names
+from keys.skeletons import skeleton
 from keys.times import moment
 from repo_service import intake
 from repo_service.domain import requests as r
@@ -112,6 +114,9 @@ def test_whether_a_name_is_free_says_what_it_looks_like(
     quiet_door.publish("django")
     answer = read(quiet_door, f"/v1/names/{name}/availability")
     assert (answer["standing"], answer["alike"]) == (standing, alike)
+    assert [each["target"] for each in answer["proof"]["alike"]] == [names.page_path(each) for each in alike]
+    assert all(each["sha256"] for each in answer["proof"]["alike"])
+    assert answer["proof"]["skeleton"] == f"skeleton-1:{skeleton(name)}"
 
 
 @pytest.mark.parametrize(("preset", "name"), [("crates", "9foo"), ("crates", "a" * 65)])
@@ -122,7 +127,7 @@ def test_a_name_that_the_grammar_does_not_allow_is_not_free(tmp_path: Path, pres
 
 def test_where_look_alikes_are_observed_the_name_is_free_and_still_says_so(tmp_path: Path) -> None:
     door = Door(World(tmp_path, 'policy = "crates"\n'))
-    door.world.do(publishing("django", "1.0.0", actor=r.Actor("system")))
+    door.world.do(r.Reserve("django", r.Actor("support", "account-7")))
     answer = read(door, "/v1/names/djang0/availability")
     assert (answer["standing"], answer["alike"]) == ("free", ["django"])
 
