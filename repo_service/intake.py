@@ -139,7 +139,7 @@ def alike(view: View, name: str, held: frozenset[str]) -> tuple[str, ...]:
 
 def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lately:
     account = request.actor.id
-    if account is None or request.actor.kind != "owner":
+    if account is None:
         return Lately()
     new = policy.names.new_burst if takes_a_name(name, request) else 0
     reserved = policy.reservations.per_day if isinstance(request, r.Reserve) else 0

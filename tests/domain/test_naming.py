@@ -295,6 +295,14 @@ def test_an_account_makes_no_more_reservations_a_day_than_the_policy_says() -> N
     assert codes(book, r.Reserve("c3", OWNER), policy) == []
 
 
+def test_the_registry_itself_is_not_limited() -> None:
+    book = Book()
+    tight = replace(of_reservations(per_holder=1, per_day=1), names=replace(POLICY.names, new_per_hour=1, new_burst=1))
+    for name in ("a1", "b2"):
+        assert codes(book, r.Reserve(name, SUPPORT), tight) == []
+        book.do(r.Reserve(name, SUPPORT))
+
+
 @pytest.mark.parametrize("text", ["[names]\nnew_burst = 0", "[yank]\ninterval_s = 60\nburst = 0"])
 def test_a_limit_that_nobody_could_keep_is_no_policy(text: str) -> None:
     with pytest.raises(Malformed, match="burst is 0"):

@@ -18,6 +18,7 @@ from tests.service.door import OWNER, Door
 from tests.service.test_reading import read
 from tests.world import ADMIN as BOSS
 from tests.world import BECAUSE, World, publishing
+from tests.world import OWNER as HOLDER
 
 STRANGER = {"kind": "owner", "id": "account-2"}
 SUPPORT = {"kind": "support", "id": "account-7"}
@@ -41,6 +42,12 @@ def test_a_look_alike_of_a_name_held_offline_is_refused(tmp_path: Path) -> None:
     door = Door(World(tmp_path, held=("module",)))
     assert door.publish("rnodule").json["code"] == "name_similar"  # type: ignore[index]
     assert read(door, "/v1/names/rnodule/availability")["alike"] == ["module"]
+
+
+def test_a_look_alike_of_a_name_given_up_is_free(door: Door) -> None:
+    door.world.do(r.Reserve("pip", HOLDER), r.Release("pip", HOLDER))
+    assert read(door, "/v1/names/p1p/availability")["standing"] == "free"
+    assert door.publish("p1p").status_code == 200
 
 
 def test_support_reserves_a_look_alike_for_an_account_which_then_publishes(door: Door) -> None:

@@ -1,4 +1,4 @@
-"""A registry that counts as SemVer does, from the request to the signed page; and what the service does not do of it."""
+"""A registry that counts as SemVer does, from request to signed page; and what the service does not do of it."""
 
 from pathlib import Path
 from typing import Any
