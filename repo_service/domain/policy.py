@@ -87,6 +87,10 @@ class Yank:
             raise ValueError(f"brake_percent is {self.brake_percent}; it is a share of a project's releases, up to 100")
         if self.interval_s and not self.burst:
             raise ValueError("burst is 0, so no owner could yank; interval_s = 0 sets no limit")
+        if self.interval_s * self.burst > _MOST_S:
+            raise ValueError(
+                f"{self.burst} yanks of {self.interval_s} s each are more than a century; that is no limit"
+            )
 
 
 @dataclass(frozen=True, slots=True)

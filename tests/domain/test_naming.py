@@ -303,7 +303,14 @@ def test_the_registry_itself_is_not_limited() -> None:
         book.do(r.Reserve(name, SUPPORT))
 
 
-@pytest.mark.parametrize("text", ["[names]\nnew_burst = 0", "[yank]\ninterval_s = 60\nburst = 0"])
-def test_a_limit_that_nobody_could_keep_is_no_policy(text: str) -> None:
-    with pytest.raises(Malformed, match="burst is 0"):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[names]\nnew_burst = 0", "burst is 0"),
+        ("[yank]\ninterval_s = 60\nburst = 0", "burst is 0"),
+        ("[yank]\ninterval_s = 3000000000\nburst = 1000000", "a century"),
+    ],
+)
+def test_a_limit_that_nobody_could_keep_is_no_policy(text: str, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
         parse(f'extends = "standard"\nname = "acme"\nversion = 1\n{text}\n', presets())

@@ -13,8 +13,9 @@ from keys.times import moment
 from repo_service import intake
 from repo_service.domain import requests as r
 from repo_service.domain.policy import parse
+from repo_service.imports import import_folder
 from repo_service.wiring import presets
-from tests.service.door import OWNER, Door
+from tests.service.door import OWNER, Door, sdist
 from tests.service.test_reading import read
 from tests.world import ADMIN as BOSS
 from tests.world import BECAUSE, World, publishing
@@ -158,3 +159,23 @@ def test_of_two_look_alikes_that_come_at_once_one_is_taken(world: World) -> None
     for thread in threads:
         thread.join()
     assert (len(taken), refused) == (1, ["name_similar"])
+
+
+def test_two_legacy_releases_of_one_version_are_left_out_of_an_import_with_the_reason(
+    world: World, tmp_path: Path
+) -> None:
+    """foo 1.0 and foo 1.0.0 are one release (PEP 440), and one release has one sdist."""
+    folder = tmp_path / "legacy"
+    folder.mkdir()
+    for filename, data in {
+        "foo-1.0.tar.gz": sdist(),
+        "foo-1.0.0.tar.gz": sdist(kind=""),
+        "foo-2.0.tar.gz": sdist(),
+        "f00-1.0.tar.gz": sdist(),
+        "json-1.0.tar.gz": sdist(),
+    }.items():
+        (folder / filename).write_bytes(data)
+    done = import_folder(world.service, folder, lambda *_: None)
+    (left_out,) = done.left_out
+    assert left_out.startswith("foo 1.0") and "are the same artifact of one version" in left_out
+    assert done.new == 3, "look-alikes and names of modules that exist already come along"
