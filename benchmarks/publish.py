@@ -26,6 +26,7 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, 
 from keys import layout
 from repo_service.build.metadata import bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import Target
+from repo_service.domain import requests as r
 from repo_service.storage import tables
 from repo_service.storage.tables import open_engine
 
@@ -54,7 +55,7 @@ def ours(world: World, changes: int) -> list[float]:
     """Seconds for each change, one release a change."""
     times = []
     for number in range(changes):
-        request = publishing(f"measured-{number}")
+        request = publishing(f"measured-{number}", actor=r.Actor("system"))  # whom no limit holds
         began = time.perf_counter()
         world.do(request)
         times.append(time.perf_counter() - began)

@@ -15,6 +15,7 @@ _RUNS: Final = re.compile(r"[-_.]+")
 _FILENAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*", re.ASCII)
 _SEGMENT: Final = re.compile(r"(?:[a-z0-9-]|_[0-9a-f]{2})+", re.ASCII)
 _LITERAL: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
+_SCOPES: Final = ". A scope is a prefix here: @scope/name is scope-name"
 MAX_SEGMENT: Final = 200
 MAX_FILENAME: Final = 180
 """Stored, a file's name has its hash before it and may have ``.metadata`` behind it: 255 bytes on a file system."""
@@ -26,14 +27,14 @@ class InvalidName(ValueError):
 
 
 def normalise(name: str) -> str:
-    """The one spelling of a Python project's name (PEP 503), after refusing what PEP 508 does not allow.
+    """The one spelling of a name (PEP 503), in every registry, after refusing what PEP 508 does not allow.
 
     The grammar is checked before the case is folded: U+212A KELVIN SIGN lower-cases to ``k``.
     """
     if not _GRAMMAR.fullmatch(name):
         raise InvalidName(
             f"{name!r:.80} is not a project name: letters, digits, '.', '-' and '_', in ASCII, "
-            "beginning and ending with a letter or digit (PEP 508)"
+            f"beginning and ending with a letter or digit (PEP 508){_SCOPES if name.startswith('@') else ''}"
         )
     normal = _RUNS.sub("-", name).lower()
     segment(normal)

@@ -276,7 +276,7 @@ class NameState:
         if (versions := [release.version for release in self.releases]) != sorted(set(versions)):
             raise ValueError("releases are listed once each, in order of their version text")
         if len({release.canonical for release in self.releases}) < len(versions):
-            raise ValueError("two releases are the same version (PEP 440)")
+            raise ValueError("two releases are the same version")
         if self.generation < 1 or self.serial < 1 or self.event < 0:
             raise ValueError(f"generation {self.generation}, serial {self.serial}, event {self.event}: too small")
         if self.archived is not None and self.deprecated is not None:

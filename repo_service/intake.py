@@ -12,15 +12,18 @@ from typing import Any
 from keys import layout, strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
+from keys.skeletons import skeleton
 from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
+from repo_service.domain import limits, machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Refusal
+from repo_service.domain.case import Accepted, Around, Lately, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
+from repo_service.domain.naming import takes_a_name
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
@@ -108,7 +111,7 @@ def request_digest(request: r.Request) -> str:
 
 
 def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    decision = decide(name, request, policy, now, _around(view, request))
+    decision = decide(name, request, policy, now, _around(view, name, request, policy))
     if isinstance(decision, Refusal):
         raise Refused(decision, policy)
     return decision
@@ -120,10 +123,36 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
         raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
 
 
-def _around(view: View, request: r.Request) -> Around:
-    held = request.name in roots.held_names(view.newest(layout.TARGETS))
-    below = view.grants_below(request.name) if isinstance(request, r.OfNamespace) else ()
-    return Around(held, view.grants_over(request.name), below)
+def _around(view: View, name: c.Name, request: r.Request, policy: Policy) -> Around:
+    held = roots.held_names(view.newest(layout.TARGETS))
+    return Around(
+        held=request.name in held,
+        grants=view.grants_over(request.name),
+        below=view.grants_below(request.name) if isinstance(request, r.OfNamespace) else (),
+        alike=alike(view, request.name, held) if takes_a_name(name, request) else (),
+        lately=_lately(view, name, request, policy),
+    )
+
+
+def alike(view: View, name: str, held: frozenset[str]) -> tuple[str, ...]:
+    """Other names that a name looks like: known ones, and those that only the offline keys speak for."""
+    offline = {each for each in held - {name} if skeleton(each) == skeleton(name)}
+    return tuple(sorted(offline.union(view.alike(name))))
+
+
+def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lately:
+    account = request.actor.id
+    if account is None:
+        return Lately()
+    new = policy.names.new_burst if takes_a_name(name, request) else 0
+    reserved = policy.reservations.per_day if isinstance(request, r.Reserve) else 0
+    yanked = policy.yank.burst if isinstance(request, r.Yank) and policy.yank.interval_s else 0
+    return Lately(
+        view.latest(account, limits.NEW_NAMES, new) if new else (),
+        view.latest(account, limits.RESERVATIONS, reserved) if reserved else (),
+        view.latest(account, limits.YANKS, yanked) if yanked else (),
+        view.holds(account) if isinstance(request, r.Reserve) else 0,
+    )
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
@@ -134,9 +163,7 @@ def _digest_of_all(requests: Sequence[r.Request]) -> str:
 def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
     if known := pen.answered(sender.client, sender.key, digest):
         return known
-    name, policy = pen.locked_name(request.name), pen.policy(now)
-    if name.state is None or isinstance(request, r.OfNamespace):
-        pen.lock_family(name.name)
+    name, policy = _locked(pen, request), pen.policy(now)
     _check_serial(name, sender.expected)
     decision = _decided(pen, name, request, policy, now)
     identifier = secrets.token_hex(16)
@@ -149,6 +176,16 @@ def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: da
     answer = ChangeRecord(identifier, sender.client, sender.key, digest, request.name, serial, made, decision.warnings)
     pen.answer(answer)
     return answer
+
+
+def _locked(pen: Pen, request: r.Request) -> c.Name:
+    """The name, held until the transaction ends, and while it is nobody's with everything that bears on a new name."""
+    name = pen.locked_name(request.name)
+    if machines.name_state(name.state) not in machines.NOBODYS and not isinstance(request, r.OfNamespace):
+        return name
+    pen.lock_family(request.name)
+    pen.lock_skeleton(request.name)
+    return pen.locked_name(request.name)  # whoever held the lock may have taken it
 
 
 @dataclass(frozen=True, slots=True)

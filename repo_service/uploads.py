@@ -17,6 +17,7 @@ from packaging.metadata import parse_email
 from keys import names
 from keys.encoding import sha256
 from keys.strict import Malformed, line
+from repo_service.domain import semver
 from repo_service.domain.artifacts import Artifact, BadArtifact, artifact
 from repo_service.storage.depot import LocalDepot
 
@@ -78,6 +79,8 @@ def core_metadata_digest(upload: Upload) -> str | None:
 
 def _said(filename: str) -> Artifact:
     """What a file name says, if it can be part of a path and is of a project that can have its name (PEP 508)."""
+    if filename.endswith(tuple(semver.KINDS)):
+        raise BadArtifact(f"{filename}: only wheels and sdists are examined here; publish it with its url")
     try:
         names.file_path("x", filename)
         said = artifact(filename)

@@ -176,7 +176,7 @@ def online_key(folder: Path) -> HeldKey:
 def presets() -> Mapping[str, str]:
     """The presets that ship with the service: name to TOML."""
     shipped = files("repo_service.domain").joinpath("presets").iterdir()
-    return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in shipped}
+    return {each.name.removesuffix(".toml"): each.read_text("utf-8") for each in shipped if each.name.endswith(".toml")}
 
 
 def read_policy(folder: Path, source: str) -> policy.Policy:

@@ -45,6 +45,11 @@ def announce(new: Policy, published: Sequence[Published], now: datetime) -> Publ
     last = max((each.policy.version for each in published if each.policy.name == new.name), default=0)
     if new.version != last + 1:
         raise NotAnnounced(f"version is {new.version}; the next of {new.name} is {last + 1}")
+    if published and new.files.version_rule != (rule := published[0].policy.files.version_rule):
+        raise NotAnnounced(
+            f"files.version_rule is {new.files.version_rule}; this registry's is {rule} for ever: it says which of "
+            "the published versions are equal"
+        )
     if not published:
         if starts > now:
             raise NotAnnounced("the first policy takes effect at once: leave effective_from out")

@@ -10,7 +10,7 @@ from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.artifacts import BadArtifact, canonical_version
+from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.policy import Policy, Warned
 
 
@@ -42,16 +42,31 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """What the account behind a request did before: times, the latest first, no more than a limit needs; and how many
+    reservations it holds.
+    """
+
+    new_names: tuple[str, ...] = ()
+    reservations: tuple[str, ...] = ()
+    yanks: tuple[str, ...] = ()
+    holds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
     ``held``: only the offline keys speak for the name. ``grants`` are the active namespaces that the name is under, the
     shortest prefix first; ``below`` those under the name itself, read where the request is about a namespace.
+    ``alike``: other names with its skeleton that somebody has or nobody may have.
     """
 
     held: bool = False
     grants: tuple[c.Granted, ...] = ()
     below: tuple[c.Granted, ...] = ()
+    alike: tuple[str, ...] = ()
+    lately: Lately = Lately()
 
 
 ALONE: Final = Around()
@@ -122,7 +137,7 @@ def wrong_name_state(case: Case) -> Why:
 
 def published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:
     """The published release of a version in any spelling, or the reason why there is none."""
-    release = find_release(case.state, version)
+    release = find_release(case, version)
     if release is None:
         return None, [no_release(case, version)]
     if release.state != "published":
@@ -132,10 +147,12 @@ def published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:
     return release, []
 
 
-def find_release(state: NameState | None, version: str) -> ReleaseState | None:
-    """The release of a version in any spelling and state."""
+def find_release(case: Case, version: str) -> ReleaseState | None:
+    """The release of a version in any state: as it was spelled, or in another spelling by the policy's rule."""
+    if case.state is None:
+        return None
     try:
-        return state.release_of(canonical_version(version)) if state else None
+        return case.state.release(version) or case.state.release_of(case.policy.version_rule.canonical(version))
     except BadArtifact:
         return None
 

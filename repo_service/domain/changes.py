@@ -12,11 +12,14 @@ from keys.state import ActorClass, File, Mark, NameState, Reason, YankClass
 
 @dataclass(frozen=True, slots=True)
 class NameReserved:
+    """``alike`` are other names that it looks like (I22)."""
+
     kind: Literal["user", "grant"]
     holder: str | None
     expires_at: str
     grace_until: str
     display: str
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,10 @@ class ReservationConverted:
 
 @dataclass(frozen=True, slots=True)
 class ProjectCreated:
+    """``alike`` are other names that it looks like (I22)."""
+
     display: str
+    alike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

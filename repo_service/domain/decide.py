@@ -63,7 +63,7 @@ def _new_holder(request: r.Request) -> str | None:
         case r.Claim():
             return request.holder_id
         case r.Reserve():
-            return request.actor.id
+            return request.account
     return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from keys.times import moment
+from repo_service.domain import limits
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Why
 from repo_service.domain.policy import Act, Policy
@@ -43,6 +44,8 @@ def demands(case: Case, request: r.Request) -> Iterator[Why]:
             yield Why("feature_disabled", sentence, {"act": act})
         if act in case.policy.contact.verified_for:
             yield from _contact(case, request.actor, act)
+        if isinstance(request, r.Yank):
+            yield from limits.yanks(case)
     if isinstance(request, r.Yank) and request.reason is None and case.policy.yank.reason_required:
         yield Why("reason_missing", "say why it is yanked: reason {code, text}, which installers show")
 

@@ -121,6 +121,10 @@ NAMESPACE: Final[Machine] = (
 """Applications and their review are the registry's own (G1, G3). Only what is granted is signed."""
 
 
+NOBODYS: Final = ("absent", "vacant")
+"""Where ``NAME`` stands while nobody has the name: whoever takes it takes a new name."""
+
+
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
     return (row for row in machine if row.source == source and row.event == event)

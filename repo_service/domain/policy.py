@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from packaging.version import Version
-
 from keys import names, strict
 from keys.strict import MAX_INTEGER, Malformed
 from keys.times import moment
+from repo_service.domain.versions import RULES as VERSION_RULES
+from repo_service.domain.versions import RuleName, VersionRule
 
 Phase = Literal["off", "warn", "enforce"]
 Act = Literal[
@@ -44,21 +44,26 @@ rights, or says that a fact is missing, is never off.
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a name may be, and how fast an account may take new ones (``new_per_hour`` 0: the signer does not count)."""
+    """What a new name may be, and how fast an account may take them: ``new_burst`` in the time in which that many
+    come at ``new_per_hour`` (0: as fast as they like).
+    """
 
     grammar: Literal["pep508", "npm", "crates"]
-    normaliser: Literal["pep503", "npm", "crates"]
     similar: Literal["off", "observe", "block"]
     language_modules: Literal["off", "deny"]
     new_per_hour: int
     new_burst: int
+
+    def __post_init__(self) -> None:
+        if self.new_per_hour and not self.new_burst:
+            raise ValueError("new_burst is 0, so nobody could take a name; new_per_hour = 0 sets no limit")
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
     """Versions and their files. ``per_version`` 0 is any number."""
 
-    version_rule: Literal["pep440", "semver"]
+    version_rule: RuleName
     per_version: int
     open_days: int
     upload_skew_s: int
@@ -80,6 +85,12 @@ class Yank:
     def __post_init__(self) -> None:
         if self.brake_percent > 100:
             raise ValueError(f"brake_percent is {self.brake_percent}; it is a share of a project's releases, up to 100")
+        if self.interval_s and not self.burst:
+            raise ValueError("burst is 0, so no owner could yank; interval_s = 0 sets no limit")
+        if self.interval_s * self.burst > _MOST_S:
+            raise ValueError(
+                f"{self.burst} yanks of {self.interval_s} s each are more than a century; that is no limit"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +109,9 @@ class Unpublish:
     project_window_s: int
     project_downloads_a_month: int
 
-    def owner_window_s(self, version: str) -> int:
+    def owner_window_s(self, version: str, rule: VersionRule) -> int:
         """For how many seconds after its publication an owner may unpublish this version; 0 is never."""
-        if self.owner == "always" or (self.prereleases_always and Version(version).is_prerelease):
+        if self.owner == "always" or (self.prereleases_always and rule.is_prerelease(version)):
             return MAX_INTEGER
         return self.window_s if self.owner == "window" else 0
 
@@ -265,6 +276,11 @@ class Policy:
     def id(self) -> str:
         """How events name the policy that judged them."""
         return f"{self.name}/{self.version}"
+
+    @property
+    def version_rule(self) -> VersionRule:
+        """How versions and file names are read."""
+        return VERSION_RULES[self.files.version_rule]
 
 
 @dataclass(frozen=True, slots=True)

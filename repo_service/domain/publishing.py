@@ -9,21 +9,24 @@ from keys.state import Release as ReleaseState
 from keys.strict import MAX_INTEGER
 from keys.times import moment, stamp
 from repo_service.domain import changes as c
-from repo_service.domain import machines
+from repo_service.domain import machines, naming
 from repo_service.domain import requests as r
-from repo_service.domain.artifacts import BadArtifact, artifact, canonical_version
+from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
+from repo_service.domain.policy import Warned
+from repo_service.domain.versions import VersionRule
 
 
 def publish(case: Case, request: r.Publish) -> Verdict:
     found: Verdict = [*_may_register(case, request)]
     try:
-        canonical = canonical_version(request.version)
+        canonical = case.policy.version_rule.canonical(request.version)
     except BadArtifact as error:
         return [*found, Why("version_invalid", str(error))]
     release = case.state.release_of(canonical) if case.state else None
-    found += _may_release(request, release)
+    found += _may_release(case, request, release)
     files = [*_new_files(case, request, canonical, release, found)]
+    found += _not_too_many(case, request, len(files) + (len(release.files) if release else 0))
     if not request.files:
         found.append(Why("files_missing", f"a release needs at least one file; {request.version} came with none"))
     if release is None and files:
@@ -34,14 +37,18 @@ def publish(case: Case, request: r.Publish) -> Verdict:
     return found
 
 
-def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why]:
+def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why | Warned]:
     """The step that makes a name registered, if it is not."""
-    display = request.display or request.name
     match machines.name_state(case.state):
         case "absent" | "vacant":
-            yield from step(machines.NAME, case, request, c.ProjectCreated(display))
+            yield from naming.new_name(case, request)
+            created = c.ProjectCreated(request.display or request.name, case.around.alike)
+            yield from step(machines.NAME, case, request, created)
         case "reserved":
+            assert case.state is not None, "a reserved name has a state"
             yield from only_holder(case, request.actor)
+            yield from naming.respelled(case, request)
+            display = request.display or case.state.display
             yield from step(machines.NAME, case, request, c.ReservationConverted(display))
         case "registered":
             yield from not_quarantined(case.state, "nothing can be published")
@@ -52,7 +59,7 @@ def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why]:
             yield wrong_name_state(case)
 
 
-def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[Why]:
+def _may_release(case: Case, request: r.Publish, release: ReleaseState | None) -> Iterator[Why]:
     if release is None:
         yield from role(machines.RELEASE, "none", "release.published", request.actor)
     elif release.state != "published":
@@ -63,13 +70,19 @@ def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[W
             {"version": release.version, "state": release.state},
         )
     elif release.version != request.version:
-        yield Why(
-            "version_exists",
-            f"{request.version} is the same version as {release.version} (PEP 440), which exists",
-            {"version": release.version},
-        )
+        rule = case.policy.version_rule.title
+        sentence = f"{request.version} is the same version as {release.version} ({rule}), which exists"
+        yield Why("version_exists", sentence, {"version": release.version})
     else:
         yield from role(machines.RELEASE, "published", "file.added", request.actor)
+
+
+def _not_too_many(case: Case, request: r.Publish, number: int) -> Iterator[Why]:
+    """Files that were removed count: what a version's file is, it is for ever."""
+    most = case.policy.files.per_version
+    if most and number > most:
+        sentence = f"{request.version} would have {number} files; here a version has {most}. Publish a new version"
+        yield Why("version_full", sentence, {"files": number, "most": most})
 
 
 def _owner_window(case: Case, request: r.Publish, release: ReleaseState) -> Iterator[Why]:
@@ -98,7 +111,7 @@ def _new_files(
     gone = {removal.filename for removal in release.removals} if release else set()
     for new in request.files:
         try:
-            file = _file(new, request.name, canonical, case.now)
+            file = _file(new, request.name, canonical, case.policy.version_rule, case.now)
         except (BadArtifact, InvalidName, ValueError) as error:
             found.append(Why("filename_mismatch" if isinstance(error, BadArtifact) else "file_invalid", str(error)))
             continue
@@ -117,9 +130,9 @@ def _new_files(
             found.append(Why("filename_tombstoned", sentence, {"filename": same.filename}))
 
 
-def _file(new: r.NewFile, name: str, canonical: str, now: datetime) -> File:
+def _file(new: r.NewFile, name: str, canonical: str, rule: VersionRule, now: datetime) -> File:
     file_path(name, new.filename)
-    said = artifact(new.filename)
+    said = rule.artifact(new.filename, name)
     if (said.name, said.canonical) != (name, canonical):
         raise BadArtifact(f"{new.filename} is a file of {said.name} {said.canonical}, not of {name} {canonical}")
     if not 0 < new.size <= MAX_INTEGER:

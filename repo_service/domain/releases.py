@@ -112,7 +112,7 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
 def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
     """Whether an owner may still take a version, or a file of it, away."""
     age = int((case.now - moment(release.published_at)).total_seconds())
-    window = case.policy.unpublish.owner_window_s(release.version)
+    window = case.policy.unpublish.owner_window_s(release.version, case.policy.version_rule)
     if age >= window:
         yield Why(
             "unpublish_window_over",
@@ -141,7 +141,7 @@ def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
 def restore(case: Case, request: r.Restore) -> Verdict:
     """Bring an unpublished release back with the files it had."""
     state = case.state
-    release = find_release(state, request.version)
+    release = find_release(case, request.version)
     if state is None or release is None:
         return [no_release(case, request.version)]
     if release.state == "published":
@@ -162,7 +162,7 @@ def restore(case: Case, request: r.Restore) -> Verdict:
 
 def purge(case: Case, request: r.PurgeRelease) -> Verdict:
     """Never restore an unpublished release again: after its window by the clock, at once by an admin."""
-    release = find_release(case.state, request.version)
+    release = find_release(case, request.version)
     clock = request.actor.kind == "clock"
     if release is None:
         return [] if clock else [no_release(case, request.version)]

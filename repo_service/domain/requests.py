@@ -117,15 +117,26 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Keep a name for ``actor.id``. ``holder`` is what refusals may show of them; leave it out to show nothing."""
+    """Keep a name for ``actor.id``, or, when the registry itself asks, for the account ``holder_id``.
+
+    ``holder`` is what refusals may show of them; leave it out to show nothing.
+    """
 
     name: str
     actor: Actor
     holder: str | None = None
     display: str | None = None
+    holder_id: str | None = None
 
     def __post_init__(self) -> None:
         _check_display(self.name, self.display)
+        if self.holder_id is not None and self.actor.kind == "owner":
+            raise ValueError("holder_id is for the registry's own acts; an owner's reservation is for actor.id")
+
+    @property
+    def account(self) -> str | None:
+        """Who holds the name afterwards."""
+        return self.holder_id or self.actor.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from keys.state import Reservation
 from keys.times import moment, stamp
 from repo_service.domain import changes as c
-from repo_service.domain import machines
+from repo_service.domain import limits, machines, naming
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, only_holder, step, wrong_name_state
 from repo_service.domain.namespaces import not_renewable
@@ -15,13 +15,15 @@ from repo_service.domain.policy import Policy
 
 def reserve(case: Case, request: r.Reserve) -> Verdict:
     """Keep a name for the actor."""
-    if case.state is not None and case.state.state == "reserved" and request.actor.id == case.name.holder:
+    if case.state is not None and case.state.state == "reserved" and request.account == case.name.holder:
         return []
     if case.state is not None and not [*machines.rows(machines.NAME, case.state.state, "name.reserved")]:
         return [wrong_name_state(case)]
     expires, grace = _terms(case.policy, case.now, 0)
-    change = c.NameReserved("user", request.holder, expires, grace, request.display or request.name)
-    return [*_needs_id(request.actor), *step(machines.NAME, case, request, change)]
+    display, alike = request.display or request.name, case.around.alike
+    change = c.NameReserved("user", request.holder, expires, grace, display, alike)
+    new = [*naming.new_name(case, request), *limits.reservations(case, request)]
+    return [*_needs_id(request), *new, *step(machines.NAME, case, request, change)]
 
 
 def renew(case: Case, request: r.Renew) -> Verdict:
@@ -104,8 +106,8 @@ def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:
     return stamp(expires), stamp(expires + timedelta(days=policy.reservations.grace_days))
 
 
-def _needs_id(actor: r.Actor) -> Iterator[Why]:
-    if not actor.id:
+def _needs_id(request: r.Reserve) -> Iterator[Why]:
+    if not request.account:
         yield Why(
             "actor_id_missing", "say for which account: actor.id, your own opaque identifier (it is never published)"
         )

@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, page, strict
 from keys.encoding import compact
+from keys.skeletons import skeleton
 from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
@@ -98,6 +99,14 @@ class Pen(View):
         query = select(t.names).where(self._below(prefix)).order_by(t.names.c.name).with_for_update()
         return [self._of_row(row) for row in self._connection.execute(query).mappings()]
 
+    def lock_skeleton(self, name: str) -> None:
+        """From here until the transaction ends, nobody else takes a name that looks like this one, or this one.
+
+        A name that nobody has is no row, so there is none to lock; PostgreSQL would let both in.
+        """
+        taken = "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
+        self._connection.execute(text(taken), {"it": skeleton(name)})
+
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
         holder: str | None, change_id: str, org: str | None = None,
@@ -119,15 +128,16 @@ class Pen(View):
     def keep(self, name: c.Name, due_at: datetime | None) -> None:
         """Write a name's state after its events, and when time will change it next."""
         assert name.state is not None, "a name is kept after an event"
-        edition, text = secrets.token_hex(16), page.encode(name.state).decode()
-        self._states.put(edition, name.state, len(text))
+        edition, state = secrets.token_hex(16), page.encode(name.state).decode()
+        self._states.put(edition, name.state, len(state))
         row = {
-            "state": text,
+            "state": state,
             "edition": edition,
             "holder": name.holder,
             "due_at": stamp(due_at) if due_at else None,
             "org": name.org,
             "granted": _text(strict.dump(name.granted)) if name.granted else None,
+            "skeleton": skeleton(name.name),
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:

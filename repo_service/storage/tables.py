@@ -34,6 +34,7 @@ names = Table(
     Column("edition", String, nullable=False),
     Column("org", String),
     Column("granted", Text),
+    Column("skeleton", String, nullable=False, index=True),
 )
 Index(
     "namespaces",
@@ -41,6 +42,10 @@ Index(
     sqlite_where=names.c.granted.is_not(None),
     postgresql_where=names.c.granted.is_not(None),
 )
+Index("held_by", names.c.holder)
+
+skeletons = Table("skeletons", metadata, Column("skeleton", String, primary_key=True))
+"""A row to lock for each thing that a name can look like, so that two new names that look alike are decided in turn."""
 
 events = Table(
     "events",
@@ -63,6 +68,7 @@ events = Table(
     UniqueConstraint("name", "serial"),
     sqlite_autoincrement=True,
 )
+Index("by_actor", events.c.actor, events.c.type, events.c.at)
 Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
 
 policies = Table(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
 
 from keys import layout, names, strict
+from keys.skeletons import skeleton
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Base
@@ -139,6 +140,22 @@ class View:
     def grants(self) -> tuple[c.Granted, ...]:
         """Every active grant."""
         return self._grants(true())
+
+    def alike(self, name: str) -> tuple[str, ...]:
+        """Other names with the same skeleton that somebody has or nobody may have, in order."""
+        query = select(t.names).where(t.names.c.skeleton == skeleton(name), t.names.c.name != name)
+        states = (self._states.read(row) for row in self._connection.execute(query).mappings())
+        return tuple(sorted(state.name for state in states if state.state != "vacant"))
+
+    def holds(self, account: str) -> int:
+        """How many reservations an account holds."""
+        query = select(func.count()).select_from(t.names).where(t.names.c.holder == account)
+        return self._connection.scalar(query) or 0
+
+    def latest(self, account: str, types: Sequence[str], limit: int) -> tuple[str, ...]:
+        """When an account last made events of these types, the latest first."""
+        query = select(t.events.c.at).where(t.events.c.actor == account, t.events.c.type.in_(types))
+        return tuple(self._connection.scalars(query.order_by(t.events.c.at.desc()).limit(limit)))
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""

@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import http_date
 
 from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
+from keys.times import moment
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.intake import Refused, SerialMoved
 from repo_service.storage.depot import Diverged
@@ -26,8 +28,8 @@ class Problem(Exception):
     title: str
     detail: str
     more: dict[str, Any] = field(default_factory=dict)
-    retry_after: int | None = None
-    """In how many seconds asking again may help (RFC 9110, section 10.2.3)."""
+    retry_after: int | str | None = None
+    """In how many seconds, or when, asking again may help (RFC 9110, section 10.2.3)."""
 
 
 def unauthorized(code: str, detail: str) -> Problem:
@@ -48,6 +50,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
 _UNPROCESSABLE: Final = frozenset(
     [
         "version_invalid",
+        "name_invalid",
         "filename_mismatch",
         "file_invalid",
         "files_missing",
@@ -61,6 +64,7 @@ _UNPROCESSABLE: Final = frozenset(
 )
 _NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown", "namespace_unknown"})
 _GONE: Final = frozenset({"purged"})
+_TOO_MANY: Final = frozenset({"rate_limited"})
 _FORBIDDEN: Final = frozenset(
     [
         "role_insufficient",
@@ -81,6 +85,7 @@ _FORBIDDEN: Final = frozenset(
         "namespace_not_owned",
         "namespace_too_deep",
         "grandchild_grant",
+        "reservation_quota",
     ]
 )
 
@@ -124,11 +129,13 @@ def _refusal(error: Refused) -> Problem:
     if error.number is not None:
         more["item"] = error.number
     first = reasons[0].code
-    return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
+    again = [http_date(moment(str(why.params["retry_after"]))) for why in reasons if "retry_after" in why.params]
+    title, detail = "The change is refused", f"{error}. {NOTHING_WRITTEN}"
+    return Problem(_status_of(first), first, title, detail, more, again[-1] if again else None)
 
 
 def _status_of(code: str) -> int:
-    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN), (410, _GONE)):
+    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN), (410, _GONE), (429, _TOO_MANY)):
         if code in codes:
             return status
     return 409

@@ -9,10 +9,11 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from keys import layout, names, strict
+from keys import layout, names, skeletons, strict
 from keys.encoding import compact
-from repo_service import roots
+from repo_service import intake, roots
 from repo_service.domain import changes as c
+from repo_service.domain import naming
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
@@ -50,13 +51,17 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
     def available(name: str) -> Response:
         normal = names.normalise(name)
         with journal.reading() as view:
-            held = roots.held_names(view.newest(layout.TARGETS))
-            found = availability(normal, view.name(normal).state, held, view.grants_over(normal))
-            base, page = view.base(), _evidence(view, normal)
+            held, now = roots.held_names(view.newest(layout.TARGETS)), clock()
+            alike = intake.alike(view, normal, held)
+            objections = naming.in_the_way(normal, view.policy(now), alike, now)
+            found = availability(normal, view.name(normal).state, held, objections, alike, view.grants_over(normal))
+            base, page, pages = view.base(), _page(view, normal), [_page(view, each) for each in alike]
             # A grant is on the page of its prefix, so every prefix is looked up; the name itself is one of them.
-            prefixes = [_evidence(view, prefix) for prefix in names.prefixes(normal)]
+            prefixes = [_page(view, prefix) for prefix in names.prefixes(normal)]
         proof = {
             **page,
+            "alike": pages,
+            "skeleton": f"{skeletons.FUNCTION}:{skeletons.skeleton(normal)}",
             "snapshot": base.snapshot[0] if base.snapshot else None,
             "timestamp": base.generation,
             "namespaces": prefixes,
@@ -73,10 +78,10 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
 
 
-def _evidence(view: View, name: str) -> dict[str, str | None]:
-    """The page of a name as it is signed. No sha256: absence, which the one bin of this path proves."""
-    page = view.target(names.page_path(name))
-    return {"target": names.page_path(name), "sha256": page.sha256 if page else None}
+def _page(view: View, name: str) -> dict[str, str | None]:
+    """Where the newest release lists a name's page. ``sha256`` None: absence, which the one bin of this path proves."""
+    found = view.target(names.page_path(name))
+    return {"target": names.page_path(name), "sha256": found.sha256 if found else None}
 
 
 def _event(event: c.Event, generation: int | None) -> dict[str, Any]:

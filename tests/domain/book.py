@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keys.names import is_under
+from keys.skeletons import skeleton
 from keys.state import NameState
 from repo_service.domain import changes as c
+from repo_service.domain import limits
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Refusal
+from repo_service.domain.case import Accepted, Around, Lately, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
@@ -39,7 +41,24 @@ class Book:
         all_grants = sorted((n.granted for n in self.names.values() if n.granted), key=lambda each: each.prefix)
         over = tuple(each for each in all_grants if is_under(request.name, each.prefix))
         below = tuple(each for each in all_grants if is_under(each.prefix, request.name) and each not in over)
-        return Around(request.name in self.held, over, below)
+        look = skeleton(request.name)
+        known = [each.name for each in self.names.values() if each.state and each.state.state != "vacant"]
+        alike = sorted(each for each in {*known, *self.held} - {request.name} if skeleton(each) == look)
+        return Around(
+            held=request.name in self.held,
+            grants=over,
+            below=below,
+            alike=tuple(alike),
+            lately=self._lately(request.actor.id),
+        )
+
+    def _lately(self, account: str | None) -> Lately:
+        def times(types: tuple[str, ...]) -> tuple[str, ...]:
+            mine = [event for event in self.events if account and event.actor == account]
+            return tuple(reversed([event.at for event in mine if c.type_of(event.change) in types]))
+
+        holds = sum(name.holder == account for name in self.names.values() if account)
+        return Lately(times(limits.NEW_NAMES), times(limits.RESERVATIONS), times(limits.YANKS), holds)
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""

@@ -333,11 +333,12 @@ def test_with_every_rule_off_what_only_a_rule_refused_is_done_and_all_else_stays
     assert left or (isinstance(decision, Accepted) and decision.changes)
 
 
-def test_of_what_the_state_of_a_name_refuses_only_time_and_dependents_have_phases() -> None:
+def test_of_what_the_state_of_a_name_refuses_only_time_dependents_and_new_names_have_phases() -> None:
     """Nothing that protects somebody else's name, files or rights can be switched off."""
     known = {code for _, _, refused in REFUSED for code in refused}
     windows = {"unpublish_window_over", "restore_window_over", "release_window_over"}
-    assert known & RULES.keys() == windows | {"has_dependents"}
+    new = {"name_similar", "name_stdlib", "reservation_quota"}
+    assert known & RULES.keys() == windows | {"has_dependents"} | new
 
 
 def test_a_natural_no_op_is_a_success_while_a_rule_only_warns() -> None:

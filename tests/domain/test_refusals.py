@@ -100,6 +100,10 @@ def claimed_and_back(book: Book) -> r.Request:
     return r.Restore("foo", "1.0", BECAUSE, ADMIN)
 
 
+def taking(number: int, how: Callable[[str], r.Request]) -> list[Ask]:
+    return [lambda _, each=each: how(f"x{each}y") for each in range(number)]  # type: ignore[misc]
+
+
 REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     # publish: the name
     ("placeholder", published("2.0"), ["name_placeholder"]),
@@ -254,6 +258,11 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("absent", lambda _: r.Assign("foo", "org-1", SUPPORT), ["name_unknown"]),
     ("registered", lambda _: r.Assign("foo", "org-1", OWNER), ["role_insufficient"]),
     ("reserved", after(granted("foo", org="org-2"), ask=renew), ["reservation_not_renewable"]),
+    # a new name
+    ("absent", lambda _: publishing("json"), ["name_stdlib"]),
+    ("registered", lambda _: publishing("f00", actor=STRANGER), ["name_similar"]),
+    ("absent", after(*taking(20, publishing), ask=published("1.0")), ["rate_limited"]),
+    ("absent", after(*taking(10, lambda name: r.Reserve(name, OWNER)), ask=reserve(OWNER)), ["reservation_quota"]),
 ]
 
 
@@ -264,10 +273,14 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("brake", "case", "decide", "files", "namespaces", "overlays", "publishing", "releases", "standing")
+    rooms = (
+        *("brake", "case", "decide", "files", "limits", "namespaces", "naming", "overlays", "publishing", "releases"),
+        "standing",
+    )
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
+    known -= {"name_invalid", "version_full"}  # never by the standard policy: test_naming.py, test_versions.py
     assert known == {code for _, _, codes in REFUSED for code in codes}
 
 

@@ -207,7 +207,7 @@ def test_two_threads_that_publish_at_once_lose_nothing(tmp_path: Path) -> None:
     def write(names: list[str]) -> None:
         try:
             for name in names:
-                world.record(publishing(name), key=name)
+                world.record(publishing(name, actor=r.Actor("system")), key=name)
         except BaseException as error:
             failures.append(error)
 
