@@ -16,7 +16,7 @@ from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Refusal
+from repo_service.domain.case import Accepted, Around, Escalated, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
@@ -120,7 +120,20 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 
 
 def _around(view: View, request: r.Request) -> Around:
-    return Around(held=request.name in roots.held_names(view.newest(layout.TARGETS)))
+    return Around(
+        held=request.name in roots.held_names(view.newest(layout.TARGETS)),
+        taken_down=view.taken_down(_digests(view, request)),
+    )
+
+
+def _digests(view: View, request: r.Request) -> set[str]:
+    """The bytes that a request would let people install."""
+    if isinstance(request, r.Publish):
+        return {file.sha256 for file in request.files}
+    if isinstance(request, r.Restore | r.RestoreFile | r.RestoreProject):
+        state = view.name(request.name).state
+        return {file.sha256 for release in state.releases for file in release.files} if state else set()
+    return set()
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
@@ -141,7 +154,17 @@ def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: da
         identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes), decision.warnings
     )
     pen.answer(answer)
+    _tell_admins(pen, request, decision, identifier, now)
     return answer
+
+
+def _tell_admins(pen: Pen, request: r.Request, decision: Accepted, identifier: str, now: datetime) -> None:
+    """What only an admin can settle waits for an admin's own verdict."""
+    escalated = [each for each in decision.warnings if isinstance(each, Escalated)]
+    for each in escalated:
+        pen.escalate(identifier, request.name, now, each.detail)
+    if isinstance(request, r.Judge | r.RemoveProject) and request.actor.kind == "admin" and not escalated:
+        pen.settle(request.name)
 
 
 def _remember(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from keys.state import NameState
+from keys.state import NameState, TakedownStatus
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
@@ -31,6 +31,11 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalated(Warned):
+    """What only an admin can settle: said to the sender, and to the admins until one of them gives a verdict."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The changes to record, in order. ``holder`` is the account that holds the name afterwards, if one comes to."""
 
@@ -40,13 +45,24 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenDown:
+    """Bytes that an entry of the takedown list is about."""
+
+    sha256: str
+    takedown: str
+    status: TakedownStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
-    ``held``: only the offline keys speak for the name.
+    ``held``: only the offline keys speak for the name. ``taken_down``: which of the bytes that the request is about are
+    in the registry's list of takedowns, under whatever name.
     """
 
     held: bool = False
+    taken_down: tuple[TakenDown, ...] = ()
 
 
 ALONE: Final = Around()
@@ -92,6 +108,13 @@ def not_quarantined(state: NameState | None, so: str) -> Iterator[Why]:
     """An objection while the project is in quarantine; ``so`` says what follows."""
     if state is not None and state.quarantine is not None:
         yield Why("project_quarantined", f"{state.name} is in quarantine since {state.quarantine.at}; {so}")
+
+
+def release_not_quarantined(release: ReleaseState) -> Iterator[Why]:
+    """An objection while the release is in quarantine: whoever published it does not take the evidence away."""
+    if release.quarantine is not None:
+        since = release.quarantine.at
+        yield Why("release_quarantined", f"{release.version} is in quarantine since {since}; evidence is kept")
 
 
 def wrong_name_state(case: Case) -> Why:

@@ -57,6 +57,7 @@ _UNPROCESSABLE: Final = frozenset(
         "upload_time_in_future",
         "last_file",
         "blob_missing",
+        "confirmation_missing",
     ]
 )
 _NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown"})
@@ -78,6 +79,8 @@ _FORBIDDEN: Final = frozenset(
         "renewal_limit",
         "reservation_not_renewable",
         "name_held",
+        "too_many_downloads",
+        "multiple_owners",
     ]
 )
 

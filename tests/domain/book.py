@@ -6,7 +6,7 @@ from typing import Final
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Refusal
+from repo_service.domain.case import Accepted, Around, Refusal, TakenDown
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import preset
@@ -34,7 +34,14 @@ class Book:
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
-        return Around(held=request.name in self.held)
+        states = [name.state for name in self.names.values() if name.state]
+        listed = tuple(
+            TakenDown(digest, entry.id, entry.status)
+            for state in states
+            for entry in state.takedowns
+            for digest in entry.sha256s
+        )
+        return Around(held=request.name in self.held, taken_down=listed)
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""

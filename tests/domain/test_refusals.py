@@ -12,7 +12,19 @@ from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
-from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, WHEEL, a_file, remove, standing, unpublish
+from tests.domain.cases import (
+    CLOCK,
+    MODERATOR,
+    SUPPORT,
+    SYSTEM,
+    WHEEL,
+    a_file,
+    remove,
+    standing,
+    unpublish,
+    unpublish_all,
+    verdict,
+)  # fmt: skip
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 Ask = Callable[[Book], r.Request]
@@ -82,6 +94,17 @@ def purge_file(_: Book) -> r.Request:
 def claimed_and_back(book: Book) -> r.Request:
     book.do(r.Release("foo", r.Actor("owner", "account-2")))
     return r.Restore("foo", "1.0", BECAUSE, ADMIN)
+
+
+ALONE: Final = r.Actor("admin", "account-9")
+
+
+def restore_all(actor: r.Actor) -> Ask:
+    return lambda _: r.RestoreProject("foo", BECAUSE, actor)
+
+
+def unprohibit(_: Book) -> r.Request:
+    return r.Unprohibit("foo", BECAUSE, ADMIN)
 
 
 REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
@@ -206,6 +229,28 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
     ("absent", purge, ["release_not_found"]),
     ("held", published("1.0"), ["name_held"]),
+    # a whole project
+    ("absent", unpublish_all, ["name_unknown"]),
+    ("placeholder", unpublish_all, ["name_placeholder"]),
+    ("quarantined", unpublish_all, ["project_quarantined", "role_insufficient"]),
+    ("quarantined 1.0", unpublish_all, ["release_quarantined"]),
+    ("quarantined 1.0", lambda b: unpublish(b, actor=OWNER), ["release_quarantined"]),
+    ("registered", later(3, unpublish_all), ["unpublish_window_over"]),
+    ("registered", lambda _: r.UnpublishProject("foo", BECAUSE), ["facts_missing"]),
+    ("placeholder", later(30, restore_all(OWNER)), ["restore_window_over"]),
+    ("placeholder", after(purge, ask=restore_all(ADMIN)), ["purged"]),
+    ("claimed", restore_all(ADMIN), ["name_reserved"]),
+    ("removed", restore_all(ADMIN), ["name_prohibited"]),
+    ("registered", lambda _: r.RemoveProject("foo", "malware", BECAUSE, ALONE), ["second_approver_required"]),
+    ("registered", lambda _: r.RemoveProject("foo", "malware", BECAUSE, MODERATOR), ["role_insufficient"]),
+    ("absent", lambda _: r.RemoveProject("foo", "malware", BECAUSE, ADMIN), ["name_unknown"]),
+    # verdicts
+    ("absent", lambda _: verdict("quarantine"), ["name_unknown"]),
+    ("reserved", lambda _: verdict("remove", ADMIN), ["name_reserved"]),
+    ("registered", lambda _: verdict("quarantine", versions=("9", "1.0", "8")), ["release_not_found"] * 2),
+    ("registered", lambda _: verdict("ok", OWNER), ["role_insufficient"]),
+    ("registered", lambda _: verdict("remove", ALONE), ["second_approver_required"]),
+    ("removed", after(unprohibit, ask=restore(ADMIN)), ["content_taken_down"]),
 ]
 
 
@@ -216,11 +261,15 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing")
+    rooms = (
+        *("brake", "case", "decide", "files", "overlays", "projects", "publishing", "releases", "standing"),
+        "takedowns",
+    )
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
-    assert known == {code for _, _, codes in REFUSED for code in codes}
+    under_another_policy = {"confirmation_missing"}  # tests/domain/test_projects.py
+    assert known == {code for _, _, codes in REFUSED for code in codes} | under_another_policy
 
 
 def test_all_reasons_come_at_once() -> None:
