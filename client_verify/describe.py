@@ -45,6 +45,9 @@ def as_text(session: Session, answer: Answer) -> Iterator[str]:
         yield f"  not installable: {refused.sentence}."
     for release in state.releases:
         yield f"  {_release(release)}"
+    for entry in state.takedowns:
+        yield f"  {', '.join(entry.versions)}  {verdict.takedown(entry)}"
+        yield from (f"    sha256 {digest}" for digest in entry.sha256s)
     if state.history:
         yield "history"
     for act in state.history:

@@ -40,6 +40,10 @@ def unpublish_all(book: Book, actor: r.Actor = OWNER) -> r.UnpublishProject:
     return r.UnpublishProject("foo", BECAUSE, "foo", r.Facts(r.Fact(0, stamp(book.now))), actor)
 
 
+def restored(actor: r.Actor = ADMIN) -> r.RestoreProject:
+    return r.RestoreProject("foo", BECAUSE, actor)
+
+
 def verdict(said: Any, actor: r.Actor = MODERATOR, **more: Any) -> r.Judge:
     """A verdict of this kind about foo, which is malware."""
     return r.Judge("foo", said, "case-7", actor, **{"kind": "malware", **more})
