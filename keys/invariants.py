@@ -76,7 +76,7 @@ def _takedowns(state: NameState) -> Iterator[str]:
     if numbers != [str(number) for number in range(1, len(numbers) + 1)]:
         yield f"I19: the takedowns of {state.name} are not numbered in order"
     harmful = {digest for entry in state.takedowns if entry.status == "confirmed" for digest in entry.sha256s}
-    for release, file in installable(state):
+    for release, file in installable(state) if harmful else ():
         if file.sha256 in harmful:
             yield f"I19: {file.filename} of {release.version} is taken down and could still be installed"
 

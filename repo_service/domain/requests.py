@@ -402,7 +402,8 @@ class Judge:
     @property
     def reason(self) -> Reason:
         """What is signed as the reason of everything that follows."""
-        return Reason(self.kind or f"verdict_{self.verdict}", self.note)
+        accuses = self.verdict in ("quarantine", "remove")
+        return Reason(self.kind if accuses and self.kind else f"verdict_{self.verdict}", self.note)
 
 
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear

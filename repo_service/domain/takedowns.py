@@ -166,8 +166,20 @@ def _acquit(accused: Accused, request: r.Judge) -> Iterator[Step]:
 def _withdrawn(accused: Accused, request: r.Judge) -> Iterator[Step]:
     for entry in accused.state.takedowns:
         if entry.status != "withdrawn" and accused.versions & {*entry.versions}:
+            yield from _is_about_more(accused, entry)
             withdrawn = c.TakedownWithdrawn(entry.id, request.evidence)
             yield from _step(machines.TAKEDOWN, entry.status, withdrawn, request.actor)
+
+
+def _is_about_more(accused: Accused, entry: Takedown) -> Iterator[Why]:
+    """What speaks for one version must not acquit another."""
+    if others := sorted({*entry.versions} - accused.versions):
+        rest = ", ".join(others)
+        sentence = (
+            f"{entry.id} is about {rest} too, and an entry is withdrawn as a whole; say ok of all its versions, and "
+            f"what is to become of {rest} in a verdict of its own (a batch does both at once)"
+        )
+        yield Why("takedown_covers_more", sentence, {"takedown": entry.id, "versions": " ".join(others)})
 
 
 def _cleared(accused: Accused, actor: r.Actor) -> Iterator[Step]:

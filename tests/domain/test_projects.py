@@ -77,6 +77,9 @@ def test_evidence_in_quarantine_is_kept_from_its_owner_in_every_way() -> None:
     assert book.codes(unpublish(book, "2.0", OWNER)) == ["release_quarantined"]
     for name in ("crates", "pypi"):
         assert codes(book, name, dependents=0) == ["release_quarantined"]
+    book = standing("quarantined")
+    for name in ("standard", "crates", "pypi"):
+        assert codes(book, name, dependents=0) == ["project_quarantined", "role_insufficient"]
     book = standing("two files")
     book.do(r.QuarantineRelease("foo", "1.0", BECAUSE, ADMIN))
     assert book.codes(remove(book)) == ["release_quarantined"]

@@ -250,6 +250,15 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: verdict("quarantine", versions=("9", "1.0", "8")), ["release_not_found"] * 2),
     ("registered", lambda _: verdict("ok", OWNER), ["role_insufficient"]),
     ("registered", lambda _: verdict("remove", ALONE), ["second_approver_required"]),
+    (
+        "registered",
+        after(
+            published("2.0", b"other"),
+            lambda _: verdict("quarantine"),
+            ask=lambda _: verdict("ok", ADMIN, versions=("2.0",)),
+        ),
+        ["takedown_covers_more"],
+    ),
     ("removed", after(unprohibit, ask=restore(ADMIN)), ["content_taken_down"]),
 ]
 

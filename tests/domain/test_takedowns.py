@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from keys.state import NameState, Reason, Takedown, installable
+from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Escalated
 from tests.domain.book import Book
-from tests.domain.cases import MODERATOR, SYSTEM, a_file, restored, standing, unpublish, verdict
+from tests.domain.cases import MODERATOR, SYSTEM, WHEEL, a_file, restored, standing, unpublish, verdict
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 
@@ -167,6 +168,7 @@ def test_an_admins_ok_withdraws_the_suspicion_and_clears() -> None:
     book.do(verdict("quarantine"))
     assert book.do(verdict("ok", ADMIN)) == ["takedown.withdrawn", "project.quarantine_cleared"]
     assert files(book.state("foo")) == before
+    assert book.state("foo").takedowns[0].mark.reason == Reason("verdict_ok"), "an acquittal accuses of nothing"
     book.do(verdict("quarantine", versions=("2.0",)))
     assert book.do(verdict("ok", ADMIN)) == ["takedown.withdrawn", "release.quarantine_cleared"]
 
@@ -178,6 +180,15 @@ def test_an_ok_about_one_version_clears_that_version_alone() -> None:
     book.do(verdict("ok", ADMIN, versions=("2.0",)))
     assert files(book.state("foo")) == ["1.0", "2.0"]
     assert [status for _, status, _ in entries(book)] == ["withdrawn", "suspected"]
+
+
+def test_an_ok_for_one_version_of_an_entry_does_not_acquit_the_others() -> None:
+    book = two()
+    book.do(verdict("quarantine"))
+    assert book.codes(verdict("ok", ADMIN, versions=("1.0",))) == ["takedown_covers_more"]
+    book.do(verdict("ok", ADMIN), verdict("remove", ADMIN, versions=("2.0",)))
+    assert files(book.state("foo")) == ["1.0"]
+    assert [status for _, status, _ in entries(book)] == ["withdrawn", "confirmed"]
 
 
 def test_a_moderator_neither_clears_nor_prohibits_and_an_admin_is_told_of_the_wish() -> None:
@@ -198,6 +209,19 @@ def test_a_moderators_removal_is_a_quarantine_and_a_wish() -> None:
     book = two()
     assert len(escalations(book, verdict("remove"))) == 1
     assert book.do(verdict("remove")) == ["project.quarantined", "takedown.listed"]
+
+
+def test_nobody_is_asked_for_what_is_done() -> None:
+    book = two()
+    book.do(verdict("remove", ADMIN))
+    assert escalations(book, verdict("remove")) == []
+    assert escalations(two(), verdict("ok")) == []
+
+
+def test_a_verdict_about_one_version_confirms_no_entry_about_more() -> None:
+    book = two()
+    book.do(verdict("quarantine"), verdict("remove", ADMIN, versions=("2.0",)))
+    assert entries(book) == [("foo/1/1", "suspected", ("1.0", "2.0")), ("foo/1/2", "confirmed", ("2.0",))]
 
 
 def test_a_review_changes_nothing_and_asks_an_admin() -> None:
@@ -229,6 +253,9 @@ def test_a_verdict_that_could_mean_something_else_is_no_verdict(wrong: dict[str,
 
 def test_an_entry_lists_versions_and_bytes_once_each_and_at_least_one() -> None:
     mark = standing("registered").state("foo").since
+    for identifiers in (("MAL-7",), ("MAL-2026-8", "MAL-2026-7"), ("MAL-2026-7", "MAL-2026-7")):
+        with pytest.raises(ValueError, match="external id"):
+            Takedown("foo/1/1", "malware", "suspected", ("1.0",), ("ab" * 32,), mark, mark, identifiers)
     for versions, digests in ((("2.0", "1.0"), ("ab" * 32,)), ((), ("ab" * 32,)), (("1.0",), ()), (("1.0",), ("ab",))):
         with pytest.raises(ValueError):
             Takedown("foo/1/1", "malware", "suspected", versions, digests, mark, mark)
@@ -257,3 +284,14 @@ def test_bytes_that_were_taken_down_elsewhere_do_not_come_back_by_a_restoration(
     book.do(publishing("bar", "1.0", content=b"bad"), publishing("bar", "2.0", content=b"good"))
     book.do(unpublish(book, "1.0", OWNER, "bar"), verdict("remove", ADMIN, versions=("2.0",)))
     assert book.codes(r.Restore("bar", "1.0", BECAUSE, OWNER)) == ["content_taken_down"]
+
+
+def test_a_file_that_was_taken_down_elsewhere_does_not_come_back_and_its_neighbours_do() -> None:
+    book = two()
+    wheel, other = a_file(WHEEL.replace("foo", "bar"), b"bad"), a_file("bar-1.0-1-py3-none-any.whl", b"fine")
+    book.do(r.Publish("bar", "1.0", (a_file("bar-1.0.tar.gz", b"sdist"), wheel, other), OWNER))
+    for each in (wheel, other):
+        book.do(r.RemoveFile("bar", "1.0", each.filename, BECAUSE, r.Fact(0, stamp(book.now)), OWNER))
+    book.do(verdict("remove", ADMIN, versions=("2.0",)))
+    assert book.codes(r.RestoreFile("bar", "1.0", wheel.filename, BECAUSE, OWNER)) == ["content_taken_down"]
+    assert book.codes(r.RestoreFile("bar", "1.0", other.filename, BECAUSE, OWNER)) == []

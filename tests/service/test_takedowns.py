@@ -152,6 +152,18 @@ def test_what_is_no_verdict_is_malformed_and_writes_nothing(door: Door, body: An
     assert events(door) == before
 
 
+def test_taken_down_bytes_do_not_come_back_under_another_name(door: Door) -> None:
+    support, why = {"kind": "support"}, {"reason": {"code": "mistake"}}
+    body = publication("other")
+    body["files"][0]["sha256"] = sha256(b"foo")
+    door.post("/v1/projects/other/releases/1.0/publish", body)
+    door.post("/v1/projects/other/releases/1.0/unpublish", {**why, "actor": support})
+    door.post("/v1/projects/foo/verdict", verdict("remove", ADMIN))
+    for path in ("releases/1.0/restore", "restore"):
+        answer = door.post(f"/v1/projects/other/{path}", {**why, "actor": ADMIN})
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "content_taken_down")
+
+
 # The list.
 
 
