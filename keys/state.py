@@ -315,3 +315,10 @@ def installable(state: NameState) -> Iterator[tuple[Release, File]]:
         if release.state == "published" and release.quarantine is None:
             for file in release.present:
                 yield release, file
+
+
+def purged(state: NameState) -> Iterator[File]:
+    """The files that can never be installed again, in any way."""
+    for release in state.releases:
+        gone = {each.filename for each in release.removals if each.state == "purged"}
+        yield from (file for file in release.files if release.state == "purged" or file.filename in gone)

@@ -55,6 +55,7 @@ events = Table(
     sqlite_autoincrement=True,
 )
 Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
+Index("signed", events.c.release, events.c.seq)
 
 policies = Table(
     "policies",

@@ -209,6 +209,11 @@ class View:
         )
         return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
 
+    def names_purged(self, generation: int) -> list[str]:
+        """The names of which a release purges something."""
+        purging = t.events.c.type.in_(("release.purged", "file.purged"))
+        return list(self._connection.scalars(select(t.events.c.name).where(t.events.c.release == generation, purging)))
+
     def due(self, now: datetime) -> list[str]:
         """Names whose deadline has passed, the longest due first."""
         query = select(t.names.c.name).where(t.names.c.due_at <= stamp(now)).order_by(t.names.c.due_at, t.names.c.name)

@@ -293,6 +293,7 @@ def test_a_leaked_secret_is_purged_in_the_next_round_and_nothing_of_it_is_served
     (release,) = get(door, "/v1/names/foo")["releases"]
     assert (release["state"], release["files"][0]["sha256"]) == ("purged", sha256(DATA))
     assert [door.client.get(path).status_code for path in (hashed, "/packages/foo/foo-1.0.tar.gz")] == [404, 404]
+    assert list((world.public / "targets/packages/foo").iterdir()) == [], "nor by a mirror that copies the folder"
 
 
 def test_the_index_by_bytes_is_the_fold_of_the_states(door: Door) -> None:
