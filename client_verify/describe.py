@@ -46,6 +46,9 @@ def as_text(session: Session, answer: Answer) -> Iterator[str]:
     yield from _namespaces(state)
     for release in state.releases:
         yield f"  {_release(release)}"
+    for entry in state.takedowns:
+        yield f"  {', '.join(entry.versions)}  {verdict.takedown(entry)}"
+        yield from (f"    sha256 {digest}" for digest in entry.sha256s)
     if state.history:
         yield "history"
     for act in state.history:

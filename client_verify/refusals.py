@@ -24,6 +24,7 @@ Code = Literal[
     "vacant",
     "quarantined",
     "unpublished",
+    "taken-down",
     "new-generation",
     "absent",
     "unknown-version",
@@ -135,6 +136,14 @@ KINDS: Final[dict[Code, Kind]] = {
         "release was removed",
         "The release was removed and left a signed record of it. Its version number is never used again. "
         "Choose another version; `tallystick show NAME` lists them.",
+    ),
+    "taken-down": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "taken down as harmful",
+        "The registry has looked at these bytes and signed that they are harmful: malware, a trap for a misspelled "
+        "name, a secret that leaked. If they were ever installed here, remove them, and treat what they could reach "
+        "(tokens, keys, this machine) as lost until somebody has looked. `tallystick show NAME` names the reports.",
     ),
     "new-generation": Kind(
         7,

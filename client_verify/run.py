@@ -93,10 +93,10 @@ def _explain_pin(session: Session, report: Report, name: str, version: str) -> N
         answer = session.page(name)
     except Refused:
         return  # the index has reported it when the installer asked
-    if isinstance(answer, ProvenAbsent) or verdict.of_name(answer.state) is not None:
+    if isinstance(answer, ProvenAbsent):
         return
     match verdict.of_version(answer.state, version):
-        case verdict.Refuse(code, sentence):
+        case verdict.Refuse(code, sentence) as refused if refused != verdict.of_name(answer.state):
             report.refuse(f"{name}=={version}", code, sentence)
 
 

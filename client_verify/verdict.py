@@ -1,17 +1,18 @@
 """May this be installed? From a verified state to install, warn or refuse, with one sentence for a person.
 
 The precedence is that of keys.state.installable: prohibited, placeholder, reserved, vacant > quarantine > removed
-release > yanked > ok. A sentence says what, why, since when, and what to do.
+release > yanked > ok. What is taken down as harmful says so before all of these, since whoever has it installed must
+know. A sentence says what, why, since when, and what to do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
 from client_verify.answers import ProvenAbsent
 from client_verify.refusals import Code
-from keys.state import ActorClass, Mark, NameState, Release, installable
+from keys.state import ActorClass, File, Mark, NameState, Release, Takedown, installable
 from keys.times import stamp
 
 BY: Final[dict[ActorClass, str]] = {
@@ -63,9 +64,11 @@ def of_name(state: NameState) -> Refuse | None:
     who = state.name
     match state.state:
         case "prohibited":
-            return Refuse("prohibited", f"{who} is prohibited {_since(state.since)}. Check the spelling of the name")
+            advice = _harm(state) or "Check the spelling of the name"
+            return Refuse("prohibited", f"{who} is prohibited {_since(state.since)}. {advice}")
         case "placeholder":
-            return Refuse("placeholder", f"{who} was removed and its name is kept empty {_since(state.since)}")
+            harm = f". {harm}" if (harm := _harm(state)) else ""
+            return Refuse("placeholder", f"{who} was removed and its name is kept empty {_since(state.since)}{harm}")
         case "reserved":
             assert state.reservation is not None
             holder = f" for {state.reservation.holder}" if state.reservation.holder else ""
@@ -84,9 +87,11 @@ def of_name(state: NameState) -> Refuse | None:
 
 def of_version(state: NameState, text: str) -> Verdict:
     """A version as a person wrote it: any spelling of it (PEP 440)."""
+    release = next((release for release in state.releases if _same(release.version, text)), None)
+    if release is not None and (refused := _of_bytes(state, release, *release.files)) is not None:
+        return refused
     if (refused := of_name(state)) is not None:
         return refused
-    release = next((release for release in state.releases if _same(release.version, text)), None)
     if release is None:
         return Refuse("unknown-version", f"{state.name} has no version {text}. {_instead(state)}")
     return _of_release(state, release)
@@ -94,9 +99,11 @@ def of_version(state: NameState, text: str) -> Verdict:
 
 def of_file(state: NameState, filename: str) -> Verdict:
     """A file by its name."""
+    found = state.file(filename)
+    if found is not None and (refused := _of_bytes(state, *found)) is not None:
+        return refused
     if (refused := of_name(state)) is not None:
         return refused
-    found = state.file(filename)
     if found is None:
         return Refuse("unknown-file", f"{filename} is not a file of {state.name} that the registry has signed")
     release, file = found
@@ -112,12 +119,41 @@ def newest(state: NameState) -> str | None:
     return max(filter(_readable, versions), key=Version, default=None)
 
 
+def takedown(entry: Takedown) -> str:
+    """An entry of the takedown list in words."""
+    said = {"suspected": "suspected", "confirmed": "taken down", "withdrawn": "withdrawn; it was listed"}[entry.status]
+    elsewhere = f" ({', '.join(entry.external_ids)})" if entry.external_ids else ""
+    mark = (
+        entry.mark if entry.mark.reason and entry.mark.reason.text else replace(entry.mark, reason=entry.listed.reason)
+    )
+    return f"{said} as {entry.kind.replace('_', ' ')}{elsewhere} {_since(mark)}"
+
+
+def _harm(state: NameState) -> str:
+    """What was taken down under this name, and what to do about it."""
+    entries = [entry for entry in state.takedowns if entry.status == "confirmed"]
+    versions = ", ".join(version for entry in entries for version in entry.versions)
+    return f"Its versions {versions} were taken down as harmful; if one is installed, remove it" if entries else ""
+
+
+def _of_bytes(state: NameState, release: Release, *files: File) -> Refuse | None:
+    """Why nobody may install these bytes, if the registry has confirmed that they are harmful."""
+    digests = {file.sha256 for file in files}
+    for entry in state.takedowns:
+        if entry.status == "confirmed" and digests & {*entry.sha256s}:
+            remove = "If it is installed anywhere, remove it"
+            return Refuse("taken-down", f"{state.name} {release.version} was {takedown(entry)}. {remove}")
+    return None
+
+
 def _of_release(state: NameState, release: Release) -> Verdict:
     what = f"{state.name} {release.version}"
     if release.removed is not None:
         return Refuse("unpublished", f"{what} was {release.state} {_on(release.removed)}. {_instead(state)}")
     if release.quarantine is not None:
         return Refuse("quarantined", f"{what} is quarantined {_since(release.quarantine)}. {_instead(state)}")
+    if (suspicion := _suspicion(state, release)) is not None:
+        return Warn(f"{what} is {takedown(suspicion)}. {_instead(state)}")
     if release.yank is not None:
         security = " for security" if release.yank.kind == "security" else ""
         return Warn(f"{what} is yanked{security} {_since(release.yank.mark)}. {_instead(state)}")
@@ -128,6 +164,11 @@ def _of_release(state: NameState, release: Release) -> Verdict:
         return Warn(f"{what} will be yanked at {release.held_yank.effective_at} unless that is cancelled")
     archived = f"; the project is archived {_since(state.archived)}" if state.archived else ""
     return Install(f"{what} was published {release.published_at[:10]}{archived}")
+
+
+def _suspicion(state: NameState, release: Release) -> Takedown | None:
+    """An entry about a release whose quarantine was cleared and which nobody has settled."""
+    return next((e for e in state.takedowns if e.status == "suspected" and release.version in e.versions), None)
 
 
 def _since(mark: Mark) -> str:

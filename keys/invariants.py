@@ -11,7 +11,7 @@ from typing import Final
 
 from keys import names
 from keys.kept import kept
-from keys.state import TAKING, Mark, NameState, Release
+from keys.state import TAKING, Mark, NameState, Release, installable
 from keys.succession import new_files_clash
 from keys.times import moment
 
@@ -28,6 +28,7 @@ def broken_invariants(state: NameState, now: datetime) -> list[str]:
         *_name(state),
         *(problem for release in state.releases for problem in _release(release)),
         *_times(state, now),
+        *_takedowns(state),
     ]
 
 
@@ -89,6 +90,16 @@ def _times(state: NameState, now: datetime) -> Iterator[str]:
     serials = [act.serial for act in state.history]
     if serials != sorted(set(serials)) or (serials and serials[-1] > state.serial):
         yield f"I4: the history of {state.name} is not in the order of its serials"
+
+
+def _takedowns(state: NameState) -> Iterator[str]:
+    numbers = [entry.id.rpartition("/")[2] for entry in state.takedowns]
+    if numbers != [str(number) for number in range(1, len(numbers) + 1)]:
+        yield f"I19: the takedowns of {state.name} are not numbered in order"
+    harmful = {digest for entry in state.takedowns if entry.status == "confirmed" for digest in entry.sha256s}
+    for release, file in installable(state) if harmful else ():
+        if file.sha256 in harmful:
+            yield f"I19: {file.filename} of {release.version} is taken down and could still be installed"
 
 
 def _reasoned(subject: str, what: str, mark: Mark | None) -> Iterator[str]:

@@ -98,8 +98,8 @@ def _shown(release: Release, name: str) -> _Parts:
         else strict.sparse(file)
         for file in release.files
     ]
-    said = _sparse(release, ("files",))
-    return _Parts(compact(said | {"files": files}), compact([*entries.values()])[1:-1])
+    said = _sparse(release, ("files",)) | ({"files": files} if files else {})
+    return _Parts(compact(said), compact([*entries.values()])[1:-1])
 
 
 @kept

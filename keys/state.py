@@ -18,9 +18,16 @@ NameStatus = Literal["vacant", "reserved", "registered", "placeholder", "prohibi
 ReleaseStatus = Literal["published", "unpublished", "purged"]
 ActorClass = Literal["owner", "moderator", "admin", "support", "system", "clock"]
 YankClass = Literal["owner", "security", "support"]
+TakedownKind = Literal[
+    "malware", "dependency_confusion", "typosquat", "spam", "dummy_package", "policy", "legal", "secret_exposure"
+]  # fmt: skip
+TakedownStatus = Literal["suspected", "confirmed", "withdrawn"]
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_EXTERNAL: Final = re.compile(
+    r"(?:MAL|PYSEC)-\d{4}-\d{1,9}|CVE-\d{4}-\d{4,9}|GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}", re.ASCII
+)
 MAX_TEXT: Final = 512
 SCHEMA: Final = 1
 TAKING: Final = frozenset({"name.reserved", "project.created", "placeholder.claim_granted"})
@@ -243,6 +250,42 @@ class Act:
     mark: Mark
 
 
+def check_external_ids(*identifiers: str) -> None:
+    """ValueError unless each is an id of a public database of harmful packages and occurs once, in order."""
+    for each in identifiers:
+        if not _EXTERNAL.fullmatch(each):
+            raise ValueError(f"an external id is of the form MAL-, PYSEC-, GHSA- or CVE-…, not {each!r:.80}")
+    if list(identifiers) != sorted(set(identifiers)):
+        raise ValueError("external ids are listed once each, in order")
+
+
+@dataclass(frozen=True, slots=True)
+class Takedown:
+    """What the registry says is harmful: exactly these versions and these bytes, never a range of versions.
+
+    ``id`` is name, generation and a number that counts up. ``listed`` says when and why it was said first, ``mark``
+    what was said of it last. An entry is never deleted: when it was wrong, it is withdrawn.
+    """
+
+    id: str
+    kind: TakedownKind
+    status: TakedownStatus
+    versions: tuple[str, ...]
+    sha256s: tuple[str, ...]
+    listed: Mark
+    mark: Mark
+    external_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_digests(*self.sha256s)
+        check_external_ids(*self.external_ids)
+        for what, found in (("versions", self.versions), ("sha256s", self.sha256s)):
+            if not found or list(found) != sorted(set(found)):
+                raise ValueError(
+                    f"{what} of the takedown {self.id} are listed once each, in order; there is at least one"
+                )
+
+
 @dataclass(frozen=True, slots=True)
 class NameState:
     """All that is signed about one name, as of its serial.
@@ -270,6 +313,7 @@ class NameState:
     locked: Mark | None = None
     namespace: Grant | None = None
     namespaces: tuple[Membership, ...] = ()
+    takedowns: tuple[Takedown, ...] = ()
 
     def __post_init__(self) -> None:
         names.segment(self.name)
@@ -319,3 +363,10 @@ def installable(state: NameState) -> Iterator[tuple[Release, File]]:
         if is_installable(state, release):
             for file in release.present:
                 yield release, file
+
+
+def purged(state: NameState) -> Iterator[File]:
+    """The files that can never be installed again, in any way."""
+    for release in state.releases:
+        gone = {each.filename for each in release.removals if each.state == "purged"}
+        yield from (file for file in release.files if release.state == "purged" or file.filename in gone)

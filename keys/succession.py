@@ -4,13 +4,15 @@ The signer asks before it signs and the client asks before it trusts, so neither
 key can undo what a client has once verified. See docs/FORMAT.md, "What may follow what".
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from keys.kept import kept
-from keys.state import File, NameState, Release
+from keys.state import File, NameState, Release, Takedown
 
-Promise = Literal["serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated"]
+Promise = Literal[
+    "serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated", "takedown"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ def broken_promises(before: NameState, after: NameState) -> tuple[Broken, ...]:
         *_name(before, after),
         *_history(before, after),
         *_releases(before, after),
+        *_takedowns(before, after),
     )
 
 
@@ -85,6 +88,23 @@ def _history(before: NameState, after: NameState) -> list[Broken]:
     kept = after.history[: len(before.history)]
     lost = next((act for act, same in zip(before.history, (*kept, None), strict=False) if act != same), None)
     return [Broken("history", f"{lost.type} of {lost.mark.at} is no longer in the history")] if lost else []
+
+
+def _takedowns(before: NameState, after: NameState) -> list[Broken]:
+    """The list grows at its end; of an entry only the status, its mark and further external ids may change (I19)."""
+    found = []
+    for number, entry in enumerate(before.takedowns):
+        same = after.takedowns[number] if number < len(after.takedowns) else None
+        if same is None:
+            found.append(Broken("takedown", f"takedown {entry.id} disappeared; an entry is withdrawn, never deleted"))
+        elif _charge(same) != _charge(entry) or not set(entry.external_ids) <= set(same.external_ids):
+            found.append(Broken("takedown", f"takedown {entry.id} is told otherwise than before"))
+    return found
+
+
+def _charge(entry: Takedown) -> Takedown:
+    """What of an entry never changes."""
+    return replace(entry, status="suspected", mark=entry.listed, external_ids=())
 
 
 def _releases(before: NameState, after: NameState) -> list[Broken]:

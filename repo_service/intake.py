@@ -18,7 +18,7 @@ from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import limits, machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Lately, Refusal
+from repo_service.domain.case import Accepted, Around, Escalated, Lately, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
@@ -131,6 +131,7 @@ def _around(view: View, name: c.Name, request: r.Request, policy: Policy) -> Aro
         below=view.grants_below(request.name) if isinstance(request, r.OfNamespace) else (),
         alike=alike(view, request.name, held) if takes_a_name(name, request) else (),
         lately=_lately(view, name, request, policy),
+        taken_down=view.taken_down(_digests(view, request)),
     )
 
 
@@ -155,6 +156,16 @@ def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lat
     )
 
 
+def _digests(view: View, request: r.Request) -> set[str]:
+    """The bytes that a request would let people install."""
+    if isinstance(request, r.Publish):
+        return {file.sha256 for file in request.files}
+    if isinstance(request, r.Restore | r.RestoreFile | r.RestoreProject):
+        state = view.name(request.name).state
+        return {file.sha256 for release in state.releases for file in release.files} if state else set()
+    return set()
+
+
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
     digests = [request_digest(request) for request in requests]
     return digests[0] if len(digests) == 1 else sha256(compact(digests))
@@ -175,7 +186,17 @@ def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: da
     serial = after.state.serial if after.state else None
     answer = ChangeRecord(identifier, sender.client, sender.key, digest, request.name, serial, made, decision.warnings)
     pen.answer(answer)
+    _tell_admins(pen, request, decision, identifier, now)
     return answer
+
+
+def _tell_admins(pen: Pen, request: r.Request, decision: Accepted, identifier: str, now: datetime) -> None:
+    """What only an admin can settle waits for an admin's own verdict."""
+    escalated = [each for each in decision.warnings if isinstance(each, Escalated)]
+    for each in escalated:
+        pen.escalate(identifier, request.name, now, each.detail)
+    if isinstance(request, r.Judge | r.RemoveProject) and request.actor.kind == "admin" and not escalated:
+        pen.settle(request.name)
 
 
 def _locked(pen: Pen, request: r.Request) -> c.Name:

@@ -11,9 +11,9 @@ from typing import Final
 
 from tuf.api.metadata import Root, Targets
 
-from keys import layout, page
+from keys import layout, names, page
 from keys.signing import Sign
-from keys.state import NameState
+from keys.state import NameState, purged
 from repo_service import roots
 from repo_service.build.assemble import Base, Differences, Release, assemble
 from repo_service.build.check import check_release, check_successions
@@ -100,8 +100,23 @@ def finish(press: Press) -> None:
         # way round they would meet targets that only the new root's holders signed.
         for path, body in release.roots:
             press.depot.add(path, body)
+        _drop_purged(press, generation)
         press.journal.mark_published(generation)
         failpoint("finish.marked")
+
+
+def _drop_purged(press: Press, generation: int) -> None:
+    """What a release purges is no longer named by anything that clients can fetch; its bytes go (I25).
+
+    Before the release is marked, so that whoever dies here is followed by somebody who does it again.
+    """
+    with press.journal.reading() as view:
+        states = _released_states(view, view.names_purged(generation))
+    for state in states.values():
+        for file in purged(state):
+            stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
+            press.depot.drop(stored)
+            press.depot.drop(f"{stored}.metadata")
 
 
 def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from keys.state import NameState
+from keys.state import NameState, TakedownStatus
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import machines
@@ -28,6 +28,11 @@ class Refusal:
     """All the reasons at once, the most telling first."""
 
     reasons: tuple[Why, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated(Warned):
+    """What only an admin can settle: said to the sender, and to the admins until one of them gives a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,23 @@ class Lately:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenDown:
+    """Bytes that an entry of the takedown list is about."""
+
+    sha256: str
+    takedown: str
+    status: TakedownStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
     ``held``: only the offline keys speak for the name. ``grants`` are the active namespaces that the name is under, the
     shortest prefix first; ``below`` those under the name itself, read where the request is about a namespace.
     ``alike``: other names with its skeleton that somebody has or nobody may have.
+    ``taken_down``: which of the bytes that the request is about are in the registry's list of takedowns, under whatever
+    name.
     """
 
     held: bool = False
@@ -67,6 +83,7 @@ class Around:
     below: tuple[c.Granted, ...] = ()
     alike: tuple[str, ...] = ()
     lately: Lately = Lately()
+    taken_down: tuple[TakenDown, ...] = ()
 
 
 ALONE: Final = Around()
@@ -112,6 +129,13 @@ def not_quarantined(state: NameState | None, so: str) -> Iterator[Why]:
     """An objection while the project is in quarantine; ``so`` says what follows."""
     if state is not None and state.quarantine is not None:
         yield Why("project_quarantined", f"{state.name} is in quarantine since {state.quarantine.at}; {so}")
+
+
+def release_not_quarantined(release: ReleaseState) -> Iterator[Why]:
+    """An objection while the release is in quarantine: whoever published it does not take the evidence away."""
+    if release.quarantine is not None:
+        since = release.quarantine.at
+        yield Why("release_quarantined", f"{release.version} is in quarantine since {since}; evidence is kept")
 
 
 def wrong_name_state(case: Case) -> Why:

@@ -7,7 +7,7 @@ envelope's restricted fields, which are never signed.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from keys.state import ActorClass, File, Mark, NameState, Reason, YankClass
+from keys.state import ActorClass, File, Mark, NameState, Reason, TakedownKind, YankClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +280,45 @@ class NamespacesMatched:
     namespaces: tuple[Match, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectRemoved:
+    """All at once; ``versions`` are those that were published until then."""
+
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownListed:
+    """``evidence`` is where the registry keeps its grounds: a case number or an address of its own."""
+
+    id: str
+    kind: TakedownKind
+    versions: tuple[str, ...]
+    sha256s: tuple[str, ...]
+    external_ids: tuple[str, ...]
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownConfirmed:
+    id: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownWithdrawn:
+    id: str
+    evidence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakedownCorrected:
+    """``external_ids`` are all that it has from here on."""
+
+    id: str
+    external_ids: tuple[str, ...]
+
+
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
@@ -290,6 +329,7 @@ Change = (
     | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited | ProjectAssigned
     | NamespaceGranted | ChildGranted | NamespaceShared | NamespaceUnshared | NamespaceTransferred | NamespaceEnded
     | NamespacesMatched
+    | ProjectRemoved | TakedownListed | TakedownConfirmed | TakedownWithdrawn | TakedownCorrected
 )  # fmt: skip
 
 TYPES: Final[dict[str, type[Change]]] = {
@@ -339,6 +379,11 @@ TYPES: Final[dict[str, type[Change]]] = {
     "namespace.transferred": NamespaceTransferred,
     "namespace.ended": NamespaceEnded,
     "namespace.matched": NamespacesMatched,
+    "project.removed": ProjectRemoved,
+    "takedown.listed": TakedownListed,
+    "takedown.confirmed": TakedownConfirmed,
+    "takedown.withdrawn": TakedownWithdrawn,
+    "takedown.corrected": TakedownCorrected,
 }
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 

@@ -6,12 +6,15 @@ changes the signed state; so asking early, late or twice is harmless.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
-from keys.state import NameState
+from keys.state import Mark, NameState
 from keys.times import moment
 from repo_service.domain import requests as r
 from repo_service.domain.policy import Policy
 
+EXPOSED: Final = "secret_exposure"
+"""The code of a reason that lets what was removed be purged at once (``policy.restore.secret_purge_after_s``)."""
 Deadline = tuple[datetime, r.Request]
 
 
@@ -25,16 +28,22 @@ def due(state: NameState, policy: Policy, now: datetime) -> list[r.Request]:
     return [request for at, request in deadlines(state, policy) if at <= now]
 
 
+def restorable_for(policy: Policy, removed: Mark) -> timedelta:
+    """For how long what was removed at this mark can be restored; what exposed a secret is purged sooner."""
+    exposed = removed.reason is not None and removed.reason.code == EXPOSED
+    return timedelta(seconds=policy.restore.secret_purge_after_s if exposed else policy.restore.window_s)
+
+
 def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
     if state.reservation is not None:
         yield moment(state.reservation.grace_until), r.Expire(state.name)
-    restorable = timedelta(seconds=policy.restore.window_s)
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:
-            yield moment(release.removed.at) + restorable, r.PurgeRelease(state.name, release.version)
+            at = moment(release.removed.at) + restorable_for(policy, release.removed)
+            yield at, r.PurgeRelease(state.name, release.version)
         if release.state == "published" and release.held_yank is not None:
             yield moment(release.held_yank.effective_at), r.YankDue(state.name, release.version)
         for removal in release.removals:
             if removal.state == "removed" and release.state == "published":
-                at = moment(removal.mark.at) + restorable
+                at = moment(removal.mark.at) + restorable_for(policy, removal.mark)
                 yield at, r.PurgeFile(state.name, release.version, removal.filename)

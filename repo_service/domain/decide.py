@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from repo_service.domain import changes as c
-from repo_service.domain import files, namespaces, overlays, publishing, releases, standing
+from repo_service.domain import files, namespaces, overlays, projects, publishing, releases, standing, takedowns
 from repo_service.domain import requests as r
 from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
@@ -93,6 +93,10 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.Unshare: namespaces.unshare,
     r.HandOver: namespaces.hand_over,
     r.EndGrant: namespaces.end,
+    r.UnpublishProject: projects.unpublish,
+    r.RestoreProject: projects.restore,
+    r.RemoveProject: takedowns.remove,
+    r.Judge: takedowns.judge,
     **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
     **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),
 }

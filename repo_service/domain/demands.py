@@ -20,6 +20,8 @@ ACTS: Final[dict[type[r.Request], Act]] = {
     r.Archive: "archive",
     r.Deprecate: "deprecate",
     r.DeprecateRelease: "deprecate_release",
+    r.UnpublishProject: "unpublish",
+    r.RestoreProject: "restore",
 }
 """The verbs that a policy speaks of by name. The others only undo or prolong one of these, or are no owner's."""
 
@@ -33,11 +35,14 @@ _OFFERED: Final[dict[Act, Callable[[Policy], bool]]] = {
 }
 """What a registry may leave out for owners."""
 
+_ON_OWN_TERMS: Final = frozenset({r.UnpublishProject})
+"""Where no single version may go, a whole project still may (``policy.unpublish.project``)."""
+
 
 def demands(case: Case, request: r.Request) -> Iterator[Why]:
     """Objections that need no look at the name. Moderators, admins and the clock act for the registry itself."""
     if request.actor.kind == "owner" and (act := ACTS.get(type(request))):
-        if act in _OFFERED and not _OFFERED[act](case.policy):
+        if act in _OFFERED and type(request) not in _ON_OWN_TERMS and not _OFFERED[act](case.policy):
             sentence = (
                 f"owners cannot do this here ({act}), says the policy {case.policy.id}; ask the registry's support"
             )

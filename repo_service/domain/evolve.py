@@ -4,7 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keys.state import TAKING, Act, Deprecation, File, HeldYank, Mark, NameState, Removal, Reservation, Yank
+from keys.state import (
+    TAKING,
+    Act,
+    Deprecation,
+    File,
+    HeldYank,
+    Mark,
+    NameState,
+    Removal,
+    Reservation,
+    Takedown,
+    Yank,
+)
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
 from repo_service.domain import granting, machines
@@ -174,7 +186,12 @@ def _close(state: NameState, change: c.ReleaseClosed, mark: Mark) -> NameState:
 
 
 def _purge(state: NameState, change: c.ReleasePurged, mark: Mark) -> NameState:
-    return _with_release(state, change.version, lambda r: replace(r, state="purged", removed=mark))
+    def amend(release: ReleaseState) -> ReleaseState:
+        # The clock has no reason of its own; why it was removed stays to be read.
+        reason = mark.reason or (release.removed.reason if release.removed else None)
+        return replace(release, state="purged", removed=replace(mark, reason=reason))
+
+    return _with_release(state, change.version, amend)
 
 
 def _remove_file(state: NameState, change: c.FileRemoved, mark: Mark) -> NameState:
@@ -188,6 +205,29 @@ def _restore_file(state: NameState, change: c.FileRestored, mark: Mark) -> NameS
 
 def _purge_file(state: NameState, change: c.FilePurged, mark: Mark) -> NameState:
     return _with_removal(state, change, (Removal(change.filename, "purged", mark),))
+
+
+def _list_takedown(state: NameState, change: c.TakedownListed, mark: Mark) -> NameState:
+    entry = Takedown(
+        change.id, change.kind, "suspected", change.versions, change.sha256s, mark, mark, change.external_ids
+    )
+    return replace(state, takedowns=(*state.takedowns, entry))
+
+
+def _confirm_takedown(state: NameState, change: c.TakedownConfirmed, mark: Mark) -> NameState:
+    return _with_takedown(state, change.id, lambda t: replace(t, status="confirmed", mark=mark))
+
+
+def _withdraw_takedown(state: NameState, change: c.TakedownWithdrawn, mark: Mark) -> NameState:
+    return _with_takedown(state, change.id, lambda t: replace(t, status="withdrawn", mark=mark))
+
+
+def _correct_takedown(state: NameState, change: c.TakedownCorrected, mark: Mark) -> NameState:
+    return _with_takedown(state, change.id, lambda t: replace(t, external_ids=change.external_ids, mark=mark))
+
+
+def _with_takedown(state: NameState, identifier: str, amend: Callable[[Takedown], Takedown]) -> NameState:
+    return replace(state, takedowns=tuple(amend(t) if t.id == identifier else t for t in state.takedowns))
 
 
 def _with_removal(
@@ -252,4 +292,8 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.NamespaceTransferred: granting.transferred,
     c.NamespaceEnded: granting.ended,
     c.NamespacesMatched: granting.matched,
+    c.TakedownListed: _list_takedown,
+    c.TakedownConfirmed: _confirm_takedown,
+    c.TakedownWithdrawn: _withdraw_takedown,
+    c.TakedownCorrected: _correct_takedown,
 }

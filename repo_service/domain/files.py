@@ -8,8 +8,9 @@ from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Case, Verdict, Why, not_quarantined, published, role
+from repo_service.domain.case import Case, Verdict, Why, not_quarantined, published, release_not_quarantined, role
 from repo_service.domain.releases import owner_window, restorable_until
+from repo_service.domain.takedowns import not_taken_down
 
 
 def remove(case: Case, request: r.RemoveFile) -> Verdict:
@@ -25,7 +26,8 @@ def remove(case: Case, request: r.RemoveFile) -> Verdict:
         sentence = f"{request.filename} is the last file of {release.version}; unpublish the release"
         found.append(Why("last_file", sentence, {"version": release.version}))
     if request.actor.kind == "owner":
-        found += [*not_quarantined(case.state, "evidence is kept"), *owner_window(case, request, release)]
+        found += [*not_quarantined(case.state, "evidence is kept"), *release_not_quarantined(release)]
+        found += owner_window(case, request, release)
     return [*found, c.FileRemoved(release.version, request.filename)]
 
 
@@ -41,6 +43,7 @@ def restore(case: Case, request: r.RestoreFile) -> Verdict:
         return [Why("purged", f"{request.filename} was purged; nothing can bring it back")]
     found: Verdict = [*role(machines.FILE, stands, "file.restored", request.actor)]
     found += _in_time(case, request, _removal(release, request.filename))
+    found += not_taken_down(case, (file for file in release.files if file.filename == request.filename))
     return [*found, c.FileRestored(release.version, request.filename)]
 
 

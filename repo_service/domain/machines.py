@@ -49,7 +49,12 @@ NAME: Final[Machine] = (
 QUARANTINE: Final[Machine] = (
     _T("Q1", "clear", "project.quarantined", "quarantined", ("admin", "moderator", "system")),
     _T("Q2", "quarantined", "project.quarantine_cleared", "clear", ("admin",)),
+    _T("Q3", "quarantined", "project.removed", "removed", ("admin",)),
+    _T("Q3", "clear", "project.removed", "clear", ("owner", "support", "admin")),
+    _T("Q4", "removed", "project.restored", "quarantined", ("admin",)),
+    _T("Q4", "clear", "project.restored", "clear", ("owner", "admin")),
 )
+"""What is removed out of quarantine comes back quarantined: it takes a second, explicit step to install again."""
 
 STATUS: Final[Machine] = (
     _T("P1", "active", "project.archived", "archived", ("owner",)),
@@ -125,6 +130,18 @@ NOBODYS: Final = ("absent", "vacant")
 """Where ``NAME`` stands while nobody has the name: whoever takes it takes a new name."""
 
 
+TAKEDOWN: Final[Machine] = (
+    _T("TD1", "none", "takedown.listed", "suspected", ("system", "moderator", "admin")),
+    _T("TD2", "suspected", "takedown.confirmed", "confirmed", ("admin",)),
+    _T("TD2", "withdrawn", "takedown.confirmed", "confirmed", ("admin",)),
+    _T("TD3", "suspected", "takedown.withdrawn", "withdrawn", ("admin",)),
+    _T("TD3", "confirmed", "takedown.withdrawn", "withdrawn", ("admin",)),
+    _T("TD4", "suspected", "takedown.corrected", "suspected", ("system", "moderator", "admin")),
+    _T("TD4", "confirmed", "takedown.corrected", "confirmed", ("system", "moderator", "admin")),
+)
+"""An entry of the takedown list. A correction only adds external ids, which others give later than we list."""
+
+
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
     return (row for row in machine if row.source == source and row.event == event)
@@ -142,7 +159,9 @@ def name_state(state: NameState | None) -> str:
 
 def quarantine_state(state: NameState) -> str:
     """Where a project stands in ``QUARANTINE``: an overlay, so clearing brings back what was before."""
-    return "clear" if state.quarantine is None else "quarantined"
+    if state.quarantine is None:
+        return "clear"
+    return "quarantined" if state.state == "registered" else "removed"
 
 
 def status_state(state: NameState) -> str:

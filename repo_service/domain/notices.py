@@ -11,25 +11,28 @@ from typing import Literal
 
 from keys.state import Membership, NameState, Release
 from keys.times import moment, stamp
+from repo_service.domain.deadlines import restorable_for
 from repo_service.domain.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """For the verified contact of a holder or of a project's owners. From ``deadline`` on it is too late."""
+    """For the verified contact of a holder, of a project's owners, or for the registry's admins. From ``deadline`` on
+    it is too late; without one it is there until it is settled.
+    """
 
     id: str
     name: str
-    audience: Literal["holder", "owners"]
+    audience: Literal["holder", "owners", "admins"]
     due_at: str
-    deadline: str
+    deadline: str | None
     sentence: str
 
 
 def notices(state: NameState, policy: Policy, now: datetime) -> list[Notice]:
     """The notices about one name that are due at ``now`` and not yet too late, the first due first."""
     everything = [*_reservation(state, policy), *(each for r in state.releases for each in _release(state, r, policy))]
-    current = [each for each in everything if moment(each.due_at) <= now < moment(each.deadline)]
+    current = [each for each in everything if each.deadline and moment(each.due_at) <= now < moment(each.deadline)]
     return sorted(current, key=lambda each: (each.due_at, each.id))
 
 
@@ -77,7 +80,7 @@ def _release(state: NameState, release: Release, policy: Policy) -> Iterator[Not
         identifier = f"{state.name}/{release.version}/held-yank/{held.mark.at}"
         yield Notice(identifier, state.name, "owners", held.mark.at, held.effective_at, sentence)
     if release.state == "unpublished" and release.removed is not None:
-        until = stamp(moment(release.removed.at) + timedelta(seconds=policy.restore.window_s))
+        until = stamp(moment(release.removed.at) + restorable_for(policy, release.removed))
         sentence = f"{what} was unpublished by {release.removed.by}; it can be restored until {until}"
         identifier = f"{state.name}/{release.version}/unpublished/{release.removed.at}"
         yield Notice(identifier, state.name, "owners", release.removed.at, until, sentence)

@@ -14,6 +14,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
 from repo_service.domain.policy import Warned
+from repo_service.domain.takedowns import not_taken_down
 from repo_service.domain.versions import VersionRule
 
 
@@ -34,7 +35,7 @@ def publish(case: Case, request: r.Publish) -> Verdict:
     elif release is not None and files:
         found += [*_takes_files(release), *_owner_window(case, request, release)]
         found += [c.FileAdded(release.version, file) for file in files]
-    return found
+    return [*found, *not_taken_down(case, files)]
 
 
 def _may_register(case: Case, request: r.Publish) -> Iterator[c.Change | Why | Warned]:

@@ -1,7 +1,7 @@
 """May a release be yanked, unyanked, unpublished or restored?"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
@@ -17,11 +17,14 @@ from repo_service.domain.case import (
     no_release,
     not_quarantined,
     published,
+    release_not_quarantined,
     role,
     step,
     wrong_name_state,
 )
+from repo_service.domain.deadlines import restorable_for
 from repo_service.domain.policy import Warned
+from repo_service.domain.takedowns import not_taken_down
 
 
 def yank(case: Case, request: r.Yank) -> Verdict:
@@ -101,7 +104,8 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
         return why
     found: Verdict = [*role(machines.RELEASE, release.state, "release.unpublished", request.actor)]
     if request.actor.kind == "owner":
-        found += [*not_quarantined(case.state, "evidence is kept"), *owner_window(case, request, release)]
+        found += [*not_quarantined(case.state, "evidence is kept"), *release_not_quarantined(release)]
+        found += owner_window(case, request, release)
     found.append(c.ReleaseUnpublished(release.version))
     last = sum(each.state == "published" for each in case.state.releases) == 1
     if last and case.policy.placeholder.on_last_version == "placeholder":
@@ -154,7 +158,7 @@ def restore(case: Case, request: r.Restore) -> Verdict:
     elif state.state != "registered":
         found.append(wrong_name_state(case))
     found += [*role(machines.RELEASE, release.state, "release.restored", request.actor)]
-    found += [*_restore_window(case, request, release)]
+    found += [*_restore_window(case, request, release), *not_taken_down(case, release.files)]
     if release.generation != state.generation:
         found.append(Why("restore_other_holder", f"{release.version} belongs to an earlier holder of {state.name}"))
     return [*found, c.ReleaseRestored(release.version)]
@@ -176,7 +180,7 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
 
 def restorable_until(case: Case, removed: Mark) -> datetime:
     """Until when, exclusive, what was removed at a mark can be restored."""
-    return moment(removed.at) + timedelta(seconds=case.policy.restore.window_s)
+    return moment(removed.at) + restorable_for(case.policy, removed)
 
 
 def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:

@@ -1,10 +1,18 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from keys import names
-from keys.state import ActorClass, Provenance, Reason, check_digests, check_shown
+from keys.state import (
+    ActorClass,
+    Provenance,
+    Reason,
+    TakedownKind,
+    check_digests,
+    check_external_ids,
+    check_shown,
+)
 from keys.times import moment
 
 
@@ -416,6 +424,87 @@ class EndGrant:
     reason: Reason | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What only the registry knows of a whole project: projects that depend on it, downloads in 30 days, its owners."""
+
+    dependents: Fact | None = None
+    downloads: Fact | None = None
+    owners: Fact | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnpublishProject:
+    """Every version at once, and the name is kept empty. ``confirm`` is the name, typed again."""
+
+    name: str
+    reason: Reason
+    confirm: str | None = None
+    facts: Facts = Facts()
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreProject:
+    """What was removed last, all at once."""
+
+    name: str
+    reason: Reason
+    actor: Actor = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveProject:
+    """An admin takes a whole project down for good: quarantined, removed, and a confirmed takedown."""
+
+    name: str
+    kind: TakedownKind
+    reason: Reason
+    actor: Actor
+    external_ids: tuple[str, ...] = ()
+    evidence: str | None = None
+
+    def __post_init__(self) -> None:
+        check_external_ids(*self.external_ids)
+        _check_evidence(self.evidence)
+
+    @property
+    def versions(self) -> None:
+        """All of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A verdict of a malware pipeline about a project, or about some of its ``versions``.
+
+    ``evidence`` is where its grounds are kept, ``note`` one line that everybody reads.
+    """
+
+    name: str
+    verdict: Literal["ok", "review", "quarantine", "remove"]
+    evidence: str
+    actor: Actor
+    kind: TakedownKind | None = None
+    versions: tuple[str, ...] | None = None
+    external_ids: tuple[str, ...] = ()
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        check_external_ids(*self.external_ids)
+        _check_evidence(self.evidence)
+        if self.kind is None and self.verdict in ("quarantine", "remove"):
+            raise ValueError(f"say of which kind it is, such as malware; the verdict is {self.verdict}")
+        if self.versions == ():
+            raise ValueError("versions is empty; leave it out where the whole project is meant")
+        Reason("note", self.note)  # one line, as long as a reason's text may be
+
+    @property
+    def reason(self) -> Reason:
+        """What is signed as the reason of everything that follows."""
+        accuses = self.verdict in ("quarantine", "remove")
+        return Reason(self.kind if accuses and self.kind else f"verdict_{self.verdict}", self.note)
+
+
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
@@ -423,7 +512,15 @@ OfNamespace = Grant | GrantChild | Share | Unshare | HandOver | EndGrant
 Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Assign | OfNamespace
+    | UnpublishProject | RestoreProject | RemoveProject | Judge
 )  # fmt: skip
+
+MAX_EVIDENCE: Final = 200
+
+
+def _check_evidence(evidence: str | None) -> None:
+    if evidence is not None and not 0 < len(evidence) <= MAX_EVIDENCE:
+        raise ValueError(f"evidence is a case number or an address, 1 to {MAX_EVIDENCE} characters long")
 
 
 def _check_display(name: str, display: str | None) -> None:

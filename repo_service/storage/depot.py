@@ -1,4 +1,5 @@
-"""The depot: the only writer of public files. Files are added and never changed; one pointer moves, forward only.
+"""The depot: the only writer of public files. Files are added and never changed, and go only when they are purged for
+ever; one pointer moves, forward only.
 
 On a local disk ``add`` is: write beside, fsync, link (which fails if the name exists), fsync the folder. After ``add``
 returns, the file survives a power cut; before, it is absent or whole, never half.
@@ -33,6 +34,9 @@ class Depot(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None."""
+
+    def drop(self, path: str) -> None:
+        """Let go of a file that nothing signed names any more and that never comes back; gone already is fine."""
 
 
 class LocalDepot:
@@ -93,6 +97,9 @@ class LocalDepot:
             return self._inside(path).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+
+    def drop(self, path: str) -> None:
+        self._inside(path).unlink(missing_ok=True)
 
     def _inside(self, path: str) -> Path:
         parts = path.split("/")

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from keys import layout, page, strict
 from keys.encoding import compact
 from keys.skeletons import skeleton
-from keys.state import Reason
+from keys.state import NameState, Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.build.pages import Target
@@ -139,9 +139,32 @@ class Pen(View):
             "granted": _text(strict.dump(name.granted)) if name.granted else None,
             "skeleton": skeleton(name.name),
         }
+        if name.state.takedowns:
+            self.index_takedowns(name.state)
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:
             self._connection.execute(insert(t.names), {"name": name.name, **row})
+
+    def index_takedowns(self, state: NameState) -> None:
+        """Let the entries of a name be found by the bytes that they are about."""
+        self._connection.execute(delete(t.takedowns).where(t.takedowns.c.name == state.name))
+        rows = [
+            {"id": entry.id, "sha256": digest, "name": state.name, "status": entry.status}
+            for entry in state.takedowns
+            for digest in entry.sha256s
+        ]
+        self._connection.execute(insert(t.takedowns), rows)
+
+    def escalate(self, change: str, name: str, at: datetime, sentence: str) -> None:
+        """Keep what an admin must settle; the same sentence once."""
+        same = (t.escalations.c.name == name) & (t.escalations.c.sentence == sentence)
+        if self._one(select(t.escalations).where(same)) is None:
+            row = {"change": change, "name": name, "at": stamp(at), "sentence": sentence}
+            self._connection.execute(insert(t.escalations), row)
+
+    def settle(self, name: str) -> None:
+        """An admin has settled what waited about this name."""
+        self._connection.execute(delete(t.escalations).where(t.escalations.c.name == name))
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""

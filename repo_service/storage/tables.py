@@ -70,6 +70,7 @@ events = Table(
 )
 Index("by_actor", events.c.actor, events.c.type, events.c.at)
 Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
+Index("signed", events.c.release, events.c.seq)
 
 policies = Table(
     "policies",
@@ -135,6 +136,26 @@ targets = Table(
     Column("sha256", String, nullable=False),
     Column("custom", Text, nullable=False),
 )
+
+takedowns = Table(
+    "takedowns",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("sha256", String, primary_key=True, index=True),
+    Column("name", String, nullable=False, index=True),
+    Column("status", String, nullable=False),
+)
+"""By sha256 the entries of ``names``: another fold of ``events``."""
+
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("change", String, primary_key=True),
+    Column("name", String, nullable=False, index=True),
+    Column("at", String, nullable=False),
+    Column("sentence", Text, nullable=False),
+)
+"""What waits for an admin. Never signed, and gone once an admin has settled it."""
 
 tokens = Table(
     "tokens",

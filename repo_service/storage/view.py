@@ -11,13 +11,15 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, f
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
-from keys.state import NameState, Reason
+from keys.state import NameState, Reason, Takedown
 from keys.times import moment, stamp
 from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published, in_force
+from repo_service.domain.case import TakenDown
+from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
 from repo_service.storage.states import States
@@ -242,10 +244,38 @@ class View:
         )
         return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
 
+    def names_purged(self, generation: int) -> list[str]:
+        """The names of which a release purges something."""
+        purging = t.events.c.type.in_(("release.purged", "file.purged"))
+        return list(self._connection.scalars(select(t.events.c.name).where(t.events.c.release == generation, purging)))
+
     def due(self, now: datetime) -> list[str]:
         """Names whose deadline has passed, the longest due first."""
         query = select(t.names.c.name).where(t.names.c.due_at <= stamp(now)).order_by(t.names.c.due_at, t.names.c.name)
         return list(self._connection.scalars(query))
+
+    def taken_down(self, digests: Iterable[str]) -> tuple[TakenDown, ...]:
+        """The entries of the takedown list that are about any of these bytes."""
+        rows = self._in(select(t.takedowns), t.takedowns.c.sha256, sorted({*digests}))
+        return tuple(TakenDown(row["sha256"], row["id"], row["status"]) for row in rows)
+
+    def takedowns(self, status: str | None, after: str, limit: int) -> list[tuple[NameState, Takedown]]:
+        """Entries of the takedown list in order of their id, each with the state of its name."""
+        query = select(t.takedowns.c.id, t.takedowns.c.name).distinct().where(t.takedowns.c.id > after)
+        if status is not None:
+            query = query.where(t.takedowns.c.status == status)
+        rows = self._connection.execute(query.order_by(t.takedowns.c.id).limit(limit)).all()
+        states = self.states({row.name for row in rows})
+        entries = {entry.id: entry for state in states.values() for entry in state.takedowns}
+        return [(states[row.name], entries[row.id]) for row in rows]
+
+    def escalations(self) -> list[Notice]:
+        """What waits for an admin."""
+        rows = self._connection.execute(select(t.escalations).order_by(t.escalations.c.at)).mappings()
+        return [
+            Notice(f"{row['name']}/escalation/{row['change']}", row["name"], "admins", row["at"], None, row["sentence"])
+            for row in rows
+        ]
 
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""

@@ -20,7 +20,7 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public, reading
+from repo_service.web import auth, problems, public, reading, takedowns
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -48,6 +48,10 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "lock": r.Lock,
     "unlock": r.Unlock,
     "assign": r.Assign,
+    "unpublish": r.UnpublishProject,
+    "restore": r.RestoreProject,
+    "remove": r.RemoveProject,
+    "verdict": r.Judge,
 }
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
@@ -102,6 +106,7 @@ def create_app(desk: Desk) -> Flask:
     _verbs(app, desk)
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
+    takedowns.register(app, desk.journal, desk.url)
     _files(app, desk)
     return app
 

@@ -55,6 +55,8 @@ ROUTES: Final[dict[str, Permission]] = {
     "available": "read",
     "events": "read",
     "due": "read",
+    "takedowns": "read",
+    "osv": "read",
     "status": "status",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""

@@ -60,6 +60,7 @@ _UNPROCESSABLE: Final = frozenset(
         "upload_time_in_future",
         "last_file",
         "blob_missing",
+        "confirmation_missing",
     ]
 )
 _NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown", "namespace_unknown"})
@@ -86,6 +87,8 @@ _FORBIDDEN: Final = frozenset(
         "namespace_too_deep",
         "grandchild_grant",
         "reservation_quota",
+        "too_many_downloads",
+        "multiple_owners",
     ]
 )
 

@@ -29,9 +29,9 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
     @app.get("/v1/events")
     def events() -> Response:
         generation, _, seq = request.args.get("after", "0-0").partition("-")
-        after = _number("after", generation), _number("after", seq)
+        after = number("after", generation), number("after", seq)
         with journal.reading() as view:
-            found = view.signed_events(after, min(_number("limit", request.args.get("limit", "1000")), MAX_EVENTS))
+            found = view.signed_events(after, min(number("limit", request.args.get("limit", "1000")), MAX_EVENTS))
         listed = [_event(event, generation) for generation, event in found]
         # Always there, also at the end: ask again from it and nothing is missed, nothing comes twice.
         follow = f"{listed[-1]['signed_in']}-{listed[-1]['seq']}" if listed else request.args.get("after", "0-0")
@@ -74,7 +74,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         with journal.reading() as view:
             policy = view.policy(now)
             states = view.states(view.due(now + horizon(policy)))
-        listed = [each for state in states.values() for each in notices(state, policy, now)]
+            listed = view.escalations()
+        listed += [each for state in states.values() for each in notices(state, policy, now)]
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
 
 
@@ -99,7 +100,8 @@ def _event(event: c.Event, generation: int | None) -> dict[str, Any]:
     }
 
 
-def _number(parameter: str, text: str) -> int:
+def number(parameter: str, text: str) -> int:
+    """A whole number of a query; Malformed for anything else."""
     if not (text.isascii() and text.isdigit()) or len(text) > 15:
         raise strict.Malformed(parameter, f"must be a whole number, not {text!r:.40}")
     return int(text)

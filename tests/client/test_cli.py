@@ -12,7 +12,7 @@ import pytest
 from client_verify import cli
 from client_verify.refusals import KINDS
 from keys import layout
-from keys.state import Act, Grant, Membership
+from keys.state import Act, Grant, Membership, Takedown
 from tests import paper
 
 WHEEL = paper.wheel("tallyflask", "1.0")
@@ -158,6 +158,21 @@ def test_show_says_in_whose_namespace_a_project_is(trusting, registry, now):
     registry.publish(now)
     assert trusting("show", "tallyflask") == 0
     assert "in the namespace tallyflask, but not one of its own: it is somebody else's" in trusting.out
+
+
+def test_show_tells_takedowns_in_words_with_the_bytes_that_they_are_about(trusting, registry, now):
+    one = paper.removed(now, paper.release(now, "1.0", WHEEL), "it steals tokens")
+    said = paper.mark(now, "admin", text="it steals tokens")
+    digest = one.files[0].sha256
+    entry = Takedown(
+        "tallyflask/1/1", "dependency_confusion", "withdrawn", ("1.0",), (digest,), said, said, ("CVE-2026-1000",)
+    )
+    registry.say(replace(paper.project(now, "tallyflask", one, serial=2), takedowns=(entry,)))
+    registry.publish(now)
+    assert trusting("show", "tallyflask") == 0
+    words = "1.0  withdrawn; it was listed as dependency confusion (CVE-2026-1000) since "
+    assert words in trusting.out and "by an administrator: it steals tokens" in trusting.out
+    assert f"sha256 {digest}" in trusting.out
 
 
 def test_show_says_why_nothing_can_be_installed(trusting):

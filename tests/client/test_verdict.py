@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_version
-from keys.state import ActorClass, Deprecation, HeldYank, Removal, Reservation, installable
+from keys.state import ActorClass, Deprecation, HeldYank, Removal, Reservation, Takedown, installable
 from tests import paper
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -152,3 +152,46 @@ def test_a_yank_that_waits_is_told_and_the_release_installs():
     held = HeldYank("owner", QUARANTINE, "2026-11-23T10:00:00Z")
     verdict = of_version(flask(replace(ONE, held_yank=held)), "1.0")
     assert isinstance(verdict, Warn) and "will be yanked at 2026-11-23T10:00:00Z" in verdict.sentence
+
+
+TAKEN_DOWN = Takedown(
+    "flask/1/1", "malware", "confirmed", ("1.0",), (ONE.files[0].sha256,), QUARANTINE, QUARANTINE, ("MAL-2026-7",)
+)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        flask(REMOVED, TWO, takedowns=(TAKEN_DOWN,)),
+        flask(ONE, TWO, takedowns=(TAKEN_DOWN,)),
+        flask(REMOVED, state="prohibited", takedowns=(TAKEN_DOWN,)),
+        flask(REMOVED, quarantine=QUARANTINE, state="placeholder", takedowns=(TAKEN_DOWN,)),
+    ],
+)
+def test_what_was_taken_down_says_so_before_anything_else_and_tells_who_has_it_to_remove_it(state):
+    for refused in (of_version(state, "1"), of_file(state, ONE.files[0].filename)):
+        assert isinstance(refused, Refuse) and refused.code == "taken-down"
+        assert refused.sentence == (
+            "flask 1.0 was taken down as malware (MAL-2026-7) since 2026-11-22 by an administrator: "
+            "credential stealer. If it is installed anywhere, remove it"
+        )
+
+
+@pytest.mark.parametrize("status", ["prohibited", "placeholder"])
+def test_a_name_whose_files_were_taken_down_says_which_and_not_to_check_the_spelling(status):
+    refused = of_name(flask(REMOVED, state=status, takedowns=(TAKEN_DOWN,)))
+    assert "Its versions 1.0 were taken down as harmful" in refused.sentence and "spelling" not in refused.sentence
+
+
+def test_a_takedown_is_about_its_bytes_and_no_others():
+    state = flask(REMOVED, TWO, takedowns=(TAKEN_DOWN,))
+    assert isinstance(of_version(state, "2.0"), Install)
+    assert isinstance(of_file(state, TWO.files[0].filename), Install)
+
+
+def test_a_suspicion_that_nobody_settled_warns_and_a_withdrawn_one_says_nothing():
+    suspected = replace(TAKEN_DOWN, status="suspected")
+    warned = of_version(flask(ONE, takedowns=(suspected,)), "1.0")
+    assert isinstance(warned, Warn) and "flask 1.0 is suspected as malware (MAL-2026-7)" in warned.sentence
+    assert isinstance(of_version(flask(ONE, TWO, takedowns=(suspected,)), "2.0"), Install)
+    assert isinstance(of_version(flask(ONE, takedowns=(replace(TAKEN_DOWN, status="withdrawn"),)), "1.0"), Install)

@@ -9,7 +9,7 @@ from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import limits
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Lately, Refusal
+from repo_service.domain.case import Accepted, Around, Lately, Refusal, TakenDown
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
@@ -38,6 +38,13 @@ class Book:
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
+        states = [name.state for name in self.names.values() if name.state]
+        listed = tuple(
+            TakenDown(digest, entry.id, entry.status)
+            for state in states
+            for entry in state.takedowns
+            for digest in entry.sha256s
+        )
         all_grants = sorted((n.granted for n in self.names.values() if n.granted), key=lambda each: each.prefix)
         over = tuple(each for each in all_grants if is_under(request.name, each.prefix))
         below = tuple(each for each in all_grants if is_under(each.prefix, request.name) and each not in over)
@@ -50,6 +57,7 @@ class Book:
             below=below,
             alike=tuple(alike),
             lately=self._lately(request.actor.id),
+            taken_down=listed,
         )
 
     def _lately(self, account: str | None) -> Lately:

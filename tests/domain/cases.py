@@ -36,6 +36,19 @@ def remove(book: Book, actor: r.Actor = OWNER, filename: str = WHEEL) -> r.Remov
     return r.RemoveFile("foo", "1.0", filename, BECAUSE, r.Fact(0, stamp(book.now)), actor)
 
 
+def unpublish_all(book: Book, actor: r.Actor = OWNER) -> r.UnpublishProject:
+    return r.UnpublishProject("foo", BECAUSE, "foo", r.Facts(r.Fact(0, stamp(book.now))), actor)
+
+
+def restored(actor: r.Actor = ADMIN) -> r.RestoreProject:
+    return r.RestoreProject("foo", BECAUSE, actor)
+
+
+def verdict(said: Any, actor: r.Actor = MODERATOR, **more: Any) -> r.Judge:
+    """A verdict of this kind about foo, which is malware."""
+    return r.Judge("foo", said, "case-7", actor, **{"kind": "malware", **more})
+
+
 def _over(state: str, book: Book) -> list[r.Request]:
     """What lies over a registered project in this state."""
     wheel = r.Publish("foo", "1.0", (a_file(WHEEL),), OWNER)
@@ -60,6 +73,9 @@ OVER: Final = (
 )
 
 
+_IS: Final = {"claimed": "reserved", "granted": "vacant", "suspected": "registered", "removed": "prohibited"}
+
+
 def standing(state: str) -> Book:
     """A book in which ``foo`` stands in this state."""
     book = Book()
@@ -78,8 +94,12 @@ def standing(state: str) -> Book:
         book.do(unpublish(book, actor=OWNER))
     if state == "claimed":
         book.do(r.Claim("foo", "case-7", "account-2", SUPPORT))
+    if state in ("suspected", "removed"):
+        book.do(publishing("foo"), verdict("quarantine"))
+    if state == "removed":
+        book.do(verdict("remove", ADMIN))
     if state == "prohibited":
         book.do(r.Prohibit("foo", BECAUSE, ADMIN))
-    expected = "registered" if state in OVER else {"claimed": "reserved", "granted": "vacant"}.get(state, state)
+    expected = "registered" if state in OVER else _IS.get(state, state)
     assert state == "absent" or book.state("foo").state == expected
     return book

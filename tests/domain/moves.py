@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from keys.state import Reason
 from repo_service.domain import requests as r
-from tests.domain.cases import CLASSES, a_file
+from tests.domain.cases import CLASSES, MODERATOR, a_file
 from tests.world import ADMIN, OWNER
 
 NAMES: Final = ("foo", "bar", "foo-bar")
@@ -23,6 +23,11 @@ reasons = st.sampled_from((Reason("insecure", "leaks tokens"), Reason("broken"),
 one_file = st.tuples(names, versions, st.sampled_from((".tar.gz", ".zip", "-py3-none-any.whl"))).map(
     lambda found: (found[0], found[1], f"{found[0]}-{found[1]}{found[2]}")
 )
+
+
+kinds = st.sampled_from(("malware", "spam"))
+external_ids = st.sampled_from(((), ("CVE-2026-0001",), ("MAL-2026-1",), ("CVE-2026-0001", "MAL-2026-1")))
+evidence = st.sampled_from(("case-7", "case-8"))
 
 
 def actors(*likely: r.Actor) -> st.SearchStrategy[r.Actor]:
@@ -54,6 +59,18 @@ def namespaces() -> tuple[st.SearchStrategy[r.Request], ...]:
         st.builds(r.Assign, names, st.none() | orgs, actors(support)),
         st.builds(r.Reserve, names, owners),
     )
+
+
+verdicts = st.builds(
+    r.Judge,
+    names,
+    st.sampled_from(("ok", "review", "quarantine", "remove")),
+    evidence,
+    actors(ADMIN, MODERATOR),
+    kinds,
+    st.none() | st.lists(versions, min_size=1, max_size=2).map(tuple),
+    external_ids,
+)
 
 
 def requests(as_of: str) -> st.SearchStrategy[r.Request]:
@@ -93,5 +110,12 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         *namespaces(),
         one_file.flatmap(lambda f: st.builds(r.RemoveFile, *map(st.just, f), reasons, facts, actors(OWNER, support))),
         one_file.flatmap(lambda f: st.builds(r.RestoreFile, *map(st.just, f), reasons, actors(OWNER, ADMIN))),
+        st.builds(
+            r.UnpublishProject, names, reasons, st.just("foo"), st.builds(r.Facts, facts), actors(OWNER, support)
+        ),
+        st.builds(r.RestoreProject, names, reasons, actors(OWNER, ADMIN)),
+        st.builds(r.RemoveProject, names, kinds, reasons, actors(ADMIN)),
+        verdicts,
+        verdicts,
         one_file.flatmap(lambda f: st.builds(r.PurgeFile, *map(st.just, f), st.none(), actors(clock, ADMIN))),
     )

@@ -13,7 +13,7 @@ from repo_service.domain import deadlines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted
 from tests.domain.book import POLICY, Book
-from tests.domain.cases import ADMIN, BECAUSE, CLOCK, SUPPORT, WHEEL, a_file, remove, standing, unpublish
+from tests.domain.cases import ADMIN, BECAUSE, CLOCK, SUPPORT, WHEEL, a_file, remove, standing, unpublish, verdict
 from tests.world import OWNER, STRANGER, publishing
 
 DAY: Final = 86_400
@@ -54,6 +54,12 @@ ALREADY_SO: Final[list[tuple[str, Callable[[Book], r.Request]]]] = [
     ("placeholder", lambda _: r.PurgeRelease("foo", "1.0")),
     ("absent", lambda _: r.PurgeRelease("foo", "1.0")),
     ("absent", lambda _: r.PurgeFile("foo", "1.0", WHEEL)),
+    ("registered", lambda _: r.RestoreProject("foo", BECAUSE, ADMIN)),
+    ("registered", lambda _: verdict("ok")),
+    ("suspected", lambda _: verdict("quarantine")),
+    ("removed", lambda _: verdict("remove", ADMIN)),
+    ("removed", lambda _: verdict("remove")),
+    ("removed", lambda _: verdict("quarantine")),
 ]
 
 

@@ -18,11 +18,12 @@ from repo_service.domain.machines import (
     RELEASE,
     RELEASE_QUARANTINE,
     STATUS,
+    TAKEDOWN,
     WINDOW,
     YANK,
 )
 from tests.domain.book import Book
-from tests.domain.cases import CLASSES, WHEEL, acting, remove, standing, unpublish
+from tests.domain.cases import CLASSES, WHEEL, acting, remove, standing, unpublish, unpublish_all, verdict
 from tests.world import ADMIN, BECAUSE, publishing
 
 _REGISTRARS: Final = "owner system support admin"
@@ -69,6 +70,10 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         """
         clear        project.quarantined         quarantined  admin moderator system
         quarantined  project.quarantine_cleared  clear        admin
+        quarantined  project.removed             removed      admin
+        clear        project.removed             clear        owner support admin
+        removed      project.restored            quarantined  admin
+        clear        project.restored            clear        owner admin
         """,
     ),
     "status": (
@@ -119,6 +124,18 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         published    release.unpublished  unpublished  owner support admin
         unpublished  release.restored     published    owner admin
         unpublished  release.purged       purged       clock admin
+        """,
+    ),
+    "takedown": (
+        TAKEDOWN,
+        """
+        none       takedown.listed     suspected  system moderator admin
+        suspected  takedown.confirmed  confirmed  admin
+        withdrawn  takedown.confirmed  confirmed  admin
+        suspected  takedown.withdrawn  withdrawn  admin
+        confirmed  takedown.withdrawn  withdrawn  admin
+        suspected  takedown.corrected  suspected  system moderator admin
+        confirmed  takedown.corrected  confirmed  system moderator admin
         """,
     ),
     "yank": (
@@ -261,6 +278,15 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("one file left", "restore a file", lambda _, a: r.RestoreFile("foo", "1.0", WHEEL, BECAUSE, a), "owner admin"),
     ("one file left", "purge a file", lambda _, a: r.PurgeFile("foo", "1.0", WHEEL, None, a), "admin clock"),
     ("reserved", "claim", lambda _, a: claim(a), ""),
+    ("registered", "unpublish all", lambda b, a: unpublish_all(b, a), "owner support admin"),
+    ("quarantined", "unpublish all", lambda b, a: unpublish_all(b, a), "admin"),
+    ("placeholder", "restore all", lambda _, a: r.RestoreProject("foo", BECAUSE, a), "owner admin"),
+    ("removed", "restore all", lambda _, a: r.RestoreProject("foo", BECAUSE, a), ""),
+    ("registered", "remove", lambda _, a: r.RemoveProject("foo", "malware", BECAUSE, a), "admin"),
+    ("registered", "ok", lambda _, a: verdict("ok", a), "system moderator admin"),
+    ("registered", "review", lambda _, a: verdict("review", a), "system moderator admin"),
+    ("registered", "quarantine verdict", lambda _, a: verdict("quarantine", a), "system moderator admin"),
+    ("registered", "remove verdict", lambda _, a: verdict("remove", a), "system moderator admin"),
     ("vacant", "claim", lambda _, a: claim(a), ""),
     ("prohibited", "claim", lambda _, a: claim(a), ""),
     *(

@@ -12,7 +12,19 @@ from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
-from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, WHEEL, a_file, remove, standing, unpublish
+from tests.domain.cases import (
+    CLOCK,
+    MODERATOR,
+    SUPPORT,
+    SYSTEM,
+    WHEEL,
+    a_file,
+    remove,
+    standing,
+    unpublish,
+    unpublish_all,
+    verdict,
+)  # fmt: skip
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 Ask = Callable[[Book], r.Request]
@@ -102,6 +114,17 @@ def claimed_and_back(book: Book) -> r.Request:
 
 def taking(number: int, how: Callable[[str], r.Request]) -> list[Ask]:
     return [lambda _, each=each: how(f"x{each}y") for each in range(number)]  # type: ignore[misc]
+
+
+ALONE: Final = r.Actor("admin", "account-9")
+
+
+def restore_all(actor: r.Actor) -> Ask:
+    return lambda _: r.RestoreProject("foo", BECAUSE, actor)
+
+
+def unprohibit(_: Book) -> r.Request:
+    return r.Unprohibit("foo", BECAUSE, ADMIN)
 
 
 REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
@@ -263,6 +286,37 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: publishing("f00", actor=STRANGER), ["name_similar"]),
     ("absent", after(*taking(20, publishing), ask=published("1.0")), ["rate_limited"]),
     ("absent", after(*taking(10, lambda name: r.Reserve(name, OWNER)), ask=reserve(OWNER)), ["reservation_quota"]),
+    # a whole project
+    ("absent", unpublish_all, ["name_unknown"]),
+    ("placeholder", unpublish_all, ["name_placeholder"]),
+    ("quarantined", unpublish_all, ["project_quarantined", "role_insufficient"]),
+    ("quarantined 1.0", unpublish_all, ["release_quarantined"]),
+    ("quarantined 1.0", lambda b: unpublish(b, actor=OWNER), ["release_quarantined"]),
+    ("registered", later(3, unpublish_all), ["unpublish_window_over"]),
+    ("registered", lambda _: r.UnpublishProject("foo", BECAUSE), ["facts_missing"]),
+    ("placeholder", later(30, restore_all(OWNER)), ["restore_window_over"]),
+    ("placeholder", after(purge, ask=restore_all(ADMIN)), ["purged"]),
+    ("claimed", restore_all(ADMIN), ["name_reserved"]),
+    ("removed", restore_all(ADMIN), ["name_prohibited"]),
+    ("registered", lambda _: r.RemoveProject("foo", "malware", BECAUSE, ALONE), ["second_approver_required"]),
+    ("registered", lambda _: r.RemoveProject("foo", "malware", BECAUSE, MODERATOR), ["role_insufficient"]),
+    ("absent", lambda _: r.RemoveProject("foo", "malware", BECAUSE, ADMIN), ["name_unknown"]),
+    # verdicts
+    ("absent", lambda _: verdict("quarantine"), ["name_unknown"]),
+    ("reserved", lambda _: verdict("remove", ADMIN), ["name_reserved"]),
+    ("registered", lambda _: verdict("quarantine", versions=("9", "1.0", "8")), ["release_not_found"] * 2),
+    ("registered", lambda _: verdict("ok", OWNER), ["role_insufficient"]),
+    ("registered", lambda _: verdict("remove", ALONE), ["second_approver_required"]),
+    (
+        "registered",
+        after(
+            published("2.0", b"other"),
+            lambda _: verdict("quarantine"),
+            ask=lambda _: verdict("ok", ADMIN, versions=("2.0",)),
+        ),
+        ["takedown_covers_more"],
+    ),
+    ("removed", after(unprohibit, ask=restore(ADMIN)), ["content_taken_down"]),
 ]
 
 
@@ -274,13 +328,14 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
     rooms = (
-        *("brake", "case", "decide", "files", "limits", "namespaces", "naming", "overlays", "publishing", "releases"),
-        "standing",
+        *("brake", "case", "decide", "files", "limits", "namespaces", "naming", "overlays", "projects", "publishing"),
+        *("releases", "standing", "takedowns"),
     )
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
-    known -= {"name_invalid", "version_full"}  # never by the standard policy: test_naming.py, test_versions.py
+    # Never by the standard policy: test_naming.py, test_versions.py, test_projects.py.
+    known -= {"name_invalid", "version_full", "confirmation_missing"}
     assert known == {code for _, _, codes in REFUSED for code in codes}
 
 

@@ -20,6 +20,7 @@ from keys.state import (
     Release,
     Removal,
     Reservation,
+    Takedown,
     Yank,
 )
 from keys.times import moment, stamp
@@ -89,6 +90,22 @@ def reservations(draw: st.DrawFn) -> Reservation:
     )
 
 
+def takedowns(name: str, number: int) -> st.SearchStrategy[Takedown]:
+    """An entry of the takedown list."""
+    found = st.lists(lines, min_size=1, max_size=2, unique=True).map(lambda some: tuple(sorted(some)))
+    return st.builds(
+        Takedown,
+        st.just(f"{name}/1/{number}"),
+        st.sampled_from(("malware", "legal")),
+        st.sampled_from(("suspected", "confirmed", "withdrawn")),
+        found,
+        st.lists(digests, min_size=1, max_size=2, unique=True).map(lambda some: tuple(sorted(some))),
+        marks,
+        marks,
+        st.sampled_from(((), ("MAL-2026-1",), ("CVE-2026-0001", "GHSA-2345-6789-cfgh", "PYSEC-2026-7"))),
+    )
+
+
 @st.composite
 def memberships(draw: st.DrawFn, name: str) -> tuple[Membership, ...]:
     """Some of the namespaces that a name can be in."""
@@ -118,5 +135,6 @@ def name_states(draw: st.DrawFn) -> NameState:
         locked=draw(st.none() | marks),
         namespace=draw(st.none() | st.builds(Grant, lines, marks, st.none() | project_names, st.tuples(lines))),
         namespaces=draw(memberships(name)),
+        takedowns=tuple(draw(takedowns("x", number)) for number in range(draw(st.integers(0, 2)))),
         **draw(st.sampled_from(({}, {"archived": draw(marks)}, {"deprecated": draw(deprecations)}))),
     )

@@ -9,7 +9,7 @@ import pytest
 from keys.invariants import broken_invariants
 from keys.state import Act, Grant, Mark, Membership, NameState, Reason, Yank
 from keys.times import moment
-from tests.keys.test_succession import AT, OTHER_BYTES, PUBLISHED, UNPUBLISHED, WHEEL, state
+from tests.keys.test_succession import AT, CONFIRMED, OTHER_BYTES, PUBLISHED, SUSPECTED, UNPUBLISHED, WHEEL, state
 
 NOW: Final = moment(AT)
 BECAUSE: Final = Mark(AT, "admin", Reason("malware"))
@@ -38,6 +38,10 @@ GOOD: Final = {
     "taken before somebody else's grant": state(
         PUBLISHED, serial=3, history=taken(1), namespace=Grant("X", BECAUSE), namespaces=(Membership("foo", False, 2),)
     ),
+    "taken down": state(REMOVED, state="placeholder", takedowns=(CONFIRMED,)),
+    "suspected": state(PUBLISHED, takedowns=(SUSPECTED, replace(SUSPECTED, id="foo/1/2"))),
+    "taken down in quarantine": state(PUBLISHED, quarantine=BECAUSE, takedowns=(CONFIRMED,)),
+    "a takedown withdrawn": state(PUBLISHED, takedowns=(replace(CONFIRMED, status="withdrawn"),)),
     "yanked without a reason": state(replace(PUBLISHED, yank=Yank("owner", Mark(AT, "owner", None)))),
 }
 
@@ -79,6 +83,9 @@ BAD: Final[list[tuple[str, dict[str, Any]]]] = [
     ("I21", {"namespace": Grant("X", BECAUSE, "foo"), "namespaces": (Membership("foo", True, 1),)}),
     ("I23", {"releases": (replace(REMOVED, removed=BEFORE),)}),
     ("I23", {"releases": (replace(PUBLISHED, yank=Yank("owner", BEFORE)),)}),
+    ("I19", {"takedowns": (CONFIRMED,)}),
+    ("I19", {"takedowns": (replace(SUSPECTED, id="foo/1/2"),)}),
+    ("I19", {"takedowns": (SUSPECTED, SUSPECTED)}),
     ("I23", {"since": LATER}),
     ("I23", {"history": (Act(1, "release.yanked", "1.0", LATER),)}),
 ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from keys import succession
-from keys.state import Act, File, Mark, NameState, Release, Removal, Reservation
+from keys.state import Act, File, Mark, NameState, Release, Removal, Reservation, Takedown
 from keys.succession import Promise
 from tests.keys.strategies import name_states
 
@@ -45,6 +45,15 @@ def test_a_state_follows_itself(found: NameState) -> None:
     assert succession.broken_promises(found, found) == ()
 
 
+SUSPECTED: Final = Takedown("foo/1/1", "malware", "suspected", ("1.0",), ("ab" * 32,), MARK, MARK)
+CONFIRMED: Final = replace(SUSPECTED, status="confirmed", external_ids=("MAL-2026-1",))
+ANOTHER: Final = replace(SUSPECTED, id="foo/1/2")
+
+
+def listing(*entries: Takedown, serial: int = 1) -> NameState:
+    return state(UNPUBLISHED, serial=serial, state="placeholder", takedowns=entries)
+
+
 NEXT: Final = state(PUBLISHED, serial=2)
 RESERVATION: Final = Reservation("grant", None, AT, AT, 0)
 
@@ -56,6 +65,7 @@ GOOD: Final = {
     "a placeholder": state(UNPUBLISHED, serial=3, state="placeholder"),
     "a new holder": state(UNPUBLISHED, serial=4, state="reserved", generation=2, reservation=RESERVATION),
     "a prohibition": state(UNPUBLISHED, serial=3, state="prohibited"),
+    "a takedown": listing(SUSPECTED, serial=2),
     "a quarantine": state(PUBLISHED, serial=2, quarantine=MARK),
 }
 
@@ -63,6 +73,13 @@ GOOD: Final = {
 @pytest.mark.parametrize("after", GOOD.values(), ids=GOOD)
 def test_what_a_registry_does_breaks_no_promise(after: NameState) -> None:
     assert promises(state(PUBLISHED), after) == []
+
+
+@pytest.mark.parametrize("status", ["suspected", "confirmed", "withdrawn"])
+def test_a_takedown_may_be_settled_either_way_and_learn_further_ids(status: Any) -> None:
+    settled = replace(CONFIRMED, status=status, mark=Mark(AT, "admin", None))
+    for before in (SUSPECTED, replace(SUSPECTED, status="withdrawn"), replace(SUSPECTED, status="confirmed")):
+        assert promises(listing(before), listing(settled, ANOTHER, serial=2)) == []
 
 
 def test_a_removal_may_be_undone_with_the_same_files_by_the_same_holder() -> None:
@@ -146,6 +163,26 @@ BAD: Final[dict[str, tuple[NameState, NameState, list[Promise]]]] = {
     ),
     "a purged version comes back": (state(PURGED), state(PUBLISHED, serial=2), ["resurrected"]),
     "a purged version becomes restorable": (state(PURGED), state(UNPUBLISHED, serial=2), ["resurrected"]),
+    "I19: a takedown vanishes": (listing(SUSPECTED), listing(serial=2), ["takedown"]),
+    "I19: a takedown gives way to another": (listing(SUSPECTED), listing(ANOTHER, serial=2), ["takedown"]),
+    "I19: a takedown loses an external id": (
+        listing(CONFIRMED),
+        listing(replace(CONFIRMED, external_ids=("MAL-2026-2",)), serial=2),
+        ["takedown"],
+    ),
+    **{
+        f"I19: a takedown is of other {field}": (
+            listing(SUSPECTED),
+            listing(replace(SUSPECTED, **{field: other}), serial=2),  # type: ignore[arg-type]
+            ["takedown"],
+        )
+        for field, other in (
+            ("kind", "spam"),
+            ("versions", ("1.0", "2.0")),
+            ("sha256s", ("cd" * 32,)),
+            ("listed", Mark(AT, "admin", None)),
+        )
+    },
     "I13: a name with releases becomes vacant": (
         state(UNPUBLISHED, state="placeholder"),
         state(UNPUBLISHED, serial=2, state="vacant"),

@@ -29,6 +29,8 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/names/<name>/availability"): READERS,
     ("GET", "/v1/events"): READERS,
     ("GET", "/v1/notices"): READERS,
+    ("GET", "/v1/takedowns"): READERS,
+    ("GET", "/v1/takedowns/osv"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}

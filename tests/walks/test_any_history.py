@@ -125,6 +125,7 @@ _MEANS: Final[dict[str, Callable[[Told, dict[str, Any]], None]]] = {
             *("project.locked", "project.unlocked", "release.deprecated", "release.undeprecated", "project.assigned"),
             *("namespace.granted", "namespace.child_granted", "namespace.shared", "namespace.unshared"),
             *("namespace.transferred", "namespace.ended", "namespace.matched"),
+            *("takedown.listed", "takedown.confirmed", "takedown.withdrawn", "takedown.corrected", "project.removed"),
         ),
         Told._nothing,
     ),
