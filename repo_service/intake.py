@@ -15,6 +15,7 @@ from keys.invariants import broken_invariants
 from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
+from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.deadlines import deadlines, due
@@ -93,8 +94,10 @@ def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
         states = view.states(view.due(now))
-        policy = view.policy(now)
-    requests = [request for state in states.values() for request in due(state, policy, now)]
+        policy, pauses = view.policy(now), flags.pauses(view.flags(), now)
+        asked = [request for state in states.values() for request in due(state, policy, now, pauses)]
+        # What a flag halts is not asked: each question is kept, and there would be one in every round.
+        requests = [each for each in asked if _decided(view, view.name(each.name), each, policy, now).changes]
     for request in requests:
         record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
     return len(requests)
@@ -107,7 +110,7 @@ def request_digest(request: r.Request) -> str:
 
 
 def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    decision = decide(name, request, policy, now, _around(view, request))
+    decision = decide(name, request, policy, now, _around(view, request, now))
     if isinstance(decision, Refusal):
         raise Refused(decision, policy)
     return decision
@@ -119,8 +122,13 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
         raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
 
 
-def _around(view: View, request: r.Request) -> Around:
-    return Around(held=request.name in roots.held_names(view.newest(layout.TARGETS)))
+def _around(view: View, request: r.Request, now: datetime) -> Around:
+    acts = view.flags()
+    return Around(
+        held=request.name in roots.held_names(view.newest(layout.TARGETS)),
+        flags=flags.standing(acts),
+        pauses=flags.pauses(acts, now),
+    )
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:

@@ -7,6 +7,7 @@ from keys import names, page
 from keys.encoding import sha256
 from keys.state import File, NameState, Release, installable
 from repo_service.domain.announcing import Published
+from repo_service.domain.flags import FlagAct
 
 Layout = Literal["full", "compact"]
 """``full`` lists files as targets too, so that any TUF client can verify one; ``compact`` leaves them to the page."""
@@ -49,10 +50,10 @@ def page_of(state: NameState, layout: Layout) -> Page:
     return Page(state.name, body, (own, *(_file_target(state.name, release, file) for release, file in files)))
 
 
-def policy_page(published: Published) -> Page:
-    """A policy as a target, under its own id: no name of a package is touched by it."""
+def policy_page(published: Published | FlagAct) -> Page:
+    """A policy, or an act of flags, as a target, under its own id: no name of a package is touched by it."""
     own = Target(published.path, len(published.body), sha256(published.body))
-    return Page(published.policy.id, published.body, (own,))
+    return Page(published.id, published.body, (own,))
 
 
 def _file_target(name: str, release: Release, file: File) -> Target:

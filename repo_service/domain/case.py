@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from keys.state import NameState
 from keys.state import Release as ReleaseState
+from keys.times import moment
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact, canonical_version
+from repo_service.domain.flags import Pause, Standing, extended, paused
 from repo_service.domain.policy import Policy, Warned
 
 
@@ -43,10 +45,13 @@ class Accepted:
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
-    ``held``: only the offline keys speak for the name.
+    ``held``: only the offline keys speak for the name. ``flags`` stand now; ``pauses`` are when the registry was
+    read-only, and extend what ran out meanwhile.
     """
 
     held: bool = False
+    flags: tuple[Standing, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
 
 ALONE: Final = Around()
@@ -62,6 +67,14 @@ class Case:
     policy: Policy
     now: datetime
     around: Around = ALONE
+
+    def age(self, since: str) -> timedelta:
+        """How long ago something was, without the times in which nobody could act on it."""
+        return self.now - moment(since) - paused(self.around.pauses, moment(since), self.now)
+
+    def extended(self, since: str, due: datetime) -> datetime:
+        """When a deadline that runs since then really is."""
+        return extended(self.around.pauses, moment(since), due)
 
 
 Verdict = list[c.Change | Why | Warned]

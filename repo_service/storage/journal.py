@@ -14,6 +14,7 @@ from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
+from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token
@@ -115,6 +116,14 @@ class Pen(View):
         """Keep a policy for ever. It is never changed: the next one is another row."""
         self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
 
+    def add_flag_act(self, act: FlagAct, client: str) -> None:
+        """Keep an act of flags for ever. Overtaken if another was first with this number."""
+        row = {"number": act.number, "id": act.id, "body": act.body.decode(), "client": client}
+        try:
+            self._connection.execute(insert(t.flags), row)
+        except IntegrityError as error:
+            raise Overtaken(f"{act.id} was written by somebody else") from error
+
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
         self._connection.execute(insert(t.tokens), {**strict.dump(token), "scope": _text(strict.dump(token.scope))})
@@ -187,8 +196,9 @@ def _mark_events(connection: Connection, events: Collection[int], generation: in
 
 
 def _mark_policies(connection: Connection, release: Release) -> None:
-    signed = t.policies.c.id.in_([page.name for page in release.policies])
-    connection.execute(update(t.policies).where(signed).values(release=release.generation))
+    named = [page.name for page in release.policies]
+    for table in (t.policies, t.flags):
+        connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
 
 
 def _text(value: object) -> str:

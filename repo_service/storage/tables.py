@@ -1,4 +1,5 @@
-"""The journal's tables. An event, and a policy, is pending while its ``release`` is NULL: there is no other cursor.
+"""The journal's tables. What is to be signed (events, policies, flags) is pending while its ``release`` is NULL:
+there is no other cursor.
 
 ``names`` and ``targets`` are folds of ``events``, kept so that nothing has to be replayed: ``names`` follows each
 accepted event, ``targets`` each release.
@@ -64,6 +65,16 @@ policies = Table(
     Column("body", Text, nullable=False),
     Column("release", Integer, ForeignKey("releases.generation")),
     sqlite_autoincrement=True,
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("client", String, nullable=False),
+    Column("release", Integer, ForeignKey("releases.generation")),
 )
 
 changes = Table(

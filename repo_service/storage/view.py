@@ -17,6 +17,7 @@ from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published, in_force
+from repo_service.domain.flags import FlagAct
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import Scope, Token
@@ -181,6 +182,15 @@ class View:
         query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
         return tuple(map(_policy, self._connection.scalars(query)))
 
+    def flags(self) -> tuple[FlagAct, ...]:
+        """Every act that set or cleared a flag, in order."""
+        return tuple(map(_flag_act, self._connection.scalars(select(t.flags.c.body).order_by(t.flags.c.number))))
+
+    def unsigned_flags(self) -> tuple[FlagAct, ...]:
+        """Acts that no release holds yet."""
+        query = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
+        return tuple(map(_flag_act, self._connection.scalars(query)))
+
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
@@ -270,6 +280,11 @@ def _change(row: RowMapping) -> ChangeRecord:
 @lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one
 def _policy(body: str) -> Published:
     return strict.load(Published, json.loads(body), "policies")
+
+
+@lru_cache(maxsize=1024)  # as a policy
+def _flag_act(body: str) -> FlagAct:
+    return strict.load(FlagAct, json.loads(body), "flags")
 
 
 def _event(row: RowMapping) -> c.Event:

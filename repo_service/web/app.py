@@ -20,7 +20,7 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public, reading
+from repo_service.web import auth, halts, problems, public, reading
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -93,6 +93,7 @@ def create_app(desk: Desk) -> Flask:
     _verbs(app, desk)
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
+    halts.register(app, desk.journal, desk.clock, desk.bell, _body, _expected_serial)
     _files(app, desk)
     return app
 

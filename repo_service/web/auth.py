@@ -22,7 +22,7 @@ from repo_service.storage.tokens import Scope, Token
 from repo_service.web import signatures
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, unauthorized
 
-Permission = Literal["change", "upload", "read", "status"]
+Permission = Literal["change", "upload", "read", "status", "halt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ _ALL: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "sta
 ROLES: Final[dict[str, Role]] = {
     "registry": Role(_ALL, frozenset({"owner", "support", "system"})),
     "moderator": Role(frozenset({"change", "read", "status"}), frozenset({"moderator"})),
-    "admin": Role(_ALL, frozenset({"owner", "support", "system", "moderator", "admin"})),
+    "admin": Role(_ALL | {"halt"}, frozenset({"owner", "support", "system", "moderator", "admin"})),
     "auditor": Role(frozenset({"read", "status"})),
     "prober": Role(frozenset({"status"})),
 }
@@ -55,6 +55,8 @@ ROUTES: Final[dict[str, Permission]] = {
     "events": "read",
     "due": "read",
     "status": "status",
+    "flags_set": "read",
+    "flag_verb": "halt",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status"})

@@ -1,7 +1,8 @@
 """One table from exception to HTTP status, and RFC 9457 problem details for all of them."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from email.utils import format_datetime
+from typing import Any, Final, get_args
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -9,7 +10,11 @@ from werkzeug.exceptions import HTTPException
 from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
+from keys.times import moment
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.case import Why
+from repo_service.domain.flags import Flag
+from repo_service.halting import FlagsMoved
 from repo_service.intake import Refused, SerialMoved
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
@@ -26,8 +31,8 @@ class Problem(Exception):
     title: str
     detail: str
     more: dict[str, Any] = field(default_factory=dict)
-    retry_after: int | None = None
-    """In how many seconds asking again may help (RFC 9110, section 10.2.3)."""
+    retry_after: int | str | None = None
+    """In how many seconds, or when, asking again may help (RFC 9110, section 10.2.3)."""
 
 
 def unauthorized(code: str, detail: str) -> Problem:
@@ -40,6 +45,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidName: (422, "name_invalid", "Not a name that can be signed"),
     BadArtifact: (422, "file_invalid", "Not a file that can be published"),
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
+    FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
@@ -60,6 +66,7 @@ _UNPROCESSABLE: Final = frozenset(
     ]
 )
 _NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown"})
+_UNAVAILABLE: Final = frozenset(f"flag_{flag}" for flag in get_args(Flag))
 _GONE: Final = frozenset({"purged"})
 _FORBIDDEN: Final = frozenset(
     [
@@ -121,11 +128,24 @@ def _refusal(error: Refused) -> Problem:
     if error.number is not None:
         more["item"] = error.number
     first = reasons[0].code
-    return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
+    retry_after = _http_date(reasons[0]) if first in _UNAVAILABLE else None
+    return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more, retry_after)
+
+
+def _http_date(why: Why) -> str | None:
+    """When a flag may be cleared, as HTTP writes times (RFC 9110, section 5.6.7)."""
+    until = why.params.get("until")
+    return format_datetime(moment(until), usegmt=True) if isinstance(until, str) else None
 
 
 def _status_of(code: str) -> int:
-    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN), (410, _GONE)):
+    for status, codes in (
+        (503, _UNAVAILABLE),
+        (422, _UNPROCESSABLE),
+        (404, _NOT_FOUND),
+        (403, _FORBIDDEN),
+        (410, _GONE),
+    ):
         if code in codes:
             return status
     return 409

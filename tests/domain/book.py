@@ -5,6 +5,7 @@ from typing import Final
 
 from keys.state import NameState
 from repo_service.domain import changes as c
+from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
@@ -24,9 +25,16 @@ class Book:
         self.names: dict[str, c.Name] = {}
         self.events: list[c.Event] = []
         self.held: set[str] = set()
+        self.acts: list[flags.FlagAct] = []
 
     def tick(self, **duration: float) -> None:
         self.now += timedelta(**duration)
+
+    def set_flag(self, asked: flags.SetFlag) -> None:
+        self.acts += filter(None, [flags.set_flag(self.acts, asked, self.now)])
+
+    def clear_flag(self, asked: flags.ClearFlag) -> None:
+        self.acts += filter(None, [flags.clear_flag(self.acts, asked, self.now)])
 
     def decide(self, request: r.Request) -> Accepted | Refusal:
         name = self.names.get(request.name, c.Name(request.name, None, None))
@@ -34,7 +42,9 @@ class Book:
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
-        return Around(held=request.name in self.held)
+        return Around(
+            held=request.name in self.held, flags=flags.standing(self.acts), pauses=flags.pauses(self.acts, self.now)
+        )
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""

@@ -29,6 +29,8 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/events"): READERS,
     ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
+    ("GET", "/v1/flags"): READERS,
+    ("POST", "/v1/flags/<flag>/<verb>"): {"admin"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
 
