@@ -7,11 +7,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keys import layout, strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
+from keys.state import ActorClass
 from keys.times import stamp
 from repo_service import roots
 from repo_service.domain import changes as c
@@ -26,6 +27,9 @@ from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord, View
 
+NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
+"""Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""
+
 
 class Refused(Exception):
     """A request that may not be signed, with all the reasons. Nothing was written."""
@@ -36,6 +40,10 @@ class Refused(Exception):
         self.policy = policy
         self.number: int | None = None
         """Of several requests the one it is about, counted from 0."""
+
+
+class NumberMissing(Exception):
+    """The registry numbers its changes of this project, and this one has no number. Nothing was written."""
 
 
 class SerialMoved(Exception):
@@ -116,6 +124,11 @@ def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: 
     return decision
 
 
+def _check_numberless(view: View, request: r.Request) -> None:
+    if request.actor.kind in NUMBERED and (last := view.sequence(request.name)) is not None:
+        raise NumberMissing(f"{request.name} is numbered and was last at {last}; say source_seq")
+
+
 def _check_serial(name: c.Name, expected: int | None) -> None:
     serial = name.state.serial if name.state else 0
     if expected is not None and expected != serial:
@@ -139,10 +152,17 @@ def _digest_of_all(requests: Sequence[r.Request]) -> str:
 def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
     if known := pen.answered(sender.client, sender.key, digest):
         return known
+    _check_numberless(pen, request)
+    return record_within(pen, request, sender, digest, secrets.token_hex(16), now)
+
+
+def record_within(
+    pen: Pen, request: r.Request, sender: Sender, digest: str, identifier: str, now: datetime
+) -> ChangeRecord:
+    """As ``record``, within a transaction of the caller's, who has looked whether it was answered before."""
     name, policy = pen.locked_name(request.name), pen.policy(now)
     _check_serial(name, sender.expected)
     decision = _decided(pen, name, request, policy, now)
-    identifier = secrets.token_hex(16)
     after = _remember(pen, name, request, decision.changes, decision.holder, identifier, policy, now)
     serial = after.state.serial if after.state else None
     answer = ChangeRecord(

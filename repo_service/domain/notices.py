@@ -7,30 +7,50 @@ which it is due until its deadline has passed.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from keys.state import NameState, Release
 from keys.times import moment, stamp
 from repo_service.domain.policy import Policy
 
+GAP_ALARM: Final = timedelta(minutes=15)
+"""For how long a number may be missing before the registry is told: longer than any delivery is repeated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """For the verified contact of a holder or of a project's owners. From ``deadline`` on it is too late."""
+    """For the verified contact of a holder or of a project's owners, or for the registry's own engineers. From
+    ``deadline`` on it is too late; None: it never is, the notice stays until what it says is put right.
+    """
 
     id: str
     name: str
-    audience: Literal["holder", "owners"]
+    audience: Literal["holder", "owners", "registry"]
     due_at: str
-    deadline: str
+    deadline: str | None
     sentence: str
 
 
 def notices(state: NameState, policy: Policy, now: datetime) -> list[Notice]:
     """The notices about one name that are due at ``now`` and not yet too late, the first due first."""
     everything = [*_reservation(state, policy), *(each for r in state.releases for each in _release(state, r, policy))]
-    current = [each for each in everything if moment(each.due_at) <= now < moment(each.deadline)]
+    current = [each for each in everything if moment(each.due_at) <= now and not _is_too_late(each, now)]
     return sorted(current, key=lambda each: (each.due_at, each.id))
+
+
+def gap_notice(name: str, waits_for: int, held: int, since: str, now: datetime) -> list[Notice]:
+    """To the registry, whose numbered changes have waited too long for one that has not come."""
+    due_at = moment(since) + GAP_ALARM
+    sentence = (
+        f"{held} changes of {name} wait since {since} for the one with source_seq {waits_for}; send it, or give it up: "
+        f"POST /v1/projects/{name}/skip"
+    )
+    notice = Notice(f"{name}/source-seq/{waits_for}", name, "registry", stamp(due_at), None, sentence)
+    return [notice] if due_at <= now else []
+
+
+def _is_too_late(notice: Notice, now: datetime) -> bool:
+    return notice.deadline is not None and now >= moment(notice.deadline)
 
 
 def horizon(policy: Policy) -> timedelta:

@@ -17,6 +17,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
+from repo_service.storage.deliveries import Delivery
 from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
 
@@ -111,6 +112,25 @@ class Pen(View):
         """Remember what was answered, for a client that asks again."""
         row = strict.dump(record)
         self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
+
+    def locked_sequence(self, name: str) -> int | None:
+        """As ``sequence``, holding its row until the transaction ends."""
+        return self._connection.scalar(select(t.sequences.c.last).where(t.sequences.c.name == name).with_for_update())
+
+    def keep_sequence(self, name: str, last: int) -> None:
+        """Every number of a project up to ``last`` is used or given up."""
+        known = update(t.sequences).where(t.sequences.c.name == name).values(last=last)
+        if not self._connection.execute(known).rowcount:
+            self._connection.execute(insert(t.sequences), {"name": name, "last": last})
+
+    def add_delivery(self, delivery: Delivery) -> None:
+        """Keep a numbered request for ever."""
+        self._connection.execute(insert(t.deliveries), strict.dump(delivery))
+
+    def settle(self, delivery: Delivery) -> None:
+        """A numbered request's turn has come: keep what became of it."""
+        became = {"state": delivery.state, "refused": delivery.refused}
+        self._connection.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(became))
 
     def add_policy(self, published: Published) -> None:
         """Keep a policy for ever. It is never changed: the next one is another row."""

@@ -8,6 +8,7 @@ accepted event, ``targets`` each release.
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Engine,
     ForeignKey,
@@ -89,6 +90,38 @@ changes = Table(
     Column("events", Integer, nullable=False),
     Column("warnings", Text, nullable=False),
     UniqueConstraint("client", "key"),
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("source_seq", BigInteger, nullable=False),
+    Column("client", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("refused", Text),
+    UniqueConstraint("name", "source_seq"),
+    Index("delivery_keys", "client", "key"),
+)
+Index(
+    "held",
+    deliveries.c.name,
+    deliveries.c.source_seq,
+    sqlite_where=deliveries.c.state == "held",
+    postgresql_where=deliveries.c.state == "held",
 )
 
 releases = Table(

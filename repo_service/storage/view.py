@@ -20,6 +20,7 @@ from repo_service.domain.announcing import Published, in_force
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
+from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.tokens import Scope, Token
 
 BATCH: Final = 500
@@ -167,7 +168,44 @@ class View:
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
+        taken = select(t.deliveries.c.digest).where(t.deliveries.c.client == client, t.deliveries.c.key == key)
+        if self._connection.scalar(taken.limit(1)) not in (None, digest):
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
         return _change(row) if row else None
+
+    def sequence(self, name: str) -> int | None:
+        """The last number of a project's sequence that is used or given up; None if its requests carry none."""
+        return self._connection.scalar(select(t.sequences.c.last).where(t.sequences.c.name == name))
+
+    def delivery(self, name: str, source_seq: int) -> Delivery | None:
+        """The request of this number, if it has come."""
+        numbered = t.deliveries.c.name == name, t.deliveries.c.source_seq == source_seq
+        row = self._one(select(t.deliveries).where(*numbered))
+        return Delivery(**row) if row else None
+
+    def delivery_by_id(self, identifier: str) -> Delivery | None:
+        """The numbered request of this change."""
+        row = self._one(select(t.deliveries).where(t.deliveries.c.id == identifier))
+        return Delivery(**row) if row else None
+
+    def next_held(self, name: str) -> Delivery | None:
+        """Of a project's requests that wait the one with the lowest number."""
+        waiting = t.deliveries.c.name == name, t.deliveries.c.state == "held"
+        row = self._one(select(t.deliveries).where(*waiting).order_by(t.deliveries.c.source_seq).limit(1))
+        return Delivery(**row) if row else None
+
+    def gaps(self) -> list[Gap]:
+        """Every project whose numbered requests wait, the one that has waited longest first."""
+        held, last = t.deliveries.c, t.sequences.c
+        oldest = func.min(held.at)
+        query = (
+            select(held.name, last.last + 1, func.count(), oldest)
+            .join(t.sequences, last.name == held.name)
+            .where(held.state == "held")
+            .group_by(held.name, last.last)
+            .order_by(oldest, held.name)
+        )
+        return [Gap(*row) for row in self._connection.execute(query)]
 
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""

@@ -15,7 +15,8 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Why
 from repo_service.domain.flags import Flag
 from repo_service.halting import FlagsMoved
-from repo_service.intake import Refused, SerialMoved
+from repo_service.intake import NumberMissing, Refused, SerialMoved
+from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
 
@@ -47,6 +48,10 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
     FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
+    NumberMissing: (409, "source_seq_missing", "Changes of this project are numbered"),
+    NumberReused: (409, "source_seq_reused", "The number stands for another request"),
+    NumberGivenUp: (409, "source_seq_given_up", "Nobody waits for this number any more"),
+    NumberTooFar: (409, "source_seq_too_far", "The number is too far ahead"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
 """What the other side did wrong. Anything not listed is our own mistake: 500, and a log entry."""
@@ -93,6 +98,7 @@ def register(app: Flask) -> None:
     """Answer every exception of the table, and Flask's own, as problem details."""
     app.register_error_handler(Problem, lambda error: problem(error))
     app.register_error_handler(Refused, lambda error: problem(_refusal(error)))
+    app.register_error_handler(RefusedInTurn, lambda error: problem(_refusal_in_turn(error)))
     app.register_error_handler(HTTPException, lambda error: problem(_of_flask(error)))
     for kind, (status, code, title) in _STATUS.items():
         app.register_error_handler(kind, _answer(status, code, title))
@@ -130,6 +136,15 @@ def _refusal(error: Refused) -> Problem:
     first = reasons[0].code
     retry_after = _http_date(reasons[0]) if first in _UNAVAILABLE else None
     return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more, retry_after)
+
+
+def _refusal_in_turn(error: RefusedInTurn) -> Problem:
+    reasons, its = error.refusal.reasons, error.delivery
+    listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons]
+    more = {"reasons": listed, "policy": error.policy, "change": its.id, "source_seq": its.source_seq}
+    detail = f"{error}. Nothing was changed; the number {its.source_seq} is used, and the next change has the next one."
+    first = reasons[0].code
+    return Problem(_status_of(first), first, "The change is refused", detail, more)
 
 
 def _http_date(why: Why) -> str | None:
