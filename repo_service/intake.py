@@ -23,6 +23,7 @@ from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.policy import Policy
+from repo_service.domain.reconcile import Foreseen, foresee
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord, View
@@ -96,6 +97,11 @@ def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accept
     with journal.reading() as view:
         name = view.name(request.name)
         return _decided(view, name, request, view.policy(now), now), name.state.serial if name.state else 0
+
+
+def foreseen(view: View, name: c.Name, asked: Sequence[r.Request], now: datetime) -> list[Foreseen]:
+    """What several requests about one name would do, one after the other, and every refusal among them."""
+    return foresee(name, asked, view.policy(now), now, lambda request: _around(view, request, now))
 
 
 def sweep(journal: Journal, now: datetime) -> int:

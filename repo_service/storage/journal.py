@@ -19,7 +19,7 @@ from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
+from repo_service.storage.view import BATCH, ChangeRecord, RegistryState, View, name_state
 
 
 class Overtaken(Exception):
@@ -112,6 +112,12 @@ class Pen(View):
         """Remember what was answered, for a client that asks again."""
         row = strict.dump(record)
         self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
+
+    def keep_registry_state(self, taken: RegistryState) -> None:
+        """Remember the newest full state of a project."""
+        row = strict.dump(taken)
+        self._connection.execute(delete(t.registry_states).where(t.registry_states.c.name == taken.name))
+        self._connection.execute(insert(t.registry_states), {**row, "done": _text(row["done"])})
 
     def locked_sequence(self, name: str) -> int | None:
         """As ``sequence``, holding its row until the transaction ends."""

@@ -92,6 +92,15 @@ changes = Table(
     UniqueConstraint("client", "key"),
 )
 
+registry_states = Table(
+    "registry_states",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("registry_serial", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("done", Text, nullable=False),
+)
+
 sequences = Table(
     "sequences",
     metadata,

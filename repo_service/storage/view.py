@@ -48,6 +48,26 @@ class ChangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """A request that a full state led to (its class, and what it was about), and its change."""
+
+    request: str
+    version: str | None
+    filename: str | None
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryState:
+    """A full state that was taken: the registry's serial of it, its digest, and what it led to, in order."""
+
+    name: str
+    registry_serial: int
+    digest: str
+    done: tuple[Done, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """Where a change is signed. Visible to clients once ``published``."""
 
@@ -172,6 +192,11 @@ class View:
         if self._connection.scalar(taken.limit(1)) not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
         return _change(row) if row else None
+
+    def registry_state(self, name: str) -> RegistryState | None:
+        """The newest full state that the registry sent of a project, and what was done for it."""
+        row = self._one(select(t.registry_states).where(t.registry_states.c.name == name))
+        return strict.load(RegistryState, {**row, "done": json.loads(row["done"])}) if row else None
 
     def sequence(self, name: str) -> int | None:
         """The last number of a project's sequence that is used or given up; None if its requests carry none."""

@@ -21,7 +21,7 @@ from repo_service.storage.deliveries import Delivery
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, halts, problems, public, reading
+from repo_service.web import auth, halts, problems, public, reading, states
 from repo_service.web import sequences as sequence_door
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
@@ -65,6 +65,7 @@ _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] =
     (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS}),
 )
 """What a change of a batch is about, by the most particular thing that it names."""
+_VERB_OF: Final = {kind.__name__: verb for _, _, verbs in _ROUTES for verb, kind in verbs.items()}
 MAX_BATCH: Final = 1000
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
@@ -95,6 +96,10 @@ def create_app(desk: Desk) -> Flask:
     _verbs(app, desk)
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
+    states.register(
+        app, desk.journal, desk.clock, desk.bell, desk.limits, lambda asked: _check_blobs(desk, asked),
+        lambda record: _receipt(desk, record), _is_preview, _VERB_OF,
+    )  # fmt: skip
     sequence_door.register(app, desk.journal, desk.clock, desk.bell, _body)
     halts.register(app, desk.journal, desk.clock, desk.bell, _body, _expected_serial)
     _files(app, desk)

@@ -58,6 +58,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "flags_set": "read",
     "flag_verb": "halt",
     "skip": "skip",
+    "project_state": "change",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status"})

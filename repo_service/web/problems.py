@@ -16,6 +16,7 @@ from repo_service.domain.case import Why
 from repo_service.domain.flags import Flag
 from repo_service.halting import FlagsMoved
 from repo_service.intake import NumberMissing, Refused, SerialMoved
+from repo_service.reconciling import SerialOvertaken, SerialReused
 from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
@@ -52,6 +53,8 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     NumberReused: (409, "source_seq_reused", "The number stands for another request"),
     NumberGivenUp: (409, "source_seq_given_up", "Nobody waits for this number any more"),
     NumberTooFar: (409, "source_seq_too_far", "The number is too far ahead"),
+    SerialOvertaken: (409, "registry_serial_overtaken", "A newer state of the project was taken before"),
+    SerialReused: (409, "registry_serial_reused", "The registry_serial stands for another state"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
 """What the other side did wrong. Anything not listed is our own mistake: 500, and a log entry."""
@@ -127,24 +130,30 @@ def _answer(status: int, code: str, title: str) -> Any:
     return lambda error: problem(Problem(status, code, title, f"{error}. {NOTHING_WRITTEN}"))
 
 
+def listed(why: Why) -> dict[str, Any]:
+    """A reason as problem details list it."""
+    return {"code": why.code, "detail": why.sentence, "params": why.params}
+
+
+def refusal(first: Why, title: str, detail: str, more: dict[str, Any]) -> Problem:
+    """A refusal for these reasons, of which the first gives the status, and when to come again if that is known."""
+    retry_after = _http_date(first) if first.code in _UNAVAILABLE else None
+    return Problem(_status_of(first.code), first.code, title, detail, more, retry_after)
+
+
 def _refusal(error: Refused) -> Problem:
     reasons = error.refusal.reasons
-    listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons]
-    more: dict[str, Any] = {"reasons": listed, "policy": error.policy.id}
+    more: dict[str, Any] = {"reasons": [*map(listed, reasons)], "policy": error.policy.id}
     if error.number is not None:
         more["item"] = error.number
-    first = reasons[0].code
-    retry_after = _http_date(reasons[0]) if first in _UNAVAILABLE else None
-    return Problem(_status_of(first), first, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more, retry_after)
+    return refusal(reasons[0], "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
 
 
 def _refusal_in_turn(error: RefusedInTurn) -> Problem:
     reasons, its = error.refusal.reasons, error.delivery
-    listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons]
-    more = {"reasons": listed, "policy": error.policy, "change": its.id, "source_seq": its.source_seq}
+    more = {"policy": error.policy, "change": its.id, "source_seq": its.source_seq}
     detail = f"{error}. Nothing was changed; the number {its.source_seq} is used, and the next change has the next one."
-    first = reasons[0].code
-    return Problem(_status_of(first), first, "The change is refused", detail, more)
+    return refusal(reasons[0], "The change is refused", detail, {"reasons": [*map(listed, reasons)], **more})
 
 
 def _http_date(why: Why) -> str | None:
