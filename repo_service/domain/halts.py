@@ -42,7 +42,7 @@ _SAYS: Final[dict[Flag, str]] = {
 def halted(case: Case, request: r.Request) -> Iterator[Why]:
     """An objection for each flag that stops this request."""
     stopping = {halt.flag for halt in HALTS if _stops(halt, case, request)}
-    yield from (_why(each) for each in case.around.flags if each.flag in stopping)
+    yield from (why(each) for each in case.around.flags if each.flag in stopping)
 
 
 def _stops(halt: Halt, case: Case, request: r.Request) -> bool:
@@ -53,7 +53,8 @@ def _stops(halt: Halt, case: Case, request: r.Request) -> bool:
     )
 
 
-def _why(flag: Standing) -> Why:
+def why(flag: Standing) -> Why:
+    """The objection that a flag makes."""
     said = flag.reason.text or flag.reason.code
     until = f"until {flag.until}" if flag.until else "until an admin says otherwise"
     params: dict[str, str | int] = {"since": flag.since, **({"until": flag.until} if flag.until else {})}

@@ -4,13 +4,14 @@ A notice has an id that is the same whenever it is asked for, so that nobody is 
 which it is due until its deadline has passed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from keys.state import NameState, Release
 from keys.times import moment, stamp
+from repo_service.domain.flags import Pause, extended
 from repo_service.domain.policy import Policy
 
 GAP_ALARM: Final = timedelta(minutes=15)
@@ -31,9 +32,12 @@ class Notice:
     sentence: str
 
 
-def notices(state: NameState, policy: Policy, now: datetime) -> list[Notice]:
-    """The notices about one name that are due at ``now`` and not yet too late, the first due first."""
-    everything = [*_reservation(state, policy), *(each for r in state.releases for each in _release(state, r, policy))]
+def notices(state: NameState, policy: Policy, now: datetime, pauses: Sequence[Pause] = ()) -> list[Notice]:
+    """The notices about one name that are due at ``now`` and not yet too late, the first due first. ``pauses`` put
+    deadlines off.
+    """
+    releases = (each for release in state.releases for each in _release(state, release, policy, pauses))
+    everything = [*_reservation(state, policy, pauses), *releases]
     current = [each for each in everything if moment(each.due_at) <= now and not _is_too_late(each, now)]
     return sorted(current, key=lambda each: (each.due_at, each.id))
 
@@ -59,28 +63,30 @@ def horizon(policy: Policy) -> timedelta:
     return max(timedelta(days=reminders), timedelta(seconds=policy.restore.window_s + policy.yank.brake_delay_s))
 
 
-def _reservation(state: NameState, policy: Policy) -> Iterator[Notice]:
+def _reservation(state: NameState, policy: Policy, pauses: Sequence[Pause]) -> Iterator[Notice]:
     if (held := state.reservation) is None:
         return
     expires = moment(held.expires_at)
-    until = held.grace_until[:10]
+    since = moment(state.since.at)
+    deadline = stamp(extended(pauses, since, moment(held.grace_until)))
+    until = deadline[:10]
     sentence = f"the reservation of {state.name} ends on {held.expires_at[:10]}; renew it or publish until {until}"
     for days in policy.reservations.reminder_days:
         identifier = f"{state.name}/{state.generation}/reservation/{held.renewals}/{days}"
-        yield Notice(
-            identifier, state.name, "holder", stamp(expires - timedelta(days=days)), held.grace_until, sentence
-        )
+        yield Notice(identifier, state.name, "holder", stamp(expires - timedelta(days=days)), deadline, sentence)
 
 
-def _release(state: NameState, release: Release, policy: Policy) -> Iterator[Notice]:
+def _release(state: NameState, release: Release, policy: Policy, pauses: Sequence[Pause]) -> Iterator[Notice]:
     what = f"{state.name} {release.version}"
     if release.held_yank is not None and release.state == "published":
         held = release.held_yank
-        sentence = f"{what} will be yanked at {held.effective_at}; whoever did not mean that can cancel it until then"
+        until = stamp(extended(pauses, moment(held.mark.at), moment(held.effective_at)))
+        sentence = f"{what} will be yanked at {until}; whoever did not mean that can cancel it until then"
         identifier = f"{state.name}/{release.version}/held-yank/{held.mark.at}"
-        yield Notice(identifier, state.name, "owners", held.mark.at, held.effective_at, sentence)
+        yield Notice(identifier, state.name, "owners", held.mark.at, until, sentence)
     if release.state == "unpublished" and release.removed is not None:
-        until = stamp(moment(release.removed.at) + timedelta(seconds=policy.restore.window_s))
+        since = moment(release.removed.at)
+        until = stamp(extended(pauses, since, since + timedelta(seconds=policy.restore.window_s)))
         sentence = f"{what} was unpublished by {release.removed.by}; it can be restored until {until}"
         identifier = f"{state.name}/{release.version}/unpublished/{release.removed.at}"
         yield Notice(identifier, state.name, "owners", release.removed.at, until, sentence)

@@ -173,6 +173,7 @@ def _files(app: Flask, desk: Desk) -> None:
     def upload(name: str, filename: str) -> Response:
         normal = names.normalise(name)
         desk.limits.count_name(normal, desk.clock())
+        halts.check_upload(desk.journal)
         with desk.depot.incoming() as draft:
             with draft.open("wb") as file:
                 file.writelines(received(request.stream, desk.limits.max_upload, g.caller.body))

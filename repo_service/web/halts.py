@@ -11,8 +11,9 @@ from keys.encoding import compact
 from repo_service import halting
 from repo_service.bell import Bell
 from repo_service.domain import flags
+from repo_service.domain.halts import why
 from repo_service.storage.journal import Journal
-from repo_service.web.problems import NOTHING_WRITTEN, Problem
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, listed, refusal
 
 
 def register(
@@ -43,6 +44,15 @@ def register(
         if done:
             bell.ring()
         return _answer(journal, 202 if done else 200, changed=done is not None)
+
+
+def check_upload(journal: Journal) -> None:
+    """503 while a flag says that nothing is uploaded; the journal knows nothing of bytes that are not published yet."""
+    with journal.reading() as view:
+        found = [each for each in flags.standing(view.flags()) if each.flag in ("read_only", "uploads_halted")]
+    if reasons := [*map(why, found)]:
+        more = {"reasons": [*map(listed, reasons)]}
+        raise refusal(reasons[0], "The upload is refused", f"{reasons[0].sentence}. {NOTHING_WRITTEN}", more)
 
 
 def _answer(journal: Journal, status: int, **more: bool) -> Response:

@@ -13,6 +13,7 @@ from keys import layout, names, strict
 from keys.encoding import compact
 from repo_service import roots
 from repo_service.domain import changes as c
+from repo_service.domain import flags
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import gap_notice, horizon, notices
 from repo_service.storage.journal import Journal
@@ -66,8 +67,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         with journal.reading() as view:
             policy = view.policy(now)
             states = view.states(view.due(now + horizon(policy)))
-            gaps = view.gaps()
-        listed = [each for state in states.values() for each in notices(state, policy, now)]
+            gaps, pauses = view.gaps(), flags.pauses(view.flags(), now)
+        listed = [each for state in states.values() for each in notices(state, policy, now, pauses)]
         listed += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ from repo_service import halting, intake
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.storage.journal import Overtaken
-from tests.service.door import Door
+from tests.service.door import Door, sdist
 from tests.world import World, publishing
 
 REASON = {"code": "incident", "text": "the signer's host is being looked at"}
@@ -96,6 +97,27 @@ def test_what_is_already_so_is_no_act_and_who_saw_another_act_is_told(door: Door
     late = door.post("/v1/flags/read_only/clear", {"reason": REASON}, **{"If-Match": '"serial-0"'})
     assert (late.status_code, late.get_json()["code"]) == (412, "serial_mismatch")
     assert door.post("/v1/flags/read_only/clear", {"reason": REASON}, **{"If-Match": '"serial-1"'}).status_code == 202
+
+
+@pytest.mark.parametrize("flag", get_args(flags.Flag))
+def test_nothing_is_uploaded_while_nothing_is_published(door: Door, flag: str) -> None:
+    set_flag(door, flag)
+    answer = door.upload("foo-1.0.tar.gz", sdist())
+    if flag not in ("read_only", "uploads_halted"):
+        assert answer.status_code == 201
+        return
+    assert (answer.status_code, answer.get_json()["code"]) == (503, f"flag_{flag}")
+    assert not (door.world.public / "targets/packages").exists()
+
+
+def test_a_notice_names_the_day_that_it_really_is(door: Door) -> None:
+    door.world.do(publishing("foo"))
+    door.world.record(r.Yank("foo", "1.0", WHY, r.Actor("owner", "thief")))
+    set_flag(door)
+    door.world.tick(days=2)
+    clear(door)
+    (notice,) = door.get("/v1/notices").get_json()["notices"]
+    assert notice["deadline"] == "2026-11-25T10:00:00Z" and "2026-11-25T10:00:00Z" in notice["sentence"]
 
 
 @pytest.mark.parametrize(
