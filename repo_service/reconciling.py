@@ -1,6 +1,5 @@
 """A project's full state, as the registry sees it, is taken: all that leads there in one transaction, or nothing."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -56,14 +55,11 @@ def take(journal: Journal, wanted: Wanted, now: datetime) -> RegistryState:
             return known
         found = intake.foreseen(pen, name, reconcile(name.state, wanted), now)
         check(found, pen.policy(now))
-        done = []
-        for number, each in enumerate(found):
-            # No client's own keys begin so: this state's number stands for each request once.
-            sender = Sender(f"state:{wanted.name}", f"{wanted.registry_serial}#{number}")
-            identifier = secrets.token_hex(16)
-            intake.record_within(pen, each.request, sender, _digest(wanted), identifier, now)
-            done.append(_done(each.request, identifier))
-        taken = RegistryState(wanted.name, wanted.registry_serial, _digest(wanted), tuple(done))
+        # No client's own keys begin so: this state's serial stands for each request once.
+        sender = Sender(f"state:{wanted.name}", str(wanted.registry_serial))
+        answers = intake.record_foreseen(pen, name, found, sender, _digest(wanted), now)
+        done = tuple(_done(each.request, answer.id) for each, answer in zip(found, answers, strict=True))
+        taken = RegistryState(wanted.name, wanted.registry_serial, _digest(wanted), done)
         pen.keep_registry_state(taken)
         failpoint("intake.before_commit")
     failpoint("intake.committed")
