@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check bench fix clean
+.PHONY: demo test check bench mutants fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -21,6 +21,9 @@ check: $(READY)
 
 bench: $(READY)
 	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+
+mutants: $(READY)
+	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)
 
 fix: $(READY)
 	$(BIN)/ruff format .

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from keys.kept import kept
 from keys.state import Mark, NameState, Release
 from keys.succession import new_files_clash
 from keys.times import moment
@@ -45,7 +46,12 @@ def _name(state: NameState) -> Iterator[str]:
         yield from _reasoned(state.name, "prohibition", state.since)
 
 
-def _release(release: Release) -> Iterator[str]:
+@kept
+def _release(release: Release) -> tuple[str, ...]:
+    return tuple(_of_release(release))
+
+
+def _of_release(release: Release) -> Iterator[str]:
     if not release.files:
         yield f"I12: version {release.version} has no file"
     for what, mark in (("removal", release.removed), ("quarantine", release.quarantine)):

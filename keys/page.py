@@ -1,18 +1,30 @@
 """A name's page: the PEP 691 document of the name with its whole state under ``_state``. See docs/FORMAT.md.
 
-The installers' part of the page is derived from the state, so a page is valid only if rendering its state gives the
-same bytes again. With that one comparison page and state cannot disagree (a yank flag, a file, a status).
+Nothing is said twice: ``_state`` leaves out what the listing of the same page says of a file, and what has its default.
+The rest of the installers' part is derived from the state, so a page is valid only if rendering the state that it says
+gives the same bytes again. With that one comparison page and state cannot disagree (a yank flag, a file, a status).
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from keys import names, strict
-from keys.encoding import compact, sha256
-from keys.state import SCHEMA, File, NameState, Release, installable
+from keys.encoding import compact, listed, sha256, spliced
+from keys.kept import kept
+from keys.state import SCHEMA, Act, File, NameState, Release, is_installable
 
 API_VERSION: Final = "1.4"
 MEDIA_TYPE: Final = "application/vnd.pypi.simple.v1+json"
+_LISTED: Final = {
+    "sha256": ("hashes", "sha256"),
+    "size": ("size",),
+    "uploaded_at": ("upload-time",),
+    "requires_python": ("requires-python",),
+    "core_metadata": ("core-metadata", "sha256"),
+    "url": ("url",),
+}
+"""What the listing says of a file: the field of ``File``, and where it stands in the entry that ``_file`` makes."""
 
 
 class InvalidPage(ValueError):
@@ -21,18 +33,27 @@ class InvalidPage(ValueError):
 
 def render(state: NameState) -> bytes:
     """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 792)."""
-    listed = list(installable(state))
+    shown = [_shown(each, state.name) if is_installable(state, each) else _hidden(each) for each in state.releases]
     body: dict[str, Any] = {
         "_last-serial": state.event,
-        "_state": {"schema": SCHEMA, **_without_name(strict.dump(state))},
-        "files": [_file(state.name, release, file) for release, file in listed],
         "meta": {"api-version": API_VERSION},
         "name": state.name,
-        "versions": sorted({release.version for release, _ in listed}),
+        "versions": [each.version for each, parts in zip(state.releases, shown, strict=True) if parts.listing],
     }
     if state.state == "registered":
         body["project-status"] = _status(state)
-    return compact(body)
+    said = {"schema": SCHEMA, **_said(state)}
+    del said["name"]
+    encoded = {
+        "_state": spliced(said, _lists(state, (parts.state for parts in shown))),
+        "files": listed(parts.listing for parts in shown if parts.listing),
+    }
+    return b"".join(spliced(body, encoded))
+
+
+def encode(state: NameState) -> bytes:
+    """The state alone, in the form that ``strict.load`` reads: canonical JSON of ``strict.sparse(state)``."""
+    return b"".join(spliced(_said(state), _lists(state, (_hidden(each).state for each in state.releases))))
 
 
 def parse(data: bytes) -> NameState:
@@ -44,6 +65,7 @@ def parse(data: bytes) -> NameState:
         body = dict(document["_state"])
         if (schema := body.pop("schema", None)) != SCHEMA:
             raise InvalidPage(f"its schema is {schema!r}; this program reads {SCHEMA}. Upgrade tallystick")
+        _add_facts(body, document.get("files"))
         state = strict.load(NameState, {"name": document.get("name"), **body})
     except strict.Malformed as error:
         raise InvalidPage(str(error)) from None
@@ -58,8 +80,74 @@ def target_entry(data: bytes, custom: Mapping[str, Any] | None = None) -> dict[s
     return entry if custom is None else {**entry, "custom": dict(custom)}
 
 
-def _without_name(body: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key != "name"}
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A release in both parts of a page, encoded: in ``_state``, and its entries of ``files`` with commas between."""
+
+    state: bytes
+    listing: bytes = b""
+
+
+@kept
+def _shown(release: Release, name: str) -> _Parts:
+    entries = {file.filename: _file(name, release, file) for file in release.present}
+    files = [
+        {key: item for key, item in strict.sparse(file).items() if key not in _LISTED}
+        if file.filename in entries
+        else strict.sparse(file)
+        for file in release.files
+    ]
+    said = _sparse(release, ("files",))
+    return _Parts(compact(said | {"files": files}), compact([*entries.values()])[1:-1])
+
+
+@kept
+def _hidden(release: Release) -> _Parts:
+    return _Parts(compact(strict.sparse(release)))
+
+
+@kept
+def _told(act: Act) -> bytes:
+    return compact(strict.sparse(act))
+
+
+def _said(state: NameState) -> dict[str, Any]:
+    return _sparse(state, ("releases", "history"))
+
+
+def _lists(state: NameState, releases: Iterable[bytes]) -> dict[str, list[bytes]]:
+    found = {"releases": listed(releases)} if state.releases else {}
+    return found | ({"history": listed(map(_told, state.history))} if state.history else {})
+
+
+def _sparse(value: NameState | Release, without: Container[str]) -> dict[str, Any]:
+    return {key: strict.sparse(item) for key, item in strict.said(value).items() if key not in without}
+
+
+def _add_facts(state: dict[str, Any], listing: object) -> None:
+    """Give the files of ``_state`` what the listing says of them. What is not of the form is refused by who looks next:
+    ``strict.load``, or the comparison with what the state renders to.
+    """
+    facts = {str(entry.get("filename")): _facts(entry) for entry in _objects(listing)}
+    for release in _objects(state.get("releases")):
+        for file in _objects(release.get("files")):
+            file |= facts.get(str(file.get("filename")), {})
+
+
+def _facts(entry: dict[str, Any]) -> dict[str, Any]:
+    found = {field: _at(entry, path) for field, path in _LISTED.items()}
+    own = str(found["url"]).startswith("../")  # it lies at its target path, and the state has no url
+    return {field: item for field, item in found.items() if item is not None and not (own and field == "url")}
+
+
+def _at(value: object, path: tuple[str, ...]) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _objects(found: object) -> Iterator[dict[str, Any]]:
+    return (each for each in (found if isinstance(found, list) else ()) if isinstance(each, dict))
 
 
 def _file(name: str, release: Release, file: File) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Mark:
 
     at: str
     by: ActorClass
-    reason: Reason | None
+    reason: Reason | None = None
 
     def __post_init__(self) -> None:
         moment(self.at)
@@ -83,7 +83,7 @@ class Deprecation:
     """Advice to move on (``mark.reason`` says why), perhaps to an ``alternative`` project. It still installs."""
 
     mark: Mark
-    alternative: str | None
+    alternative: str | None = None
 
     def __post_init__(self) -> None:
         if self.alternative is not None and names.normalise(self.alternative) != self.alternative:
@@ -125,9 +125,9 @@ class File:
     sha256: str
     size: int
     uploaded_at: str
-    requires_python: str | None
-    core_metadata: str | None
-    url: str | None
+    requires_python: str | None = None
+    core_metadata: str | None = None
+    url: str | None = None
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
@@ -140,7 +140,7 @@ class File:
         moment(self.uploaded_at)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)  # what is made of it is kept while it lives (keys/kept.py)
 class Release:
     """One version of a project. Once published it never leaves the state: removed, it is a tombstone.
 
@@ -152,9 +152,9 @@ class Release:
     state: ReleaseStatus
     generation: int
     published_at: str
-    yank: Yank | None
-    removed: Mark | None
-    files: tuple[File, ...]
+    yank: Yank | None = None
+    removed: Mark | None = None
+    files: tuple[File, ...] = ()
     quarantine: Mark | None = None
     deprecated: Deprecation | None = None
     closed: Mark | None = None
@@ -196,7 +196,7 @@ class Reservation:
             raise ValueError(f"the grace period ends {self.grace_until}, before the reservation does {self.expires_at}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Act:
     """One entry of a name's public history: every change but the publishing of files, which releases show."""
 
@@ -223,10 +223,10 @@ class NameState:
     serial: int
     event: int
     since: Mark
-    quarantine: Mark | None
-    reservation: Reservation | None
-    releases: tuple[Release, ...]
-    history: tuple[Act, ...]
+    quarantine: Mark | None = None
+    reservation: Reservation | None = None
+    releases: tuple[Release, ...] = ()
+    history: tuple[Act, ...] = ()
     archived: Mark | None = None
     deprecated: Deprecation | None = None
     locked: Mark | None = None
@@ -259,15 +259,20 @@ class NameState:
         )
 
 
-def installable(state: NameState) -> Iterator[tuple[Release, File]]:
-    """The files that may be installed: the one statement of precedence for pages, targets, bins and clients.
+def is_installable(state: NameState, release: Release) -> bool:
+    """Whether the files of a release that are present may be installed: the one statement of precedence for pages,
+    targets, bins and clients.
 
     prohibited, placeholder, reserved, vacant > quarantine of the project > quarantine of the release > unpublished or
     removed > (yanked, deprecated, archived) > ok.
     """
-    if state.state != "registered" or state.quarantine is not None:
-        return
+    open_project = state.state == "registered" and state.quarantine is None
+    return open_project and release.state == "published" and release.quarantine is None
+
+
+def installable(state: NameState) -> Iterator[tuple[Release, File]]:
+    """The files that may be installed, each with its release."""
     for release in state.releases:
-        if release.state == "published" and release.quarantine is None:
+        if is_installable(state, release):
             for file in release.present:
                 yield release, file

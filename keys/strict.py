@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 T = TypeVar("T")
-Loader = Callable[[object, str], Any]
+Loader = Callable[[object], Any]
 
 MAX_INTEGER: Final = 2**53 - 1
 """Largest integer that every JSON implementation keeps exactly (RFC 8259, section 6)."""
@@ -30,6 +30,11 @@ class Malformed(ValueError):
         super().__init__(f"{where or 'document'}: {why}")
         self.where = where
         self.why = why
+
+    def within(self, outer: str) -> "Malformed":
+        """The same of a value inside the one at ``outer``."""
+        joint = "." if outer and self.where and not self.where.startswith("[") else ""
+        return Malformed(f"{outer}{joint}{self.where}", self.why)
 
 
 def parse(data: bytes) -> object:
@@ -48,7 +53,7 @@ def parse(data: bytes) -> object:
         raise Malformed("", f"not JSON: {error.msg} at byte {error.pos}") from None
     except RecursionError:
         raise Malformed("", f"nested deeper than {MAX_DEPTH}") from None
-    _check_plain(value, "", MAX_DEPTH)
+    _check_plain(value, MAX_DEPTH)
     return value
 
 
@@ -58,7 +63,10 @@ def load(kind: type[T], value: object, where: str = "") -> T:
     Fields with a default may be missing; unknown fields are refused. A dataclass's own ``__post_init__``
     may raise ValueError to refuse what its types alone allow.
     """
-    return typing.cast(T, _loader(kind)(value, where))
+    try:
+        return typing.cast(T, _loader(kind)(value))
+    except Malformed as error:
+        raise error.within(where) from None
 
 
 def dump(value: object) -> Any:
@@ -71,6 +79,27 @@ def dump(value: object) -> Any:
     assert dataclasses.is_dataclass(value), kind
     fields = ((name, getattr(value, name)) for name in _field_names(kind))
     return {name: item if type(item) in _PLAIN else dump(item) for name, item in fields}
+
+
+def sparse(value: object) -> Any:
+    """As ``dump``, without the fields that have their default: the shortest form that ``load`` reads as the same value.
+
+    A field that is added later, with a default, leaves the form of every older value as it is.
+    """
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, tuple):
+        return [item if type(item) in _PLAIN else sparse(item) for item in value]
+    return {name: item if type(item) in _PLAIN else sparse(item) for name, item in said(value).items()}
+
+
+def said(value: object) -> dict[str, Any]:
+    """A dataclass's fields by name, as they are, without those that have their default."""
+    return {
+        name: item
+        for name, default in _defaults(type(value))
+        if (item := getattr(value, name)) is not default and item != default
+    }
 
 
 def line(text: str) -> str:
@@ -87,6 +116,13 @@ def line(text: str) -> str:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs) and (keys := "".join(found)).isascii() and keys.isprintable():
+        return found
+    return _unique_or_why_not(pairs)
+
+
+def _unique_or_why_not(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         try:
@@ -109,21 +145,26 @@ def _no_float(text: str) -> NoReturn:
     raise Malformed("", f"{text} is not an integer")
 
 
-def _check_plain(value: object, where: str, depth: int) -> None:
+def _check_plain(value: object, depth: int) -> None:
     if depth == 0:
-        raise Malformed(where, f"nested deeper than {MAX_DEPTH}")
+        raise Malformed("", f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):
         for key, item in value.items():
-            _check_plain(item, f"{where}.{key}" if where else key, depth - 1)
+            try:
+                if type(item) is not str:
+                    _check_plain(item, depth - 1)
+            except Malformed as error:
+                raise error.within(key) from None
     elif isinstance(value, list):
         for item in value:
-            _check_plain(item, where, depth - 1)
+            _check_plain(item, depth - 1)
     elif isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise Malformed(where, "is larger than 2^53 - 1")
+        raise Malformed("", "is larger than 2^53 - 1")
 
 
 _LOADERS: dict[object, Loader] = {}
 _FIELD_NAMES: dict[type, tuple[str, ...]] = {}
+_DEFAULTS: dict[type, tuple[tuple[str, object], ...]] = {}
 
 
 def _loader(kind: Any) -> Loader:
@@ -138,19 +179,28 @@ def _field_names(kind: type) -> tuple[str, ...]:
     return _FIELD_NAMES[kind]
 
 
+def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
+    """Fields with their default; MISSING, which no value is, where there is none."""
+    if kind not in _DEFAULTS:
+        assert dataclasses.is_dataclass(kind), kind
+        _DEFAULTS[kind] = tuple((field.name, field.default) for field in dataclasses.fields(kind))
+    return _DEFAULTS[kind]
+
+
 def _make_loader(kind: Any) -> Loader:
+    """One closure for each type, made once; errors learn where they are on their way out."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is str:
         return _load_text
     if kind is int or kind is bool:
-        return lambda value, where: _expect(type(value) is kind, value, where, kind.__name__)
+        return _plain_loader(kind)
     if origin is typing.Literal:
-        return lambda value, where: _expect(value in arguments, value, where, " or ".join(map(repr, arguments)))
+        return _literal_loader(arguments)
     if origin in (typing.Union, types.UnionType):
         present = [argument for argument in arguments if argument is not types.NoneType]
         assert len(present) == 1 and len(arguments) == 2, f"only X | None is supported, not {kind}"
         inner = _loader(present[0])
-        return lambda value, where: None if value is None else inner(value, where)
+        return lambda value: None if value is None else inner(value)
     if origin is tuple:
         assert len(arguments) == 2 and arguments[1] is Ellipsis, kind
         return _tuple_loader(_loader(arguments[0]))
@@ -158,26 +208,45 @@ def _make_loader(kind: Any) -> Loader:
     return _dataclass_loader(kind)
 
 
-def _expect(holds: bool, value: object, where: str, wanted: str) -> object:  # noqa: FBT001 - a condition, not a flag
-    if not holds:
-        raise Malformed(where, f"must be {wanted}, not {value!r:.80}")
-    return value
+def _wrong(value: object, wanted: str) -> Malformed:
+    return Malformed("", f"must be {wanted}, not {value!r:.80}")
 
 
-def _load_text(value: object, where: str) -> str:
+def _load_text(value: object) -> str:
     if not isinstance(value, str):
-        raise Malformed(where, f"must be text, not {value!r:.80}")
-    try:
-        return line(value)
-    except Malformed as error:
-        raise Malformed(where, error.why) from None
+        raise _wrong(value, "text")
+    return line(value)
+
+
+def _plain_loader(kind: type) -> Loader:
+    def load_plain(value: object) -> object:
+        if type(value) is not kind:
+            raise _wrong(value, kind.__name__)
+        return value
+
+    return load_plain
+
+
+def _literal_loader(allowed: tuple[object, ...]) -> Loader:
+    def load_literal(value: object) -> object:
+        if value not in allowed:
+            raise _wrong(value, " or ".join(map(repr, allowed)))
+        return value
+
+    return load_literal
 
 
 def _tuple_loader(item: Loader) -> Loader:
-    def load_tuple(value: object, where: str) -> tuple[object, ...]:
+    def load_tuple(value: object) -> tuple[object, ...]:
         if not isinstance(value, list):
-            raise Malformed(where, f"must be a list, not {value!r:.80}")
-        return tuple(item(each, f"{where}[{position}]") for position, each in enumerate(value))
+            raise _wrong(value, "a list")
+        loaded: list[object] = []
+        try:
+            for each in value:
+                loaded.append(item(each))  # how many there are says where an error is
+        except Malformed as error:
+            raise error.within(f"[{len(loaded)}]") from None
+        return tuple(loaded)
 
     return load_tuple
 
@@ -191,21 +260,24 @@ def _dataclass_loader(kind: Any) -> Loader:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
 
-    def load_fields(value: object, where: str) -> object:
+    def load_fields(value: object) -> object:
         if not isinstance(value, Mapping):
-            raise Malformed(where, f"must be an object, not {value!r:.80}")
-        prefix = f"{where}." if where else ""
-        for name in value:
+            raise _wrong(value, "an object")
+        loaded: dict[str, object] = {}
+        for name, item in value.items():
             if name not in fields:
-                raise Malformed(f"{prefix}{name}", f"is not known here; known are {', '.join(sorted(fields))}")
-        if missing := sorted(required.difference(value)):
-            raise Malformed(f"{prefix}{missing[0]}", "is missing")
-        loaded = {name: fields[name](item, f"{prefix}{name}") for name, item in value.items()}
+                raise Malformed(name, f"is not known here; known are {', '.join(sorted(fields))}")
+            try:
+                loaded[name] = fields[name](item)
+            except Malformed as error:
+                raise error.within(name) from None
+        if missing := sorted(required.difference(loaded)):
+            raise Malformed(missing[0], "is missing")
         try:
             return kind(**loaded)
-        except Malformed as error:
-            raise Malformed(f"{prefix}{error.where}".rstrip("."), error.why) from None
+        except Malformed:
+            raise
         except ValueError as error:
-            raise Malformed(where, str(error)) from None
+            raise Malformed("", str(error)) from None
 
     return load_fields

@@ -7,6 +7,7 @@ key can undo what a client has once verified. See docs/FORMAT.md, "What may foll
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from keys.kept import kept
 from keys.state import File, NameState, Release
 
 Promise = Literal["serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated"]
@@ -34,14 +35,33 @@ def broken_promises(before: NameState, after: NameState) -> tuple[Broken, ...]:
 
 def new_files_clash(state: NameState) -> tuple[Broken, ...]:
     """One file name and one artifact identity stand for one sha256 within a single state."""
-    seen: dict[tuple[str, str], str] = {}
-    found = []
-    for release in state.releases:
-        for file in release.files:
-            for key in (("file", file.filename), (release.canonical, file.identity)):
-                if seen.setdefault(key, file.sha256) != file.sha256:
-                    found.append(Broken("bytes", f"{file.filename}: {key[1]} has two different sha256"))
-    return tuple(found)
+    within = tuple(clash for release in state.releases for clash in _identities_clash(release))
+    named = [_digests(release) for release in state.releases]
+    if len(set().union(*named)) == sum(map(len, named)):
+        return within  # no name comes twice
+    seen: dict[str, str] = {}
+    pairs = ((name, digest) for each in named for name, digest in each.items())
+    return (*within, *(_clash(name, name) for name, digest in pairs if seen.setdefault(name, digest) != digest))
+
+
+@kept
+def _digests(release: Release) -> dict[str, str]:
+    return {file.filename: file.sha256 for file in release.files}
+
+
+@kept
+def _identities_clash(release: Release) -> tuple[Broken, ...]:
+    """Identities are those of one canonical version, which no two releases share (keys/state.py)."""
+    seen: dict[str, str] = {}
+    return tuple(
+        _clash(file.filename, file.identity)
+        for file in release.files
+        if seen.setdefault(file.identity, file.sha256) != file.sha256
+    )
+
+
+def _clash(filename: str, what: str) -> Broken:
+    return Broken("bytes", f"{filename}: {what} has two different sha256")
 
 
 def _counters(before: NameState, after: NameState) -> list[Broken]:

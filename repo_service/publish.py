@@ -144,16 +144,16 @@ def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes
 def _changed_bins(
     view: View, shape: layout.Bins, pages: tuple[Page, ...], renewed: Iterable[int]
 ) -> dict[int, tuple[Target, ...]]:
-    """Every bin that a touched name's targets were in or come into, or that is due, with its whole content."""
-    touched = {page.name for page in pages}
+    """Every bin in which a target of a touched name comes, changes or goes, or that is due, with its whole content."""
+    after = {target.path: target for page in pages for target in page.targets}
+    before = {target.path: target for _, target in view.targets_of({page.name for page in pages})}
+    moved = {path for path in (*before, *after) if before.get(path) != after.get(path)}
     arriving: dict[int, list[Target]] = {}
-    for each in pages:
-        for target in each.targets:
-            arriving.setdefault(shape.number(target.path), []).append(target)
-    leaving = {shape.number(target.path) for _, target in view.targets_of(touched)}
+    for path in moved:
+        arriving.setdefault(shape.number(path), []).extend([after[path]] if path in after else ())
     return {
-        number: (*arriving.get(number, ()), *(target for name, target in view.bin(number) if name not in touched))
-        for number in sorted({*arriving, *leaving, *renewed})
+        number: (*arriving.get(number, ()), *(target for _, target in view.bin(number) if target.path not in moved))
+        for number in sorted({*arriving, *renewed})
     }
 
 

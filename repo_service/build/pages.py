@@ -1,11 +1,13 @@
 """Which targets a name has: its page, and the files that may be installed."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 from keys import names, page
 from keys.encoding import sha256
-from keys.state import File, NameState, Release, installable
+from keys.kept import kept
+from keys.state import File, NameState, Release, is_installable
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 
@@ -46,14 +48,19 @@ def page_of(state: NameState, layout: Layout) -> Page:
     """Render a name's page and list its targets, the page first."""
     body = page.render(state)
     own = Target(names.page_path(state.name), len(body), sha256(body))
-    files = installable(state) if layout == "full" else ()
-    return Page(state.name, body, (own, *(_file_target(state.name, release, file) for release, file in files)))
+    releases = (each for each in state.releases if is_installable(state, each)) if layout == "full" else ()
+    return Page(state.name, body, (own, *chain.from_iterable(_file_targets(each, state.name) for each in releases)))
 
 
 def policy_page(published: Published | FlagAct) -> Page:
     """A policy, or an act of flags, as a target, under its own id: no name of a package is touched by it."""
     own = Target(published.path, len(published.body), sha256(published.body))
     return Page(published.id, published.body, (own,))
+
+
+@kept
+def _file_targets(release: Release, name: str) -> tuple[Target, ...]:
+    return tuple(_file_target(name, release, file) for file in release.present)
 
 
 def _file_target(name: str, release: Release, file: File) -> Target:

@@ -16,6 +16,7 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     kind = c.type_of(event.change)
     target, generation = _step(name.state, kind, event)
     serial = 1 if name.state is None else before.serial + 1
+    act = Act(serial, kind, getattr(event.change, "version", None), event.mark)
     state = replace(
         before,
         state=target,
@@ -25,12 +26,10 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
         since=event.mark if target != before.state else before.since,
         quarantine=None if generation else before.quarantine,  # it was about what an earlier holder published
         reservation=_reservation(before, event.change) if target == "reserved" else None,
+        history=before.history if isinstance(event.change, _PUBLISHING) else (*before.history, act),
     )
     if apply := _APPLY.get(type(event.change)):
         state = apply(state, event.change, event.mark)
-    if not isinstance(event.change, _PUBLISHING):
-        act = Act(serial, kind, getattr(event.change, "version", None), event.mark)
-        state = replace(state, history=(*state.history, act))
     return c.Name(name.name, state, (event.holder or name.holder) if target == "reserved" else None)
 
 

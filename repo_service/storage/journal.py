@@ -1,25 +1,28 @@
 """The journal: with view.py the only SQL. What it says is the truth; everything else can be made from it again."""
 
-from collections.abc import Collection, Iterator
+import secrets
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from keys import layout, strict
+from keys import layout, page, strict
 from keys.encoding import compact
 from keys.state import Reason
 from keys.times import stamp
 from repo_service.build.assemble import Release
+from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, ChangeRecord, RegistryState, View, name_state
+from repo_service.storage.view import BATCH, EDITION, ChangeRecord, RegistryState, View
 
 
 class Overtaken(Exception):
@@ -32,6 +35,7 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reading = t.reading_options(engine)
+        self._states = States()
 
     def create(self) -> None:
         """Make the tables that are missing."""
@@ -41,13 +45,13 @@ class Journal:
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
         with self._engine.connect().execution_options(**self._reading) as connection, connection.begin():
-            yield View(connection)
+            yield View(connection, self._states)
 
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
         """One write transaction; an exception leaves nothing behind."""
         with self._engine.begin() as connection:
-            yield Pen(connection)
+            yield Pen(connection, self._states)
 
     def commit(self, release: Release, events: Collection[int], bin_of: layout.Bins, now: datetime) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
@@ -61,7 +65,9 @@ class Journal:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
             _store_roles(connection, release)
-            _store_targets(connection, release, bin_of)
+            named = [page.name for page in (*release.pages, *release.policies)]
+            before = {target.path: target for _, target in View(connection, self._states).targets_of(named)}
+            _store_targets(connection, before, release, bin_of)
             marked = _mark_events(connection, events, release.generation)
             assert marked == len(events), "an event is in two releases, although generations follow each other"
             _mark_policies(connection, release)
@@ -77,8 +83,7 @@ class Pen(View):
 
     def locked_name(self, name: str) -> c.Name:
         """As ``name``, holding its row until the transaction ends, so that decisions about it are in one order."""
-        row = self._one(select(t.names).where(t.names.c.name == name).with_for_update())
-        return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
+        return self._name(name, self._one(EDITION.where(t.names.c.name == name).with_for_update()))
 
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
@@ -99,11 +104,10 @@ class Pen(View):
     def keep(self, name: c.Name, due_at: datetime | None) -> None:
         """Write a name's state after its events, and when time will change it next."""
         assert name.state is not None, "a name is kept after an event"
-        row = {
-            "state": _text(strict.dump(name.state)),
-            "holder": name.holder,
-            "due_at": stamp(due_at) if due_at else None,
-        }
+        edition, text = secrets.token_hex(16), page.encode(name.state).decode()
+        self._states.put(edition, name.state, len(text))
+        due = stamp(due_at) if due_at else None
+        row = {"state": text, "holder": name.holder, "due_at": due, "edition": edition}
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:
             self._connection.execute(insert(t.names), {"name": name.name, **row})
@@ -195,18 +199,20 @@ def _store_roles(connection: Connection, release: Release) -> None:
         connection.execute(insert(t.roles), chunk)
 
 
-def _store_targets(connection: Connection, release: Release, bins: layout.Bins) -> None:
+def _store_targets(connection: Connection, before: Mapping[str, Target], release: Release, bins: layout.Bins) -> None:
+    """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
     pages = (*release.pages, *release.policies)
-    for start in range(0, len(pages), BATCH):
-        named = [page.name for page in pages[start : start + BATCH]]
-        connection.execute(delete(t.targets).where(t.targets.c.name.in_(named)))
+    after = {target.path: (page.name, target) for page in pages for target in page.targets}
+    stale = [path for path, target in before.items() if path not in after or after[path][1] != target]
+    for start in range(0, len(stale), BATCH):
+        connection.execute(delete(t.targets).where(t.targets.c.path.in_(stale[start : start + BATCH])))
     rows = [
         {
-            "path": target.path, "name": page.name, "bin": bins.number(target.path), "length": target.length,
+            "path": path, "name": name, "bin": bins.number(path), "length": target.length,
             "sha256": target.sha256, "custom": _text(dict(target.custom)),
         }
-        for page in pages
-        for target in page.targets
+        for path, (name, target) in after.items()
+        if before.get(path) != target
     ]  # fmt: skip
     if rows:
         connection.execute(insert(t.targets), rows)

@@ -22,7 +22,6 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
-    text,
 )
 
 metadata: Final = MetaData()
@@ -34,6 +33,7 @@ names = Table(
     Column("state", Text, nullable=False),
     Column("holder", String),
     Column("due_at", String, index=True),
+    Column("edition", String, nullable=False),
 )
 
 events = Table(
@@ -223,4 +223,4 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Any) -> None:
     # A read that turns into a write fails at once with SQLITE_BUSY_SNAPSHOT, so writers say so from the start.
     reading = connection.get_execution_options().get("reading", False)
-    connection.execute(text("BEGIN" if reading else "BEGIN IMMEDIATE"))
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

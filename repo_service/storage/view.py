@@ -1,7 +1,7 @@
 """What can be read of the journal, at one moment: plain values, never rows."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -21,8 +21,10 @@ from repo_service.domain.flags import FlagAct
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
+EDITION: Final = select(t.names.c.edition, t.names.c.holder)
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
 
@@ -89,8 +91,9 @@ class Staged:
 class View:
     """Everything that is only read. Names of methods say what comes back."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, states: States) -> None:
         self._connection = connection
+        self._states = states
 
     def base(self) -> Base:
         """The newest committed release, as the next one needs it."""
@@ -136,13 +139,15 @@ class View:
 
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""
-        rows = self._in(select(t.names), t.names.c.name, names)
-        return {row["name"]: name_state(row["name"], row["state"]) for row in rows}
+        rows = self._in(select(t.names.c.name, t.names.c.edition), t.names.c.name, names)
+        found = {row["name"]: self._states.get(row["name"], row["edition"]) for row in rows}
+        unread = [name for name, state in found.items() if state is None]
+        found |= {row["name"]: self._states.read(row) for row in self._in(select(t.names), t.names.c.name, unread)}
+        return {name: state for name, state in found.items() if state is not None}
 
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
-        row = self._one(select(t.names).where(t.names.c.name == name))
-        return c.Name(name, name_state(name, row["state"]), row["holder"]) if row else c.Name(name, None, None)
+        return self._name(name, self._one(EDITION.where(t.names.c.name == name)))
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""
@@ -313,6 +318,16 @@ class View:
             "pending": self._connection.scalar(pending) or 0,
         }
 
+    def _name(self, name: str, row: RowMapping | None) -> c.Name:
+        if row is None:
+            return c.Name(name, None, None)
+        if (state := self._states.get(name, row["edition"])) is None:
+            # Its edition, state and holder from one statement: another writer may have come between two.
+            row = self._one(select(t.names).where(t.names.c.name == name))
+            assert row is not None, "a name is never deleted"
+            state = self._states.read(row)
+        return c.Name(name, state, row["holder"])
+
     def _one(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
 
@@ -321,11 +336,6 @@ class View:
         for start in range(0, len(wanted), BATCH):
             chunk = wanted[start : start + BATCH]
             yield from self._connection.execute(query.where(column.in_(chunk))).mappings()
-
-
-def name_state(name: str, text: str) -> NameState:
-    body: Mapping[str, object] = json.loads(text)
-    return strict.load(NameState, body, f"names.{name}")
 
 
 def _token(row: RowMapping) -> Token:

@@ -131,3 +131,11 @@ def test_a_patient_thief_is_braked_too_a_few_hours_between_yanks_change_nothing(
     for number, expected in ((1, "release.yanked"), (2, "release.yanked"), (3, "release.yank_held")):
         assert book.do(yank(number)) == [expected]
         book.tick(hours=11)
+
+
+def test_what_was_yanked_exactly_a_window_ago_counts_no_more() -> None:
+    for seconds, expected in ((86_399, "release.yank_held"), (86_400, "release.yanked")):
+        book = project(3)
+        book.do(yank(1))
+        book.tick(seconds=seconds)
+        assert book.do(yank(2)) == [expected]

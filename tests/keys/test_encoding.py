@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
 
-from keys.encoding import canonical, compact, sha256
+from keys.encoding import canonical, compact, listed, sha256, spliced
 
 nasty = st.text(st.sampled_from('\\"\n\t\x00\x1f\x7fn/uab é☃𝔘\u2028'), max_size=12)
 documents = st.recursive(
@@ -32,6 +32,17 @@ def test_canonical_is_what_the_reference_encoder_writes(document: Any) -> None:
 def test_compact_is_json_that_reads_back_and_repeats_to_the_byte(document: Any) -> None:
     assert json.loads(compact(document)) == document
     assert compact(json.loads(compact(document))) == compact(document)
+
+
+@given(st.dictionaries(nasty, documents, max_size=4), st.dictionaries(nasty, documents, max_size=4))
+def test_encoded_members_are_spliced_in_as_if_encoded_with_the_rest(value: Any, more: Any) -> None:
+    encoded = {key: (compact(item),) for key, item in more.items()}
+    assert b"".join(spliced(value, encoded)) == compact(value | more)
+
+
+@given(st.lists(documents, max_size=4))
+def test_a_list_of_what_is_encoded_is_the_list_encoded(items: Any) -> None:
+    assert b"".join(listed(map(compact, items))) == compact(items)
 
 
 def test_keys_are_sorted_without_white_space() -> None:

@@ -44,6 +44,22 @@ def test_what_load_accepts_dump_gives_back_unchanged(state: NameState) -> None:
     assert strict.dump(strict.load(NameState, json.loads(json.dumps(plain)))) == plain
 
 
+@given(name_states())
+@settings(max_examples=60)
+def test_what_is_left_out_is_what_load_puts_back(state: NameState) -> None:
+    """ "The shortest form that ``load`` reads as the same value." """
+    plain = strict.sparse(state)
+    assert strict.load(NameState, plain) == state
+    assert strict.sparse(strict.load(NameState, json.loads(json.dumps(plain)))) == plain
+
+
+def test_only_what_has_its_default_is_left_out() -> None:
+    short = Outer("b", "t", Inner(0))
+    assert strict.sparse(short) == {"kind": "b", "title": "t", "inner": {"size": 0}}
+    full = Outer("b", "t", Inner(0), (Inner(1),), "n", True)
+    assert strict.sparse(full) == strict.dump(full)
+
+
 def test_fields_with_a_default_may_be_missing() -> None:
     assert strict.load(Outer, {"kind": "b", "title": "t", "inner": {"size": 0}}) == Outer("b", "t", Inner(0))
 

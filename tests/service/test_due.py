@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from client_verify.refusals import Refused
+from keys import names
+from keys.layout import Bins
+from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.publish import CLOCK_SKEW, ClockWentBack
@@ -49,6 +52,25 @@ def test_a_bin_that_changed_is_younger_than_the_others(world: World) -> None:
     touched = signed(world.do(publishing("foo")))[:-2]
     assert 1 <= len(touched) <= 2
     assert after(world, days=15, seconds=1) == [*(b for b in BINS if b not in touched), "snapshot", "timestamp"]
+
+
+def test_only_bins_whose_content_changes_are_signed_again(tmp_path: Path) -> None:
+    """A yank changes one page. The files of the other releases, and the yanked one's, lie where and as they did."""
+    world = World(tmp_path, bins=256)
+    world.do(*(publishing("foo", f"1.{number}", content=b"%d" % number) for number in range(30)), publishing("bar"))
+    shape = Bins(8)
+    page = shape.role(shape.number(names.page_path("foo")))
+    assert signed(world.do(r.Yank("foo", "1.7", BECAUSE, OWNER))) == [page, "snapshot", "timestamp"]
+    gone = shape.role(shape.number(names.file_path("foo", "foo-1.7.tar.gz")))
+    unpublished = world.do(r.Unpublish("foo", "1.7", BECAUSE, r.Fact(0, stamp(world.now)), OWNER))
+    assert signed(unpublished) == [*sorted({page, gone}), "snapshot", "timestamp"]
+    stock = world.stock()
+    stock.refresh()
+    for number in range(30):
+        target = stock.get_targetinfo(names.file_path("foo", f"foo-1.{number}.tar.gz"))
+        assert (target is None) == (number == 7)
+    with world.service.journal.reading() as view:
+        assert len(view.targets_of(["foo"])) == 30, "the page and the files of 29 releases"
 
 
 def test_idle_for_forty_days_with_a_round_each_day_keeps_every_client_happy(world: World) -> None:

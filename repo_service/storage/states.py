@@ -1,0 +1,56 @@
+"""Parsed states of names, so that a project of ten thousand files is not read anew for each change of one release."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Final
+
+from sqlalchemy import RowMapping
+
+from keys import strict
+from keys.state import NameState
+
+BUDGET: Final = 64 << 20
+"""Characters of stored text whose values are kept; as values they take a few times as much memory."""
+
+
+class States:
+    """The newest state of a name that this process read or wrote, with the edition of its row.
+
+    An edition is random and drawn anew at each writing: what is known under one is what that row holds, whichever
+    process wrote it, and what was rolled back is never found again.
+    """
+
+    def __init__(self, budget: int = BUDGET) -> None:
+        self._left = budget
+        self._kept: OrderedDict[str, tuple[str, NameState, int]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, name: str, edition: str) -> NameState | None:
+        with self._lock:
+            known = self._kept.get(name)
+            if known is None or known[0] != edition:
+                return None
+            self._kept.move_to_end(name)
+            return known[1]
+
+    def put(self, edition: str, state: NameState, size: int) -> None:
+        """Keep one more, and let go of those that were asked for longest ago until all fit."""
+        with self._lock:
+            if before := self._kept.pop(state.name, None):
+                self._left += before[2]
+            self._kept[state.name] = (edition, state, size)
+            self._left -= size
+            while self._left < 0:
+                _, (_, _, gone) = self._kept.popitem(last=False)
+                self._left += gone
+
+    def read(self, row: RowMapping) -> NameState:
+        """The state in a whole row of ``names``."""
+        if (known := self.get(row["name"], row["edition"])) is not None:
+            return known
+        body: Mapping[str, object] = json.loads(row["state"])
+        state = strict.load(NameState, body, f"names.{row['name']}")
+        self.put(row["edition"], state, len(row["state"]))
+        return state
