@@ -13,7 +13,7 @@ from client_verify.memory import Memory
 from client_verify.session import Session
 from client_verify.trust import Pin
 from keys import layout, strict
-from keys.state import Mark, Release
+from keys.state import Mark, NameState, Release
 from keys.times import stamp
 
 
@@ -43,6 +43,7 @@ def as_text(session: Session, answer: Answer) -> Iterator[str]:
     yield f"{state.display}: {state.state} {_mark(state.since)}"
     if refused is not None:
         yield f"  not installable: {refused.sentence}."
+    yield from _namespaces(state)
     for release in state.releases:
         yield f"  {_release(release)}"
     if state.history:
@@ -71,6 +72,16 @@ def status(pin: Pin, directory: Path, now: datetime) -> Iterator[str]:
     yield f"  {memory.count()} names remembered"
     for name, seen_at in memory.contradictions():
         yield f"  evidence kept: {name} contradicted itself on {seen_at}"
+
+
+def _namespaces(state: NameState) -> Iterator[str]:
+    """Whose the prefix is, and in whose namespaces the name is (PEP 752)."""
+    if (grant := state.namespace) is not None:
+        shared = f", shared with {', '.join(grant.shared_with)}" if grant.shared_with else ""
+        yield f"  {state.name} and {state.name}-* are the namespace of {grant.owner} since {_mark(grant.mark)}{shared}"
+    for each in state.namespaces if state.state == "registered" else ():
+        whose = "and one of its own" if each.owned else "but not one of its own: it is somebody else's"
+        yield f"  in the namespace {each.prefix}, {whose}"
 
 
 def _release(release: Release) -> str:

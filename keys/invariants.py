@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from keys import names
 from keys.kept import kept
-from keys.state import Mark, NameState, Release
+from keys.state import TAKING, Mark, NameState, Release
 from keys.succession import new_files_clash
 from keys.times import moment
 
@@ -40,10 +41,24 @@ def _name(state: NameState) -> Iterator[str]:
         yield f"I13: {state.name} is vacant and had releases"
     if any(release.generation > state.generation for release in state.releases):
         yield f"I11: {state.name} is in generation {state.generation} and has a release of a later one"
+    yield from _namespaces(state)
     for what, mark in (("quarantine", state.quarantine), ("lock", state.locked)):
         yield from _reasoned(state.name, what, mark)
     if state.state == "prohibited":
         yield from _reasoned(state.name, "prohibition", state.since)
+
+
+def _namespaces(state: NameState) -> Iterator[str]:
+    """The longest prefix decides who may take a name; whoever had it before the grant keeps it."""
+    nearest = state.namespaces[-1] if state.namespaces else None
+    if nearest is not None and not nearest.owned:
+        taken = max((act.serial for act in state.history if act.type in TAKING), default=0)
+        if taken > nearest.since:
+            yield f"I21: {state.name} was taken by a stranger to the namespace {nearest.prefix} after it was granted"
+    if (state.namespace is not None) != (nearest is not None and nearest.prefix == state.name):
+        yield f"I21: the grant of {state.name} and the namespaces it is under disagree"
+    if (grant := state.namespace) is not None and grant.parent not in (None, *names.prefixes(state.name)[:-1]):
+        yield f"I21: the grant of {state.name} names {grant.parent} as its parent, which is no prefix of it"
 
 
 @kept

@@ -63,6 +63,17 @@ def name_of(path_segment: str) -> str:
     return name
 
 
+def is_under(name: str, prefix: str) -> bool:
+    """Whether a normalised name is in a prefix's namespace (PEP 752): ``foo`` holds ``foo-bar`` and not ``foobar``."""
+    return name == prefix or name.startswith(f"{prefix}-")
+
+
+def prefixes(name: str) -> tuple[str, ...]:
+    """Every prefix whose namespace would hold a normalised name, the shortest first, the name itself last."""
+    ends = (place for place, character in enumerate(name) if character == "-")
+    return (*(name[:end] for end in ends), name)
+
+
 def page_path(name: str) -> str:
     """The target path of a name's signed page."""
     return f"simple/{segment(name)}/{PAGE}"

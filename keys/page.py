@@ -14,7 +14,7 @@ from keys.encoding import compact, listed, sha256, spliced
 from keys.kept import kept
 from keys.state import SCHEMA, Act, File, NameState, Release, is_installable
 
-API_VERSION: Final = "1.4"
+API_VERSION: Final = "1.5"
 MEDIA_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 _LISTED: Final = {
     "sha256": ("hashes", "sha256"),
@@ -32,12 +32,13 @@ class InvalidPage(ValueError):
 
 
 def render(state: NameState) -> bytes:
-    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 792)."""
+    """The page of a name: deterministic bytes, canonical JSON (PEP 691, 592, 700, 714, 740, 752, 792)."""
     shown = [_shown(each, state.name) if is_installable(state, each) else _hidden(each) for each in state.releases]
     body: dict[str, Any] = {
         "_last-serial": state.event,
         "meta": {"api-version": API_VERSION},
         "name": state.name,
+        "namespaces": [{"name": each.prefix, "owned": each.owned} for each in state.namespaces] or None,
         "versions": [each.version for each, parts in zip(state.releases, shown, strict=True) if parts.listing],
     }
     if state.state == "registered":

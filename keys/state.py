@@ -23,6 +23,8 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 MAX_TEXT: Final = 512
 SCHEMA: Final = 1
+TAKING: Final = frozenset({"name.reserved", "project.created", "placeholder.claim_granted"})
+"""Types of the acts by which somebody comes to have a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,13 @@ def check_digests(*digests: str | None) -> None:
     for digest in digests:
         if digest is not None and not _SHA256.fullmatch(digest):
             raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
+
+
+def check_shown(*texts: str) -> None:
+    """ValueError for a text that cannot stand for an organisation: one clean line of 1 to 512 characters."""
+    for text in texts:
+        if not 0 < len(line(text)) <= MAX_TEXT:
+            raise ValueError(f"what stands for an organisation has 1 to {MAX_TEXT} characters, not {len(text)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,34 @@ class Reservation:
             raise ValueError(f"the grace period ends {self.grace_until}, before the reservation does {self.expires_at}")
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The prefix of this name belongs to an organisation (PEP 752), since ``mark``.
+
+    ``owner`` and ``shared_with`` are the texts that the registry chose to show of the organisations. A grant with a
+    ``parent`` was made by the owner of that root grant, and has no child grants of its own.
+    """
+
+    owner: str
+    mark: Mark
+    parent: str | None = None
+    shared_with: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_shown(self.owner, *self.shared_with)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An active grant that this name is under. ``owned``: the name belongs to one of the grant's organisations; if not,
+    it was there before (PEP 752). ``since`` is the serial of the name with which that became so.
+    """
+
+    prefix: str
+    owned: bool
+    since: int
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Act:
     """One entry of a name's public history: every change but the publishing of files, which releases show."""
@@ -213,7 +250,8 @@ class NameState:
     ``since`` says how the present ``state`` came about. ``event`` is the registry-wide number of the last event
     (0: said by a ceremony, not by an event). ``generation`` grows each time the name passes to an unrelated holder.
     Releases are sorted by version text, files by name. ``archived`` and ``deprecated`` are the owner's, one at a time;
-    ``quarantine`` and ``locked`` lie over them and leave them as they were.
+    ``quarantine`` and ``locked`` lie over them and leave them as they were. ``namespace`` is the grant of the name as a
+    prefix, whatever else it is; ``namespaces`` are the grants that the name is under, the shortest prefix first.
     """
 
     name: str
@@ -230,6 +268,8 @@ class NameState:
     archived: Mark | None = None
     deprecated: Deprecation | None = None
     locked: Mark | None = None
+    namespace: Grant | None = None
+    namespaces: tuple[Membership, ...] = ()
 
     def __post_init__(self) -> None:
         names.segment(self.name)
@@ -243,6 +283,9 @@ class NameState:
             raise ValueError(f"{self.name} is archived and deprecated; one of the two")
         if (self.reservation is not None) != (self.state == "reserved"):
             raise ValueError(f"{self.name} is {self.state}; a reservation belongs to a reserved name and to no other")
+        under = [each.prefix for each in self.namespaces]
+        if under and under != [prefix for prefix in names.prefixes(self.name) if prefix in under]:
+            raise ValueError(f"the namespaces of {self.name} are prefixes of it, once each, the shortest first")
 
     def release(self, version: str) -> Release | None:
         """The release of exactly this version text."""

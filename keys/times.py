@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 _FORM: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -13,6 +14,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@lru_cache(maxsize=4096)  # sixteen thousand bins expire at a few instants, and files of a release came at one
 def moment(text: str) -> datetime:
     """The inverse of ``stamp``; ValueError for any other spelling."""
     if not _FORM.fullmatch(text):

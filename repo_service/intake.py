@@ -22,6 +22,7 @@ from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
+from repo_service.domain.namespaces import followed
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen, foresee
 from repo_service.failpoint import failpoint
@@ -142,12 +143,11 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 
 
 def _around(view: View, request: r.Request, now: datetime) -> Around:
+    held = request.name in roots.held_names(view.newest(layout.TARGETS))
+    below = view.grants_below(request.name) if isinstance(request, r.OfNamespace) else ()
     acts = view.flags()
-    return Around(
-        held=request.name in roots.held_names(view.newest(layout.TARGETS)),
-        flags=flags.standing(acts),
-        pauses=flags.pauses(acts, now),
-    )
+    halts = flags.standing(acts), flags.pauses(acts, now)
+    return Around(held, view.grants_over(request.name), below, *halts)
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
@@ -167,12 +167,18 @@ def record_within(
 ) -> ChangeRecord:
     """As ``record``, within a transaction of the caller's, who has looked whether it was answered before."""
     name, policy = pen.locked_name(request.name), pen.policy(now)
+    if name.state is None or isinstance(request, r.OfNamespace):
+        pen.lock_family(name.name)
     _check_serial(name, sender.expected)
     decision = _decided(pen, name, request, policy, now)
-    after, answer = _remember(pen, name, request, decision, sender, digest, identifier, policy, now)
+    write = _Writing(pen, request, identifier, policy, now)
+    after = write.remember(name, decision.changes, decision.holder, decision.org)
+    made = len(decision.changes)
     if decision.changes:
         _keep(pen, after, policy, now)
-    return answer
+    if decision.changes and isinstance(request, r.OfNamespace):
+        made += write.follow(after)
+    return _answer(pen, request, after, decision, made, sender, digest, identifier)
 
 
 def record_foreseen(
@@ -183,30 +189,24 @@ def record_foreseen(
     """
     policy, answers = pen.policy(now), []
     for number, each in enumerate(found):
-        assert isinstance(each.outcome, Accepted), "a refusal is no event"
-        own = replace(sender, key=f"{sender.key}#{number}")
-        identifier = secrets.token_hex(16)
-        name, answer = _remember(pen, name, each.request, each.outcome, own, digest, identifier, policy, now)
-        answers.append(answer)
+        its = each.outcome
+        assert isinstance(its, Accepted), "a refusal is no event"
+        own, identifier = replace(sender, key=f"{sender.key}#{number}"), secrets.token_hex(16)
+        name = _Writing(pen, each.request, identifier, policy, now).remember(name, its.changes, its.holder, its.org)
+        answers.append(_answer(pen, each.request, name, its, len(its.changes), own, digest, identifier))
     if any(answer.events for answer in answers):
         _keep(pen, name, policy, now)
     return answers
 
 
-def _remember(
-    pen: Pen, name: c.Name, request: r.Request, decision: Accepted, sender: Sender, digest: str,
-    identifier: str, policy: Policy, now: datetime,
-) -> tuple[c.Name, ChangeRecord]:  # fmt: skip
-    reason = getattr(request, "reason", None)
-    for change in decision.changes:
-        event = pen.append(name, change, now, request.actor, reason, policy.id, decision.holder, identifier)
-        name = evolve(name, event)
-    serial = name.state.serial if name.state else None
-    answer = ChangeRecord(
-        identifier, sender.client, sender.key, digest, request.name, serial, len(decision.changes), decision.warnings
-    )
+def _answer(
+    pen: Pen, request: r.Request, after: c.Name, decision: Accepted, made: int, sender: Sender, digest: str,
+    identifier: str,
+) -> ChangeRecord:  # fmt: skip
+    serial = after.state.serial if after.state else None
+    answer = ChangeRecord(identifier, sender.client, sender.key, digest, request.name, serial, made, decision.warnings)
     pen.answer(answer)
-    return name, answer
+    return answer
 
 
 def _keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
@@ -215,3 +215,34 @@ def _keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
     broken = broken_invariants(name.state, now)
     assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
     pen.keep(name, min((at for at, _ in deadlines(name.state, policy)), default=None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """One accepted request on its way into the journal: what all of its events have in common."""
+
+    pen: Pen
+    request: r.Request
+    change: str
+    policy: Policy
+    now: datetime
+
+    def remember(self, name: c.Name, changes: tuple[c.Change, ...], holder: str | None, org: str | None) -> c.Name:
+        """Write a name's events; the name that follows from them is still to be kept."""
+        reason = getattr(self.request, "reason", None)
+        for change in changes:
+            event = self.pen.append(
+                name, change, self.now, self.request.actor, reason, self.policy.id, holder, self.change, org
+            )
+            name = evolve(name, event)
+        return name
+
+    def follow(self, prefix: c.Name) -> int:
+        """Bring every name in a namespace into line with its grant, which has just changed; how many events it took."""
+        grants = (*self.pen.grants_over(prefix.name), *self.pen.grants_below(prefix.name))
+        made = 0
+        for name in self.pen.locked_under(prefix.name):
+            if changes := followed(name, name.org, grants):
+                _keep(self.pen, self.remember(name, changes, None, None), self.policy, self.now)
+                made += len(changes)
+        return made

@@ -51,6 +51,8 @@ def take(journal: Journal, wanted: Wanted, now: datetime) -> RegistryState:
     """
     with journal.writing() as pen:
         name = pen.locked_name(wanted.name)
+        if name.state is None:
+            pen.lock_family(wanted.name)
         if known := _known(pen, wanted):
             return known
         found = intake.foreseen(pen, name, reconcile(name.state, wanted), now)

@@ -25,11 +25,10 @@ class WouldBeRefused(Exception):
 
 def check_release(release: Release, root: Root, bins: Targets) -> None:
     """Every online file of ``release``: signed for its delegator, named and versioned as promised; and its policies."""
-    for role in release.roles:
-        if role.name not in layout.OFFLINE:
-            _check_role(role, root if role.name in layout.ONLINE else bins)
+    online = [role for role in release.roles if role.name not in layout.OFFLINE]
+    read = {role.name: _read(role, root if role.name in layout.ONLINE else bins) for role in online}
     try:
-        _check_chain(release)
+        _check_chain(release, read.get(layout.SNAPSHOT))
     except RepositoryError as error:
         raise WouldBeRefused(f"timestamp {release.generation}: {error}") from error
     for policy in release.policies:
@@ -62,25 +61,27 @@ def _check_policy(policy: Page) -> None:
         raise WouldBeRefused(f"policy {policy.name}: it says {published.id}, or is spelled or placed otherwise")
 
 
-def _check_chain(release: Release) -> None:
+def _check_chain(release: Release, snapshot: Metadata[Any] | None) -> None:
     """The timestamp names the snapshot, and the snapshot every targets role of the release."""
-    snapshots = [role.body for role in release.roles if role.name == layout.SNAPSHOT]
     timestamp: Metadata[Timestamp] = Metadata[Timestamp].from_bytes(release.timestamp.body)
     meta = timestamp.signed.snapshot_meta
     if meta.version != release.snapshot_version or timestamp.signed.version != release.generation:
         raise WouldBeRefused(f"timestamp {timestamp.signed.version} names snapshot {meta.version}")
-    for snapshot in snapshots:
-        meta.verify_length_and_hashes(snapshot)
-        _check_versions(Metadata[Snapshot].from_bytes(snapshot).signed, release.roles)
+    for body in (role.body for role in release.roles if role.name == layout.SNAPSHOT):
+        meta.verify_length_and_hashes(body)
+    if snapshot is not None:
+        _check_versions(snapshot.signed, release.roles)
 
 
-def _check_role(role: Role, delegator: Root | Targets) -> None:
+def _read(role: Role, delegator: Root | Targets) -> Metadata[Any]:
+    """A role's file, read from its bytes once: a snapshot of 16,384 bins takes long to read."""
     try:
         metadata: Metadata[Any] = Metadata.from_bytes(role.body)
-        delegator.verify_delegate(role.name, counting.payload_of(metadata), metadata.signatures)
+        payload = counting.payload_of(metadata)
+        delegator.verify_delegate(role.name, payload, metadata.signatures)
     except (RepositoryError, ValueError) as error:
         raise WouldBeRefused(f"{role.name} {role.version}: {error}") from error
-    if not counting.count_file(delegator, role.name, role.body).met:
+    if not counting.count(delegator, role.name, payload, metadata.signatures.values()).met:
         raise WouldBeRefused(f"{role.name} {role.version}: not signed by enough different keys")
     signed = metadata.signed
     if signed.type != (role.name if role.name in layout.ONLINE else layout.TARGETS):
@@ -89,6 +90,7 @@ def _check_role(role: Role, delegator: Root | Targets) -> None:
         named = signed.unrecognized_fields.get(layout.ROLE_FIELD)
         if named != role.name or signed.version % layout.BIN_STRIDE != layout.bin_number(role.name):
             raise WouldBeRefused(f"{role.name} {signed.version}: its body names {named!r}")
+    return metadata
 
 
 def _check_versions(snapshot: Snapshot, roles: Iterable[Role]) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keys.state import NameState
+from repo_service.domain.changes import Granted
 
-Standing = Literal["free", "taken", "reserved", "placeholder", "prohibited", "held"]
+Standing = Literal["free", "taken", "reserved", "placeholder", "prohibited", "held", "namespace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,18 @@ class Availability:
     until: str | None = None
 
 
-def availability(name: str, state: NameState | None, held: frozenset[str]) -> Availability:
-    """The standing of a normalised name. ``held`` are the names that only the offline keys speak for."""
+def availability(
+    name: str, state: NameState | None, held: frozenset[str], grants: tuple[Granted, ...] = ()
+) -> Availability:
+    """The standing of a normalised name. ``held`` are the names that only the offline keys speak for, ``grants`` the
+    active namespaces that the name is in, the shortest prefix first.
+    """
     if name in held:
         return Availability(name, "held", f"{name} is held by the registry's offline keys")
+    if grants and (state is None or state.state == "vacant"):
+        prefix, owner = grants[-1].prefix, grants[-1].owner
+        sentence = f"{name} is in the namespace {prefix}, in which only {owner} and whom they share it with take names"
+        return Availability(name, "namespace", sentence)
     if state is None:
         return Availability(name, "free", f"{name} is not known to this registry")
     since = state.since.at[:10]

@@ -39,17 +39,22 @@ class Accepted:
     changes: tuple[c.Change, ...]
     holder: str | None = None
     warnings: tuple[Warned, ...] = ()
+    org: str | None = None
+    """The organisation that the changes are about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
-    ``held``: only the offline keys speak for the name. ``flags`` stand now; ``pauses`` are when the registry was
-    read-only, and extend what ran out meanwhile.
+    ``held``: only the offline keys speak for the name. ``grants`` are the active namespaces that the name is under, the
+    shortest prefix first; ``below`` those under the name itself, read where the request is about a namespace. ``flags``
+    stand now; ``pauses`` are when the registry was read-only, and extend what ran out meanwhile.
     """
 
     held: bool = False
+    grants: tuple[c.Granted, ...] = ()
+    below: tuple[c.Granted, ...] = ()
     flags: tuple[Standing, ...] = ()
     pauses: tuple[Pause, ...] = ()
 

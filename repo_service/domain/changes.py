@@ -220,6 +220,60 @@ class NameUnprohibited:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectAssigned:
+    """The organisation that the project belongs to is the event's ``org``: restricted, so nothing is said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceGranted:
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildGranted:
+    parent: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceShared:
+    """``shared_with`` is the whole list afterwards: what is shown of each organisation."""
+
+    shared_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceUnshared:
+    shared_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceTransferred:
+    owner: str
+    shared_with: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceEnded:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A grant that covers a name, and whether the name belongs to one of its organisations."""
+
+    prefix: str
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacesMatched:
+    """All the grants that the name is under from here on, the shortest prefix first."""
+
+    namespaces: tuple[Match, ...]
+
+
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
@@ -227,7 +281,9 @@ Change = (
     | ProjectQuarantined | QuarantineCleared | ClaimGranted | NameProhibited | ProjectArchived | ProjectUnarchived
     | ProjectDeprecated | ProjectUndeprecated | ProjectLocked | ProjectUnlocked | ReleaseQuarantined
     | ReleaseQuarantineCleared | ReleaseDeprecated | ReleaseUndeprecated | ReleaseClosed | ReleasePurged
-    | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited
+    | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited | ProjectAssigned
+    | NamespaceGranted | ChildGranted | NamespaceShared | NamespaceUnshared | NamespaceTransferred | NamespaceEnded
+    | NamespacesMatched
 )  # fmt: skip
 
 TYPES: Final[dict[str, type[Change]]] = {
@@ -269,6 +325,14 @@ TYPES: Final[dict[str, type[Change]]] = {
     "file.purged": FilePurged,
     "reservation.revoked": ReservationRevoked,
     "name.unprohibited": NameUnprohibited,
+    "project.assigned": ProjectAssigned,
+    "namespace.granted": NamespaceGranted,
+    "namespace.child_granted": ChildGranted,
+    "namespace.shared": NamespaceShared,
+    "namespace.unshared": NamespaceUnshared,
+    "namespace.transferred": NamespaceTransferred,
+    "namespace.ended": NamespaceEnded,
+    "namespace.matched": NamespacesMatched,
 }
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 
@@ -281,7 +345,8 @@ def type_of(change: Change) -> str:
 @dataclass(frozen=True, slots=True)
 class Event:
     """A change as the journal remembers it. ``seq`` is unique in the registry and not contiguous (rolled-back
-    transactions leave gaps); ``actor``, ``holder`` and ``approver`` are restricted: the registry's account ids.
+    transactions leave gaps); ``actor``, ``holder`` and ``approver`` are restricted: the registry's account ids. So is
+    ``org``, the organisation that the change is about or that takes the name.
     """
 
     seq: int
@@ -294,6 +359,7 @@ class Event:
     actor: str | None
     holder: str | None
     approver: str | None = None
+    org: str | None = None
 
     @property
     def mark(self) -> Mark:
@@ -301,9 +367,30 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """An active grant as decisions know it: public facts, and the organisations behind it, the owner first."""
+
+    prefix: str
+    owner: str
+    parent: str | None
+    orgs: tuple[str, ...]
+    shared_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Name:
-    """A name as the journal knows it: the public state (None: never touched) and the account that holds it."""
+    """A name as the journal knows it: the public state (None: never touched), the account that holds it, the
+    organisation whose it is, and those behind the grant of it as a namespace (the owner first).
+    """
 
     name: str
     state: NameState | None
     holder: str | None
+    org: str | None = None
+    orgs: tuple[str, ...] = ()
+
+    @property
+    def granted(self) -> Granted | None:
+        if self.state is None or (found := self.state.namespace) is None:
+            return None
+        return Granted(self.name, found.owner, found.parent, self.orgs, found.shared_with)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from repo_service.domain import changes as c
-from repo_service.domain import files, overlays, publishing, releases, standing
+from repo_service.domain import files, namespaces, overlays, publishing, releases, standing
 from repo_service.domain import requests as r
 from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
@@ -27,15 +27,18 @@ def decide(
     stopped = tuple(halted(case, request))
     if stopped and request.actor.kind == "clock":
         return Accepted(())  # time waits: the sweeper asks again, and once the flag is cleared it is heard
+    org = getattr(request, "org", request.actor.org)
     verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
     changes = tuple(item for item in verdict if not isinstance(item, Why | Warned))
     said = tuple(item for item in verdict if isinstance(item, Warned))
     objections = tuple(item for item in verdict if isinstance(item, Why))
-    refusing, warned = judge((*stopped, *demands(case, request), *objections), policy, now)
+    foreign = namespaces.strangers(case, org, changes)
+    refusing, warned = judge((*stopped, *demands(case, request), *objections, *foreign), policy, now)
     if refusing:
         return Refusal(refusing)
     assert changes or not objections, "a rule that has phases left nothing to do: a success that does nothing"
-    return Accepted(changes, _new_holder(request), (*said, *warned))
+    changes = (*namespaces.follow(case, org, changes), *changes)
+    return Accepted(changes, _new_holder(request), (*said, *warned), org)
 
 
 def judge(reasons: Iterable[Why], policy: Policy, now: datetime) -> tuple[tuple[Why, ...], tuple[Warned, ...]]:
@@ -87,6 +90,13 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.RemoveFile: files.remove,
     r.RestoreFile: files.restore,
     r.PurgeFile: files.purge,
+    r.Assign: namespaces.assign,
+    r.Grant: namespaces.grant,
+    r.GrantChild: namespaces.grant_child,
+    r.Share: namespaces.share,
+    r.Unshare: namespaces.unshare,
+    r.HandOver: namespaces.hand_over,
+    r.EndGrant: namespaces.end,
     **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
     **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),
 }

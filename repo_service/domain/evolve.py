@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keys.state import Act, Deprecation, File, HeldYank, Mark, NameState, Removal, Reservation, Yank
+from keys.state import TAKING, Act, Deprecation, File, HeldYank, Mark, NameState, Removal, Reservation, Yank
 from keys.state import Release as ReleaseState
 from repo_service.domain import changes as c
-from repo_service.domain import machines
+from repo_service.domain import granting, machines
 
 
 def evolve(name: c.Name, event: c.Event) -> c.Name:
@@ -30,7 +30,9 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     )
     if apply := _APPLY.get(type(event.change)):
         state = apply(state, event.change, event.mark)
-    return c.Name(name.name, state, (event.holder or name.holder) if target == "reserved" else None)
+    holder = (event.holder or name.holder) if target == "reserved" else None
+    org = event.org if kind in _ORG_IS_SAID else name.org
+    return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
 
 
 def _blank(event: c.Event) -> NameState:
@@ -41,13 +43,14 @@ def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]
     """Where the name's machine goes, and by how much the generation grows."""
     source = machines.name_state(state)
     if not any(row.event == kind for row in machines.NAME):
-        return source, 0
+        return "vacant" if state is None else source, 0  # a prefix is granted before anybody takes the name
     row = machines.row_for(machines.NAME, source, kind, event.by)
     assert row is not None, f"{event.name}: {event.by} cannot take {kind} from {source}"
     if row.target == "vacant":
         assert state is not None, "nothing that was never touched is given back"
         return machines.when_given_up(state), row.new_generation
-    return row.target, row.new_generation
+    had = state is not None and any(act.type in TAKING for act in state.history)
+    return row.target, row.new_generation if had else 0
 
 
 def _reservation(before: NameState, change: c.Change) -> Reservation | None:
@@ -209,6 +212,9 @@ def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
 _PUBLISHING: Final = (c.ReleasePublished, c.FileAdded)
 """Events that the releases themselves show, so the history need not."""
 
+_ORG_IS_SAID: Final = TAKING | {"project.assigned"}
+"""Events after which the name belongs to the organisation of the event, or to none."""
+
 _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]] = {
     c.NameReserved: _display,
     c.ReservationConverted: _display,
@@ -239,4 +245,11 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.FileRemoved: _remove_file,
     c.FileRestored: _restore_file,
     c.FilePurged: _purge_file,
+    c.NamespaceGranted: granting.granted,
+    c.ChildGranted: granting.child_granted,
+    c.NamespaceShared: granting.shared,
+    c.NamespaceUnshared: granting.shared,
+    c.NamespaceTransferred: granting.transferred,
+    c.NamespaceEnded: granting.ended,
+    c.NamespacesMatched: granting.matched,
 }

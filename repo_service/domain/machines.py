@@ -42,6 +42,7 @@ NAME: Final[Machine] = (
     _T("N16", "placeholder", "name.prohibited", "prohibited", ("admin",)),
     _T("N9", "reserved", "reservation.revoked", "vacant", ("moderator", "admin")),
     _T("N17", "prohibited", "name.unprohibited", "vacant", ("admin",)),
+    _T("N20", "registered", "project.assigned", "registered", ("support", "admin", "system")),
 )
 """A name that ever had a release goes back to ``placeholder``, never to ``vacant``: see ``when_given_up``."""
 
@@ -109,6 +110,16 @@ YANK: Final[Machine] = (
     _T("Y3", "security", "release.yank_reason_changed", "security", ("moderator", "admin")),
 )
 
+NAMESPACE: Final[Machine] = (
+    _T("G2", "none", "namespace.granted", "active", ("owner", "support", "admin")),
+    _T("G4", "none", "namespace.child_granted", "active", ("owner",)),
+    _T("G5", "active", "namespace.shared", "active", ("owner",)),
+    _T("G6", "active", "namespace.unshared", "active", ("owner",)),
+    _T("G7", "active", "namespace.transferred", "active", ("owner", "support", "admin")),
+    _T("G8", "active", "namespace.ended", "none", ("owner", "support", "admin")),
+)
+"""Applications and their review are the registry's own (G1, G3). Only what is granted is signed."""
+
 
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
@@ -165,6 +176,11 @@ def yank_state(release: Release) -> str:
     if release.held_yank is not None:
         return "held"
     return "clear" if release.yank is None else release.yank.kind
+
+
+def namespace_state(state: NameState | None) -> str:
+    """Where a name, as a prefix, stands in ``NAMESPACE``."""
+    return "none" if state is None or state.namespace is None else "active"
 
 
 def when_given_up(state: NameState) -> str:

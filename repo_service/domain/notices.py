@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from keys.state import NameState, Release
+from keys.state import Membership, NameState, Release
 from keys.times import moment, stamp
 from repo_service.domain.flags import Pause, extended
 from repo_service.domain.policy import Policy
@@ -59,8 +59,12 @@ def _is_too_late(notice: Notice, now: datetime) -> bool:
 
 def horizon(policy: Policy) -> timedelta:
     """How long before its deadline the earliest notice can be due."""
-    reminders = max(policy.reservations.reminder_days, default=0) + policy.reservations.grace_days
-    return max(timedelta(days=reminders), timedelta(seconds=policy.restore.window_s + policy.yank.brake_delay_s))
+    # A grant may overtake a reservation on its first day, and it lasts longest if it was renewed at once.
+    longest = sum(policy.reservations.days) + policy.reservations.grace_days
+    first = max(policy.reservations.reminder_days, default=0) + policy.reservations.grace_days
+    return max(
+        timedelta(days=max(longest, first)), timedelta(seconds=policy.restore.window_s + policy.yank.brake_delay_s)
+    )
 
 
 def _reservation(state: NameState, policy: Policy, pauses: Sequence[Pause]) -> Iterator[Notice]:
@@ -71,9 +75,22 @@ def _reservation(state: NameState, policy: Policy, pauses: Sequence[Pause]) -> I
     deadline = stamp(extended(pauses, since, moment(held.grace_until)))
     until = deadline[:10]
     sentence = f"the reservation of {state.name} ends on {held.expires_at[:10]}; renew it or publish until {until}"
+    if (overtaken := _overtaken(state)) is not None:
+        sentence = (
+            f"{state.name} is in the namespace {overtaken.prefix}, which was granted to somebody else; its reservation "
+            f"cannot be renewed: publish until {until}, or the name is theirs to take"
+        )
+        told_at = next(act.mark.at for act in state.history if act.serial == overtaken.since)
+        identifier = f"{state.name}/{state.generation}/namespace/{overtaken.prefix}/{overtaken.since}"
+        yield Notice(identifier, state.name, "holder", told_at, deadline, sentence)
     for days in policy.reservations.reminder_days:
         identifier = f"{state.name}/{state.generation}/reservation/{held.renewals}/{days}"
         yield Notice(identifier, state.name, "holder", stamp(expires - timedelta(days=days)), deadline, sentence)
+
+
+def _overtaken(state: NameState) -> Membership | None:
+    nearest = state.namespaces[-1] if state.namespaces else None
+    return nearest if nearest is not None and not nearest.owned else None
 
 
 def _release(state: NameState, release: Release, policy: Policy, pauses: Sequence[Pause]) -> Iterator[Notice]:

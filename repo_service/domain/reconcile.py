@@ -128,7 +128,7 @@ def _after(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy,
         number = name.state.event + 1 if name.state else 1
         event = c.Event(
             number, name.name, stamp(now), actor.kind, reason, policy.id, change, actor.id, accepted.holder,
-            actor.approver,
+            actor.approver, accepted.org,
         )  # fmt: skip
         name = evolve(name, event)
     return name

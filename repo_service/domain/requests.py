@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keys import names
-from keys.state import ActorClass, Provenance, Reason, check_digests
+from keys.state import ActorClass, Provenance, Reason, check_digests, check_shown
 from keys.times import moment
 
 
@@ -27,6 +27,8 @@ class Actor:
     id: str | None = None
     contact: Contact | None = None
     approver: str | None = None
+    org: str | None = None
+    """The organisation that the account acts for: the registry's own opaque id, which never becomes public either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ class Claim:
     holder_id: str
     actor: Actor
     holder: str | None = None
+    org: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +328,90 @@ class PurgeFile:
     actor: Actor = Actor("clock")
 
 
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """The registry says to which organisation a project belongs (None: to no one): never published, but its namespaces
+    say whether it is one of theirs.
+    """
+
+    name: str
+    org: str | None
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The prefix becomes the namespace of an organisation; ``owner`` is what is shown of it."""
+
+    name: str
+    org: str
+    owner: str
+    actor: Actor
+    reason: Reason | None = None
+
+    def __post_init__(self) -> None:
+        check_shown(self.org, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantChild:
+    """The owner of a root grant makes a prefix under it a namespace of its own."""
+
+    name: str
+    actor: Actor
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Another organisation may take names in the namespace; ``shown`` is what is shown of it."""
+
+    name: str
+    org: str
+    shown: str
+    actor: Actor
+    reason: Reason | None = None
+
+    def __post_init__(self) -> None:
+        check_shown(self.org, self.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Unshare:
+    name: str
+    org: str
+    actor: Actor
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Another organisation owns the namespace; those it is shared with keep it."""
+
+    name: str
+    org: str
+    owner: str
+    actor: Actor
+    reason: Reason | None = None
+
+    def __post_init__(self) -> None:
+        check_shown(self.org, self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class EndGrant:
+    name: str
+    actor: Actor
+    reason: Reason | None = None
+
+
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
+OfNamespace = Grant | GrantChild | Share | Unshare | HandOver | EndGrant
 Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
-    | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
+    | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Assign | OfNamespace
 )  # fmt: skip
 
 

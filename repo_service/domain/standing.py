@@ -9,6 +9,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, only_holder, step, wrong_name_state
+from repo_service.domain.namespaces import not_renewable
 from repo_service.domain.policy import Policy
 
 
@@ -28,7 +29,7 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     reservation, why = _reserved(case)
     if reservation is None:
         return why
-    found: Verdict = [*only_holder(case, request.actor)]
+    found: Verdict = [*only_holder(case, request.actor), *not_renewable(case)]
     if _is_over(case, reservation):
         found.append(
             Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")

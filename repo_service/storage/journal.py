@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, page, strict
@@ -22,7 +22,7 @@ from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, EDITION, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, BESIDE, ChangeRecord, RegistryState, View
 
 
 class Overtaken(Exception):
@@ -83,31 +83,54 @@ class Pen(View):
 
     def locked_name(self, name: str) -> c.Name:
         """As ``name``, holding its row until the transaction ends, so that decisions about it are in one order."""
-        return self._name(name, self._one(EDITION.where(t.names.c.name == name).with_for_update()))
+        return self._name(name, self._one(BESIDE.where(t.names.c.name == name).with_for_update()))
+
+    def lock_family(self, name: str) -> None:
+        """Until the transaction ends nobody else takes a new name, or grants one, that begins with the same word.
+
+        A row that is not there cannot be locked, and a name must not be taken while its prefix is being granted.
+        SQLite has one writer anyway.
+        """
+        if self._connection.dialect.name == "postgresql":
+            word = name.partition("-")[0]
+            self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(word))))
+
+    def locked_under(self, prefix: str) -> list[c.Name]:
+        """Every name that was ever touched in a prefix's namespace but the prefix itself, holding their rows."""
+        query = select(t.names).where(self._below(prefix)).order_by(t.names.c.name).with_for_update()
+        return [self._of_row(row) for row in self._connection.execute(query).mappings()]
 
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
-        holder: str | None, change_id: str,
+        holder: str | None, change_id: str, org: str | None = None,
     ) -> c.Event:  # fmt: skip
         """Write one event and give it its number."""
         row = {
             "name": name.name, "serial": 1 if name.state is None else name.state.serial + 1, "at": stamp(at),
             "by": actor.kind, "type": c.type_of(change), "body": _text(strict.dump(change)),
             "reason": _text(strict.dump(reason)), "policy": policy, "actor": actor.id, "holder": holder,
-            "approver": actor.approver, "change": change_id,
+            "approver": actor.approver, "change": change_id, "org": org,
         }  # fmt: skip
         result = self._connection.execute(insert(t.events), row)
         assert result.inserted_primary_key is not None, "an event without a number"
         seq: int = result.inserted_primary_key[0]
-        return c.Event(seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver)
+        return c.Event(
+            seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
+        )
 
     def keep(self, name: c.Name, due_at: datetime | None) -> None:
         """Write a name's state after its events, and when time will change it next."""
         assert name.state is not None, "a name is kept after an event"
         edition, text = secrets.token_hex(16), page.encode(name.state).decode()
         self._states.put(edition, name.state, len(text))
-        due = stamp(due_at) if due_at else None
-        row = {"state": text, "holder": name.holder, "due_at": due, "edition": edition}
+        row = {
+            "state": text,
+            "edition": edition,
+            "holder": name.holder,
+            "due_at": stamp(due_at) if due_at else None,
+            "org": name.org,
+            "granted": _text(strict.dump(name.granted)) if name.granted else None,
+        }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:
             self._connection.execute(insert(t.names), {"name": name.name, **row})

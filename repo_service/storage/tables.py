@@ -34,6 +34,14 @@ names = Table(
     Column("holder", String),
     Column("due_at", String, index=True),
     Column("edition", String, nullable=False),
+    Column("org", String),
+    Column("granted", Text),
+)
+Index(
+    "namespaces",
+    names.c.name,
+    sqlite_where=names.c.granted.is_not(None),
+    postgresql_where=names.c.granted.is_not(None),
 )
 
 events = Table(
@@ -53,6 +61,7 @@ events = Table(
     Column("approver", String),
     Column("change", String, nullable=False, index=True),
     Column("release", Integer, ForeignKey("releases.generation")),
+    Column("org", String),
     UniqueConstraint("name", "serial"),
     sqlite_autoincrement=True,
 )

@@ -41,7 +41,7 @@ class Scope:
 
     def holds_name(self, name: str) -> bool:
         """Whether a normalised name is one of the token's."""
-        return self.names is None or any(name == prefix or name.startswith(f"{prefix}-") for prefix in self.names)
+        return self.names is None or any(names.is_under(name, prefix) for prefix in self.names)
 
     def holds_address(self, peer: str | None) -> bool:
         """Whether a connection from this address may use the token; one that cannot be read may not."""

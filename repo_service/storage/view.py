@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
 
-from keys import layout, strict
+from keys import layout, names, strict
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Base
@@ -24,7 +24,8 @@ from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
-EDITION: Final = select(t.names.c.edition, t.names.c.holder)
+BESIDE: Final = select(t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted)
+"""A name without its state, which may be known already."""
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
 
@@ -147,7 +148,19 @@ class View:
 
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
-        return self._name(name, self._one(EDITION.where(t.names.c.name == name)))
+        return self._name(name, self._one(BESIDE.where(t.names.c.name == name)))
+
+    def grants_over(self, name: str) -> tuple[c.Granted, ...]:
+        """The active grants whose namespace a normalised name is in, the shortest prefix first."""
+        return self._grants(t.names.c.name.in_(names.prefixes(name)))
+
+    def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
+        """The active grants of longer prefixes in this one's namespace."""
+        return self._grants(self._below(prefix))
+
+    def grants(self) -> tuple[c.Granted, ...]:
+        """Every active grant."""
+        return self._grants(true())
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""
@@ -326,7 +339,25 @@ class View:
             row = self._one(select(t.names).where(t.names.c.name == name))
             assert row is not None, "a name is never deleted"
             state = self._states.read(row)
-        return c.Name(name, state, row["holder"])
+        return _whole(name, state, row)
+
+    def _of_row(self, row: RowMapping) -> c.Name:
+        return _whole(row["name"], self._states.read(row), row)
+
+    def _grants(self, which: ColumnElement[bool]) -> tuple[c.Granted, ...]:
+        granted = t.names.c.granted
+        query = select(granted).where(granted.is_not(None), which).order_by(t.names.c.name)
+        return tuple(_granted(text) for text in self._connection.scalars(query))
+
+    def _below(self, prefix: str) -> ColumnElement[bool]:
+        """The names in the namespace of a prefix, without the prefix: a range, which an index serves.
+
+        In the order of bytes ``.`` comes right after ``-``; other collations skip punctuation.
+        """
+        name: ColumnElement[str] = t.names.c.name
+        if self._connection.dialect.name == "postgresql":
+            name = collate(name, "C")
+        return (name > f"{prefix}-") & (name < f"{prefix}.")
 
     def _one(self, query: Select[Any]) -> RowMapping | None:
         return self._connection.execute(query).mappings().first()
@@ -336,6 +367,15 @@ class View:
         for start in range(0, len(wanted), BATCH):
             chunk = wanted[start : start + BATCH]
             yield from self._connection.execute(query.where(column.in_(chunk))).mappings()
+
+
+def _whole(name: str, state: NameState, beside: RowMapping) -> c.Name:
+    orgs = _granted(beside["granted"]).orgs if beside["granted"] else ()
+    return c.Name(name, state, beside["holder"], beside["org"], orgs)
+
+
+def _granted(text: str) -> c.Granted:
+    return strict.load(c.Granted, json.loads(text), "names.granted")
 
 
 def _token(row: RowMapping) -> Token:
@@ -365,5 +405,5 @@ def _event(row: RowMapping) -> c.Event:
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(
         row["seq"], row["name"], row["at"], row["by"], reason, row["policy"], change, row["actor"], row["holder"],
-        row["approver"],
+        row["approver"], row["org"],
     )  # fmt: skip

@@ -49,6 +49,7 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "clear": r.Clear,
     "lock": r.Lock,
     "unlock": r.Unlock,
+    "assign": r.Assign,
 }
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
@@ -59,10 +60,18 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
 }
+NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
+    "grant": r.Grant,
+    "grant-child": r.GrantChild,
+    "share": r.Share,
+    "unshare": r.Unshare,
+    "hand-over": r.HandOver,
+    "end": r.EndGrant,
+}
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),
-    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS}),
+    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS, **NAMESPACE_VERBS}),
 )
 """What a change of a batch is about, by the most particular thing that it names."""
 _VERB_OF: Final = {kind.__name__: verb for _, _, verbs in _ROUTES for verb, kind in verbs.items()}
@@ -134,6 +143,10 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/names/<name>/<verb>")
     def name_verb(name: str, verb: str) -> Response:
         return _change(desk, NAME_VERBS, verb, name, {})
+
+    @app.post("/v1/namespaces/<name>/<verb>")
+    def namespace_verb(name: str, verb: str) -> Response:
+        return _change(desk, NAMESPACE_VERBS, verb, name, {})
 
     @app.post("/v1/batch")
     def batch() -> Response:

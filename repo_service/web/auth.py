@@ -46,6 +46,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "file_verb": "change",
     "project_verb": "change",
     "name_verb": "change",
+    "namespace_verb": "change",
     "batch": "change",
     "upload": "upload",
     "change": "read",

@@ -73,7 +73,7 @@ _UNPROCESSABLE: Final = frozenset(
         "blob_missing",
     ]
 )
-_NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown"})
+_NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown", "namespace_unknown"})
 _UNAVAILABLE: Final = frozenset(f"flag_{flag}" for flag in get_args(Flag))
 _GONE: Final = frozenset({"purged"})
 _FORBIDDEN: Final = frozenset(
@@ -93,6 +93,9 @@ _FORBIDDEN: Final = frozenset(
         "renewal_limit",
         "reservation_not_renewable",
         "name_held",
+        "namespace_not_owned",
+        "namespace_too_deep",
+        "grandchild_grant",
     ]
 )
 

@@ -11,8 +11,10 @@ from flask import Blueprint, Response, redirect, send_file
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from keys import names, page
+from keys.encoding import compact
 from keys.state import installable
 from repo_service.build.pages import Layout
+from repo_service.domain.changes import Granted
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
@@ -62,7 +64,43 @@ def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blu
         path = f"targets/{names.hashed(found.path, found.sha256)}"
         return _send(depot, path, page.MEDIA_TYPE, _FRESH)
 
+    @routes.get("/namespaces")
+    def namespaces() -> Response:
+        with journal.reading() as view:
+            return _listed([{"name": each.prefix} for each in view.grants()])
+
+    @routes.get("/namespace/<name>")
+    def namespace(name: str) -> WerkzeugResponse:
+        normal = names.normalise(name)
+        if normal != name:
+            return redirect(f"/namespace/{normal}", 301)
+        with journal.reading() as view:
+            over, below = view.grants_over(normal), view.grants_below(normal)
+        if not over or over[-1].prefix != normal:
+            raise _not_found(f"{normal} is a namespace of nobody")
+        return _listed(_namespace(over, below))
+
     return routes
+
+
+def _namespace(over: tuple[Granted, ...], below: tuple[Granted, ...]) -> dict[str, object]:
+    """A namespace as PEP 752 shows it: the next one above it, and those directly below."""
+    prefixes = [each.prefix for each in below]
+    return {
+        "name": over[-1].prefix,
+        "parent": over[-2].prefix if len(over) > 1 else None,
+        "children": [
+            each for each in prefixes if not any(names.is_under(each, other) for other in prefixes if other != each)
+        ],
+        "owner": over[-1].owner,
+    }
+
+
+def _listed(body: object) -> Response:
+    # Unsigned and for people's convenience, as PEP 752 has it; the grant itself is signed on the page of its prefix.
+    response = Response(compact(body), content_type="application/json")
+    response.headers["Cache-Control"] = _FRESH
+    return response
 
 
 def _send_file(

@@ -17,6 +17,7 @@ from repo_service.domain import flags
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import gap_notice, horizon, notices
 from repo_service.storage.journal import Journal
+from repo_service.storage.view import View
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
@@ -51,13 +52,15 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         normal = names.normalise(name)
         with journal.reading() as view:
             held = roots.held_names(view.newest(layout.TARGETS))
-            found = availability(normal, view.name(normal).state, held)
-            base, page = view.base(), view.target(names.page_path(normal))
+            found = availability(normal, view.name(normal).state, held, view.grants_over(normal))
+            base, page = view.base(), _evidence(view, normal)
+            # A grant is on the page of its prefix, so every prefix is looked up; the name itself is one of them.
+            prefixes = [_evidence(view, prefix) for prefix in names.prefixes(normal)]
         proof = {
-            "target": names.page_path(normal),
-            "sha256": page.sha256 if page else None,  # None: absence, which the one bin of this path proves
+            **page,
             "snapshot": base.snapshot[0] if base.snapshot else None,
             "timestamp": base.generation,
+            "namespaces": prefixes,
         }
         return _json({**strict.dump(found), "proof": proof})
 
@@ -71,6 +74,12 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         listed = [each for state in states.values() for each in notices(state, policy, now, pauses)]
         listed += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
+
+
+def _evidence(view: View, name: str) -> dict[str, str | None]:
+    """The page of a name as it is signed. No sha256: absence, which the one bin of this path proves."""
+    page = view.target(names.page_path(name))
+    return {"target": names.page_path(name), "sha256": page.sha256 if page else None}
 
 
 def _event(event: c.Event, generation: int | None) -> dict[str, Any]:

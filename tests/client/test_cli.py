@@ -12,7 +12,7 @@ import pytest
 from client_verify import cli
 from client_verify.refusals import KINDS
 from keys import layout
-from keys.state import Act
+from keys.state import Act, Grant, Membership
 from tests import paper
 
 WHEEL = paper.wheel("tallyflask", "1.0")
@@ -141,6 +141,23 @@ def test_show_tells_the_state_the_history_and_the_snapshot(trusting, registry, n
     assert "1.0  yanked (owner) " in trusting.out and "leaks memory" in trusting.out
     assert f"{now:%Y-%m-%d}  release.yanked 1.0 by its owner" in trusting.out
     assert 'serial 2, generation 1, in snapshot 2 of "acme"' in trusting.out
+
+
+def test_show_says_in_whose_namespace_a_project_is(trusting, registry, now):
+    since = paper.mark(now)
+    mine, others = Membership("tallyflask", True, 1), Membership("tallyflask", False, 1)
+    project = paper.project(now, "tallyflask", paper.release(now, "1.0", WHEEL), serial=2)
+    grant = Grant("Acme Corporation", since, shared_with=("Acme Labs",))
+    registry.say(replace(project, namespace=grant, namespaces=(mine,)))
+    registry.publish(now)
+    assert trusting("show", "tallyflask") == 0
+    assert "tallyflask and tallyflask-* are the namespace of Acme Corporation since" in trusting.out
+    assert "shared with Acme Labs" in trusting.out
+    assert "in the namespace tallyflask, and one of its own" in trusting.out
+    registry.say(replace(project, serial=3, namespace=grant, namespaces=(others,)))
+    registry.publish(now)
+    assert trusting("show", "tallyflask") == 0
+    assert "in the namespace tallyflask, but not one of its own: it is somebody else's" in trusting.out
 
 
 def test_show_says_why_nothing_can_be_installed(trusting):

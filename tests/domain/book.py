@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from keys.names import is_under
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import flags
@@ -10,6 +11,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
+from repo_service.domain.namespaces import followed
 from repo_service.domain.policy import preset
 from repo_service.wiring import presets
 from tests.world import BEGIN
@@ -42,9 +44,11 @@ class Book:
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
-        return Around(
-            held=request.name in self.held, flags=flags.standing(self.acts), pauses=flags.pauses(self.acts, self.now)
-        )
+        all_grants = sorted((n.granted for n in self.names.values() if n.granted), key=lambda each: each.prefix)
+        over = tuple(each for each in all_grants if is_under(request.name, each.prefix))
+        below = tuple(each for each in all_grants if is_under(each.prefix, request.name) and each not in over)
+        halts = flags.standing(self.acts), flags.pauses(self.acts, self.now)
+        return Around(request.name in self.held, over, below, *halts)
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""
@@ -57,19 +61,30 @@ class Book:
         for request in requests:
             decision = self.decide(request)
             assert isinstance(decision, Accepted), decision
-            made = [self._append(request, change, decision.holder) for change in decision.changes]
+            made = [self._append(request, request.name, change, decision) for change in decision.changes]
+            if isinstance(request, r.OfNamespace):
+                self._follow(request)
         return made
+
+    def _follow(self, request: r.Request) -> None:
+        """As intake does: every name under a prefix follows its grant."""
+        grants = [name.granted for name in self.names.values() if name.granted]
+        for name in sorted(self.names):
+            if is_under(name, request.name):
+                for change in followed(self.names[name], self.names[name].org, grants):
+                    self._append(request, name, change, Accepted(()))
 
     def state(self, name: str) -> NameState:
         found = self.names[name].state
         assert found is not None
         return found
 
-    def _append(self, request: r.Request, change: c.Change, holder: str | None) -> str:
+    def _append(self, request: r.Request, name: str, change: c.Change, decision: Accepted) -> str:
         event = c.Event(
-            len(self.events) + 1, request.name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
-            getattr(request, "reason", None), POLICY.id, change, request.actor.id, holder, request.actor.approver,
+            len(self.events) + 1, name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
+            getattr(request, "reason", None), POLICY.id, change, request.actor.id, decision.holder,
+            request.actor.approver, decision.org,
         )  # fmt: skip
         self.events.append(event)
-        self.names[request.name] = evolve(self.names.get(request.name, c.Name(request.name, None, None)), event)
+        self.names[name] = evolve(self.names.get(name, c.Name(name, None, None)), event)
         return c.type_of(change)

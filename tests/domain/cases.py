@@ -66,6 +66,8 @@ def standing(state: str) -> Book:
     if state == "held":
         book.held.add("foo")
         return book
+    if state == "granted":
+        book.do(r.Grant("foo", "org-1", "Example Corp", SUPPORT))
     if state in ("reserved", "vacant"):
         book.do(r.Reserve("foo", OWNER, holder="Example Corp"))
     if state == "vacant":
@@ -78,6 +80,6 @@ def standing(state: str) -> Book:
         book.do(r.Claim("foo", "case-7", "account-2", SUPPORT))
     if state == "prohibited":
         book.do(r.Prohibit("foo", BECAUSE, ADMIN))
-    expected = "registered" if state in OVER else {"claimed": "reserved"}.get(state, state)
+    expected = "registered" if state in OVER else {"claimed": "reserved", "granted": "vacant"}.get(state, state)
     assert state == "absent" or book.state("foo").state == expected
     return book

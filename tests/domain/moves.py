@@ -1,4 +1,4 @@
-"""Generated requests to two names, most of them sensible enough to be accepted now and then."""
+"""Generated requests to three names, one of them in the namespace of another; most are accepted now and then."""
 
 from typing import Any, Final
 
@@ -9,10 +9,12 @@ from repo_service.domain import requests as r
 from tests.domain.cases import CLASSES, a_file
 from tests.world import ADMIN, OWNER
 
-NAMES: Final = ("foo", "bar")
+NAMES: Final = ("foo", "bar", "foo-bar")
 ACCOUNTS: Final = (None, "account-1", "account-2")
 
-anybody = st.builds(r.Actor, st.sampled_from(CLASSES), st.sampled_from(ACCOUNTS))
+ORGS: Final = ("org-1", "org-2")
+
+anybody = st.builds(r.Actor, st.sampled_from(CLASSES), st.sampled_from(ACCOUNTS), org=st.none() | st.sampled_from(ORGS))
 names = st.sampled_from(NAMES)
 versions = st.sampled_from(("1.0", "2.0", "1.0.0"))
 reasons = st.sampled_from((Reason("insecure", "leaks tokens"), Reason("broken"), Reason("moved", "siehe ☃")))
@@ -35,6 +37,23 @@ def publications(draw: st.DrawFn) -> r.Publish:
     kinds = draw(st.lists(st.sampled_from((".tar.gz", ".zip", "-py3-none-any.whl")), min_size=1, max_size=2))
     files = tuple(a_file(f"{name}-{version}{kind}", draw(st.sampled_from((b"x", b"y")))) for kind in kinds)
     return r.Publish(name, version, files, draw(actors(OWNER, r.Actor("system"))))
+
+
+def namespaces() -> tuple[st.SearchStrategy[r.Request], ...]:
+    """Any verb about a namespace, and who may take names in one."""
+    orgs, shown = st.sampled_from(ORGS), st.sampled_from(("Example Corp", "Example GmbH"))
+    owners = st.builds(r.Actor, st.just("owner"), st.just("account-1"), org=orgs)
+    support = r.Actor("support", "account-7")
+    return (
+        st.builds(r.Grant, names, orgs, shown, actors(support, ADMIN)),
+        st.builds(r.GrantChild, names, owners),
+        st.builds(r.Share, names, orgs, shown, owners),
+        st.builds(r.Unshare, names, orgs, owners),
+        st.builds(r.HandOver, names, orgs, shown, owners | st.just(support)),
+        st.builds(r.EndGrant, names, owners | st.just(support)),
+        st.builds(r.Assign, names, st.none() | orgs, actors(support)),
+        st.builds(r.Reserve, names, owners),
+    )
 
 
 def requests(as_of: str) -> st.SearchStrategy[r.Request]:
@@ -71,6 +90,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.UndeprecateRelease, *release, st.none(), actors(OWNER)),
         st.builds(r.CloseRelease, *release, st.none(), anybody),
         st.builds(r.PurgeRelease, *release, st.none(), actors(clock, ADMIN)),
+        *namespaces(),
         one_file.flatmap(lambda f: st.builds(r.RemoveFile, *map(st.just, f), reasons, facts, actors(OWNER, support))),
         one_file.flatmap(lambda f: st.builds(r.RestoreFile, *map(st.just, f), reasons, actors(OWNER, ADMIN))),
         one_file.flatmap(lambda f: st.builds(r.PurgeFile, *map(st.just, f), st.none(), actors(clock, ADMIN))),

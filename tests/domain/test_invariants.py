@@ -4,7 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from keys import page, succession
+from keys import names, page, succession
+from keys.invariants import broken_invariants
 from keys.state import NameState, installable
 from keys.times import stamp
 from repo_service.domain import changes as c
@@ -16,7 +17,7 @@ from tests.domain.moves import NAMES, requests
 
 
 class Lives(RuleBasedStateMachine):
-    """Two names, any requests, and time. After every request the invariants of docs/FORMAT.md are looked at."""
+    """Three names, any requests, and time. After every request the invariants of docs/FORMAT.md are looked at."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +82,18 @@ class Lives(RuleBasedStateMachine):
             assert all(act.mark.at <= stamp(self.book.now) and act.mark.by for act in state.history)
             assert (name.holder is not None) == (state.state == "reserved")
             assert page.parse(page.render(state)) == state
+
+    @invariant()
+    def every_name_says_itself_which_namespaces_it_is_in_and_whether_it_is_theirs(self) -> None:
+        """I21, and that grants which overlap have one owner."""
+        granted = {name.name: name.orgs for name in self.book.names.values() if name.granted}
+        for name in self.book.names.values():
+            assert name.state is not None and broken_invariants(name.state, self.book.now) == []
+            over = {prefix: orgs for prefix, orgs in granted.items() if names.is_under(name.name, prefix)}
+            said = {each.prefix: each.owned for each in name.state.namespaces}
+            assert said == {prefix: name.org in orgs for prefix, orgs in over.items()}
+            assert len({orgs[0] for orgs in over.values()}) <= 1
+            assert "org-" not in repr(name.state)
 
     @invariant()
     def a_file_name_and_an_artifact_stand_for_the_same_bytes_for_ever(self) -> None:

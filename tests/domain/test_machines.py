@@ -13,6 +13,7 @@ from repo_service.domain.machines import (
     FILE,
     LOCK,
     NAME,
+    NAMESPACE,
     QUARANTINE,
     RELEASE,
     RELEASE_QUARANTINE,
@@ -49,6 +50,18 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         placeholder  placeholder.claim_granted  reserved     support admin +
         reserved     reservation.revoked        vacant       moderator admin
         prohibited   name.unprohibited          vacant       admin
+        registered   project.assigned           registered   support admin system
+        """,
+    ),
+    "namespace": (
+        NAMESPACE,
+        """
+        none    namespace.granted        active  owner support admin
+        none    namespace.child_granted  active  owner
+        active  namespace.shared         active  owner
+        active  namespace.unshared       active  owner
+        active  namespace.transferred    active  owner support admin
+        active  namespace.ended          none    owner support admin
         """,
     ),
     "quarantine": (

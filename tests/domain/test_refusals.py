@@ -79,6 +79,22 @@ def purge_file(_: Book) -> r.Request:
     return r.PurgeFile("foo", "1.0", WHEEL, BECAUSE, ADMIN)
 
 
+OF_X: Final = r.Actor("owner", "account-1", org="org-1")
+OF_Y: Final = r.Actor("owner", "account-2", org="org-2")
+
+
+def granted(prefix: str, actor: r.Actor = SUPPORT, org: str = "org-1") -> Ask:
+    return lambda _: r.Grant(prefix, org, "Example Corp", actor)
+
+
+def child(_: Book) -> r.Request:
+    return r.GrantChild("foo-bar", OF_X)
+
+
+def shared(_: Book) -> r.Request:
+    return r.Share("foo", "org-2", "Example GmbH", OF_X)
+
+
 def claimed_and_back(book: Book) -> r.Request:
     book.do(r.Release("foo", r.Actor("owner", "account-2")))
     return r.Restore("foo", "1.0", BECAUSE, ADMIN)
@@ -206,6 +222,38 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
     ("absent", purge, ["release_not_found"]),
     ("held", published("1.0"), ["name_held"]),
+    # namespaces
+    ("granted", published("1.0"), ["name_in_namespace"]),
+    ("granted", reserve(OWNER), ["name_in_namespace"]),
+    ("absent", granted("foo", SYSTEM), ["role_insufficient"]),
+    ("absent", granted("foo", OF_X), ["feature_disabled"]),
+    ("absent", granted("foo-b-c-d"), ["namespace_too_deep"]),
+    ("prohibited", granted("foo"), ["name_prohibited"]),
+    ("granted", granted("foo", org="org-2"), ["namespace_taken"]),
+    ("granted", granted("foo-bar", org="org-2"), ["namespace_overlap"]),
+    ("absent", lambda _: r.GrantChild("foo-bar", OF_X), ["namespace_unknown"]),
+    ("granted", lambda _: r.GrantChild("foo-bar", OF_Y), ["namespace_not_owned"]),
+    ("granted", lambda _: r.GrantChild("foo-bar", SUPPORT), ["role_insufficient"]),
+    ("granted", lambda _: r.GrantChild("foo", OF_Y), ["namespace_taken"]),
+    ("granted", after(child, ask=lambda _: r.GrantChild("foo-bar-baz", OF_X)), ["grandchild_grant"]),
+    (
+        "granted",
+        after(child, ask=lambda _: r.GrantChild("foo-bar-baz-x", OF_Y)),
+        ["namespace_not_owned", "namespace_too_deep", "grandchild_grant"],
+    ),
+    ("absent", lambda _: r.Share("foo", "org-2", "Y", OF_X), ["namespace_unknown"]),
+    ("granted", lambda _: r.Share("foo", "org-2", "Y", OF_Y), ["namespace_not_owned"]),
+    ("granted", lambda _: r.Share("foo", "org-2", "Y", OWNER), ["namespace_not_owned"]),
+    ("granted", after(shared, ask=lambda _: r.Unshare("foo", "org-2", OF_Y)), ["namespace_not_owned"]),
+    ("granted", lambda _: r.HandOver("foo", "org-2", "Y", OF_Y), ["namespace_not_owned"]),
+    ("granted", after(child, ask=lambda _: r.HandOver("foo", "org-2", "Y", OF_X)), ["namespace_overlap"]),
+    ("granted", after(child, ask=lambda _: r.HandOver("foo-bar", "org-2", "Y", OF_X)), ["namespace_overlap"]),
+    ("granted", lambda _: r.EndGrant("foo", OF_Y), ["namespace_not_owned"]),
+    ("granted", after(shared, ask=lambda _: r.EndGrant("foo", OF_X)), ["namespace_shared"]),
+    ("granted", after(child, ask=lambda _: r.EndGrant("foo", SUPPORT)), ["namespace_has_children"]),
+    ("absent", lambda _: r.Assign("foo", "org-1", SUPPORT), ["name_unknown"]),
+    ("registered", lambda _: r.Assign("foo", "org-1", OWNER), ["role_insufficient"]),
+    ("reserved", after(granted("foo", org="org-2"), ask=renew), ["reservation_not_renewable"]),
 ]
 
 
@@ -216,7 +264,7 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing")
+    rooms = ("brake", "case", "decide", "files", "namespaces", "overlays", "publishing", "releases", "standing")
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}

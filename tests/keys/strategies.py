@@ -5,12 +5,15 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from keys import names
 from keys.names import normalise
 from keys.state import (
     Act,
     Deprecation,
     File,
+    Grant,
     Mark,
+    Membership,
     NameState,
     Provenance,
     Reason,
@@ -87,13 +90,21 @@ def reservations(draw: st.DrawFn) -> Reservation:
 
 
 @st.composite
+def memberships(draw: st.DrawFn, name: str) -> tuple[Membership, ...]:
+    """Some of the namespaces that a name can be in."""
+    found = [prefix for prefix in names.prefixes(name) if draw(st.booleans())]
+    return tuple(Membership(prefix, draw(st.booleans()), draw(st.integers(1, 99))) for prefix in found)
+
+
+@st.composite
 def name_states(draw: st.DrawFn) -> NameState:
     """Any state that can be written down, sensible or not."""
     versions = draw(st.lists(st.integers(0, 30).map(str), unique=True, max_size=3))
     status: Any = draw(st.sampled_from(("vacant", "reserved", "registered", "placeholder", "prohibited")))
     act = st.builds(Act, st.integers(1, 99), st.just("release.yanked"), st.none() | lines, marks)
+    name = draw(project_names)
     return NameState(
-        name=draw(project_names),
+        name=name,
         display=draw(lines),
         state=status,
         generation=draw(st.integers(1, 9)),
@@ -105,5 +116,7 @@ def name_states(draw: st.DrawFn) -> NameState:
         releases=tuple(draw(releases(version)) for version in sorted(versions)),
         history=tuple(draw(st.lists(act, max_size=2))),
         locked=draw(st.none() | marks),
+        namespace=draw(st.none() | st.builds(Grant, lines, marks, st.none() | project_names, st.tuples(lines))),
+        namespaces=draw(memberships(name)),
         **draw(st.sampled_from(({}, {"archived": draw(marks)}, {"deprecated": draw(deprecations)}))),
     )

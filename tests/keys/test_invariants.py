@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from keys.invariants import broken_invariants
-from keys.state import Act, Mark, NameState, Reason, Yank
+from keys.state import Act, Grant, Mark, Membership, NameState, Reason, Yank
 from keys.times import moment
 from tests.keys.test_succession import AT, OTHER_BYTES, PUBLISHED, UNPUBLISHED, WHEEL, state
 
@@ -22,6 +22,10 @@ def acts(*serials: int) -> tuple[Act, ...]:
     return tuple(Act(serial, "release.yanked", "1.0", BECAUSE) for serial in serials)
 
 
+def taken(serial: int) -> tuple[Act, ...]:
+    return (Act(serial, "project.created", None, BEFORE),)
+
+
 GOOD: Final = {
     "published": state(PUBLISHED),
     "removed": state(REMOVED, state="placeholder"),
@@ -30,6 +34,10 @@ GOOD: Final = {
     "purged by the clock": state(replace(REMOVED, state="purged", removed=Mark(AT, "clock", None))),
     "closed": state(replace(PUBLISHED, closed=BECAUSE)),
     "a history": state(PUBLISHED, serial=3, history=acts(2, 3)),
+    "a namespace of its own": state(PUBLISHED, namespace=Grant("X", BECAUSE), namespaces=(Membership("foo", True, 1),)),
+    "taken before somebody else's grant": state(
+        PUBLISHED, serial=3, history=taken(1), namespace=Grant("X", BECAUSE), namespaces=(Membership("foo", False, 2),)
+    ),
     "yanked without a reason": state(replace(PUBLISHED, yank=Yank("owner", Mark(AT, "owner", None)))),
 }
 
@@ -56,6 +64,19 @@ BAD: Final[list[tuple[str, dict[str, Any]]]] = [
     ("I16", {"releases": (UNPUBLISHED,)}),
     ("I16", {"releases": (replace(PUBLISHED, quarantine=Mark(AT, "admin", None)),)}),
     ("I16", {"releases": (), "state": "prohibited"}),
+    (
+        "I21",
+        {
+            "serial": 3,
+            "history": taken(2),
+            "namespace": Grant("X", BECAUSE),
+            "namespaces": (Membership("foo", False, 1),),
+        },
+    ),
+    ("I21", {"namespace": Grant("X", BECAUSE)}),
+    ("I21", {"namespaces": (Membership("foo", True, 1),)}),
+    ("I21", {"namespace": Grant("X", BECAUSE, "bar"), "namespaces": (Membership("foo", True, 1),)}),
+    ("I21", {"namespace": Grant("X", BECAUSE, "foo"), "namespaces": (Membership("foo", True, 1),)}),
     ("I23", {"releases": (replace(REMOVED, removed=BEFORE),)}),
     ("I23", {"releases": (replace(PUBLISHED, yank=Yank("owner", BEFORE)),)}),
     ("I23", {"since": LATER}),
@@ -72,3 +93,21 @@ def test_a_file_may_be_uploaded_a_little_after_the_signer_s_clock_says_that_its_
     for seconds, broken in ((300, 0), (301, 1)):
         closed = Mark((NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ"), "clock", None)
         assert len(broken_invariants(state(replace(PUBLISHED, closed=closed)), NOW)) == broken
+
+
+@pytest.mark.parametrize(
+    "prefixes", [("bar",), ("fo",), ("foo-bar",), ("foo", "foo"), ("foo-bar-baz", "foo"), ("foo-bar", "foo-ba")]
+)
+def test_a_name_is_in_namespaces_whose_prefix_it_has_once_each_and_in_order(prefixes: tuple[str, ...]) -> None:
+    name = "foo-bar-baz" if len(prefixes) > 1 else "foo"
+    with pytest.raises(ValueError, match="are prefixes of it, once each, the shortest first"):
+        replace(state(PUBLISHED), name=name, namespaces=tuple(Membership(each, True, 1) for each in prefixes))
+
+
+def test_the_longest_prefix_decides_whether_a_name_was_taken_by_a_stranger() -> None:
+    """I21: a child namespace that is shared lets others in where its root does not."""
+    both = (Membership("foo", False, 1), Membership("foo-bar", True, 1))
+    found = state(PUBLISHED, name="foo-bar-baz", serial=3, history=taken(2), namespaces=both)
+    assert broken_invariants(found, NOW) == []
+    other = (Membership("foo", True, 1), Membership("foo-bar", False, 1))
+    assert [each[:3] for each in broken_invariants(replace(found, namespaces=other), NOW)] == ["I21"]

@@ -140,3 +140,13 @@ def test_the_longest_file_name_can_be_stored_with_its_hash_and_its_metadata() ->
 
 def test_a_stored_path_has_the_hash_before_the_base_name() -> None:
     assert names.hashed("packages/foo/foo-1.0.tar.gz", "ab" * 32) == f"packages/foo/{'ab' * 32}.foo-1.0.tar.gz"
+
+
+def test_a_namespace_holds_its_prefix_and_what_follows_its_hyphen() -> None:
+    """PEP 752: the namespace foo holds foo-bar but not foobar."""
+    assert names.prefixes("foo-bar-baz") == ("foo", "foo-bar", "foo-bar-baz")
+    assert names.prefixes("foobar") == ("foobar",)
+    for name in ("foo", "foo-bar", "foo-bar-baz"):
+        assert names.is_under(name, "foo")
+    for name in ("foobar", "fo", "bar-foo", "foobar-baz"):
+        assert not names.is_under(name, "foo")

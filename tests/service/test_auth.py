@@ -20,6 +20,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("POST", "/v1/projects/<name>/releases/<version>/files/<filename>/<verb>"): WRITERS,
     ("POST", "/v1/projects/<name>/<verb>"): WRITERS,
     ("POST", "/v1/names/<name>/<verb>"): WRITERS,
+    ("POST", "/v1/namespaces/<name>/<verb>"): WRITERS,
     ("POST", "/v1/batch"): WRITERS,
     ("PUT", "/v1/projects/<name>/files/<filename>"): {"registry", "admin"},
     ("GET", "/v1/changes/<identifier>"): READERS,
@@ -34,7 +35,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("POST", "/v1/projects/<name>/skip"): {"registry", "admin"},
     ("POST", "/v1/flags/<flag>/<verb>"): {"admin"},
 }
-EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
+EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}
 
 
 def closed_routes(door: Door) -> list[tuple[str, Rule]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.intake import Refused, Sender, record_all
+from repo_service.intake import Refused, Sender, record, record_all
 from repo_service.storage import tables as t
 from repo_service.storage.journal import Journal
 from repo_service.storage.states import States
@@ -54,8 +54,7 @@ def test_what_was_rolled_back_is_never_found(world: World) -> None:
     batch = [r.Yank("foo", "1.0", BECAUSE, OWNER), r.Yank("foo", "9.9", BECAUSE, OWNER)]
     with pytest.raises(Refused):
         record_all(ours, batch, Sender("tests", "batch"), world.now)
-    assert state_of(ours).releases[0].yank is None
-    world.record(r.Deprecate("foo", BECAUSE, None, OWNER))
+    record(another(world), r.Deprecate("foo", BECAUSE, None, OWNER), Sender("tests", "theirs"), world.now)
     assert state_of(ours) == state_of(another(world))
     assert state_of(ours).deprecated is not None and state_of(ours).releases[0].yank is None
 

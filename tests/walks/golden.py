@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from repo_service.domain import requests as r
 from tests.world import OWNER, World, held_ceremony, held_key, online_key, publishing
 
 EXAMPLES: Final = Path(__file__).parents[2] / "docs" / "examples"
-PAGES: Final = ("flask", "gone", "acme-tools", "internal-tools")
+PAGES: Final = ("flask", "gone", "acme", "acme-tools", "internal-tools")
 
 
 def make(folder: Path) -> dict[str, bytes]:
@@ -25,7 +26,8 @@ def make(folder: Path) -> dict[str, bytes]:
         publishing("flask", "1.0", display="Flask"),
         publishing("flask", "1.1", display="Flask"),
         publishing("gone"),
-        r.Reserve("acme-tools", OWNER, "Acme Corporation"),
+        r.Grant("acme", "org-1", "Acme Corporation", r.Actor("support")),
+        r.Reserve("acme-tools", replace(OWNER, org="org-1"), "Acme Corporation"),
     )
     world.tick(hours=1)
     world.do(
