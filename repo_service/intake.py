@@ -7,27 +7,30 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from keys import layout, strict
+from keys import strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
-from keys.skeletons import skeleton
+from keys.state import ActorClass
 from keys.times import stamp
-from repo_service import roots
 from repo_service.domain import changes as c
-from repo_service.domain import limits, machines
+from repo_service.domain import flags, machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Accepted, Around, Escalated, Lately, Refusal
+from repo_service.domain.case import Accepted, Escalated, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
-from repo_service.domain.naming import takes_a_name
 from repo_service.domain.policy import Policy
+from repo_service.domain.reconcile import Foreseen, foresee
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord, View
+from repo_service.surroundings import around
+
+NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
+"""Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""
 
 
 class Refused(Exception):
@@ -39,6 +42,10 @@ class Refused(Exception):
         self.policy = policy
         self.number: int | None = None
         """Of several requests the one it is about, counted from 0."""
+
+
+class NumberMissing(Exception):
+    """The registry numbers its changes of this project, and this one has no number. Nothing was written."""
 
 
 class SerialMoved(Exception):
@@ -93,12 +100,20 @@ def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accept
         return _decided(view, name, request, view.policy(now), now), name.state.serial if name.state else 0
 
 
+def foreseen(view: View, name: c.Name, asked: Sequence[r.Request], now: datetime) -> list[Foreseen]:
+    """What several requests about one name would do, one after the other, and every refusal among them."""
+    policy = view.policy(now)
+    return foresee(name, asked, policy, now, lambda request: around(view, name, request, policy, now))
+
+
 def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
         states = view.states(view.due(now))
-        policy = view.policy(now)
-    requests = [request for state in states.values() for request in due(state, policy, now)]
+        policy, pauses = view.policy(now), flags.pauses(view.flags(), now)
+        asked = [request for state in states.values() for request in due(state, policy, now, pauses)]
+        # What a flag halts is not asked: each question is kept, and there would be one in every round.
+        requests = [each for each in asked if _decided(view, view.name(each.name), each, policy, now).changes]
     for request in requests:
         record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
     return len(requests)
@@ -111,59 +126,21 @@ def request_digest(request: r.Request) -> str:
 
 
 def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    decision = decide(name, request, policy, now, _around(view, name, request, policy))
+    decision = decide(name, request, policy, now, around(view, name, request, policy, now))
     if isinstance(decision, Refusal):
         raise Refused(decision, policy)
     return decision
+
+
+def _check_numberless(view: View, request: r.Request) -> None:
+    if request.actor.kind in NUMBERED and (last := view.sequence(request.name)) is not None:
+        raise NumberMissing(f"{request.name} is numbered and was last at {last}; say source_seq")
 
 
 def _check_serial(name: c.Name, expected: int | None) -> None:
     serial = name.state.serial if name.state else 0
     if expected is not None and expected != serial:
         raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
-
-
-def _around(view: View, name: c.Name, request: r.Request, policy: Policy) -> Around:
-    held = roots.held_names(view.newest(layout.TARGETS))
-    return Around(
-        held=request.name in held,
-        grants=view.grants_over(request.name),
-        below=view.grants_below(request.name) if isinstance(request, r.OfNamespace) else (),
-        alike=alike(view, request.name, held) if takes_a_name(name, request) else (),
-        lately=_lately(view, name, request, policy),
-        taken_down=view.taken_down(_digests(view, request)),
-    )
-
-
-def alike(view: View, name: str, held: frozenset[str]) -> tuple[str, ...]:
-    """Other names that a name looks like: known ones, and those that only the offline keys speak for."""
-    offline = {each for each in held - {name} if skeleton(each) == skeleton(name)}
-    return tuple(sorted(offline.union(view.alike(name))))
-
-
-def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lately:
-    account = request.actor.id
-    if account is None:
-        return Lately()
-    new = policy.names.new_burst if takes_a_name(name, request) else 0
-    reserved = policy.reservations.per_day if isinstance(request, r.Reserve) else 0
-    yanked = policy.yank.burst if isinstance(request, r.Yank) and policy.yank.interval_s else 0
-    return Lately(
-        view.latest(account, limits.NEW_NAMES, new) if new else (),
-        view.latest(account, limits.RESERVATIONS, reserved) if reserved else (),
-        view.latest(account, limits.YANKS, yanked) if yanked else (),
-        view.holds(account) if isinstance(request, r.Reserve) else 0,
-    )
-
-
-def _digests(view: View, request: r.Request) -> set[str]:
-    """The bytes that a request would let people install."""
-    if isinstance(request, r.Publish):
-        return {file.sha256 for file in request.files}
-    if isinstance(request, r.Restore | r.RestoreFile | r.RestoreProject):
-        state = view.name(request.name).state
-        return {file.sha256 for release in state.releases for file in release.files} if state else set()
-    return set()
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
@@ -174,15 +151,50 @@ def _digest_of_all(requests: Sequence[r.Request]) -> str:
 def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
     if known := pen.answered(sender.client, sender.key, digest):
         return known
-    name, policy = _locked(pen, request), pen.policy(now)
+    _check_numberless(pen, request)
+    return record_within(pen, request, sender, digest, secrets.token_hex(16), now)
+
+
+def record_within(
+    pen: Pen, request: r.Request, sender: Sender, digest: str, identifier: str, now: datetime
+) -> ChangeRecord:
+    """As ``record``, within a transaction of the caller's, who has looked whether it was answered before."""
+    lock = _alone if isinstance(request, r.OfNamespace) else locked
+    name, policy = lock(pen, request.name), pen.policy(now)
     _check_serial(name, sender.expected)
     decision = _decided(pen, name, request, policy, now)
-    identifier = secrets.token_hex(16)
     write = _Writing(pen, request, identifier, policy, now)
     after = write.remember(name, decision.changes, decision.holder, decision.org)
     made = len(decision.changes)
+    if decision.changes:
+        _keep(pen, after, policy, now)
     if decision.changes and isinstance(request, r.OfNamespace):
         made += write.follow(after)
+    return _answer(pen, request, after, decision, made, sender, digest, identifier, now)
+
+
+def record_foreseen(
+    pen: Pen, name: c.Name, found: Sequence[Foreseen], sender: Sender, digest: str, now: datetime
+) -> list[ChangeRecord]:
+    """As ``record_within``, for requests about one name that were foreseen in this very transaction, all of them
+    accepted. The state is written once, after the last: written after each, a thousand releases would take minutes.
+    """
+    policy, answers = pen.policy(now), []
+    for number, each in enumerate(found):
+        its = each.outcome
+        assert isinstance(its, Accepted), "a refusal is no event"
+        own, identifier = replace(sender, key=f"{sender.key}#{number}"), secrets.token_hex(16)
+        name = _Writing(pen, each.request, identifier, policy, now).remember(name, its.changes, its.holder, its.org)
+        answers.append(_answer(pen, each.request, name, its, len(its.changes), own, digest, identifier, now))
+    if any(answer.events for answer in answers):
+        _keep(pen, name, policy, now)
+    return answers
+
+
+def _answer(
+    pen: Pen, request: r.Request, after: c.Name, decision: Accepted, made: int, sender: Sender, digest: str,
+    identifier: str, now: datetime,
+) -> ChangeRecord:  # fmt: skip
     serial = after.state.serial if after.state else None
     answer = ChangeRecord(identifier, sender.client, sender.key, digest, request.name, serial, made, decision.warnings)
     pen.answer(answer)
@@ -199,14 +211,24 @@ def _tell_admins(pen: Pen, request: r.Request, decision: Accepted, identifier: s
         pen.settle(request.name)
 
 
-def _locked(pen: Pen, request: r.Request) -> c.Name:
+def locked(pen: Pen, name: str) -> c.Name:
     """The name, held until the transaction ends, and while it is nobody's with everything that bears on a new name."""
-    name = pen.locked_name(request.name)
-    if machines.name_state(name.state) not in machines.NOBODYS and not isinstance(request, r.OfNamespace):
-        return name
-    pen.lock_family(request.name)
-    pen.lock_skeleton(request.name)
-    return pen.locked_name(request.name)  # whoever held the lock may have taken it
+    found = pen.locked_name(name)
+    return _alone(pen, name) if machines.name_state(found.state) in machines.NOBODYS else found
+
+
+def _alone(pen: Pen, name: str) -> c.Name:
+    pen.lock_family(name)
+    pen.lock_skeleton(name)
+    return pen.locked_name(name)  # whoever held the lock may have taken it
+
+
+def _keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
+    assert name.state is not None, "a change leaves a state"
+    # The signer asks again; found there only, one name would keep all others from being signed.
+    broken = broken_invariants(name.state, now)
+    assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
+    pen.keep(name, min((at for at, _ in deadlines(name.state, policy)), default=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +242,13 @@ class _Writing:
     now: datetime
 
     def remember(self, name: c.Name, changes: tuple[c.Change, ...], holder: str | None, org: str | None) -> c.Name:
-        """Write a name's events and the state that follows from them."""
+        """Write a name's events; the name that follows from them is still to be kept."""
         reason = getattr(self.request, "reason", None)
         for change in changes:
             event = self.pen.append(
                 name, change, self.now, self.request.actor, reason, self.policy.id, holder, self.change, org
             )
             name = evolve(name, event)
-        if changes:
-            assert name.state is not None, "a change leaves a state"
-            # The signer asks again; found there only, one name would keep all others from being signed.
-            broken = broken_invariants(name.state, self.now)
-            assert not broken, f"{type(self.request).__name__} was decided and breaks {'; '.join(broken)}"
-            next_deadline = min((at for at, _ in deadlines(name.state, self.policy)), default=None)
-            self.pen.keep(name, next_deadline)
         return name
 
     def follow(self, prefix: c.Name) -> int:
@@ -241,7 +256,7 @@ class _Writing:
         grants = (*self.pen.grants_over(prefix.name), *self.pen.grants_below(prefix.name))
         made = 0
         for name in self.pen.locked_under(prefix.name):
-            changes = followed(name, name.org, grants)
-            self.remember(name, changes, None, None)
-            made += len(changes)
+            if changes := followed(name, name.org, grants):
+                _keep(self.pen, self.remember(name, changes, None, None), self.policy, self.now)
+                made += len(changes)
         return made

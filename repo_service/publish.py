@@ -127,7 +127,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         shape = roots.bins_shape(bins)
         events, touched = view.pending()
         pages = tuple(page_of(state, press.layout) for state in view.states(touched).values())
-        policies = tuple(policy_page(published) for published in view.unsigned_policies())
+        policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
         renewed = due_bins(base.roles.values(), press.lifetimes, now) if base.generation else range(len(shape))
         new = Differences(
             offline=sealed.fresh if sealed else (),

@@ -13,7 +13,7 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey
-from repo_service import failpoint, intake, roots
+from repo_service import failpoint, halting, intake, roots, sequences
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
@@ -90,6 +90,8 @@ class Service:
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
         now = self.clock()
+        halting.clear_due(self.journal, now)
+        sequences.sweep(self.journal, now)
         intake.sweep(self.journal, now)
         return publish(self.press, now)
 

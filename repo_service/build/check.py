@@ -16,6 +16,7 @@ from repo_service.build.assemble import Release
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
 from repo_service.domain.announcing import Published
+from repo_service.domain.flags import DOCUMENT, FlagAct
 
 
 class WouldBeRefused(Exception):
@@ -49,14 +50,15 @@ def check_successions(before: Mapping[str, NameState], release: Release, now: da
 
 
 def _check_policy(policy: Page) -> None:
-    """It reads back as it was announced, at the path that its name and version give."""
+    """It reads back as it was announced, at the path that its name and version give; an act of flags too."""
+    kind: type[Published | FlagAct] = FlagAct if policy.name.startswith(f"{DOCUMENT}/") else Published
     try:
-        published = strict.load(Published, strict.parse(policy.body))
+        published = strict.load(kind, strict.parse(policy.body))
     except strict.Malformed as error:
         raise WouldBeRefused(f"policy {policy.name}: {error}") from error
-    said = (published.policy.id, published.body, published.path)
+    said = (published.id, published.body, published.path)
     if said != (policy.name, policy.body, policy.targets[0].path):
-        raise WouldBeRefused(f"policy {policy.name}: it says {published.policy.id}, or is spelled or placed otherwise")
+        raise WouldBeRefused(f"policy {policy.name}: it says {published.id}, or is spelled or placed otherwise")
 
 
 def _check_chain(release: Release, snapshot: Metadata[Any] | None) -> None:

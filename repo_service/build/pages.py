@@ -9,6 +9,7 @@ from keys.encoding import sha256
 from keys.kept import kept
 from keys.state import File, NameState, Release, is_installable
 from repo_service.domain.announcing import Published
+from repo_service.domain.flags import FlagAct
 
 Layout = Literal["full", "compact"]
 """``full`` lists files as targets too, so that any TUF client can verify one; ``compact`` leaves them to the page."""
@@ -51,10 +52,10 @@ def page_of(state: NameState, layout: Layout) -> Page:
     return Page(state.name, body, (own, *chain.from_iterable(_file_targets(each, state.name) for each in releases)))
 
 
-def policy_page(published: Published) -> Page:
-    """A policy as a target, under its own id: no name of a package is touched by it."""
+def policy_page(published: Published | FlagAct) -> Page:
+    """A policy, or an act of flags, as a target, under its own id: no name of a package is touched by it."""
     own = Target(published.path, len(published.body), sha256(published.body))
-    return Page(published.policy.id, published.body, (own,))
+    return Page(published.id, published.body, (own,))
 
 
 @kept

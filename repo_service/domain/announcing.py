@@ -26,6 +26,11 @@ class Published:
     policy: Policy
 
     @property
+    def id(self) -> str:
+        """How events and the journal name it."""
+        return self.policy.id
+
+    @property
     def path(self) -> str:
         """Its target path."""
         return names.policy_path(self.policy.name, self.policy.version)

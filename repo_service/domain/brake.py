@@ -43,7 +43,8 @@ def effective_at(case: Case) -> str:
 
 def is_over(case: Case, release: ReleaseState) -> bool:
     """Whether a held yank has waited long enough."""
-    return release.held_yank is not None and case.now >= moment(release.held_yank.effective_at)
+    held = release.held_yank
+    return held is not None and case.now >= case.extended(held.mark.at, moment(held.effective_at))
 
 
 def _yanked_at(release: ReleaseState) -> str:

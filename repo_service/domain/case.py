@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from keys.state import NameState, TakedownStatus
 from keys.state import Release as ReleaseState
+from keys.times import moment
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.flags import Pause, Standing, extended, paused
 from repo_service.domain.policy import Policy, Warned
 
 
@@ -75,7 +77,7 @@ class Around:
     shortest prefix first; ``below`` those under the name itself, read where the request is about a namespace.
     ``alike``: other names with its skeleton that somebody has or nobody may have.
     ``taken_down``: which of the bytes that the request is about are in the registry's list of takedowns, under whatever
-    name.
+    name. ``flags`` stand now; ``pauses`` are when the registry was read-only, and extend what ran out meanwhile.
     """
 
     held: bool = False
@@ -84,6 +86,8 @@ class Around:
     alike: tuple[str, ...] = ()
     lately: Lately = Lately()
     taken_down: tuple[TakenDown, ...] = ()
+    flags: tuple[Standing, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
 
 ALONE: Final = Around()
@@ -99,6 +103,14 @@ class Case:
     policy: Policy
     now: datetime
     around: Around = ALONE
+
+    def age(self, since: str) -> timedelta:
+        """How long ago something was, without the times in which nobody could act on it."""
+        return self.now - moment(since) - paused(self.around.pauses, moment(since), self.now)
+
+    def extended(self, since: str, due: datetime) -> datetime:
+        """When a deadline that runs since then really is."""
+        return extended(self.around.pauses, moment(since), due)
 
 
 Verdict = list[c.Change | Why | Warned]

@@ -13,6 +13,7 @@ from repo_service.domain import files, namespaces, overlays, projects, publishin
 from repo_service.domain import requests as r
 from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
+from repo_service.domain.halts import halted
 from repo_service.domain.policy import Policy, Warned, enforced_from, phase
 
 
@@ -23,13 +24,16 @@ def decide(
     case = Case(name, name.state, policy, now, around)
     if around.held and request.actor.kind != "clock":
         return Refusal((_held(case),))
+    stopped = tuple(halted(case, request))
+    if stopped and request.actor.kind == "clock":
+        return Accepted(())  # time waits: the sweeper asks again, and once the flag is cleared it is heard
     org = getattr(request, "org", request.actor.org)
     verdict = [*_not_locked(case, request), *_VERBS[type(request)](case, request)]
     changes = tuple(item for item in verdict if not isinstance(item, Why | Warned))
     said = tuple(item for item in verdict if isinstance(item, Warned))
     objections = tuple(item for item in verdict if isinstance(item, Why))
     foreign = namespaces.strangers(case, org, changes)
-    refusing, warned = judge((*demands(case, request), *objections, *foreign), policy, now)
+    refusing, warned = judge((*stopped, *demands(case, request), *objections, *foreign), policy, now)
     if refusing:
         return Refusal(refusing)
     assert changes or not objections, "a rule that has phases left nothing to do: a success that does nothing"

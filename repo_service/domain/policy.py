@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from keys import names, strict
 from keys.strict import MAX_INTEGER, Malformed
 from keys.times import moment
+from repo_service.domain.flags import DOCUMENT
 from repo_service.domain.versions import RULES as VERSION_RULES
 from repo_service.domain.versions import RuleName, VersionRule
 
@@ -266,6 +267,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         names.policy_path(self.name, self.version)
+        if self.name == DOCUMENT:
+            raise ValueError(f"a policy cannot be named {DOCUMENT}: the flags lie there")
         if self.effective_from is not None:
             moment(self.effective_from)
         if self.emergency == "":

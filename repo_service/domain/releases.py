@@ -115,7 +115,7 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
 
 def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
     """Whether an owner may still take a version, or a file of it, away."""
-    age = int((case.now - moment(release.published_at)).total_seconds())
+    age = int(case.age(release.published_at).total_seconds())
     window = case.policy.unpublish.owner_window_s(release.version, case.policy.version_rule)
     if age >= window:
         yield Why(
@@ -180,7 +180,7 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
 
 def restorable_until(case: Case, removed: Mark) -> datetime:
     """Until when, exclusive, what was removed at a mark can be restored."""
-    return moment(removed.at) + restorable_for(case.policy, removed)
+    return case.extended(removed.at, moment(removed.at) + restorable_for(case.policy, removed))
 
 
 def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:

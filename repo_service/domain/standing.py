@@ -32,7 +32,7 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     if reservation is None:
         return why
     found: Verdict = [*only_holder(case, request.actor), *not_renewable(case)]
-    if case.now >= moment(reservation.grace_until):
+    if _is_over(case, reservation):
         found.append(
             Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
         )
@@ -58,7 +58,7 @@ def release(case: Case, request: r.Release) -> Verdict:
 def expire(case: Case, request: r.Expire) -> Verdict:
     """End a reservation whose grace period is over."""
     reservation, _ = _reserved(case)
-    if reservation is None or case.now < moment(reservation.grace_until):
+    if reservation is None or not _is_over(case, reservation):
         return []  # renewed, converted or released meanwhile: the sweeper may ask as often as it likes
     return [*step(machines.NAME, case, request, c.ReservationExpired())]
 
@@ -99,6 +99,12 @@ def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:
     if case.state is None or case.state.reservation is None:
         return None, [wrong_name_state(case)]
     return case.state.reservation, []
+
+
+def _is_over(case: Case, reservation: Reservation) -> bool:
+    """Whether its grace period has passed, by a clock that stands still while the registry is read-only."""
+    assert case.state is not None, "a reservation of a name"
+    return case.now >= case.extended(case.state.since.at, moment(reservation.grace_until))
 
 
 def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:

@@ -17,11 +17,13 @@ from repo_service.build.assemble import Release
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
+from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
+from repo_service.storage.deliveries import Delivery
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, BESIDE, ChangeRecord, View
+from repo_service.storage.view import BATCH, BESIDE, ChangeRecord, RegistryState, View
 
 
 class Overtaken(Exception):
@@ -171,9 +173,42 @@ class Pen(View):
         row = strict.dump(record)
         self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
 
+    def keep_registry_state(self, taken: RegistryState) -> None:
+        """Remember the newest full state of a project."""
+        row = strict.dump(taken)
+        self._connection.execute(delete(t.registry_states).where(t.registry_states.c.name == taken.name))
+        self._connection.execute(insert(t.registry_states), {**row, "done": _text(row["done"])})
+
+    def locked_sequence(self, name: str) -> int | None:
+        """As ``sequence``, holding its row until the transaction ends."""
+        return self._connection.scalar(select(t.sequences.c.last).where(t.sequences.c.name == name).with_for_update())
+
+    def keep_sequence(self, name: str, last: int) -> None:
+        """Every number of a project up to ``last`` is used or given up."""
+        known = update(t.sequences).where(t.sequences.c.name == name).values(last=last)
+        if not self._connection.execute(known).rowcount:
+            self._connection.execute(insert(t.sequences), {"name": name, "last": last})
+
+    def add_delivery(self, delivery: Delivery) -> None:
+        """Keep a numbered request for ever."""
+        self._connection.execute(insert(t.deliveries), strict.dump(delivery))
+
+    def take_turn(self, delivery: Delivery) -> None:
+        """A numbered request's turn has come: keep what became of it."""
+        became = {"state": delivery.state, "refused": delivery.refused}
+        self._connection.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(became))
+
     def add_policy(self, published: Published) -> None:
         """Keep a policy for ever. It is never changed: the next one is another row."""
         self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
+
+    def add_flag_act(self, act: FlagAct, client: str) -> None:
+        """Keep an act of flags for ever. Overtaken if another was first with this number."""
+        row = {"number": act.number, "id": act.id, "body": act.body.decode(), "client": client}
+        try:
+            self._connection.execute(insert(t.flags), row)
+        except IntegrityError as error:
+            raise Overtaken(f"{act.id} was written by somebody else") from error
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
@@ -249,8 +284,9 @@ def _mark_events(connection: Connection, events: Collection[int], generation: in
 
 
 def _mark_policies(connection: Connection, release: Release) -> None:
-    signed = t.policies.c.id.in_([page.name for page in release.policies])
-    connection.execute(update(t.policies).where(signed).values(release=release.generation))
+    named = [page.name for page in release.policies]
+    for table in (t.policies, t.flags):
+        connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
 
 
 def _text(value: object) -> str:

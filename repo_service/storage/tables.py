@@ -1,4 +1,5 @@
-"""The journal's tables. An event, and a policy, is pending while its ``release`` is NULL: there is no other cursor.
+"""The journal's tables. What is to be signed (events, policies, flags) is pending while its ``release`` is NULL:
+there is no other cursor.
 
 ``names`` and ``targets`` are folds of ``events``, kept so that nothing has to be replayed: ``names`` follows each
 accepted event, ``targets`` each release.
@@ -7,6 +8,7 @@ accepted event, ``targets`` each release.
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Engine,
     ForeignKey,
@@ -82,6 +84,16 @@ policies = Table(
     sqlite_autoincrement=True,
 )
 
+flags = Table(
+    "flags",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("client", String, nullable=False),
+    Column("release", Integer, ForeignKey("releases.generation")),
+)
+
 changes = Table(
     "changes",
     metadata,
@@ -94,6 +106,47 @@ changes = Table(
     Column("events", Integer, nullable=False),
     Column("warnings", Text, nullable=False),
     UniqueConstraint("client", "key"),
+)
+
+registry_states = Table(
+    "registry_states",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("registry_serial", BigInteger, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("done", Text, nullable=False),
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("source_seq", BigInteger, nullable=False),
+    Column("client", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("refused", Text),
+    UniqueConstraint("name", "source_seq"),
+    Index("delivery_keys", "client", "key"),
+)
+Index(
+    "held",
+    deliveries.c.name,
+    deliveries.c.source_seq,
+    sqlite_where=deliveries.c.state == "held",
+    postgresql_where=deliveries.c.state == "held",
 )
 
 releases = Table(

@@ -19,9 +19,11 @@ from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published, in_force
 from repo_service.domain.case import TakenDown
+from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
+from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
@@ -49,6 +51,26 @@ class ChangeRecord:
     serial: int | None
     events: int
     warnings: tuple[Warned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request that a full state led to (its class, and what it was about), and its change."""
+
+    request: str
+    version: str | None
+    filename: str | None
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryState:
+    """A full state that was taken: the registry's serial of it, its digest, and what it led to, in order."""
+
+    name: str
+    registry_serial: int
+    digest: str
+    done: tuple[Done, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +225,49 @@ class View:
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
+        taken = select(t.deliveries.c.digest).where(t.deliveries.c.client == client, t.deliveries.c.key == key)
+        if self._connection.scalar(taken.limit(1)) not in (None, digest):
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
         return _change(row) if row else None
+
+    def registry_state(self, name: str) -> RegistryState | None:
+        """The newest full state that the registry sent of a project, and what was done for it."""
+        row = self._one(select(t.registry_states).where(t.registry_states.c.name == name))
+        return strict.load(RegistryState, {**row, "done": json.loads(row["done"])}) if row else None
+
+    def sequence(self, name: str) -> int | None:
+        """The last number of a project's sequence that is used or given up; None if its requests carry none."""
+        return self._connection.scalar(select(t.sequences.c.last).where(t.sequences.c.name == name))
+
+    def delivery(self, name: str, source_seq: int) -> Delivery | None:
+        """The request of this number, if it has come."""
+        numbered = t.deliveries.c.name == name, t.deliveries.c.source_seq == source_seq
+        row = self._one(select(t.deliveries).where(*numbered))
+        return Delivery(**row) if row else None
+
+    def delivery_by_id(self, identifier: str) -> Delivery | None:
+        """The numbered request of this change."""
+        row = self._one(select(t.deliveries).where(t.deliveries.c.id == identifier))
+        return Delivery(**row) if row else None
+
+    def next_held(self, name: str) -> Delivery | None:
+        """Of a project's requests that wait the one with the lowest number."""
+        waiting = t.deliveries.c.name == name, t.deliveries.c.state == "held"
+        row = self._one(select(t.deliveries).where(*waiting).order_by(t.deliveries.c.source_seq).limit(1))
+        return Delivery(**row) if row else None
+
+    def gaps(self) -> list[Gap]:
+        """Every project whose numbered requests wait, the one that has waited longest first."""
+        held, last = t.deliveries.c, t.sequences.c
+        oldest = func.min(held.at)
+        query = (
+            select(held.name, last.last + 1, func.count(), oldest)
+            .join(t.sequences, last.name == held.name)
+            .where(held.state == "held")
+            .group_by(held.name, last.last)
+            .order_by(oldest, held.name)
+        )
+        return [Gap(*row) for row in self._connection.execute(query)]
 
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
@@ -217,6 +281,15 @@ class View:
         """Policies that no release holds yet."""
         query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
         return tuple(map(_policy, self._connection.scalars(query)))
+
+    def flags(self) -> tuple[FlagAct, ...]:
+        """Every act that set or cleared a flag, in order."""
+        return tuple(map(_flag_act, self._connection.scalars(select(t.flags.c.body).order_by(t.flags.c.number))))
+
+    def unsigned_flags(self) -> tuple[FlagAct, ...]:
+        """Acts that no release holds yet."""
+        query = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
+        return tuple(map(_flag_act, self._connection.scalars(query)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -367,6 +440,11 @@ def _change(row: RowMapping) -> ChangeRecord:
 @lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one
 def _policy(body: str) -> Published:
     return strict.load(Published, json.loads(body), "policies")
+
+
+@lru_cache(maxsize=1024)  # as a policy
+def _flag_act(body: str) -> FlagAct:
+    return strict.load(FlagAct, json.loads(body), "flags")
 
 
 def _event(row: RowMapping) -> c.Event:

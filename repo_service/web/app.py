@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,16 +11,18 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from keys.encoding import compact
-from repo_service import intake, uploads
+from repo_service import intake, sequences, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.storage.deliveries import Delivery
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public, reading, takedowns
+from repo_service.web import auth, halts, problems, public, reading, states, takedowns
+from repo_service.web import sequences as sequence_door
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -76,6 +78,7 @@ _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] =
     (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS, **NAMESPACE_VERBS}),
 )
 """What a change of a batch is about, by the most particular thing that it names."""
+_VERB_OF: Final = {kind.__name__: verb for _, _, verbs in _ROUTES for verb, kind in verbs.items()}
 MAX_BATCH: Final = 1000
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
@@ -107,6 +110,12 @@ def create_app(desk: Desk) -> Flask:
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
     takedowns.register(app, desk.journal, desk.url)
+    states.register(
+        app, desk.journal, desk.clock, desk.bell, desk.limits, lambda asked: _check_blobs(desk, asked),
+        lambda record: _receipt(desk, record), _is_preview, _VERB_OF,
+    )  # fmt: skip
+    sequence_door.register(app, desk.journal, desk.clock, desk.bell, _body)
+    halts.register(app, desk.journal, desk.clock, desk.bell, _body, _expected_serial)
     _files(app, desk)
     return app
 
@@ -153,7 +162,7 @@ def _reading(app: Flask, desk: Desk) -> None:
     @app.get("/v1/changes/<identifier>")
     def change(identifier: str) -> Response:
         with desk.journal.reading() as view:
-            record = view.change(identifier)
+            record: ChangeRecord | Delivery | None = view.change(identifier) or view.delivery_by_id(identifier)
         if record is None:
             raise Problem(404, "change_unknown", "Not found", f"There is no change {identifier!r:.64}.")
         auth.authorise_name(g.caller, record.name)
@@ -172,7 +181,8 @@ def _reading(app: Flask, desk: Desk) -> None:
     def status() -> Response:
         with desk.journal.reading() as view:
             base = view.base()
-            body = {**view.counts(), "timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
+            signed = {"timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
+            body = {**view.counts(), **sequence_door.status(view), **signed}
         return _json(body, 200)
 
 
@@ -181,6 +191,7 @@ def _files(app: Flask, desk: Desk) -> None:
     def upload(name: str, filename: str) -> Response:
         normal = names.normalise(name)
         desk.limits.count_name(normal, desk.clock())
+        halts.check_upload(desk.journal)
         with desk.depot.incoming() as draft:
             with draft.open("wb") as file:
                 file.writelines(received(request.stream, desk.limits.max_upload, g.caller.body))
@@ -203,7 +214,9 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     if kind is None:
         detail = f"{verb!r:.40} is not one of {', '.join(sorted(verbs))}. {problems.NOTHING_WRITTEN}"
         raise Problem(404, "verb_unknown", "No such verb", detail)
-    asked = strict.load(kind, {**_body(), **path, "name": names.normalise(name)})
+    body = _body()
+    number = sequence_door.taken_from(body)
+    asked = strict.load(kind, {**body, **path, "name": names.normalise(name)})
     auth.authorise_actor(g.caller, asked.actor.kind)
     now = desk.clock()
     desk.limits.count_name(asked.name, now)
@@ -211,12 +224,23 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     _check_blobs(desk, asked)
     if _is_preview():
         return _preview(desk, asked, now)
-    record = intake.record(desk.journal, asked, _sender(), now)
+    record = _record(desk, asked, number, now)
+    if isinstance(record, Delivery):
+        return _json(_receipt(desk, record), 202)
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
     receipt = _receipt(desk, record)
     return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+
+
+def _record(desk: Desk, asked: r.Request, number: int | None, now: datetime) -> ChangeRecord | Delivery:
+    sender = _sender()
+    if number is None:
+        return intake.record(desk.journal, asked, sender, now)
+    if sender.expected is not None:
+        raise strict.Malformed("If-Match", "does not go with source_seq, which puts changes in order already")
+    return sequences.record(desk.journal, sequences.Numbered(asked, number), sender, now)
 
 
 def _batch(desk: Desk) -> Response:
@@ -226,6 +250,10 @@ def _batch(desk: Desk) -> Response:
     items = _body().get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
         raise strict.Malformed("items", f"must be a list of 1 to {MAX_BATCH} changes")
+    numbers = [
+        sequence_door.taken_from(item, f"items[{place}]") if isinstance(item, dict) else None
+        for place, item in enumerate(items)
+    ]
     asked = [_item(item, f"items[{number}]") for number, item in enumerate(items)]
     now = desk.clock()
     for name in {each.name for each in asked}:
@@ -233,12 +261,26 @@ def _batch(desk: Desk) -> Response:
     desk.limits.check_pending(desk.journal)
     for each in asked:
         _check_blobs(desk, each)
-    records = intake.record_all(desk.journal, asked, _sender(), now)
-    if any(record.events for record in records):
+    records = _record_all(desk, asked, numbers, now)
+    made = [record for record in records if isinstance(record, ChangeRecord) and record.events]
+    if made:
         desk.bell.ring()
-    _wait(desk, next((record for record in reversed(records) if record.events), records[0]))
+        _wait(desk, made[-1])
     receipts = [_receipt(desk, record) for record in records]
-    return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+    waiting = any(each["status"] in ("accepted", "held") for each in receipts)
+    return _json({"items": receipts}, 202 if waiting else 200)
+
+
+def _record_all(
+    desk: Desk, asked: list[r.Request], numbers: list[int | None], now: datetime
+) -> Sequence[ChangeRecord | Delivery]:
+    if all(number is None for number in numbers):
+        return intake.record_all(desk.journal, asked, _sender(), now)
+    pairs = zip(asked, numbers, strict=True)
+    found = [sequences.Numbered(each, number) for each, number in pairs if number is not None]
+    if len(found) < len(asked):
+        raise strict.Malformed("items", "have a source_seq each, or none has")
+    return sequences.record_all(desk.journal, found, _sender(), now)
 
 
 def _item(item: object, where: str) -> r.Request:
@@ -335,9 +377,11 @@ def _is_published(desk: Desk, record: ChangeRecord) -> bool:
     return signed is not None and signed.published
 
 
-def _receipt(desk: Desk, record: ChangeRecord) -> dict[str, Any]:
+def _receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
     """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
     with desk.journal.reading() as view:
+        if isinstance(record, Delivery):
+            return sequence_door.receipt(view, record)
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
     return {

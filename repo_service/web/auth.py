@@ -22,7 +22,7 @@ from repo_service.storage.tokens import Scope, Token
 from repo_service.web import signatures
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, unauthorized
 
-Permission = Literal["change", "upload", "read", "status"]
+Permission = Literal["change", "upload", "read", "status", "halt", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Role:
 
 _ALL: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
 ROLES: Final[dict[str, Role]] = {
-    "registry": Role(_ALL, frozenset({"owner", "support", "system"})),
+    "registry": Role(_ALL | {"skip"}, frozenset({"owner", "support", "system"})),
     "moderator": Role(frozenset({"change", "read", "status"}), frozenset({"moderator"})),
-    "admin": Role(_ALL, frozenset({"owner", "support", "system", "moderator", "admin"})),
+    "admin": Role(_ALL | {"halt", "skip"}, frozenset({"owner", "support", "system", "moderator", "admin"})),
     "auditor": Role(frozenset({"read", "status"})),
     "prober": Role(frozenset({"status"})),
 }
@@ -58,6 +58,10 @@ ROUTES: Final[dict[str, Permission]] = {
     "takedowns": "read",
     "osv": "read",
     "status": "status",
+    "flags_set": "read",
+    "flag_verb": "halt",
+    "skip": "skip",
+    "project_state": "change",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status"})

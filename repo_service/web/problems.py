@@ -1,7 +1,8 @@
 """One table from exception to HTTP status, and RFC 9457 problem details for all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -12,7 +13,12 @@ from keys.names import InvalidName
 from keys.strict import Malformed
 from keys.times import moment
 from repo_service.domain.artifacts import BadArtifact
-from repo_service.intake import Refused, SerialMoved
+from repo_service.domain.case import Why
+from repo_service.domain.flags import Flag
+from repo_service.halting import FlagsMoved
+from repo_service.intake import NumberMissing, Refused, SerialMoved
+from repo_service.reconciling import SerialOvertaken, SerialReused
+from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
 
@@ -42,7 +48,14 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidName: (422, "name_invalid", "Not a name that can be signed"),
     BadArtifact: (422, "file_invalid", "Not a file that can be published"),
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
+    FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
+    NumberMissing: (409, "source_seq_missing", "Changes of this project are numbered"),
+    NumberReused: (409, "source_seq_reused", "The number stands for another request"),
+    NumberGivenUp: (409, "source_seq_given_up", "Nobody waits for this number any more"),
+    NumberTooFar: (409, "source_seq_too_far", "The number is too far ahead"),
+    SerialOvertaken: (409, "registry_serial_overtaken", "A newer state of the project was taken before"),
+    SerialReused: (409, "registry_serial_reused", "The registry_serial stands for another state"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
 """What the other side did wrong. Anything not listed is our own mistake: 500, and a log entry."""
@@ -64,6 +77,9 @@ _UNPROCESSABLE: Final = frozenset(
     ]
 )
 _NOT_FOUND: Final = frozenset({"release_not_found", "file_not_found", "name_unknown", "namespace_unknown"})
+_UNAVAILABLE: Final = frozenset(f"flag_{flag}" for flag in get_args(Flag))
+_AGAIN: Final = dict.fromkeys(_UNAVAILABLE, "until")
+"""Where a reason says from when on asking again may help, if not in ``retry_after``."""
 _GONE: Final = frozenset({"purged"})
 _TOO_MANY: Final = frozenset({"rate_limited"})
 _FORBIDDEN: Final = frozenset(
@@ -97,6 +113,7 @@ def register(app: Flask) -> None:
     """Answer every exception of the table, and Flask's own, as problem details."""
     app.register_error_handler(Problem, lambda error: problem(error))
     app.register_error_handler(Refused, lambda error: problem(_refusal(error)))
+    app.register_error_handler(RefusedInTurn, lambda error: problem(_refusal_in_turn(error)))
     app.register_error_handler(HTTPException, lambda error: problem(_of_flask(error)))
     for kind, (status, code, title) in _STATUS.items():
         app.register_error_handler(kind, _answer(status, code, title))
@@ -125,20 +142,42 @@ def _answer(status: int, code: str, title: str) -> Any:
     return lambda error: problem(Problem(status, code, title, f"{error}. {NOTHING_WRITTEN}"))
 
 
+def listed(why: Why) -> dict[str, Any]:
+    """A reason as problem details list it."""
+    return {"code": why.code, "detail": why.sentence, "params": why.params}
+
+
+def refusal(reasons: Sequence[Why], title: str, detail: str, more: dict[str, Any]) -> Problem:
+    """A refusal for these reasons, of which the first gives the status, and when to come again if that is known."""
+    again = [str(time) for why in reasons if (time := why.params.get(_AGAIN.get(why.code, "retry_after")))]
+    retry_after = http_date(moment(max(again))) if again else None
+    return Problem(_status_of(reasons[0].code), reasons[0].code, title, detail, more, retry_after)
+
+
 def _refusal(error: Refused) -> Problem:
     reasons = error.refusal.reasons
-    listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons]
-    more: dict[str, Any] = {"reasons": listed, "policy": error.policy.id}
+    more: dict[str, Any] = {"reasons": [*map(listed, reasons)], "policy": error.policy.id}
     if error.number is not None:
         more["item"] = error.number
-    first = reasons[0].code
-    again = [http_date(moment(str(why.params["retry_after"]))) for why in reasons if "retry_after" in why.params]
-    title, detail = "The change is refused", f"{error}. {NOTHING_WRITTEN}"
-    return Problem(_status_of(first), first, title, detail, more, again[-1] if again else None)
+    return refusal(reasons, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
+
+
+def _refusal_in_turn(error: RefusedInTurn) -> Problem:
+    reasons, its = error.refusal.reasons, error.delivery
+    more = {"policy": error.policy, "change": its.id, "source_seq": its.source_seq}
+    detail = f"{error}. Nothing was changed; the number {its.source_seq} is used, and the next change has the next one."
+    return refusal(reasons, "The change is refused", detail, {"reasons": [*map(listed, reasons)], **more})
 
 
 def _status_of(code: str) -> int:
-    for status, codes in ((422, _UNPROCESSABLE), (404, _NOT_FOUND), (403, _FORBIDDEN), (410, _GONE), (429, _TOO_MANY)):
+    for status, codes in (
+        (503, _UNAVAILABLE),
+        (422, _UNPROCESSABLE),
+        (404, _NOT_FOUND),
+        (403, _FORBIDDEN),
+        (410, _GONE),
+        (429, _TOO_MANY),
+    ):
         if code in codes:
             return status
     return 409

@@ -11,11 +11,11 @@ from flask import Flask, Response, request
 
 from keys import layout, names, skeletons, strict
 from keys.encoding import compact
-from repo_service import intake, roots
+from repo_service import roots, surroundings
 from repo_service.domain import changes as c
-from repo_service.domain import naming
+from repo_service.domain import flags, naming
 from repo_service.domain.availability import availability
-from repo_service.domain.notices import horizon, notices
+from repo_service.domain.notices import gap_notice, horizon, notices
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.web.problems import Problem
@@ -52,7 +52,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         normal = names.normalise(name)
         with journal.reading() as view:
             held, now = roots.held_names(view.newest(layout.TARGETS)), clock()
-            alike = intake.alike(view, normal, held)
+            alike = surroundings.alike(view, normal, held)
             objections = naming.in_the_way(normal, view.policy(now), alike, now)
             found = availability(normal, view.name(normal).state, held, objections, alike, view.grants_over(normal))
             base, page, pages = view.base(), _page(view, normal), [_page(view, each) for each in alike]
@@ -75,7 +75,9 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             policy = view.policy(now)
             states = view.states(view.due(now + horizon(policy)))
             listed = view.escalations()
-        listed += [each for state in states.values() for each in notices(state, policy, now)]
+            gaps, pauses = view.gaps(), flags.pauses(view.flags(), now)
+        listed += [each for state in states.values() for each in notices(state, policy, now, pauses)]
+        listed += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
         return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
 
 

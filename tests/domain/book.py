@@ -7,7 +7,7 @@ from keys.names import is_under
 from keys.skeletons import skeleton
 from keys.state import NameState
 from repo_service.domain import changes as c
-from repo_service.domain import limits
+from repo_service.domain import flags, limits
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Lately, Refusal, TakenDown
 from repo_service.domain.decide import decide
@@ -28,9 +28,16 @@ class Book:
         self.names: dict[str, c.Name] = {}
         self.events: list[c.Event] = []
         self.held: set[str] = set()
+        self.acts: list[flags.FlagAct] = []
 
     def tick(self, **duration: float) -> None:
         self.now += timedelta(**duration)
+
+    def set_flag(self, asked: flags.SetFlag) -> None:
+        self.acts += filter(None, [flags.set_flag(self.acts, asked, self.now)])
+
+    def clear_flag(self, asked: flags.ClearFlag) -> None:
+        self.acts += filter(None, [flags.clear_flag(self.acts, asked, self.now)])
 
     def decide(self, request: r.Request) -> Accepted | Refusal:
         name = self.names.get(request.name, c.Name(request.name, None, None))
@@ -58,6 +65,8 @@ class Book:
             alike=tuple(alike),
             lately=self._lately(request.actor.id),
             taken_down=listed,
+            flags=flags.standing(self.acts),
+            pauses=flags.pauses(self.acts, self.now),
         )
 
     def _lately(self, account: str | None) -> Lately:

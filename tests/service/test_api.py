@@ -53,13 +53,14 @@ def test_a_receipt_says_accepted_and_then_where_it_is_signed(world: World) -> No
     assert (answer.status_code, receipt["status"], receipt["signed_in"], bell.rings) == (202, "accepted", None, 1)
     change = f"/v1/changes/{receipt['change']}"
     assert door.get(change).get_json() == receipt
-    assert door.get("/v1/status").get_json() == {"names": 1, "events": 2, "pending": 2, "snapshot": 1, "timestamp": 1}
+    status = {"names": 1, "events": 2, "pending": 2, "snapshot": 1, "timestamp": 1, "held": 0, "oldest_held": None}
+    assert door.get("/v1/status").get_json() == status
     release = world.service.round()
     assert release is not None
     signed = {**receipt, "status": "signed", "signed_in": {"snapshot": 2, "timestamp": 2}}
     assert (release.snapshot_version, release.generation) == (2, 2)
     assert door.get(change).get_json() == signed
-    assert door.get("/v1/status").get_json() == {"names": 1, "events": 2, "pending": 0, "snapshot": 2, "timestamp": 2}
+    assert door.get("/v1/status").get_json() == {**status, "pending": 0, "snapshot": 2, "timestamp": 2}
 
 
 def test_what_is_already_so_rings_no_bell_and_is_signed_already(world: World) -> None:

@@ -32,6 +32,10 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/takedowns"): READERS,
     ("GET", "/v1/takedowns/osv"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
+    ("GET", "/v1/flags"): READERS,
+    ("PUT", "/v1/projects/<name>"): WRITERS,
+    ("POST", "/v1/projects/<name>/skip"): {"registry", "admin"},
+    ("POST", "/v1/flags/<flag>/<verb>"): {"admin"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}
 

@@ -10,6 +10,8 @@ from ceremony import plan, responses
 from keys import layout, names, possession
 from keys.state import Reason
 from keys.times import stamp
+from repo_service import halting
+from repo_service.domain import flags
 from repo_service.domain import requests as r
 from tests.world import OWNER, World, held_ceremony, held_key, online_key, publishing
 
@@ -34,6 +36,9 @@ def make(folder: Path) -> dict[str, bytes]:
     )
     world.tick(hours=1)
     world.do(r.Unpublish("flask", "1.1", Reason("mistake", "published too early"), r.Fact(0, stamp(world.now))))
+    incident = flags.SetFlag("deletions_halted", Reason("incident", "a stolen token"), "2026-11-23T00:00:00Z")
+    halting.set_flag(world.service.journal, incident, "golden", None, world.now)
+    world.service.round()
     newest = world.stock()
     newest.refresh()
     found = {}
@@ -44,6 +49,8 @@ def make(folder: Path) -> dict[str, bytes]:
         found[f"pages/{name}.json"] = (world.public / "targets" / stored).read_bytes()
     (policy,) = (world.public / "targets/policy/standard").iterdir()
     found["policy/1.json"] = policy.read_bytes()
+    (flag,) = (world.public / "targets/policy/flags").iterdir()
+    found["policy/flags-1.json"] = flag.read_bytes()
     for role in (*layout.OFFLINE, layout.SNAPSHOT, *layout.Bins(2).roles()):
         files = (world.public / "metadata").glob(f"*.{role}.json")
         last = max(files, key=lambda file: int(file.name.split(".")[0]))

@@ -1,0 +1,61 @@
+"""What the rest of the registry says that bears on a request, read in the transaction that decides it."""
+
+from datetime import datetime
+
+from keys import layout
+from keys.skeletons import skeleton
+from repo_service import roots
+from repo_service.domain import changes as c
+from repo_service.domain import flags, limits
+from repo_service.domain import requests as r
+from repo_service.domain.case import Around, Lately
+from repo_service.domain.naming import takes_a_name
+from repo_service.domain.policy import Policy
+from repo_service.storage.view import View
+
+
+def around(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Around:
+    """All that may matter to this request; nothing that would be dear and does not is looked up."""
+    acts = view.flags()
+    held = roots.held_names(view.newest(layout.TARGETS))
+    return Around(
+        held=request.name in held,
+        grants=view.grants_over(request.name),
+        below=view.grants_below(request.name) if isinstance(request, r.OfNamespace) else (),
+        alike=alike(view, request.name, held) if takes_a_name(name, request) else (),
+        lately=_lately(view, name, request, policy),
+        taken_down=view.taken_down(_digests(view, request)),
+        flags=flags.standing(acts),
+        pauses=flags.pauses(acts, now),
+    )
+
+
+def alike(view: View, name: str, held: frozenset[str]) -> tuple[str, ...]:
+    """Other names that a name looks like: known ones, and those that only the offline keys speak for."""
+    offline = {each for each in held - {name} if skeleton(each) == skeleton(name)}
+    return tuple(sorted(offline.union(view.alike(name))))
+
+
+def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lately:
+    account = request.actor.id
+    if account is None:
+        return Lately()
+    new = policy.names.new_burst if takes_a_name(name, request) else 0
+    reserved = policy.reservations.per_day if isinstance(request, r.Reserve) else 0
+    yanked = policy.yank.burst if isinstance(request, r.Yank) and policy.yank.interval_s else 0
+    return Lately(
+        view.latest(account, limits.NEW_NAMES, new) if new else (),
+        view.latest(account, limits.RESERVATIONS, reserved) if reserved else (),
+        view.latest(account, limits.YANKS, yanked) if yanked else (),
+        view.holds(account) if isinstance(request, r.Reserve) else 0,
+    )
+
+
+def _digests(view: View, request: r.Request) -> set[str]:
+    """The bytes that a request would let people install."""
+    if isinstance(request, r.Publish):
+        return {file.sha256 for file in request.files}
+    if isinstance(request, r.Restore | r.RestoreFile | r.RestoreProject):
+        state = view.name(request.name).state
+        return {file.sha256 for release in state.releases for file in release.files} if state else set()
+    return set()

@@ -1,0 +1,65 @@
+"""Which flags are set, and setting and clearing them: for admins, and for whoever wants to know why nothing moves."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, get_args
+
+from flask import Flask, Response, g
+
+from keys import strict
+from keys.encoding import compact
+from repo_service import halting
+from repo_service.bell import Bell
+from repo_service.domain import flags
+from repo_service.domain.halts import why
+from repo_service.storage.journal import Journal
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, listed, refusal
+
+
+def register(
+    app: Flask,
+    journal: Journal,
+    clock: Callable[[], datetime],
+    bell: Bell,
+    body: Callable[[], dict[str, Any]],
+    expected: Callable[[], int | None],
+) -> None:
+    """The routes below ``/v1/flags``. ``body`` and ``expected`` read the request as the verbs do."""
+
+    @app.get("/v1/flags")
+    def flags_set() -> Response:
+        return _answer(journal, 200)
+
+    @app.post("/v1/flags/<flag>/<verb>")
+    def flag_verb(flag: str, verb: str) -> Response:
+        asked, now, client = {**body(), "flag": flag}, clock(), f"client:{g.caller.token.client}"
+        match verb:
+            case "set":
+                done = halting.set_flag(journal, strict.load(flags.SetFlag, asked), client, expected(), now)
+            case "clear":
+                done = halting.clear_flag(journal, strict.load(flags.ClearFlag, asked), client, expected(), now)
+            case _:
+                detail = f"{verb!r:.40} is not one of clear, set. {NOTHING_WRITTEN}"
+                raise Problem(404, "verb_unknown", "No such verb", detail)
+        if done:
+            bell.ring()
+        return _answer(journal, 202 if done else 200, changed=done is not None)
+
+
+def check_upload(journal: Journal) -> None:
+    """503 while a flag says that nothing is uploaded; the journal knows nothing of bytes that are not published yet."""
+    with journal.reading() as view:
+        found = [each for each in flags.standing(view.flags()) if each.flag in ("read_only", "uploads_halted")]
+    if reasons := [*map(why, found)]:
+        more = {"reasons": [*map(listed, reasons)]}
+        raise refusal(reasons, "The upload is refused", f"{reasons[0].sentence}. {NOTHING_WRITTEN}", more)
+
+
+def _answer(journal: Journal, status: int, **more: bool) -> Response:
+    """Every flag there is, and the signed document that says so (None: no flag was ever set)."""
+    with journal.reading() as view:
+        acts, unsigned = view.flags(), view.unsigned_flags()
+    standing = {each.flag: each for each in flags.standing(acts)}
+    listed = [{"flag": flag, "set": strict.dump(standing.get(flag))} for flag in get_args(flags.Flag)]
+    document = {"number": acts[-1].number, "target": acts[-1].path, "signed": not unsigned} if acts else None
+    return Response(compact({"flags": listed, "document": document, **more}), status, content_type="application/json")

@@ -1,0 +1,115 @@
+"""``PUT /v1/projects/NAME``: a project's full state, from a registry that cannot send single changes or checks them."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Flask, Response, g, request
+
+from keys import names, strict
+from keys.encoding import compact
+from repo_service import reconciling
+from repo_service.bell import Bell
+from repo_service.domain import changes as c
+from repo_service.domain import requests as r
+from repo_service.domain.case import Accepted, Refusal
+from repo_service.domain.reconcile import Foreseen, Wanted
+from repo_service.storage.journal import Journal
+from repo_service.storage.view import ChangeRecord, RegistryState
+from repo_service.web import auth
+from repo_service.web.limits import Limits, received
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, listed, problem, refusal
+
+MAX_STATE: Final = 16 << 20
+"""Bytes of a full state: ten thousand files, and room."""
+
+
+def register(
+    app: Flask, journal: Journal, clock: Callable[[], datetime], bell: Bell, limits: Limits,
+    admitted: Callable[[r.Request], None], receipt: Callable[[ChangeRecord], dict[str, Any]],
+    is_preview: Callable[[], bool], verbs: Mapping[str, str],
+) -> None:  # fmt: skip
+    """The route. What it shares with the verbs it is given: ``admitted`` looks for uploaded files, ``receipt`` renders
+    a change, ``verbs`` are the names of requests.
+    """
+
+    @app.errorhandler(reconciling.NotReconciled)
+    def not_reconciled(error: reconciling.NotReconciled) -> Response:
+        return problem(_not_reconciled(error, verbs))
+
+    @app.put("/v1/projects/<name>")
+    def project_state(name: str) -> Response:
+        preview, wanted, now = is_preview(), _wanted(name), clock()
+        auth.authorise_actor(g.caller, wanted.actor.kind)
+        limits.count_name(wanted.name, now)
+        limits.check_pending(journal)
+        foreseen, serial = reconciling.look(journal, wanted, now)
+        for each in foreseen:
+            admitted(each.request)
+        if preview:
+            with journal.reading() as view:
+                reconciling.check(foreseen, view.policy(now))
+            would = [_would(each, verbs) for each in foreseen]
+            return _json({"name": wanted.name, "serial": serial, "would": would}, 200)
+        return _answer(reconciling.take(journal, wanted, now))
+
+    def _answer(taken: RegistryState) -> Response:
+        with journal.reading() as view:
+            changes = [(each, view.change(each.change)) for each in taken.done]
+            state = view.name(taken.name).state
+        if any(change is not None and change.events for _, change in changes):
+            bell.ring()
+        items = [
+            {"verb": verbs[each.request], "version": each.version, "filename": each.filename, **receipt(change)}
+            for each, change in changes
+            if change is not None
+        ]
+        body = {
+            "name": taken.name,
+            "registry_serial": taken.registry_serial,
+            "serial": state.serial if state else 0,
+            "changed": any(each["changed"] for each in items),
+            "items": items,
+        }
+        return _json(body, 202 if any(each["status"] == "accepted" for each in items) else 200)
+
+
+def _wanted(name: str) -> Wanted:
+    if "If-Match" in request.headers:
+        raise strict.Malformed("If-Match", "does not go with a full state, which registry_serial puts in order")
+    body = strict.parse(b"".join(received(request.stream, MAX_STATE, g.caller.body)))
+    if not isinstance(body, dict):
+        raise strict.Malformed("", "must be a JSON object")
+    if "name" in body:
+        raise strict.Malformed("name", "is said by the path, not by the body")
+    return strict.load(Wanted, {**body, "name": names.normalise(name)})
+
+
+def _not_reconciled(error: reconciling.NotReconciled, verbs: Mapping[str, str]) -> Problem:
+    """Every reason, each with the place of its request among those that lead to the state."""
+    reasons = [
+        (why, {"item": place, **_about(each.request, verbs)})
+        for place, each in enumerate(error.foreseen)
+        if isinstance(each.outcome, Refusal)
+        for why in each.outcome.reasons
+    ]
+    more = {"reasons": [{**listed(why), **about} for why, about in reasons], "policy": error.policy.id}
+    return refusal([why for why, *_ in reasons], "The state is refused", f"{error}. {NOTHING_WRITTEN}", more)
+
+
+def _about(asked: r.Request, verbs: Mapping[str, str]) -> dict[str, Any]:
+    about = {part: getattr(asked, part, None) for part in ("version", "filename")}
+    return {"verb": verbs[type(asked).__name__], **about}
+
+
+def _would(each: Foreseen, verbs: Mapping[str, str]) -> dict[str, Any]:
+    assert isinstance(each.outcome, Accepted), "refusals were raised"
+    return {
+        **_about(each.request, verbs),
+        "events": [c.type_of(change) for change in each.outcome.changes],
+        "warnings": strict.dump(each.outcome.warnings),
+    }
+
+
+def _json(body: object, status: int) -> Response:
+    return Response(compact(body), status, content_type="application/json")
