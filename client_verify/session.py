@@ -211,8 +211,8 @@ class Session:
         repository = f'repository "{self.pin.name}"'
         if age < -CLOCK_SKEW:
             return [
-                f"{repository} signed at {signed_at}, but this machine's clock says {stamp(self._clock())}: a clock that "
-                "is behind takes old metadata for good; set it"
+                f"{repository} signed at {signed_at}, but this machine's clock says {stamp(self._clock())}: a clock "
+                "that is behind takes old metadata for good; set it"
             ]
         if age > STALE:
             return [f"{repository} has signed nothing new since {signed_at}; it may be kept from you"]
