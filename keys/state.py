@@ -183,9 +183,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A name kept for a holder. ``holder`` is the display text that the registry chose to show, if any."""
+    """A name kept for a holder. ``holder`` is the display text that the registry chose to show, if any. A ``session``
+    is an upload that has begun (PEP 694): short, without grace, and no holder of its own if it is given up.
+    """
 
-    kind: Literal["user", "grant"]
+    kind: Literal["user", "grant", "session"]
     holder: str | None
     expires_at: str
     grace_until: str
@@ -213,7 +215,8 @@ class NameState:
     ``since`` says how the present ``state`` came about. ``event`` is the registry-wide number of the last event
     (0: said by a ceremony, not by an event). ``generation`` grows each time the name passes to an unrelated holder.
     Releases are sorted by version text, files by name. ``archived`` and ``deprecated`` are the owner's, one at a time;
-    ``quarantine`` and ``locked`` lie over them and leave them as they were.
+    ``quarantine`` and ``locked`` lie over them and leave them as they were. ``holder_epoch`` counts how often the
+    project passed to another holder with its releases; such a successor continues the generation.
     """
 
     name: str
@@ -230,6 +233,7 @@ class NameState:
     archived: Mark | None = None
     deprecated: Deprecation | None = None
     locked: Mark | None = None
+    holder_epoch: int = 0
 
     def __post_init__(self) -> None:
         names.segment(self.name)
@@ -237,7 +241,7 @@ class NameState:
             raise ValueError("releases are listed once each, in order of their version text")
         if len({release.canonical for release in self.releases}) < len(versions):
             raise ValueError("two releases are the same version (PEP 440)")
-        if self.generation < 1 or self.serial < 1 or self.event < 0:
+        if self.generation < 1 or self.serial < 1 or self.event < 0 or self.holder_epoch < 0:
             raise ValueError(f"generation {self.generation}, serial {self.serial}, event {self.event}: too small")
         if self.archived is not None and self.deprecated is not None:
             raise ValueError(f"{self.name} is archived and deprecated; one of the two")

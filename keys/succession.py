@@ -9,7 +9,7 @@ from typing import Literal
 
 from keys.state import File, NameState, Release
 
-Promise = Literal["serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated"]
+Promise = Literal["serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated", "holder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,9 @@ def _counters(before: NameState, after: NameState) -> list[Broken]:
         found.append(Broken("serial", f"there are two different states with serial {after.serial}"))
     if after.generation < before.generation:
         found.append(Broken("generation", f"generation went back from {before.generation} to {after.generation}"))
+    if after.holder_epoch < before.holder_epoch:
+        epochs = f"from {before.holder_epoch} to {after.holder_epoch}"
+        found.append(Broken("holder", f"the number of changes of holder went back {epochs}"))
     return found
 
 

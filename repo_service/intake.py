@@ -120,7 +120,10 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 
 
 def _around(view: View, request: r.Request) -> Around:
-    return Around(held=request.name in roots.held_names(view.newest(layout.TARGETS)))
+    return Around(
+        held=request.name in roots.held_names(view.newest(layout.TARGETS)),
+        last_holder=view.last_holder(request.name) if isinstance(request, r.ClaimOpen) else None,
+    )
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from keys.state import NameState
 from keys.state import Release as ReleaseState
+from keys.times import moment, stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
@@ -43,10 +44,12 @@ class Accepted:
 class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
-    ``held``: only the offline keys speak for the name.
+    ``held``: only the offline keys speak for the name. ``last_holder``: the account that held the name or acted as its
+    owner last, as far as the journal knows.
     """
 
     held: bool = False
+    last_holder: str | None = None
 
 
 ALONE: Final = Around()
@@ -106,13 +109,24 @@ def wrong_name_state(case: Case) -> Why:
         return Why("name_reserved", sentence, params)
     sentence = {
         "placeholder": f"{name} is a placeholder since {state.since.at}: its last release was removed, and "
-        "the name can be used again only after a claim that support grants",
+        f"{_way_back(case, state)}",
         "prohibited": f"{name} is prohibited since {state.since.at}",
         "registered": f"{name} is taken: it is registered since {state.since.at}",
         "vacant": f"{name} is not registered",
     }[state.state]
     code = "name_taken" if state.state == "registered" else f"name_{state.state}"
     return Why(code, sentence, {"since": state.since.at})
+
+
+def reclaimable_at(case: Case, state: NameState) -> datetime:
+    """When a placeholder is open to everybody, where the policy opens it at all."""
+    return moment(state.since.at) + timedelta(seconds=case.policy.placeholder.open_after_s)
+
+
+def _way_back(case: Case, state: NameState) -> str:
+    if case.policy.placeholder.claim == "open_after":
+        return f"it can be claimed from {stamp(reclaimable_at(case, state))} on"
+    return "the name can be used again only after a claim that support grants"
 
 
 def published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:

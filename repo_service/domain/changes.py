@@ -220,6 +220,39 @@ class NameUnprohibited:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class ReservationTransferred:
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTransferred:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    expires_at: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCancelled:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedOpen:
+    holder: str | None
+    expires_at: str
+    grace_until: str
+
+
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
@@ -228,6 +261,7 @@ Change = (
     | ProjectDeprecated | ProjectUndeprecated | ProjectLocked | ProjectUnlocked | ReleaseQuarantined
     | ReleaseQuarantineCleared | ReleaseDeprecated | ReleaseUndeprecated | ReleaseClosed | ReleasePurged
     | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited
+    | ReservationTransferred | ProjectTransferred | SessionOpened | SessionCancelled | SessionExpired | ClaimedOpen
 )  # fmt: skip
 
 TYPES: Final[dict[str, type[Change]]] = {
@@ -269,6 +303,12 @@ TYPES: Final[dict[str, type[Change]]] = {
     "file.purged": FilePurged,
     "reservation.revoked": ReservationRevoked,
     "name.unprohibited": NameUnprohibited,
+    "reservation.transferred": ReservationTransferred,
+    "transfer.accepted": ProjectTransferred,
+    "session.opened": SessionOpened,
+    "session.cancelled": SessionCancelled,
+    "session.expired": SessionExpired,
+    "placeholder.claimed_open": ClaimedOpen,
 }
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 

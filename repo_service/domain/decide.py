@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from repo_service.domain import changes as c
-from repo_service.domain import files, overlays, publishing, releases, standing
+from repo_service.domain import files, overlays, publishing, releases, standing, transfers
 from repo_service.domain import requests as r
 from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
@@ -59,8 +59,10 @@ def _new_holder(request: r.Request) -> str | None:
     match request:
         case r.Claim():
             return request.holder_id
-        case r.Reserve():
+        case r.Reserve() | r.OpenSession() | r.ClaimOpen():
             return request.actor.id
+        case r.TransferReservation() | r.TransferProject():
+            return request.recipient.id
     return None
 
 
@@ -83,6 +85,10 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.RemoveFile: files.remove,
     r.RestoreFile: files.restore,
     r.PurgeFile: files.purge,
+    r.TransferReservation: transfers.reservation,
+    r.TransferProject: transfers.project,
+    r.OpenSession: standing.open_session,
+    r.ClaimOpen: standing.claim_open,
     **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
     **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),
 }

@@ -19,6 +19,10 @@ ACTS: Final[dict[type[r.Request], Act]] = {
     r.Archive: "archive",
     r.Deprecate: "deprecate",
     r.DeprecateRelease: "deprecate_release",
+    r.OpenSession: "publish",
+    r.ClaimOpen: "claim",
+    r.TransferReservation: "transfer",
+    r.TransferProject: "transfer",
 }
 """The verbs that a policy speaks of by name. The others only undo or prolong one of these, or are no owner's."""
 
@@ -26,6 +30,7 @@ _OFFERED: Final[dict[Act, Callable[[Policy], bool]]] = {
     "yank": lambda policy: policy.yank.open_to_owners,
     "unpublish": lambda policy: policy.unpublish.owner != "never",
     "reserve": lambda policy: policy.reservations.open,
+    "claim": lambda policy: policy.placeholder.claim == "open_after",
     "archive": lambda policy: policy.archive.open,
     "deprecate": lambda policy: "project" in policy.deprecate.scopes,
     "deprecate_release": lambda policy: "release" in policy.deprecate.scopes,
@@ -47,6 +52,12 @@ def demands(case: Case, request: r.Request) -> Iterator[Why]:
         yield Why("reason_missing", "say why it is yanked: reason {code, text}, which installers show")
 
 
+def is_fresh(case: Case, as_of: str) -> bool:
+    """Whether what only the registry knows was looked up recently enough."""
+    age = (case.now - moment(as_of)).total_seconds()
+    return -case.policy.files.upload_skew_s <= age <= case.policy.facts.max_age_s
+
+
 def _contact(case: Case, actor: r.Actor, act: Act) -> Iterator[Why]:
     """What the registry does not say, or looked up long ago, counts as not verified."""
     contact, oldest = actor.contact, case.policy.facts.max_age_s
@@ -56,6 +67,6 @@ def _contact(case: Case, actor: r.Actor, act: Act) -> Iterator[Why]:
     elif contact.state != "verified":
         sentence = f"{act} needs a verified contact, and the account's is {contact.state}"
         yield Why("contact_unverified", sentence, {"contact": contact.state})
-    elif not -case.policy.files.upload_skew_s <= (case.now - moment(contact.as_of)).total_seconds() <= oldest:
+    elif not is_fresh(case, contact.as_of):
         sentence = f"{act} needs a verified contact, looked up at most {oldest} s ago, not at {contact.as_of}"
         yield Why("contact_unverified", sentence, {"contact": "stale", "as_of": contact.as_of})

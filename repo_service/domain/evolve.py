@@ -54,11 +54,15 @@ def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]
 def _reservation(before: NameState, change: c.Change) -> Reservation | None:
     if isinstance(change, c.NameReserved):
         return Reservation(change.kind, change.holder, change.expires_at, change.grace_until, 0)
-    if isinstance(change, c.ClaimGranted):
+    if isinstance(change, c.SessionOpened):
+        return Reservation("session", None, change.expires_at, change.expires_at, 0)
+    if isinstance(change, c.ClaimGranted | c.ClaimedOpen):
         return Reservation("grant", change.holder, change.expires_at, change.grace_until, 0)
     old = before.reservation
     if isinstance(change, c.ReservationRenewed) and old is not None:
         return replace(old, expires_at=change.expires_at, grace_until=change.grace_until, renewals=old.renewals + 1)
+    if isinstance(change, c.ReservationTransferred) and old is not None:
+        return replace(old, holder=change.holder)
     return old
 
 
@@ -188,6 +192,11 @@ def _purge_file(state: NameState, change: c.FilePurged, mark: Mark) -> NameState
     return _with_removal(state, change, (Removal(change.filename, "purged", mark),))
 
 
+def _pass_on(state: NameState, change: c.ProjectTransferred, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, holder_epoch=state.holder_epoch + 1)
+
+
 def _with_removal(
     state: NameState, change: c.FileRemoved | c.FileRestored | c.FilePurged, now: tuple[Removal, ...]
 ) -> NameState:
@@ -240,4 +249,6 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.FileRemoved: _remove_file,
     c.FileRestored: _restore_file,
     c.FilePurged: _purge_file,
+    c.ProjectTransferred: _pass_on,
+    c.SessionOpened: _display,
 }

@@ -18,7 +18,8 @@ from keys.times import moment
 
 Phase = Literal["off", "warn", "enforce"]
 Act = Literal[
-    "publish", "yank", "unpublish", "restore", "reserve", "archive", "deprecate", "deprecate_release"
+    "publish", "yank", "unpublish", "restore", "reserve", "archive", "deprecate", "deprecate_release",
+    "claim", "transfer",
 ]  # fmt: skip
 DeprecationScope = Literal["project", "release", "range"]
 _MOST: Final = 1_000_000

@@ -325,12 +325,74 @@ class PurgeFile:
     actor: Actor = Actor("clock")
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The account that something passes to. Neither its id nor its contact is ever published."""
+
+    id: str
+    contact: Contact
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("say which account: your own opaque identifier")
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReservation:
+    """Hand a reservation to another account, which has agreed. ``holder`` is what may be shown of it."""
+
+    name: str
+    recipient: Recipient
+    actor: Actor
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProject:
+    """A project passes to another account, which has accepted it: the last step of the registry's own procedure.
+
+    ``offer_expires_at`` is until when, exclusive, the offer could be accepted; the signer's clock judges.
+    """
+
+    name: str
+    recipient: Recipient
+    actor: Actor
+    reason: Reason | None = None
+    offer_expires_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.offer_expires_at is not None:
+            moment(self.offer_expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Keep a name while its first release is uploaded (PEP 694)."""
+
+    name: str
+    actor: Actor
+    display: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_display(self.name, self.display)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOpen:
+    """Take a placeholder that its policy gives back to everybody. ``holder`` is what refusals may show of the actor."""
+
+    name: str
+    actor: Actor
+    holder: str | None = None
+
+
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
 Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
+    | TransferReservation | TransferProject | OpenSession | ClaimOpen
 )  # fmt: skip
 
 

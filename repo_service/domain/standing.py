@@ -2,24 +2,27 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
-from keys.state import Reservation
+from keys.state import NameState, Reservation
 from keys.times import moment, stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
-from repo_service.domain.case import Case, Verdict, Why, only_holder, step, wrong_name_state
+from repo_service.domain.case import Case, Verdict, Why, only_holder, reclaimable_at, step, wrong_name_state
 from repo_service.domain.policy import Policy
+
+_EMPTYING: Final = ("name.placeholder_set", "name.prohibited")
 
 
 def reserve(case: Case, request: r.Reserve) -> Verdict:
     """Keep a name for the actor."""
     if case.state is not None and case.state.state == "reserved" and request.actor.id == case.name.holder:
-        return []
+        return [wrong_name_state(case)] if _is_session(case.state) else []
     if case.state is not None and not [*machines.rows(machines.NAME, case.state.state, "name.reserved")]:
         return [wrong_name_state(case)]
     expires, grace = _terms(case.policy, case.now, 0)
-    change = c.NameReserved("user", request.holder, expires, grace, request.display or request.name)
+    change = c.NameReserved("user", shown(case, request.holder), expires, grace, request.display or request.name)
     return [*_needs_id(request.actor), *step(machines.NAME, case, request, change)]
 
 
@@ -29,6 +32,11 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     if reservation is None:
         return why
     found: Verdict = [*only_holder(case, request.actor)]
+    if reservation.kind == "session":
+        sentence = (
+            f"an upload session ends at {reservation.expires_at} and is not prolonged; publish before, or open another"
+        )
+        return [*found, Why("reservation_not_renewable", sentence)]
     if case.now >= moment(reservation.grace_until):
         found.append(
             Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
@@ -49,7 +57,8 @@ def release(case: Case, request: r.Release) -> Verdict:
     if reservation is None:
         return why
     mine = [] if request.actor.kind in ("moderator", "admin") else [*only_holder(case, request.actor)]
-    return [*mine, *step(machines.NAME, case, request, c.ReservationReleased())]
+    change = c.SessionCancelled() if reservation.kind == "session" else c.ReservationReleased()
+    return [*mine, *step(machines.NAME, case, request, change)]
 
 
 def expire(case: Case, request: r.Expire) -> Verdict:
@@ -57,7 +66,41 @@ def expire(case: Case, request: r.Expire) -> Verdict:
     reservation, _ = _reserved(case)
     if reservation is None or case.now < moment(reservation.grace_until):
         return []  # renewed, converted or released meanwhile: the sweeper may ask as often as it likes
-    return [*step(machines.NAME, case, request, c.ReservationExpired())]
+    change = c.SessionExpired() if reservation.kind == "session" else c.ReservationExpired()
+    return [*step(machines.NAME, case, request, change)]
+
+
+def open_session(case: Case, request: r.OpenSession) -> Verdict:
+    """Keep a name for the account whose first upload has begun: for days, without grace, and only one at a time."""
+    if case.state is not None and case.state.state == "reserved" and request.actor.id == case.name.holder:
+        return []
+    if not [*machines.rows(machines.NAME, machines.name_state(case.state), "session.opened")]:
+        return [wrong_name_state(case)]
+    if not (days := case.policy.reservations.session_days):
+        return [Why("feature_disabled", "upload sessions keep no name here; publish, or ask the registry's support")]
+    change = c.SessionOpened(stamp(case.now + timedelta(days=days)), request.display or request.name)
+    return [*_needs_id(request.actor), *step(machines.NAME, case, request, change)]
+
+
+def claim_open(case: Case, request: r.ClaimOpen) -> Verdict:
+    """Take a placeholder without asking anybody: its last holder at once, others when the policy's time is over."""
+    if case.state is None or case.state.state != "placeholder":
+        return [wrong_name_state(case)]
+    found: Verdict = [*_needs_id(request.actor)]
+    if case.now < (since := reclaimable_at(case, case.state)) and request.actor.id != case.around.last_holder:
+        sentence = f"{case.name.name} can be claimed from {stamp(since)} on; until then only by its last holder"
+        found.append(Why("name_placeholder", sentence, {"since": case.state.since.at, "reclaimable_at": stamp(since)}))
+    if (by := _emptied_by(case.state)) != "owner":
+        sentence = f"{case.name.name} was emptied by {by}; only a claim that support grants gives it to somebody"
+        found.append(Why("needs_support", sentence, {"by": by}))
+    expires, grace = _terms(case.policy, case.now, 0)
+    change = c.ClaimedOpen(shown(case, request.holder), expires, grace)
+    return [*found, *step(machines.NAME, case, request, change)]
+
+
+def shown(case: Case, holder: str | None) -> str | None:
+    """What becomes public of a holder."""
+    return holder if case.policy.reservations.show_holder else None
 
 
 def claim(case: Case, request: r.Claim) -> Verdict:
@@ -65,7 +108,9 @@ def claim(case: Case, request: r.Claim) -> Verdict:
     if case.state is None or case.state.state != "placeholder":
         return [wrong_name_state(case)]
     expires, grace = _terms(case.policy, case.now, 0)
-    return [*step(machines.NAME, case, request, c.ClaimGranted(request.case, request.holder, expires, grace))]
+    return [
+        *step(machines.NAME, case, request, c.ClaimGranted(request.case, shown(case, request.holder), expires, grace))
+    ]
 
 
 def revoke(case: Case, request: r.Revoke) -> Verdict:
@@ -96,6 +141,15 @@ def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:
     if case.state is None or case.state.reservation is None:
         return None, [wrong_name_state(case)]
     return case.state.reservation, []
+
+
+def _is_session(state: NameState) -> bool:
+    return state.reservation is not None and state.reservation.kind == "session"
+
+
+def _emptied_by(state: NameState) -> str:
+    """Who took a placeholder's last release away: what moderators emptied is theirs to give, whoever had it since."""
+    return next((act.mark.by for act in reversed(state.history) if act.type in _EMPTYING), "nobody")
 
 
 def _terms(policy: Policy, start: datetime, renewal: int) -> tuple[str, str]:

@@ -212,6 +212,13 @@ class View:
         query = select(t.names.c.name).where(t.names.c.due_at <= stamp(now)).order_by(t.names.c.due_at, t.names.c.name)
         return list(self._connection.scalars(query))
 
+    def last_holder(self, name: str) -> str | None:
+        """The account that a name was given to or whose owner acted, whichever was last."""
+        acted = t.events.c.holder.is_not(None) | (t.events.c.by == "owner") & t.events.c.actor.is_not(None)
+        query = select(func.coalesce(t.events.c.holder, t.events.c.actor)).where(t.events.c.name == name, acted)
+        found: str | None = self._connection.scalar(query.order_by(t.events.c.serial.desc()).limit(1))
+        return found
+
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""
         row = self._one(select(t.tokens).where(t.tokens.c.id == identifier))

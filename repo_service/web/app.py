@@ -47,6 +47,7 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "clear": r.Clear,
     "lock": r.Lock,
     "unlock": r.Unlock,
+    "transfer": r.TransferProject,
 }
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
@@ -56,6 +57,9 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "revoke": r.Revoke,
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
+    "open-session": r.OpenSession,
+    "claim-open": r.ClaimOpen,
+    "transfer-reservation": r.TransferReservation,
 }
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),

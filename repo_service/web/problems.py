@@ -78,6 +78,10 @@ _FORBIDDEN: Final = frozenset(
         "renewal_limit",
         "reservation_not_renewable",
         "name_held",
+        "recipient_unverified",
+        "transfer_offer_over",
+        "session_not_transferable",
+        "needs_support",
     ]
 )
 

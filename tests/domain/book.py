@@ -9,7 +9,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
-from repo_service.domain.policy import preset
+from repo_service.domain.policy import Policy, preset
 from repo_service.wiring import presets
 from tests.world import BEGIN
 
@@ -24,17 +24,18 @@ class Book:
         self.names: dict[str, c.Name] = {}
         self.events: list[c.Event] = []
         self.held: set[str] = set()
+        self.policy: Policy = POLICY
 
     def tick(self, **duration: float) -> None:
         self.now += timedelta(**duration)
 
     def decide(self, request: r.Request) -> Accepted | Refusal:
         name = self.names.get(request.name, c.Name(request.name, None, None))
-        return decide(name, request, POLICY, self.now, self.around(request))
+        return decide(name, request, self.policy, self.now, self.around(request))
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
-        return Around(held=request.name in self.held)
+        return Around(held=request.name in self.held, last_holder=self._last_holder(request.name))
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""
@@ -55,10 +56,18 @@ class Book:
         assert found is not None
         return found
 
+    def _last_holder(self, name: str) -> str | None:
+        acted = [
+            event
+            for event in self.events
+            if event.name == name and (event.holder or (event.by == "owner" and event.actor))
+        ]
+        return next((event.holder or event.actor for event in reversed(acted)), None)
+
     def _append(self, request: r.Request, change: c.Change, holder: str | None) -> str:
         event = c.Event(
             len(self.events) + 1, request.name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
-            getattr(request, "reason", None), POLICY.id, change, request.actor.id, holder, request.actor.approver,
+            getattr(request, "reason", None), self.policy.id, change, request.actor.id, holder, request.actor.approver,
         )  # fmt: skip
         self.events.append(event)
         self.names[request.name] = evolve(self.names.get(request.name, c.Name(request.name, None, None)), event)

@@ -1,12 +1,13 @@
 """Names brought into each state there is, and requests to them."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Final
 
 from keys.state import ActorClass
 from keys.times import stamp
 from repo_service.domain import requests as r
-from tests.domain.book import Book
+from tests.domain.book import POLICY, Book
 from tests.world import ADMIN, BECAUSE, OWNER, publishing
 
 SYSTEM: Final = r.Actor("system")
@@ -27,6 +28,27 @@ def a_file(filename: str, content: bytes = b"x", **more: Any) -> r.NewFile:
 
 def unpublish(book: Book, version: str = "1.0", actor: r.Actor = SUPPORT, name: str = "foo") -> r.Unpublish:
     return r.Unpublish(name, version, BECAUSE, r.Fact(0, stamp(book.now)), actor)
+
+
+def recipient(book: Book, account: str = "account-2", state: Any = "verified") -> r.Recipient:
+    """The account that something passes to, its contact looked up now."""
+    return r.Recipient(account, r.Contact(state, stamp(book.now)))
+
+
+def pass_on(book: Book, actor: r.Actor = OWNER, **more: Any) -> r.TransferProject:
+    return r.TransferProject("foo", recipient(book), actor, **more)
+
+
+def hand_on(book: Book, actor: r.Actor = OWNER) -> r.TransferReservation:
+    """Hand a reservation on, where the policy lets it."""
+    book.policy = replace(POLICY, reservations=replace(POLICY.reservations, transfer=True))
+    return r.TransferReservation("foo", recipient(book, "account-4"), actor, "Heir Ltd")
+
+
+def claim_openly(book: Book, actor: r.Actor = OWNER) -> r.ClaimOpen:
+    """Claim a placeholder, where the policy opens it to all after a day."""
+    book.policy = replace(POLICY, placeholder=replace(POLICY.placeholder, claim="open_after"))
+    return r.ClaimOpen("foo", actor)
 
 
 WHEEL: Final = "foo-1.0-py3-none-any.whl"
@@ -76,8 +98,10 @@ def standing(state: str) -> Book:
         book.do(unpublish(book, actor=OWNER))
     if state == "claimed":
         book.do(r.Claim("foo", "case-7", "account-2", SUPPORT))
+    if state == "session":
+        book.do(r.OpenSession("foo", OWNER))
     if state == "prohibited":
         book.do(r.Prohibit("foo", BECAUSE, ADMIN))
-    expected = "registered" if state in OVER else {"claimed": "reserved"}.get(state, state)
+    expected = "registered" if state in OVER else {"claimed": "reserved", "session": "reserved"}.get(state, state)
     assert state == "absent" or book.state("foo").state == expected
     return book

@@ -41,6 +41,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
     """Any verb, with facts that were looked up at ``as_of``."""
     release: tuple[st.SearchStrategy[Any], ...] = (names, versions)
     facts = st.just(r.Fact(0, as_of)) | st.none() | st.just(r.Fact(1, as_of))
+    recipients = st.just(r.Recipient("account-2", r.Contact("verified", as_of)))
     support, clock = r.Actor("support"), r.Actor("clock")
     return st.one_of(
         publications(),
@@ -59,6 +60,8 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.Prohibit, names, reasons, anybody),
         st.builds(r.Unprohibit, names, reasons, anybody),
         st.builds(r.Revoke, names, reasons, anybody),
+        st.builds(r.TransferProject, names, recipients, actors(OWNER, support)),
+        st.builds(r.OpenSession, names, actors(OWNER)),
         st.builds(r.Archive, names, st.none(), actors(OWNER)),
         st.builds(r.Unarchive, names, st.none(), actors(OWNER)),
         st.builds(r.Deprecate, names, reasons, st.sampled_from((None, "bar")), actors(OWNER)),

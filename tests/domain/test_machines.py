@@ -11,6 +11,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.machines import (
     DEPRECATION,
     FILE,
+    HOLDING,
     LOCK,
     NAME,
     QUARANTINE,
@@ -21,7 +22,7 @@ from repo_service.domain.machines import (
     YANK,
 )
 from tests.domain.book import Book
-from tests.domain.cases import CLASSES, WHEEL, acting, remove, standing, unpublish
+from tests.domain.cases import CLASSES, WHEEL, acting, claim_openly, hand_on, pass_on, remove, standing, unpublish
 from tests.world import ADMIN, BECAUSE, publishing
 
 _REGISTRARS: Final = "owner system support admin"
@@ -49,6 +50,12 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         placeholder  placeholder.claim_granted  reserved     support admin +
         reserved     reservation.revoked        vacant       moderator admin
         prohibited   name.unprohibited          vacant       admin
+        reserved     reservation.transferred    reserved     owner +
+        placeholder  placeholder.claimed_open   reserved     owner +
+        absent       session.opened             reserved     owner system
+        vacant       session.opened             reserved     owner system +
+        reserved     session.cancelled          vacant       owner system moderator admin
+        reserved     session.expired            vacant       clock
         """,
     ),
     "quarantine": (
@@ -71,7 +78,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
     "lock": (
         LOCK,
         """
-        unlocked  project.locked    locked    admin moderator
+        unlocked  project.locked    locked    admin moderator system
         locked    project.unlocked  unlocked  admin
         """,
     ),
@@ -90,6 +97,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         """,
     ),
     "window": (WINDOW, "open  release.closed  closed  clock owner"),
+    "holding": (HOLDING, "held  transfer.accepted  held  owner support admin"),
     "file": (
         FILE,
         """
@@ -229,7 +237,7 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("deprecated", "archive", lambda _, a: r.Archive("foo", None, a), ""),
     ("deprecated", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "owner system"),
     ("placeholder", "archive", lambda _, a: r.Archive("foo", None, a), ""),
-    ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator"),
+    ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator system"),
     ("locked", "unlock", lambda _, a: r.Unlock("foo", BECAUSE, a), "admin"),
     ("locked", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "system"),
     ("locked", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "support moderator admin"),
@@ -250,6 +258,22 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("reserved", "claim", lambda _, a: claim(a), ""),
     ("vacant", "claim", lambda _, a: claim(a), ""),
     ("prohibited", "claim", lambda _, a: claim(a), ""),
+    ("absent", "a session", lambda _, a: r.OpenSession("foo", a), "owner system"),
+    ("vacant", "a session", lambda _, a: r.OpenSession("foo", a), "owner system"),
+    ("registered", "a session", lambda _, a: r.OpenSession("foo", a), ""),
+    ("placeholder", "a session", lambda _, a: r.OpenSession("foo", a), ""),
+    ("session", "release", lambda _, a: r.Release("foo", a), "owner system moderator admin"),
+    ("session", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), "moderator admin"),
+    ("registered", "transfer", lambda b, a: pass_on(b, a), "owner support admin"),
+    ("locked", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("quarantined", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("reserved", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("placeholder", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("reserved", "transfer a reservation", lambda b, a: hand_on(b, a), "owner"),
+    ("claimed", "transfer a reservation", lambda b, a: hand_on(b, a), ""),
+    ("registered", "transfer a reservation", lambda b, a: hand_on(b, a), ""),
+    ("placeholder", "claim openly", lambda b, a: claim_openly(b, a), "owner"),
+    ("registered", "claim openly", lambda b, a: claim_openly(b, a), ""),
     *(
         (state, "prohibit", lambda _, a: r.Prohibit("foo", BECAUSE, a), "admin")
         for state in ("absent", "vacant", "reserved", "registered", "quarantined", "placeholder", "claimed")

@@ -12,7 +12,21 @@ from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
-from tests.domain.cases import CLOCK, MODERATOR, SUPPORT, SYSTEM, WHEEL, a_file, remove, standing, unpublish
+from tests.domain.cases import (
+    CLOCK,
+    MODERATOR,
+    SUPPORT,
+    SYSTEM,
+    WHEEL,
+    a_file,
+    claim_openly,
+    hand_on,
+    pass_on,
+    recipient,
+    remove,
+    standing,
+    unpublish,
+)
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 Ask = Callable[[Book], r.Request]
@@ -206,6 +220,27 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
     ("absent", purge, ["release_not_found"]),
     ("held", published("1.0"), ["name_held"]),
+    # hands
+    ("locked", lambda b: pass_on(b, ADMIN), ["project_locked"]),
+    ("locked", pass_on, ["project_locked"]),
+    ("quarantined", pass_on, ["project_quarantined"]),
+    ("registered", lambda b: pass_on(b, offer_expires_at=stamp(b.now)), ["transfer_offer_over"]),
+    (
+        "registered",
+        lambda b: r.TransferProject("foo", recipient(b, state="suppressed"), OWNER),
+        ["recipient_unverified"],
+    ),
+    ("registered", lambda b: hand_on(b), ["name_taken"]),
+    ("reserved", lambda b: r.TransferReservation("foo", recipient(b), OWNER), ["feature_disabled"]),
+    ("reserved", lambda b: hand_on(b, STRANGER), ["name_reserved"]),
+    ("session", lambda b: hand_on(b), ["session_not_transferable"]),
+    ("session", renew, ["reservation_not_renewable"]),
+    ("session", reserve(OWNER), ["name_reserved"]),
+    ("session", lambda _: r.OpenSession("foo", STRANGER), ["name_reserved"]),
+    ("registered", lambda _: r.OpenSession("foo", OWNER), ["name_taken"]),
+    ("placeholder", lambda b: claim_openly(b, STRANGER), ["name_placeholder"]),
+    ("placeholder", lambda _: r.ClaimOpen("foo", OWNER), ["feature_disabled"]),
+    ("registered", after(lambda b: unpublish(b), ask=lambda b: claim_openly(b)), ["needs_support"]),
 ]
 
 
@@ -216,7 +251,7 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing")
+    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing", "transfers")
     source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
