@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from keys.times import moment
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Why
+from repo_service.domain.facts import is_fresh
 from repo_service.domain.policy import Act, Policy
 
 ACTS: Final[dict[type[r.Request], Act]] = {
@@ -50,12 +50,6 @@ def demands(case: Case, request: r.Request) -> Iterator[Why]:
             yield from _contact(case, request.actor, act)
     if isinstance(request, r.Yank) and request.reason is None and case.policy.yank.reason_required:
         yield Why("reason_missing", "say why it is yanked: reason {code, text}, which installers show")
-
-
-def is_fresh(case: Case, as_of: str) -> bool:
-    """Whether what only the registry knows was looked up recently enough."""
-    age = (case.now - moment(as_of)).total_seconds()
-    return -case.policy.files.upload_skew_s <= age <= case.policy.facts.max_age_s
 
 
 def _contact(case: Case, actor: r.Actor, act: Act) -> Iterator[Why]:

@@ -9,7 +9,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, published, role
-from repo_service.domain.releases import owner_window, restorable_until
+from repo_service.domain.releases import may_go, restorable_until
 
 
 def remove(case: Case, request: r.RemoveFile) -> Verdict:
@@ -25,7 +25,8 @@ def remove(case: Case, request: r.RemoveFile) -> Verdict:
         sentence = f"{request.filename} is the last file of {release.version}; unpublish the release"
         found.append(Why("last_file", sentence, {"version": release.version}))
     if request.actor.kind == "owner":
-        found += [*not_quarantined(case.state, "evidence is kept"), *owner_window(case, request, release)]
+        found += not_quarantined(case.state, "evidence is kept")
+    found += may_go(case, request, release)
     return [*found, c.FileRemoved(release.version, request.filename)]
 
 

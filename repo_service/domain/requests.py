@@ -98,11 +98,15 @@ class Unyank:
 
 @dataclass(frozen=True, slots=True)
 class Unpublish:
+    """``dependents``, ``downloads`` (in 7 days) and ``owners`` are what a policy may ask (docs/POLICY.md, "Facts")."""
+
     name: str
     version: str
     reason: Reason
     dependents: Fact | None = None
     actor: Actor = Actor()
+    downloads: Fact | None = None
+    owners: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +309,8 @@ class RemoveFile:
     reason: Reason
     dependents: Fact | None = None
     actor: Actor = Actor()
+    downloads: Fact | None = None
+    owners: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)

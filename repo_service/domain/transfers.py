@@ -8,7 +8,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
-from repo_service.domain.demands import is_fresh
+from repo_service.domain.facts import is_fresh
 from repo_service.domain.policy import Warned
 from repo_service.domain.standing import shown
 

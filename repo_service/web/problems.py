@@ -69,6 +69,8 @@ _FORBIDDEN: Final = frozenset(
         "contact_unverified",
         "unpublish_window_over",
         "has_dependents",
+        "too_many_downloads",
+        "multiple_owners",
         "facts_stale",
         "restore_window_over",
         "restore_locked",

@@ -45,10 +45,21 @@ def hand_on(book: Book, actor: r.Actor = OWNER) -> r.TransferReservation:
     return r.TransferReservation("foo", recipient(book, "account-4"), actor, "Heir Ltd")
 
 
+def quietly(book: Book, actor: r.Actor = OWNER, days: int = 3, **counts: int) -> r.Unpublish:
+    """Unpublish after the window, where what is hardly used may still go; by default nobody uses it."""
+    book.policy = replace(POLICY, unpublish=replace(POLICY.unpublish, after_window="quiet"))
+    book.tick(days=days)
+    facts = {key: r.Fact(value, stamp(book.now)) for key, value in {**QUIET, **counts}.items()}
+    return r.Unpublish("foo", "1.0", BECAUSE, actor=actor, **facts)
+
+
 def claim_openly(book: Book, actor: r.Actor = OWNER) -> r.ClaimOpen:
     """Claim a placeholder, where the policy opens it to all after a day."""
     book.policy = replace(POLICY, placeholder=replace(POLICY.placeholder, claim="open_after"))
     return r.ClaimOpen("foo", actor)
+
+
+QUIET: Final = {"dependents": 0, "downloads": 299, "owners": 1}
 
 
 WHEEL: Final = "foo-1.0-py3-none-any.whl"

@@ -169,7 +169,7 @@ def test_a_policy_whose_name_makes_no_path_is_refused(name: str) -> None:
         ("pypi-strict", {"hours": 71}, []),
         ("pypi-strict", {"hours": 72}, ["unpublish_window_over"]),
         ("npm", {"hours": 71}, []),
-        ("npm", {"hours": 72}, ["unpublish_window_over"]),
+        ("npm", {"hours": 72}, ["facts_missing", "facts_missing"]),
         ("npm-2016", {"hours": 23}, []),
         ("npm-2016", {"hours": 24}, ["unpublish_window_over"]),
         ("crates", {"hours": 0}, ["feature_disabled", "unpublish_window_over"]),
@@ -333,11 +333,11 @@ def test_with_every_rule_off_what_only_a_rule_refused_is_done_and_all_else_stays
     assert left or (isinstance(decision, Accepted) and decision.changes)
 
 
-def test_of_what_the_state_of_a_name_refuses_only_time_and_dependents_have_phases() -> None:
+def test_of_what_the_state_of_a_name_refuses_only_time_and_use_have_phases() -> None:
     """Nothing that protects somebody else's name, files or rights can be switched off."""
     known = {code for _, _, refused in REFUSED for code in refused}
     windows = {"unpublish_window_over", "restore_window_over", "release_window_over"}
-    assert known & RULES.keys() == windows | {"has_dependents"}
+    assert known & RULES.keys() == windows | {"has_dependents", "too_many_downloads", "multiple_owners"}
 
 
 def test_a_natural_no_op_is_a_success_while_a_rule_only_warns() -> None:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
+from importlib import resources
 from typing import Final
 
 import pytest
 
 from keys.state import Reason
 from keys.times import stamp
+from repo_service.domain import facts
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
@@ -22,6 +23,7 @@ from tests.domain.cases import (
     claim_openly,
     hand_on,
     pass_on,
+    quietly,
     recipient,
     remove,
     standing,
@@ -164,6 +166,10 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", owners_unpublish(r.Fact(0, "2027-11-22T10:00:00Z")), ["facts_stale"]),
     ("registered", later(3, lambda b: unpublish(b, actor=OWNER)), ["unpublish_window_over"]),
     ("quarantined", lambda b: unpublish(b, actor=OWNER), ["project_quarantined"]),
+    ("registered", lambda b: quietly(b, downloads=300), ["too_many_downloads"]),
+    ("registered", lambda b: quietly(b, owners=2), ["multiple_owners"]),
+    ("registered", lambda b: quietly(b, dependents=1), ["has_dependents"]),
+    ("registered", later(3, lambda b: r.Unpublish("foo", "1.0", BECAUSE, None, SUPPORT)), ["facts_missing"]),
     # restore
     ("absent", restore(OWNER), ["release_not_found"]),
     ("placeholder", later(30, restore(OWNER)), ["restore_window_over"]),
@@ -251,10 +257,11 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
-    rooms = ("brake", "case", "decide", "files", "overlays", "publishing", "releases", "standing", "transfers")
-    source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
+    rooms = ("brake", "case", "decide", "facts", "files", "overlays", "publishing", "releases", "standing", "transfers")
+    source = "".join(resources.files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
+    known |= {question.code for question in (facts.DEPENDENTS, facts.DOWNLOADS, facts.OWNERS)}
     assert known == {code for _, _, codes in REFUSED for code in codes}
 
 
