@@ -7,12 +7,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keys import layout, strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
-from keys.times import stamp
+from keys.state import NameState, Reason
+from keys.times import moment
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
@@ -20,10 +21,14 @@ from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
+from repo_service.domain.notices import first_due, last_reminder, reminder_id
 from repo_service.domain.policy import Policy
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord, View
+
+SWEPT: Final = 100
+"""Names that one transaction of a sweep changes, so that nobody waits long for it."""
 
 
 class Refused(Exception):
@@ -67,16 +72,8 @@ def record_all(journal: Journal, requests: Sequence[r.Request], sender: Sender, 
     Each after the first has a key of its own, made of the sender's, and all of them stand for the whole list: with one
     request more or another, the key is reused. A refusal says which request it is about.
     """
-    digest = _digest_of_all(requests)
-    answers = []
     with journal.writing() as pen:
-        for number, request in enumerate(requests):
-            key = f"{sender.key}#{number}" if number else sender.key
-            try:
-                answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
-            except Refused as refused:
-                refused.number = number if len(requests) > 1 else None
-                raise
+        answers = _recorded_all(pen, requests, sender, _digest_of_all(requests), now)
         failpoint("intake.before_commit")
     failpoint("intake.committed")
     return answers
@@ -89,15 +86,48 @@ def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accept
         return _decided(view, name, request, view.policy(now), now), name.state.serial if name.state else 0
 
 
+def revoke_all(
+    journal: Journal, holder: str, reason: Reason, actor: r.Actor, sender: Sender, now: datetime
+) -> list[ChangeRecord]:
+    """End every reservation of an account, in one transaction. What it has published is not touched.
+
+    Raises what ``record`` raises; then nothing was written.
+    """
+    digest = sha256(compact(["revoke all", holder, strict.dump(reason), strict.dump(actor)]))
+    with journal.writing() as pen:
+        if known := pen.answered_all(sender.client, sender.key, digest):
+            return known
+        requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
+        return _recorded_all(pen, requests, sender, digest, now)
+
+
 def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
-        states = view.states(view.due(now))
-        policy = view.policy(now)
-    requests = [request for state in states.values() for request in due(state, policy, now)]
-    for request in requests:
-        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
-    return len(requests)
+        names = sorted(view.due(now))  # every sweeper locks in the same order, so no two wait for each other
+    return sum(_swept(journal, names[start : start + SWEPT], now) for start in range(0, len(names), SWEPT))
+
+
+def _swept(journal: Journal, names: Sequence[str], now: datetime) -> int:
+    """What time does to these names, in one transaction; a crash leaves all of it for the next sweep."""
+    made = 0
+    with journal.writing() as pen:
+        policy = pen.policy(now)
+        for name in names:
+            state = pen.locked_name(name).state
+            assert state is not None, "a deadline is of a state"
+            events = sum(_passed(pen, request, policy, now) for request in due(state, policy, now))
+            if not events:  # a later policy gave it more time, or somebody must be told first
+                pen.schedule(name, _next_deadline(state, policy))
+            made += events
+    return made
+
+
+def _passed(pen: Pen, request: r.Request, policy: Policy, now: datetime) -> int:
+    name = pen.locked_name(request.name)
+    decision = _decided(pen, name, request, policy, now)
+    _remember(pen, name, request, decision.changes, decision.holder, secrets.token_hex(16), policy, now)
+    return len(decision.changes)
 
 
 def request_digest(request: r.Request) -> str:
@@ -107,7 +137,7 @@ def request_digest(request: r.Request) -> str:
 
 
 def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    decision = decide(name, request, policy, now, _around(view, request))
+    decision = decide(name, request, policy, now, _around(view, request, name, policy))
     if isinstance(decision, Refusal):
         raise Refused(decision, policy)
     return decision
@@ -119,16 +149,46 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
         raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
 
 
-def _around(view: View, request: r.Request) -> Around:
+def _around(view: View, request: r.Request, name: c.Name, policy: Policy) -> Around:
     return Around(
         held=request.name in roots.held_names(view.newest(layout.TARGETS)),
         last_holder=view.last_holder(request.name) if isinstance(request, r.ClaimOpen) else None,
+        reminded_at=_reminded_at(view, name, policy) if isinstance(request, r.Expire | r.Renew) else None,
     )
+
+
+def _reminded_at(view: View, name: c.Name, policy: Policy) -> datetime | None:
+    """Since when a holder is told of the end: when the last reminder was sent, or, where the registry does not say,
+    since this service was there to give it out. Where nobody can be reached there is nothing to wait for.
+    """
+    if name.state is None or (reservation := name.state.reservation) is None:
+        return None
+    if (due_at := last_reminder(reservation, policy)) is None:
+        return None
+    identifier = reminder_id(name.state, reservation, min(policy.reservations.reminder_days))
+    said = view.acknowledged([identifier]).get(identifier)
+    if said is None:
+        return view.signed_since(due_at)
+    return moment(said.at) if said.outcome == "sent" else due_at
 
 
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
     digests = [request_digest(request) for request in requests]
     return digests[0] if len(digests) == 1 else sha256(compact(digests))
+
+
+def _recorded_all(
+    pen: Pen, requests: Sequence[r.Request], sender: Sender, digest: str, now: datetime
+) -> list[ChangeRecord]:
+    answers = []
+    for number, request in enumerate(requests):
+        key = f"{sender.key}#{number}" if number else sender.key
+        try:
+            answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
+        except Refused as refused:
+            refused.number = number if len(requests) > 1 else None
+            raise
+    return answers
 
 
 def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
@@ -160,6 +220,9 @@ def _remember(
         # The signer asks again; found there only, one name would keep all others from being signed.
         broken = broken_invariants(name.state, now)
         assert not broken, f"{type(request).__name__} was decided and breaks {'; '.join(broken)}"
-        next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
-        pen.keep(name, next_deadline)
+        pen.keep(name, _next_deadline(name.state, policy), first_due(name.state, policy, now))
     return name
+
+
+def _next_deadline(state: NameState, policy: Policy) -> datetime | None:
+    return min((at for at, _ in deadlines(state, policy)), default=None)

@@ -45,11 +45,13 @@ class Around:
     """What the rest of the registry says that bears on a request, read in the transaction that decides it.
 
     ``held``: only the offline keys speak for the name. ``last_holder``: the account that held the name or acted as its
-    owner last, as far as the journal knows.
+    owner last, as far as the journal knows. ``reminded_at``: since when the holder of a reservation is told that
+    it ends; None: not yet.
     """
 
     held: bool = False
     last_holder: str | None = None
+    reminded_at: datetime | None = None
 
 
 ALONE: Final = Around()

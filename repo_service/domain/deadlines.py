@@ -7,7 +7,7 @@ changes the signed state; so asking early, late or twice is harmless.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from keys.state import NameState
+from keys.state import NameState, Release
 from keys.times import moment
 from repo_service.domain import requests as r
 from repo_service.domain.policy import Policy
@@ -25,9 +25,21 @@ def due(state: NameState, policy: Policy, now: datetime) -> list[r.Request]:
     return [request for at, request in deadlines(state, policy) if at <= now]
 
 
+def is_open(release: Release) -> bool:
+    """Whether new files may still come to a release, as far as events say."""
+    return release.state == "published" and release.closed is None
+
+
+def closes_at(release: Release, policy: Policy) -> datetime:
+    """From when on a release takes no further files."""
+    return moment(release.published_at) + timedelta(days=policy.files.open_days)
+
+
 def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
     if state.reservation is not None:
         yield moment(state.reservation.grace_until), r.Expire(state.name)
+    if closing := [closes_at(each, policy) for each in state.releases if is_open(each)]:
+        yield min(closing), r.CloseDue(state.name)
     restorable = timedelta(seconds=policy.restore.window_s)
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:

@@ -88,6 +88,7 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.TransferReservation: transfers.reservation,
     r.TransferProject: transfers.project,
     r.OpenSession: standing.open_session,
+    r.CloseDue: publishing.close,
     r.ClaimOpen: standing.claim_open,
     **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
     **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),

@@ -216,8 +216,8 @@ def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
     return tuple(sorted(files, key=lambda file: file.filename))
 
 
-_PUBLISHING: Final = (c.ReleasePublished, c.FileAdded)
-"""Events that the releases themselves show, so the history need not."""
+_PUBLISHING: Final = (c.ReleasePublished, c.FileAdded, c.ReleaseClosed)
+"""Events that the releases themselves show for ever, so the history need not."""
 
 _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]] = {
     c.NameReserved: _display,

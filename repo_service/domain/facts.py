@@ -52,4 +52,5 @@ def at_most(case: Case, fact: r.Fact | None, most: int, question: Question) -> I
         yield Why("facts_stale", sentence, {"as_of": fact.as_of, "max_age_s": oldest})
     elif fact.value > most:
         sentence = question.found.format(fact.value) + (f"; at most {most} let an owner unpublish it" if most else "")
-        yield Why(question.code, sentence, {"count": fact.value, "most": most, "as_of": fact.as_of})
+        params: dict[str, str | int] = {"count": fact.value, "as_of": fact.as_of}
+        yield Why(question.code, sentence, params | ({"most": most} if most else {}))

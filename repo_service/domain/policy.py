@@ -32,7 +32,6 @@ RULES: Final = {
     "name_similar": "A new name does not look like another one.",
     "name_stdlib": "A new name is not a module of the language.",
     "reason_missing": "A yank says why.",
-    "release_window_over": "An owner adds files to a release for a limited time.",
     "reservation_quota": "An account holds and makes a limited number of reservations.",
     "restore_window_over": "What was unpublished is restored within a limited time.",
     "too_many_downloads": "What an owner unpublishes late was downloaded seldom.",

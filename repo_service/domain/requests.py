@@ -332,6 +332,14 @@ class PurgeFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseDue:
+    """Asked by the sweeper alone: the releases of a project that have taken files for long enough, all at once."""
+
+    name: str
+    actor: Actor = Actor("clock")
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """The account that something passes to. Neither its id nor its contact is ever published."""
 
@@ -398,7 +406,7 @@ OfFile = RemoveFile | RestoreFile | PurgeFile
 Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
-    | TransferReservation | TransferProject | OpenSession | ClaimOpen
+    | TransferReservation | TransferProject | OpenSession | ClaimOpen | CloseDue
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, only_holder, reclaimable_at, step, wrong_name_state
+from repo_service.domain.notices import last_reminder
 from repo_service.domain.policy import Policy
 
 _EMPTYING: Final = ("name.placeholder_set", "name.prohibited")
@@ -37,17 +38,17 @@ def renew(case: Case, request: r.Renew) -> Verdict:
             f"an upload session ends at {reservation.expires_at} and is not prolonged; publish before, or open another"
         )
         return [*found, Why("reservation_not_renewable", sentence)]
-    if case.now >= moment(reservation.grace_until):
-        found.append(
-            Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
-        )
+    if (end := ends_at(case, reservation)) is not None and case.now >= end:
+        found.append(Why("reservation_not_renewable", f"the reservation ended on {stamp(end)}, grace included"))
     renewal = reservation.renewals + 1
     if renewal >= len(case.policy.reservations.days):
         return [
             *found,
             Why("renewal_limit", f"a reservation can be renewed {renewal - 1} times", {"renewals": renewal - 1}),
         ]
-    expires, grace = _terms(case.policy, moment(reservation.expires_at), renewal)
+    # From the end of its term; where downtime made that later, from the day that leaves it the same grace.
+    start = max(moment(reservation.expires_at), case.now - timedelta(days=case.policy.reservations.grace_days))
+    expires, grace = _terms(case.policy, start, renewal)
     return [*found, *step(machines.NAME, case, request, c.ReservationRenewed(expires, grace))]
 
 
@@ -64,8 +65,8 @@ def release(case: Case, request: r.Release) -> Verdict:
 def expire(case: Case, request: r.Expire) -> Verdict:
     """End a reservation whose grace period is over."""
     reservation, _ = _reserved(case)
-    if reservation is None or case.now < moment(reservation.grace_until):
-        return []  # renewed, converted or released meanwhile: the sweeper may ask as often as it likes
+    if reservation is None or (end := ends_at(case, reservation)) is None or case.now < end:
+        return []  # renewed, converted, released or not yet told: the sweeper may ask as often as it likes
     change = c.SessionExpired() if reservation.kind == "session" else c.ReservationExpired()
     return [*step(machines.NAME, case, request, change)]
 
@@ -135,6 +136,16 @@ def prohibit(case: Case, request: r.Prohibit) -> Verdict:
     published = [each for each in case.state.releases if each.state == "published"] if case.state else []
     removals = [c.ReleaseUnpublished(each.version) for each in published]
     return [*removals, *step(machines.NAME, case, request, c.NameProhibited())]
+
+
+def ends_at(case: Case, reservation: Reservation) -> datetime | None:
+    """When a reservation ends, grace included: as much later as its last reminder came late. None: nobody was told."""
+    end = moment(reservation.grace_until)
+    last = last_reminder(reservation, case.policy)
+    if last is None:
+        return end
+    told = case.around.reminded_at
+    return None if told is None else end + max(told - last, timedelta(0))
 
 
 def _reserved(case: Case) -> tuple[Reservation | None, Verdict]:

@@ -17,7 +17,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
+from repo_service.storage.view import BATCH, Acknowledged, ChangeRecord, View, name_state
 
 
 class Overtaken(Exception):
@@ -94,17 +94,28 @@ class Pen(View):
         seq: int = result.inserted_primary_key[0]
         return c.Event(seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver)
 
-    def keep(self, name: c.Name, due_at: datetime | None) -> None:
-        """Write a name's state after its events, and when time will change it next."""
+    def keep(self, name: c.Name, due_at: datetime | None, notice_at: datetime | None) -> None:
+        """Write a name's state after its events, when time will change it next, and when somebody is to be told."""
         assert name.state is not None, "a name is kept after an event"
         row = {
             "state": _text(strict.dump(name.state)),
             "holder": name.holder,
             "due_at": stamp(due_at) if due_at else None,
+            "notice_at": stamp(notice_at) if notice_at else None,
         }
         known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
         if not known:
             self._connection.execute(insert(t.names), {"name": name.name, **row})
+
+    def schedule(self, name: str, due_at: datetime | None) -> None:
+        """Correct when time will change a name next, where its events say nothing new."""
+        row = {"due_at": stamp(due_at) if due_at else None}
+        self._connection.execute(update(t.names).where(t.names.c.name == name).values(row))
+
+    def acknowledge(self, notice: Acknowledged) -> None:
+        """Remember what became of a notice, in place of what was said of it before."""
+        self._connection.execute(delete(t.notices).where(t.notices.c.id == notice.id))
+        self._connection.execute(insert(t.notices), strict.dump(notice))
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""

@@ -30,8 +30,9 @@ names = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("state", Text, nullable=False),
-    Column("holder", String),
+    Column("holder", String, index=True),
     Column("due_at", String, index=True),
+    Column("notice_at", String, index=True),
 )
 
 events = Table(
@@ -85,7 +86,7 @@ releases = Table(
     metadata,
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("snapshot", Integer, nullable=False),
-    Column("signed_at", String, nullable=False),
+    Column("signed_at", String, nullable=False, index=True),
     Column("timestamp", LargeBinary, nullable=False),
     Column("published", Integer, nullable=False),
 )
@@ -119,6 +120,14 @@ targets = Table(
     Column("length", Integer, nullable=False),
     Column("sha256", String, nullable=False),
     Column("custom", Text, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("at", String, nullable=False),
 )
 
 tokens = Table(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select, tuple_
 
@@ -43,6 +43,15 @@ class ChangeRecord:
     serial: int | None
     events: int
     warnings: tuple[Warned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What the registry said of a notice: it was sent, or nobody could be reached. Never published."""
+
+    id: str
+    outcome: Literal["sent", "failed"]
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +177,13 @@ class View:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
         return _change(row) if row else None
 
+    def answered_all(self, client: str, key: str, digest: str) -> list[ChangeRecord]:
+        """What this client was answered to a list of changes under this key, in order."""
+        found: list[ChangeRecord] = []
+        while record := self.answered(client, f"{key}#{len(found)}" if found else key, digest):
+            found.append(record)
+        return found
+
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
         return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
@@ -211,6 +227,28 @@ class View:
         """Names whose deadline has passed, the longest due first."""
         query = select(t.names.c.name).where(t.names.c.due_at <= stamp(now)).order_by(t.names.c.due_at, t.names.c.name)
         return list(self._connection.scalars(query))
+
+    def noticed(self, now: datetime) -> list[str]:
+        """Names of which somebody is to be told something."""
+        return list(self._connection.scalars(select(t.names.c.name).where(t.names.c.notice_at <= stamp(now))))
+
+    def acknowledged(self, notices: Iterable[str]) -> dict[str, Acknowledged]:
+        """What the registry said of these notices, by their ids."""
+        rows = self._in(select(t.notices), t.notices.c.id, notices)
+        return {row["id"]: Acknowledged(**row) for row in rows}
+
+    def signed_since(self, at: datetime) -> datetime | None:
+        """When this service signed for the first time at a moment or after it: proof that it was there."""
+        first = self._connection.scalar(
+            select(func.min(t.releases.c.signed_at)).where(t.releases.c.signed_at >= stamp(at))
+        )
+        return moment(first) if first else None
+
+    def reserved_for(self, holder: str) -> list[str]:
+        """The names that an account holds by reservation, in order."""
+        return list(
+            self._connection.scalars(select(t.names.c.name).where(t.names.c.holder == holder).order_by(t.names.c.name))
+        )
 
     def last_holder(self, name: str) -> str | None:
         """The account that a name was given to or whose owner acted, whichever was last."""

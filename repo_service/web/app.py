@@ -11,15 +11,18 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from keys.encoding import compact
+from keys.state import Reason
+from keys.times import stamp
 from repo_service import intake, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.notices import notices
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.view import Acknowledged, ChangeRecord
 from repo_service.web import auth, problems, public, reading
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
@@ -130,6 +133,14 @@ def _verbs(app: Flask, desk: Desk) -> None:
     def name_verb(name: str, verb: str) -> Response:
         return _change(desk, NAME_VERBS, verb, name, {})
 
+    @app.post("/v1/holders/<holder>/revoke")
+    def revoke_holder(holder: str) -> Response:
+        return _revoke_holder(desk, holder)
+
+    @app.post("/v1/notices/<outcome>")
+    def acknowledge(outcome: str) -> Response:
+        return _acknowledge(desk, outcome)
+
     @app.post("/v1/batch")
     def batch() -> Response:
         return _batch(desk)
@@ -225,6 +236,55 @@ def _batch(desk: Desk) -> Response:
     _wait(desk, next((record for record in reversed(records) if record.events), records[0]))
     receipts = [_receipt(desk, record) for record in records]
     return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ban:
+    """The body of the revocation of all that an account has reserved."""
+
+    reason: Reason
+    actor: r.Actor
+
+
+def _revoke_holder(desk: Desk, holder: str) -> Response:
+    """End every reservation of an account that may hold none any more; the projects it has published go on."""
+    asked = strict.load(_Ban, _body())
+    auth.authorise_actor(g.caller, asked.actor.kind)
+    now = desk.clock()
+    desk.limits.check_pending(desk.journal)
+    records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, _sender(), now)
+    if records:
+        desk.bell.ring()
+        _wait(desk, records[-1])
+    receipts = [_receipt(desk, record) for record in records]
+    return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The body of an acknowledgement: the id of a notice, as it was listed."""
+
+    id: str
+
+
+def _acknowledge(desk: Desk, outcome: str) -> Response:
+    """The registry says of a notice that it was sent, or that nobody could be reached; asking again changes nothing."""
+    if outcome not in ("sent", "failed"):
+        raise Problem(404, "verb_unknown", "No such verb", f"{outcome!r:.40} is not sent or failed.")
+    asked, now = strict.load(_Told, _body()), desk.clock()
+    name = names.normalise(asked.id.partition("/")[0])
+    auth.authorise_name(g.caller, name)
+    said = Acknowledged(asked.id, "sent" if outcome == "sent" else "failed", stamp(now))
+    with desk.journal.writing() as pen:
+        state = pen.name(name).state
+        if state is None or asked.id not in {each.id for each in notices(state, pen.policy(now), now)}:
+            detail = f"There is no notice {asked.id!r:.200}; GET /v1/notices lists them. {problems.NOTHING_WRITTEN}"
+            raise Problem(404, "notice_unknown", "Not found", detail)
+        known = pen.acknowledged([asked.id]).get(asked.id)
+        if known is None or known.outcome != said.outcome:
+            pen.acknowledge(said)
+            known = said
+    return _json(strict.dump(known), 200)
 
 
 def _item(item: object, where: str) -> r.Request:

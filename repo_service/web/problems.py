@@ -65,7 +65,6 @@ _FORBIDDEN: Final = frozenset(
     [
         "role_insufficient",
         "feature_disabled",
-        "release_window_over",
         "contact_unverified",
         "unpublish_window_over",
         "has_dependents",

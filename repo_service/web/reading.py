@@ -14,7 +14,7 @@ from keys.encoding import compact
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain.availability import availability
-from repo_service.domain.notices import horizon, notices
+from repo_service.domain.notices import notices
 from repo_service.storage.journal import Journal
 from repo_service.web.problems import Problem
 
@@ -65,9 +65,11 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         now = clock()
         with journal.reading() as view:
             policy = view.policy(now)
-            states = view.states(view.due(now + horizon(policy)))
-        listed = [each for state in states.values() for each in notices(state, policy, now)]
-        return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
+            states = view.states(view.noticed(now))
+            listed = [each for state in states.values() for each in notices(state, policy, now)]
+            done = view.acknowledged(each.id for each in listed)
+        waiting = sorted((each for each in listed if each.id not in done), key=lambda each: each.due_at)
+        return _json({"notices": [strict.dump(each) for each in waiting]})
 
 
 def _event(event: c.Event, generation: int | None) -> dict[str, Any]:

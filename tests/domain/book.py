@@ -9,6 +9,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
+from repo_service.domain.notices import last_reminder
 from repo_service.domain.policy import Policy, preset
 from repo_service.wiring import presets
 from tests.world import BEGIN
@@ -35,7 +36,11 @@ class Book:
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
-        return Around(held=request.name in self.held, last_holder=self._last_holder(request.name))
+        return Around(
+            held=request.name in self.held,
+            last_holder=self._last_holder(request.name),
+            reminded_at=self._reminded_at(request.name),
+        )
 
     def codes(self, request: r.Request) -> list[str]:
         """Why it is refused; nothing if it is not."""
@@ -55,6 +60,13 @@ class Book:
         found = self.names[name].state
         assert found is not None
         return found
+
+    def _reminded_at(self, name: str) -> datetime | None:
+        """As if every reminder were sent on its day."""
+        state = self.names[name].state if name in self.names else None
+        held = state.reservation if state else None
+        due_at = last_reminder(held, self.policy) if held else None
+        return due_at if due_at is not None and due_at <= self.now else None
 
     def _last_holder(self, name: str) -> str | None:
         acted = [

@@ -73,6 +73,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.DeprecateRelease, *release, reasons, st.none(), actors(OWNER)),
         st.builds(r.UndeprecateRelease, *release, st.none(), actors(OWNER)),
         st.builds(r.CloseRelease, *release, st.none(), anybody),
+        st.builds(r.CloseDue, names, actors(clock)),
         st.builds(r.PurgeRelease, *release, st.none(), actors(clock, ADMIN)),
         one_file.flatmap(lambda f: st.builds(r.RemoveFile, *map(st.just, f), reasons, facts, actors(OWNER, support))),
         one_file.flatmap(lambda f: st.builds(r.RestoreFile, *map(st.just, f), reasons, actors(OWNER, ADMIN))),

@@ -365,7 +365,7 @@ def test_the_clock_purges_when_the_restore_window_is_over_and_not_a_second_befor
         book.tick(seconds=seconds)
         assert book.do(what) == expected
         asked = deadlines.due(standing(state).state("foo"), POLICY, book.now)
-        assert asked == ([what] if expected else [])
+        assert [each for each in asked if not isinstance(each, r.CloseDue)] == ([what] if expected else [])
 
 
 def test_an_alternative_is_named_as_the_registry_names_it() -> None:

@@ -229,7 +229,7 @@ def test_what_a_registry_does_not_offer_is_disabled_for_owners(
     assert codes(standing("registered"), request_, preset(name, PRESETS)) == refused
 
 
-@pytest.mark.parametrize(("seconds", "refused"), [(-1, []), (0, ["release_window_over"])])
+@pytest.mark.parametrize(("seconds", "refused"), [(-1, []), (0, ["release_closed"])])
 def test_an_owner_adds_files_for_as_long_as_the_policy_says(seconds: int, refused: list[str]) -> None:
     book = standing("registered")
     book.tick(days=14, seconds=seconds)
@@ -336,7 +336,7 @@ def test_with_every_rule_off_what_only_a_rule_refused_is_done_and_all_else_stays
 def test_of_what_the_state_of_a_name_refuses_only_time_and_use_have_phases() -> None:
     """Nothing that protects somebody else's name, files or rights can be switched off."""
     known = {code for _, _, refused in REFUSED for code in refused}
-    windows = {"unpublish_window_over", "restore_window_over", "release_window_over"}
+    windows = {"unpublish_window_over", "restore_window_over"}
     assert known & RULES.keys() == windows | {"has_dependents", "too_many_downloads", "multiple_owners"}
 
 

@@ -207,8 +207,9 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("locked", published("2.0"), ["project_locked"]),
     ("locked", lambda b: unpublish(b, actor=OWNER), ["project_locked"]),
     ("closed 1.0", with_files(a_file(WHEEL)), ["release_closed"]),
-    ("registered", later(14, with_files(a_file(WHEEL))), ["release_window_over"]),
+    ("registered", later(14, with_files(a_file(WHEEL))), ["release_closed"]),
     ("quarantined 1.0", with_files(a_file(WHEEL)), ["release_quarantined"]),
+    ("registered", later(14, lambda _: r.CloseDue("foo", ADMIN)), ["role_insufficient"]),
     ("registered", lambda _: r.QuarantineRelease("foo", "9", BECAUSE, ADMIN), ["release_not_found"]),
     ("placeholder", lambda _: r.CloseRelease("foo", "1.0"), ["release_not_published"]),
     # one file

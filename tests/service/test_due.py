@@ -53,7 +53,7 @@ def test_a_bin_that_changed_is_younger_than_the_others(world: World) -> None:
 
 def test_idle_for_forty_days_with_a_round_each_day_keeps_every_client_happy(world: World) -> None:
     """Hackage's signed files expired unnoticed, and Stack ignores expiry since."""
-    world.do(publishing("foo"))
+    world.do(publishing("foo"), r.CloseRelease("foo", "1.0"))
     held = world.client("old").page("foo")
     for _ in range(40):
         world.tick(days=1)
@@ -76,7 +76,7 @@ def test_without_rounds_clients_refuse_when_the_timestamp_is_over(world: World) 
 
 
 def test_what_is_signed_again_has_the_next_version_and_the_same_content(world: World) -> None:
-    world.do(publishing("foo"))
+    world.do(publishing("foo"), r.CloseRelease("foo", "1.0"))
     before = world.client().page("foo")
     with world.service.journal.reading() as view:
         old = view.roles()
@@ -105,7 +105,9 @@ def test_a_clock_that_went_back_signs_nothing(world: World) -> None:
 
 def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> None:
     world.do(r.Reserve("foo", OWNER))
-    world.tick(days=194, seconds=-1)
+    world.tick(days=180)
+    world.service.round()
+    world.tick(days=14, seconds=-1)
     world.service.round()
     assert world.client("one").page("foo").state.state == "reserved"  # type: ignore[union-attr]
     world.tick(seconds=1)
@@ -121,7 +123,9 @@ def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> N
 def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(world: World) -> None:
     world.do(r.Reserve("foo", OWNER))
     world.take_in(root_of_trust(world.now, after=world.trust, held=("foo",)))
-    world.tick(days=194)
+    world.tick(days=180)
+    world.service.round()
+    world.tick(days=14)
     assert world.do(publishing("bar")) is not None
     with world.service.journal.reading() as view:
         assert view.pending() == ((), ())
