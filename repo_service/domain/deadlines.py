@@ -7,7 +7,7 @@ changes the signed state; so asking early, late or twice is harmless.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from keys.state import NameState, Release
+from keys.state import Mark, NameState, Release
 from keys.times import moment
 from repo_service.domain import requests as r
 from repo_service.domain.policy import Policy
@@ -35,18 +35,21 @@ def closes_at(release: Release, policy: Policy) -> datetime:
     return moment(release.published_at) + timedelta(days=policy.files.open_days)
 
 
+def purged_at(policy: Policy, removed: Mark) -> datetime:
+    """When what was removed at a mark is purged for ever."""
+    return moment(removed.at) + timedelta(seconds=policy.restore.purge_after_s)
+
+
 def _deadlines(state: NameState, policy: Policy) -> Iterator[Deadline]:
     if state.reservation is not None:
         yield moment(state.reservation.grace_until), r.Expire(state.name)
     if closing := [closes_at(each, policy) for each in state.releases if is_open(each)]:
         yield min(closing), r.CloseDue(state.name)
-    restorable = timedelta(seconds=policy.restore.window_s)
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:
-            yield moment(release.removed.at) + restorable, r.PurgeRelease(state.name, release.version)
+            yield purged_at(policy, release.removed), r.PurgeRelease(state.name, release.version)
         if release.state == "published" and release.held_yank is not None:
             yield moment(release.held_yank.effective_at), r.YankDue(state.name, release.version)
         for removal in release.removals:
             if removal.state == "removed" and release.state == "published":
-                at = moment(removal.mark.at) + restorable
-                yield at, r.PurgeFile(state.name, release.version, removal.filename)
+                yield purged_at(policy, removal.mark), r.PurgeFile(state.name, release.version, removal.filename)

@@ -9,6 +9,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, published, role
+from repo_service.domain.deadlines import purged_at
 from repo_service.domain.releases import may_go, restorable_until
 
 
@@ -53,7 +54,7 @@ def purge(case: Case, request: r.PurgeFile) -> Verdict:
     stands = machines.file_state(release, request.filename)
     if stands == "purged" or (request.actor.kind == "clock" and stands == "published"):
         return []
-    if request.actor.kind == "clock" and case.now < restorable_until(case, _removal(release, request.filename).mark):
+    if request.actor.kind == "clock" and case.now < purged_at(case.policy, _removal(release, request.filename).mark):
         return []
     change = c.FilePurged(release.version, request.filename)
     return [*role(machines.FILE, stands, c.type_of(change), request.actor), change]

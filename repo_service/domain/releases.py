@@ -21,6 +21,7 @@ from repo_service.domain.case import (
     step,
     wrong_name_state,
 )
+from repo_service.domain.deadlines import purged_at
 from repo_service.domain.policy import Warned
 
 
@@ -165,7 +166,7 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
         return [] if clock else [no_release(case, request.version)]
     if release.state == "purged" or (clock and release.state == "published"):
         return []
-    if clock and release.removed is not None and case.now < restorable_until(case, release.removed):
+    if clock and release.removed is not None and case.now < purged_at(case.policy, release.removed):
         return []
     change = c.ReleasePurged(release.version)
     return [*role(machines.RELEASE, release.state, c.type_of(change), request.actor), change]

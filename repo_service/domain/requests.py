@@ -20,6 +20,21 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """How the registry knows that it is this account: by what, whether a second factor stands behind that, and when the
+    account last gave its password or key in this session. Never published.
+    """
+
+    method: Literal["session", "token", "trusted_publisher"]
+    mfa: bool = False
+    reauth_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reauth_at is not None:
+            moment(self.reauth_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts: a class that becomes public, and the registry's own opaque id, which never does."""
 
@@ -27,6 +42,7 @@ class Actor:
     id: str | None = None
     contact: Contact | None = None
     approver: str | None = None
+    auth: Auth | None = None
 
 
 @dataclass(frozen=True, slots=True)

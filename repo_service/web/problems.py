@@ -66,6 +66,8 @@ _FORBIDDEN: Final = frozenset(
         "role_insufficient",
         "feature_disabled",
         "contact_unverified",
+        "contact_suppressed",
+        "step_up_required",
         "unpublish_window_over",
         "has_dependents",
         "too_many_downloads",
