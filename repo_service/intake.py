@@ -18,6 +18,7 @@ from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Around, Refusal
+from repo_service.domain.clock import check_clock
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
@@ -61,7 +62,7 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
     """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
     was seen with this request.
 
-    Raises Refused, SerialMoved or KeyReused; then nothing was written.
+    Raises Refused, SerialMoved, KeyReused or ClockWentBack; then nothing was written.
     """
     return record_all(journal, [request], sender, now)[0]
 
@@ -112,6 +113,7 @@ def _swept(journal: Journal, names: Sequence[str], now: datetime) -> int:
     """What time does to these names, in one transaction; a crash leaves all of it for the next sweep."""
     made = 0
     with journal.writing() as pen:
+        check_clock(pen.last_done_at(), now)
         policy = pen.policy(now)
         for name in names:
             state = pen.locked_name(name).state
@@ -180,6 +182,7 @@ def _digest_of_all(requests: Sequence[r.Request]) -> str:
 def _recorded_all(
     pen: Pen, requests: Sequence[r.Request], sender: Sender, digest: str, now: datetime
 ) -> list[ChangeRecord]:
+    check_clock(pen.last_done_at(), now)
     answers = []
     for number, request in enumerate(requests):
         key = f"{sender.key}#{number}" if number else sender.key

@@ -77,12 +77,14 @@ def _step_up(case: Case, actor: r.Actor, act: Act) -> Iterator[Why]:
     rules = case.policy.contact
     if auth is None:
         if act in rules.mfa_for or (removal and (rules.reauth_s or not rules.tokens_may_remove)):
-            yield _weak(act, "the request does not say how the account is known: actor.auth {method, mfa, reauth_at}")
+            yield _weak(
+                act, "the request does not say how its owner was recognised: actor.auth {method, mfa, reauth_at}"
+            )
         return
     if act in rules.mfa_for and not auth.mfa:
         yield _weak(act, f"no second factor stands behind this {auth.method}")
     if removal and auth.method != "session" and not rules.tokens_may_remove:
-        yield _weak(act, f"a {auth.method} removes nothing here; the account's holder does it in a session")
+        yield _weak(act, f"a {auth.method} removes nothing here; its owner does it in a session")
     if removal and auth.method == "session" and rules.reauth_s and not _confirmed(case, auth):
         yield _weak(act, f"a removal needs a session that was confirmed within {rules.reauth_s} s")
 

@@ -171,9 +171,15 @@ class Expire:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
+    """``observers`` reported the project, ``trusted`` of them known to the registry: needed where no person decides
+    but the registry's automatic rule (an actor of the class ``system``), and the policy has one.
+    """
+
     name: str
     reason: Reason
     actor: Actor
+    observers: Fact | None = None
+    trusted: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)

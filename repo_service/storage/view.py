@@ -88,10 +88,12 @@ class View:
         assert body is not None, "a release without its snapshot"
         return Base(newest["generation"], (newest["snapshot"], body), self.roles(), self.offline())
 
-    def last_signed_at(self) -> datetime | None:
-        """When the newest release was signed."""
-        latest = self._connection.scalar(select(func.max(t.releases.c.signed_at)))
-        return moment(latest) if latest else None
+    def last_done_at(self) -> datetime | None:
+        """When the newest release was signed or the newest event recorded, whichever was later."""
+        signed = self._connection.scalar(select(func.max(t.releases.c.signed_at)))
+        recorded = self._connection.scalar(select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1))
+        times = [moment(each) for each in (signed, recorded) if each is not None]
+        return max(times, default=None)
 
     def roles(self) -> dict[str, Signed]:
         """The newest version of every role."""

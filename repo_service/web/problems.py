@@ -10,6 +10,7 @@ from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.clock import ClockWentBack
 from repo_service.intake import Refused, SerialMoved
 from repo_service.storage.depot import Diverged
 from repo_service.storage.view import KeyReused
@@ -41,9 +42,10 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     BadArtifact: (422, "file_invalid", "Not a file that can be published"),
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
+    ClockWentBack: (503, "clock_regression", "The service's clock is behind what it has done"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
-"""What the other side did wrong. Anything not listed is our own mistake: 500, and a log entry."""
+"""What the other side did wrong, and a clock to set. Anything not listed is our own mistake: 500, and a log entry."""
 
 _UNPROCESSABLE: Final = frozenset(
     [
@@ -68,6 +70,7 @@ _FORBIDDEN: Final = frozenset(
         "contact_unverified",
         "contact_suppressed",
         "step_up_required",
+        "too_few_observers",
         "unpublish_window_over",
         "has_dependents",
         "too_many_downloads",

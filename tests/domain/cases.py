@@ -53,6 +53,13 @@ def quietly(book: Book, actor: r.Actor = OWNER, days: int = 3, **counts: int) ->
     return r.Unpublish("foo", "1.0", BECAUSE, actor=actor, **facts)
 
 
+def reported(book: Book, observers: int = 2, trusted: int = 1, actor: r.Actor = SYSTEM) -> r.Quarantine:
+    """Quarantine by reports alone, where the policy has such a rule."""
+    book.policy = replace(POLICY, quarantine=replace(POLICY.quarantine, automatic="observers"))
+    now = stamp(book.now)
+    return r.Quarantine("foo", BECAUSE, actor, r.Fact(observers, now), r.Fact(trusted, now))
+
+
 def claim_openly(book: Book, actor: r.Actor = OWNER) -> r.ClaimOpen:
     """Claim a placeholder, where the policy opens it to all after a day."""
     book.policy = replace(POLICY, placeholder=replace(POLICY.placeholder, claim="open_after"))

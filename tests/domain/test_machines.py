@@ -22,7 +22,18 @@ from repo_service.domain.machines import (
     YANK,
 )
 from tests.domain.book import Book
-from tests.domain.cases import CLASSES, WHEEL, acting, claim_openly, hand_on, pass_on, remove, standing, unpublish
+from tests.domain.cases import (
+    CLASSES,
+    WHEEL,
+    acting,
+    claim_openly,
+    hand_on,
+    pass_on,
+    remove,
+    reported,
+    standing,
+    unpublish,
+)
 from tests.world import ADMIN, BECAUSE, publishing
 
 _REGISTRARS: Final = "owner system support admin"
@@ -218,7 +229,7 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("reserved", "release", lambda _, a: r.Release("foo", a), "owner moderator admin"),
     ("claimed", "release", lambda _, a: r.Release("foo", a), "moderator admin"),
     ("registered", "release", lambda _, a: r.Release("foo", a), ""),
-    ("registered", "quarantine", lambda _, a: r.Quarantine("foo", BECAUSE, a), "admin moderator system"),
+    ("registered", "quarantine", lambda b, a: reported(b, actor=a), "admin moderator system"),
     ("reserved", "quarantine", lambda _, a: r.Quarantine("foo", BECAUSE, a), ""),
     ("quarantined", "clear", lambda _, a: r.Clear("foo", BECAUSE, a), "admin"),
     ("placeholder", "claim", lambda _, a: claim(a), "support admin"),

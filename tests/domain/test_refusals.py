@@ -26,6 +26,7 @@ from tests.domain.cases import (
     quietly,
     recipient,
     remove,
+    reported,
     standing,
     unpublish,
 )
@@ -227,6 +228,9 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: r.PurgeRelease("foo", "1.0", None, ADMIN), ["role_insufficient"]),
     ("absent", purge, ["release_not_found"]),
     ("held", published("1.0"), ["name_held"]),
+    ("registered", lambda _: r.Quarantine("foo", BECAUSE, SYSTEM), ["feature_disabled"]),
+    ("registered", lambda b: reported(b, trusted=0), ["too_few_observers"]),
+    ("registered", later(1, lambda b: reported(b, observers=1)), ["too_few_observers"]),
     # hands
     ("locked", lambda b: pass_on(b, ADMIN), ["project_locked"]),
     ("locked", pass_on, ["project_locked"]),

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from client_verify.refusals import Refused
+from keys.invariants import CLOCK
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
-from repo_service.publish import CLOCK_SKEW, ClockWentBack
+from repo_service.domain.clock import ClockWentBack
 from repo_service.wiring import BadSettings, open_service
+from tests.service.door import Door
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust
 
 BINS = ["bin-0", "bin-1", "bin-2", "bin-3"]
@@ -94,13 +96,29 @@ def test_a_clock_that_went_back_signs_nothing(world: World) -> None:
     world.do(publishing("foo"))
     last = world.now
     world.record(publishing("bar"))
-    world.now = last - CLOCK_SKEW - timedelta(seconds=1)
+    world.now = last - CLOCK - timedelta(seconds=1)
     before = sorted(path.name for path in world.public.rglob("*"))
     with pytest.raises(ClockWentBack):
         world.service.round()
     assert sorted(path.name for path in world.public.rglob("*")) == before
-    world.now = last - CLOCK_SKEW
+    world.now = last - CLOCK
     assert world.service.round() is not None
+
+
+def test_a_clock_that_went_back_records_nothing_and_says_so(world: World) -> None:
+    """``clock_regression``: behind the last event, although that is not signed yet."""
+    world.tick(hours=1)
+    world.record(publishing("foo"))
+    world.tick(seconds=-60)
+    world.record(publishing("foo", "2.0"))
+    world.tick(seconds=-61)
+    with pytest.raises(ClockWentBack, match="10:57:59Z, and the last event or signing was at 2026-11-22T10:59"):
+        world.record(publishing("foo", "3.0"))
+    with world.service.journal.reading() as view:
+        assert len(view.events("foo")) == 3
+    answer = Door(world).publish("bar")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "clock_regression")
+    assert answer.get_json()["detail"].endswith("Nothing was written.")
 
 
 def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> None:
