@@ -7,6 +7,7 @@ import pytest
 
 from client_verify.refusals import Refused
 from keys.invariants import CLOCK
+from repo_service import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
@@ -119,6 +120,17 @@ def test_a_clock_that_went_back_records_nothing_and_says_so(world: World) -> Non
     answer = Door(world).publish("bar")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "clock_regression")
     assert answer.get_json()["detail"].endswith("Nothing was written.")
+
+
+def test_a_clock_that_went_back_lets_no_deadline_pass(world: World) -> None:
+    world.record(publishing("foo"))
+    world.tick(days=14, hours=1)
+    world.record(publishing("bar"))
+    world.tick(seconds=-61)
+    with pytest.raises(ClockWentBack):
+        intake.sweep(world.service.journal, world.now)
+    world.tick(seconds=1)
+    assert intake.sweep(world.service.journal, world.now) == 1
 
 
 def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> None:
