@@ -30,7 +30,16 @@ _EXTERNAL: Final = re.compile(
 )
 MAX_TEXT: Final = 512
 SCHEMA: Final = 1
-TAKING: Final = frozenset({"name.reserved", "project.created", "placeholder.claim_granted"})
+TAKING: Final = frozenset(
+    {
+        "name.reserved",
+        "project.created",
+        "placeholder.claim_granted",
+        "placeholder.claimed_open",
+        "reservation.transferred",
+        "session.opened",
+    }
+)
 """Types of the acts by which somebody comes to have a name."""
 
 
@@ -199,9 +208,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A name kept for a holder. ``holder`` is the display text that the registry chose to show, if any."""
+    """A name kept for a holder. ``holder`` is the display text that the registry chose to show, if any. A ``session``
+    is an upload that has begun (PEP 694): short, without grace, and no holder of its own if it is given up.
+    """
 
-    kind: Literal["user", "grant"]
+    kind: Literal["user", "grant", "session"]
     holder: str | None
     expires_at: str
     grace_until: str
@@ -295,6 +306,8 @@ class NameState:
     Releases are sorted by version text, files by name. ``archived`` and ``deprecated`` are the owner's, one at a time;
     ``quarantine`` and ``locked`` lie over them and leave them as they were. ``namespace`` is the grant of the name as a
     prefix, whatever else it is; ``namespaces`` are the grants that the name is under, the shortest prefix first.
+    ``holder_epoch`` counts how often the project passed to another holder with its releases; such a successor continues
+    the generation.
     """
 
     name: str
@@ -314,6 +327,7 @@ class NameState:
     namespace: Grant | None = None
     namespaces: tuple[Membership, ...] = ()
     takedowns: tuple[Takedown, ...] = ()
+    holder_epoch: int = 0
 
     def __post_init__(self) -> None:
         names.segment(self.name)
@@ -321,7 +335,7 @@ class NameState:
             raise ValueError("releases are listed once each, in order of their version text")
         if len({release.canonical for release in self.releases}) < len(versions):
             raise ValueError("two releases are the same version")
-        if self.generation < 1 or self.serial < 1 or self.event < 0:
+        if self.generation < 1 or self.serial < 1 or self.event < 0 or self.holder_epoch < 0:
             raise ValueError(f"generation {self.generation}, serial {self.serial}, event {self.event}: too small")
         if self.archived is not None and self.deprecated is not None:
             raise ValueError(f"{self.name} is archived and deprecated; one of the two")

@@ -11,7 +11,16 @@ from keys.kept import kept
 from keys.state import File, NameState, Release, Takedown
 
 Promise = Literal[
-    "serial", "generation", "history", "tombstone", "bytes", "facts", "resurrected", "vacated", "takedown"
+    "serial",
+    "generation",
+    "history",
+    "tombstone",
+    "bytes",
+    "facts",
+    "resurrected",
+    "vacated",
+    "takedown",
+    "holder",
 ]
 
 
@@ -75,6 +84,9 @@ def _counters(before: NameState, after: NameState) -> list[Broken]:
         found.append(Broken("serial", f"there are two different states with serial {after.serial}"))
     if after.generation < before.generation:
         found.append(Broken("generation", f"generation went back from {before.generation} to {after.generation}"))
+    if after.holder_epoch < before.holder_epoch:
+        epochs = f"from {before.holder_epoch} to {after.holder_epoch}"
+        found.append(Broken("holder", f"the number of changes of holder went back {epochs}"))
     return found
 
 

@@ -19,8 +19,8 @@ from keys.times import stamp
 from repo_service import cli_tokens, roots
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
+from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
-from repo_service.publish import ClockWentBack
 from repo_service.storage.depot import Diverged
 from repo_service.web.app import create_app
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service

@@ -12,16 +12,17 @@ from typing import Any, Final
 from keys import strict
 from keys.encoding import compact, sha256
 from keys.invariants import broken_invariants
-from keys.state import ActorClass
-from keys.times import stamp
+from keys.state import ActorClass, Reason
 from repo_service.domain import changes as c
-from repo_service.domain import flags, machines
+from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Escalated, Refusal
-from repo_service.domain.deadlines import deadlines, due
+from repo_service.domain.clock import check_clock
+from repo_service.domain.deadlines import deadlines
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
+from repo_service.domain.notices import first_due
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen, foresee
 from repo_service.failpoint import failpoint
@@ -31,6 +32,8 @@ from repo_service.surroundings import around
 
 NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
 """Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""
+
+"""Names that one transaction of a sweep changes, so that nobody waits long for it."""
 
 
 class Refused(Exception):
@@ -67,7 +70,7 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
     """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
     was seen with this request.
 
-    Raises Refused, SerialMoved or KeyReused; then nothing was written.
+    Raises Refused, SerialMoved, KeyReused or ClockWentBack; then nothing was written.
     """
     return record_all(journal, [request], sender, now)[0]
 
@@ -78,16 +81,8 @@ def record_all(journal: Journal, requests: Sequence[r.Request], sender: Sender, 
     Each after the first has a key of its own, made of the sender's, and all of them stand for the whole list: with one
     request more or another, the key is reused. A refusal says which request it is about.
     """
-    digest = _digest_of_all(requests)
-    answers = []
     with journal.writing() as pen:
-        for number, request in enumerate(requests):
-            key = f"{sender.key}#{number}" if number else sender.key
-            try:
-                answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
-            except Refused as refused:
-                refused.number = number if len(requests) > 1 else None
-                raise
+        answers = _recorded_all(pen, requests, sender, _digest_of_all(requests), now)
         failpoint("intake.before_commit")
     failpoint("intake.committed")
     return answers
@@ -106,17 +101,29 @@ def foreseen(view: View, name: c.Name, asked: Sequence[r.Request], now: datetime
     return foresee(name, asked, policy, now, lambda request: around(view, name, request, policy, now))
 
 
-def sweep(journal: Journal, now: datetime) -> int:
-    """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
-    with journal.reading() as view:
-        states = view.states(view.due(now))
-        policy, pauses = view.policy(now), flags.pauses(view.flags(), now)
-        asked = [request for state in states.values() for request in due(state, policy, now, pauses)]
-        # What a flag halts is not asked: each question is kept, and there would be one in every round.
-        requests = [each for each in asked if _decided(view, view.name(each.name), each, policy, now).changes]
-    for request in requests:
-        record(journal, request, Sender("clock", f"{request_digest(request)} {stamp(now)}"), now)
-    return len(requests)
+def revoke_all(
+    journal: Journal, holder: str, reason: Reason, actor: r.Actor, sender: Sender, now: datetime
+) -> list[ChangeRecord]:
+    """End every reservation of an account, in one transaction. What it has published is not touched.
+
+    Raises what ``record`` raises; then nothing was written.
+    """
+    digest = sha256(compact(["revoke all", holder, strict.dump(reason), strict.dump(actor)]))
+    with journal.writing() as pen:
+        if known := pen.answered_all(sender.client, sender.key, digest):
+            return known
+        requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
+        return _recorded_all(pen, requests, sender, digest, now)
+
+
+def apply(pen: Pen, request: r.Request, policy: Policy, now: datetime) -> int:
+    """Decide and write, within a transaction of the caller's, for the clock, which needs no answer; how many events."""
+    name = locked(pen, request.name)
+    decision = _decided(pen, name, request, policy, now)
+    if decision.changes:
+        writing = _Writing(pen, request, secrets.token_hex(16), policy, now)
+        _keep(pen, writing.remember(name, decision.changes, decision.holder, decision.org), policy, now)
+    return len(decision.changes)
 
 
 def request_digest(request: r.Request) -> str:
@@ -146,6 +153,21 @@ def _check_serial(name: c.Name, expected: int | None) -> None:
 def _digest_of_all(requests: Sequence[r.Request]) -> str:
     digests = [request_digest(request) for request in requests]
     return digests[0] if len(digests) == 1 else sha256(compact(digests))
+
+
+def _recorded_all(
+    pen: Pen, requests: Sequence[r.Request], sender: Sender, digest: str, now: datetime
+) -> list[ChangeRecord]:
+    check_clock(pen.last_done_at(), now)
+    answers = []
+    for number, request in enumerate(requests):
+        key = f"{sender.key}#{number}" if number else sender.key
+        try:
+            answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
+        except Refused as refused:
+            refused.number = number if len(requests) > 1 else None
+            raise
+    return answers
 
 
 def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
@@ -228,7 +250,8 @@ def _keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
     # The signer asks again; found there only, one name would keep all others from being signed.
     broken = broken_invariants(name.state, now)
     assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
-    pen.keep(name, min((at for at, _ in deadlines(name.state, policy)), default=None))
+    next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
+    pen.keep(name, next_deadline, first_due(name.state, policy, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ once: the commit lets one of them win, the depot never goes back, and everything
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from tuf.api.metadata import Root, Targets
 
@@ -19,16 +18,11 @@ from repo_service.build.assemble import Base, Differences, Release, assemble
 from repo_service.build.check import check_release, check_successions
 from repo_service.build.due import Lifetimes, due_bins, is_due
 from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
+from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.view import View
-
-CLOCK_SKEW: Final = timedelta(seconds=60)
-
-
-class ClockWentBack(Exception):
-    """The clock is behind the last signing: what it would sign could expire before what it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,7 @@ def _drop_purged(press: Press, generation: int) -> None:
 def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | None:
     with press.journal.reading() as view:
         base = view.base()
-        _check_clock(view.last_signed_at(), now)
+        check_clock(view.last_done_at(), now)
         bins = sealed.bins if sealed else roots.parse_targets(view.newest(layout.BINS))
         shape = roots.bins_shape(bins)
         events, touched = view.pending()
@@ -141,11 +135,6 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
             return None
         root = sealed.trust.root if sealed else roots.parse_root(view.newest(layout.ROOT))
         return _Plan(base, events, new, root, bins, _released_states(view, touched))
-
-
-def _check_clock(last: datetime | None, now: datetime) -> None:
-    if last is not None and now < last - CLOCK_SKEW:
-        raise ClockWentBack(f"this machine's clock says {now}, but the last release was signed at {last}")
 
 
 def _due(base: Base, role: str, lifetimes: Lifetimes, now: datetime) -> bool:

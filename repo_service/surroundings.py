@@ -4,12 +4,14 @@ from datetime import datetime
 
 from keys import layout
 from keys.skeletons import skeleton
+from keys.times import moment
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import flags, limits
 from repo_service.domain import requests as r
 from repo_service.domain.case import Around, Lately
 from repo_service.domain.naming import takes_a_name
+from repo_service.domain.notices import last_reminder, reminder_id
 from repo_service.domain.policy import Policy
 from repo_service.storage.view import View
 
@@ -27,6 +29,8 @@ def around(view: View, name: c.Name, request: r.Request, policy: Policy, now: da
         taken_down=view.taken_down(_digests(view, request)),
         flags=flags.standing(acts),
         pauses=flags.pauses(acts, now),
+        last_holder=view.last_holder(request.name) if isinstance(request, r.ClaimOpen) else None,
+        reminded_at=_reminded_at(view, name, policy) if isinstance(request, r.Expire | r.Renew) else None,
     )
 
 
@@ -49,6 +53,21 @@ def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lat
         view.latest(account, limits.YANKS, yanked) if yanked else (),
         view.holds(account) if isinstance(request, r.Reserve) else 0,
     )
+
+
+def _reminded_at(view: View, name: c.Name, policy: Policy) -> datetime | None:
+    """Since when a holder is told of the end: when the last reminder was sent, or, where the registry does not say,
+    since this service was there to give it out. Where nobody can be reached there is nothing to wait for.
+    """
+    if name.state is None or (reservation := name.state.reservation) is None:
+        return None
+    if (due_at := last_reminder(reservation, policy)) is None:
+        return None
+    identifier = reminder_id(name.state, reservation, min(policy.reservations.reminder_days))
+    said = view.acknowledged([identifier]).get(identifier)
+    if said is None:
+        return view.signed_since(due_at)
+    return moment(said.at) if said.outcome == "sent" else due_at
 
 
 def _digests(view: View, request: r.Request) -> set[str]:

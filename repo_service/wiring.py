@@ -13,7 +13,7 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey
-from repo_service import failpoint, halting, intake, roots, sequences
+from repo_service import failpoint, halting, roots, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
@@ -92,7 +92,7 @@ class Service:
         now = self.clock()
         halting.clear_due(self.journal, now)
         sequences.sweep(self.journal, now)
-        intake.sweep(self.journal, now)
+        sweeping.sweep(self.journal, now)
         return publish(self.press, now)
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:

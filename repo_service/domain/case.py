@@ -7,7 +7,7 @@ from typing import Final
 
 from keys.state import NameState, TakedownStatus
 from keys.state import Release as ReleaseState
-from keys.times import moment
+from keys.times import moment, stamp
 from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
@@ -78,6 +78,8 @@ class Around:
     ``alike``: other names with its skeleton that somebody has or nobody may have.
     ``taken_down``: which of the bytes that the request is about are in the registry's list of takedowns, under whatever
     name. ``flags`` stand now; ``pauses`` are when the registry was read-only, and extend what ran out meanwhile.
+    ``last_holder``: the account that held the name or acted as its owner last, as far as the journal knows.
+    ``reminded_at``: since when the holder of a reservation is told that it ends; None: not yet.
     """
 
     held: bool = False
@@ -88,6 +90,8 @@ class Around:
     taken_down: tuple[TakenDown, ...] = ()
     flags: tuple[Standing, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    last_holder: str | None = None
+    reminded_at: datetime | None = None
 
 
 ALONE: Final = Around()
@@ -162,13 +166,24 @@ def wrong_name_state(case: Case) -> Why:
         return Why("name_reserved", sentence, params)
     sentence = {
         "placeholder": f"{name} is a placeholder since {state.since.at}: its last release was removed, and "
-        "the name can be used again only after a claim that support grants",
+        f"{_way_back(case, state)}",
         "prohibited": f"{name} is prohibited since {state.since.at}",
         "registered": f"{name} is taken: it is registered since {state.since.at}",
         "vacant": f"{name} is not registered",
     }[state.state]
     code = "name_taken" if state.state == "registered" else f"name_{state.state}"
     return Why(code, sentence, {"since": state.since.at})
+
+
+def reclaimable_at(case: Case, state: NameState) -> datetime:
+    """When a placeholder is open to everybody, where the policy opens it at all."""
+    return moment(state.since.at) + timedelta(seconds=case.policy.placeholder.open_after_s)
+
+
+def _way_back(case: Case, state: NameState) -> str:
+    if case.policy.placeholder.claim == "open_after":
+        return f"it can be claimed from {stamp(reclaimable_at(case, state))} on"
+    return "the name can be used again only after a claim that support grants"
 
 
 def published(case: Case, version: str) -> tuple[ReleaseState | None, Verdict]:

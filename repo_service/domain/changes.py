@@ -261,6 +261,16 @@ class NamespaceTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationTransferred:
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTransferred:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceEnded:
     pass
 
@@ -319,6 +329,32 @@ class TakedownCorrected:
     external_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """``alike`` are the names that this one looks like."""
+
+    expires_at: str
+    display: str
+    alike: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCancelled:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpired:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedOpen:
+    holder: str | None
+    expires_at: str
+    grace_until: str
+
+
 Change = (
     NameReserved | ReservationRenewed | ReservationReleased | ReservationExpired | ReservationConverted
     | ProjectCreated | ReleasePublished | FileAdded | ReleaseYanked | YankReasonChanged | ReleaseUnyanked
@@ -330,6 +366,7 @@ Change = (
     | NamespaceGranted | ChildGranted | NamespaceShared | NamespaceUnshared | NamespaceTransferred | NamespaceEnded
     | NamespacesMatched
     | ProjectRemoved | TakedownListed | TakedownConfirmed | TakedownWithdrawn | TakedownCorrected
+    | ReservationTransferred | ProjectTransferred | SessionOpened | SessionCancelled | SessionExpired | ClaimedOpen
 )  # fmt: skip
 
 TYPES: Final[dict[str, type[Change]]] = {
@@ -384,6 +421,12 @@ TYPES: Final[dict[str, type[Change]]] = {
     "takedown.confirmed": TakedownConfirmed,
     "takedown.withdrawn": TakedownWithdrawn,
     "takedown.corrected": TakedownCorrected,
+    "reservation.transferred": ReservationTransferred,
+    "transfer.accepted": ProjectTransferred,
+    "session.opened": SessionOpened,
+    "session.cancelled": SessionCancelled,
+    "session.expired": SessionExpired,
+    "placeholder.claimed_open": ClaimedOpen,
 }
 _NAMES: Final = {kind: name for name, kind in TYPES.items()}
 

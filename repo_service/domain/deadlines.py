@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from keys.state import Mark, NameState
+from keys.state import Mark, NameState, Release
 from keys.times import moment
 from repo_service.domain import requests as r
 from repo_service.domain.flags import Pause, extended
@@ -32,21 +32,43 @@ def due(state: NameState, policy: Policy, now: datetime, pauses: Sequence[Pause]
 
 def restorable_for(policy: Policy, removed: Mark) -> timedelta:
     """For how long what was removed at this mark can be restored; what exposed a secret is purged sooner."""
-    exposed = removed.reason is not None and removed.reason.code == EXPOSED
-    return timedelta(seconds=policy.restore.secret_purge_after_s if exposed else policy.restore.window_s)
+    return timedelta(seconds=policy.restore.secret_purge_after_s if _exposed(removed) else policy.restore.window_s)
+
+
+def purged_at(policy: Policy, removed: Mark) -> datetime:
+    """When what was removed at a mark is purged for ever."""
+    restore = policy.restore
+    after = restore.secret_purge_after_s if _exposed(removed) else restore.purge_after_s
+    return moment(removed.at) + timedelta(seconds=after)
+
+
+def is_open(release: Release) -> bool:
+    """Whether new files may still come to a release, as far as events say."""
+    return release.state == "published" and release.closed is None
+
+
+def closes_at(release: Release, policy: Policy) -> datetime:
+    """From when on a release takes no further files."""
+    return moment(release.published_at) + timedelta(days=policy.files.open_days)
+
+
+def _exposed(removed: Mark) -> bool:
+    return removed.reason is not None and removed.reason.code == EXPOSED
 
 
 def _deadlines(state: NameState, policy: Policy) -> Iterator[tuple[str, datetime, r.Request]]:
     if state.reservation is not None:
         yield state.since.at, moment(state.reservation.grace_until), r.Expire(state.name)
+    if opened := [release for release in state.releases if is_open(release)]:
+        first = min(opened, key=lambda each: closes_at(each, policy))
+        yield first.published_at, closes_at(first, policy), r.CloseDue(state.name)
     for release in state.releases:
         if release.state == "unpublished" and release.removed is not None:
-            at = moment(release.removed.at) + restorable_for(policy, release.removed)
-            yield release.removed.at, at, r.PurgeRelease(state.name, release.version)
+            yield release.removed.at, purged_at(policy, release.removed), r.PurgeRelease(state.name, release.version)
         if release.state == "published" and release.held_yank is not None:
             held = release.held_yank
             yield held.mark.at, moment(held.effective_at), r.YankDue(state.name, release.version)
         for removal in release.removals:
             if removal.state == "removed" and release.state == "published":
-                at = moment(removal.mark.at) + restorable_for(policy, removal.mark)
+                at = purged_at(policy, removal.mark)
                 yield removal.mark.at, at, r.PurgeFile(state.name, release.version, removal.filename)

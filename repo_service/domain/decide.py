@@ -9,7 +9,17 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from repo_service.domain import changes as c
-from repo_service.domain import files, namespaces, overlays, projects, publishing, releases, standing, takedowns
+from repo_service.domain import (
+    files,
+    namespaces,
+    overlays,
+    projects,
+    publishing,
+    releases,
+    standing,
+    takedowns,
+    transfers,
+)
 from repo_service.domain import requests as r
 from repo_service.domain.case import ALONE, Accepted, Around, Case, Refusal, Verdict, Why
 from repo_service.domain.demands import demands
@@ -68,6 +78,10 @@ def _new_holder(request: r.Request) -> str | None:
             return request.holder_id
         case r.Reserve():
             return request.account
+        case r.OpenSession() | r.ClaimOpen():
+            return request.actor.id
+        case r.TransferReservation() | r.TransferProject():
+            return request.recipient.id
     return None
 
 
@@ -101,6 +115,11 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.RestoreProject: projects.restore,
     r.RemoveProject: takedowns.remove,
     r.Judge: takedowns.judge,
+    r.TransferReservation: transfers.reservation,
+    r.TransferProject: transfers.project,
+    r.OpenSession: standing.open_session,
+    r.CloseDue: publishing.close,
+    r.ClaimOpen: standing.claim_open,
     **dict.fromkeys(get_args(r.OfProject), overlays.of_project),
     **dict.fromkeys(get_args(r.OfRelease), overlays.of_release),
 }

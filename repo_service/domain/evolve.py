@@ -68,11 +68,15 @@ def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]
 def _reservation(before: NameState, change: c.Change) -> Reservation | None:
     if isinstance(change, c.NameReserved):
         return Reservation(change.kind, change.holder, change.expires_at, change.grace_until, 0)
-    if isinstance(change, c.ClaimGranted):
+    if isinstance(change, c.SessionOpened):
+        return Reservation("session", None, change.expires_at, change.expires_at, 0)
+    if isinstance(change, c.ClaimGranted | c.ClaimedOpen):
         return Reservation("grant", change.holder, change.expires_at, change.grace_until, 0)
     old = before.reservation
     if isinstance(change, c.ReservationRenewed) and old is not None:
         return replace(old, expires_at=change.expires_at, grace_until=change.grace_until, renewals=old.renewals + 1)
+    if isinstance(change, c.ReservationTransferred) and old is not None:
+        return replace(old, holder=change.holder)
     return old
 
 
@@ -230,6 +234,11 @@ def _with_takedown(state: NameState, identifier: str, amend: Callable[[Takedown]
     return replace(state, takedowns=tuple(amend(t) if t.id == identifier else t for t in state.takedowns))
 
 
+def _pass_on(state: NameState, change: c.ProjectTransferred, mark: Mark) -> NameState:
+    del change, mark
+    return replace(state, holder_epoch=state.holder_epoch + 1)
+
+
 def _with_removal(
     state: NameState, change: c.FileRemoved | c.FileRestored | c.FilePurged, now: tuple[Removal, ...]
 ) -> NameState:
@@ -249,8 +258,8 @@ def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
     return tuple(sorted(files, key=lambda file: file.filename))
 
 
-_PUBLISHING: Final = (c.ReleasePublished, c.FileAdded)
-"""Events that the releases themselves show, so the history need not."""
+_PUBLISHING: Final = (c.ReleasePublished, c.FileAdded, c.ReleaseClosed)
+"""Events that the releases themselves show for ever, so the history need not."""
 
 _ORG_IS_SAID: Final = TAKING | {"project.assigned"}
 """Events after which the name belongs to the organisation of the event, or to none."""
@@ -296,4 +305,6 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.TakedownConfirmed: _confirm_takedown,
     c.TakedownWithdrawn: _withdraw_takedown,
     c.TakedownCorrected: _correct_takedown,
+    c.ProjectTransferred: _pass_on,
+    c.SessionOpened: _display,
 }

@@ -9,7 +9,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, published, release_not_quarantined, role
-from repo_service.domain.releases import owner_window, restorable_until
+from repo_service.domain.releases import is_purgeable, may_go, restorable_until
 from repo_service.domain.takedowns import not_taken_down
 
 
@@ -27,7 +27,7 @@ def remove(case: Case, request: r.RemoveFile) -> Verdict:
         found.append(Why("last_file", sentence, {"version": release.version}))
     if request.actor.kind == "owner":
         found += [*not_quarantined(case.state, "evidence is kept"), *release_not_quarantined(release)]
-        found += owner_window(case, request, release)
+    found += may_go(case, request, release)
     return [*found, c.FileRemoved(release.version, request.filename)]
 
 
@@ -55,7 +55,7 @@ def purge(case: Case, request: r.PurgeFile) -> Verdict:
     stands = machines.file_state(release, request.filename)
     if stands == "purged" or (request.actor.kind == "clock" and stands == "published"):
         return []
-    if request.actor.kind == "clock" and case.now < restorable_until(case, _removal(release, request.filename).mark):
+    if request.actor.kind == "clock" and not is_purgeable(case, _removal(release, request.filename).mark):
         return []
     change = c.FilePurged(release.version, request.filename)
     return [*role(machines.FILE, stands, c.type_of(change), request.actor), change]

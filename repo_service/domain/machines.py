@@ -43,8 +43,17 @@ NAME: Final[Machine] = (
     _T("N9", "reserved", "reservation.revoked", "vacant", ("moderator", "admin")),
     _T("N17", "prohibited", "name.unprohibited", "vacant", ("admin",)),
     _T("N20", "registered", "project.assigned", "registered", ("support", "admin", "system")),
+    _T("N6", "reserved", "reservation.transferred", "reserved", ("owner",), new_generation=1),
+    _T("N15", "placeholder", "placeholder.claimed_open", "reserved", ("owner",), new_generation=1),
+    _T("S1", "absent", "session.opened", "reserved", ("owner", "system")),
+    _T("S1", "vacant", "session.opened", "reserved", ("owner", "system"), new_generation=1),
+    _T("S2", "reserved", "session.cancelled", "vacant", ("owner", "system", "moderator", "admin")),
+    _T("S3", "reserved", "session.expired", "vacant", ("clock",)),
 )
 """A name that ever had a release goes back to ``placeholder``, never to ``vacant``: see ``when_given_up``."""
+
+HOLDING: Final[Machine] = (_T("X2", "held", "transfer.accepted", "held", ("owner", "support", "admin")),)
+"""Who holds a project is the registry's to know; that it passed on is signed. Offers are no signed state."""
 
 QUARANTINE: Final[Machine] = (
     _T("Q1", "clear", "project.quarantined", "quarantined", ("admin", "moderator", "system")),
@@ -65,7 +74,7 @@ STATUS: Final[Machine] = (
 )
 
 LOCK: Final[Machine] = (
-    _T("L1", "unlocked", "project.locked", "locked", ("admin", "moderator")),
+    _T("L1", "unlocked", "project.locked", "locked", ("admin", "moderator", "system")),
     _T("L2", "locked", "project.unlocked", "unlocked", ("admin",)),
 )
 
@@ -142,6 +151,9 @@ TAKEDOWN: Final[Machine] = (
 """An entry of the takedown list. A correction only adds external ids, which others give later than we list."""
 
 
+_ENDS_OF_SESSIONS: Final = ("session.cancelled", "session.expired")
+
+
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
     return (row for row in machine if row.source == source and row.event == event)
@@ -153,8 +165,10 @@ def row_for(machine: Machine, source: str, event: str, actor: ActorClass) -> Tra
 
 
 def name_state(state: NameState | None) -> str:
-    """Where a name stands in ``NAME``."""
-    return "absent" if state is None else state.state
+    """Where a name stands in ``NAME``. A session that was given up held nothing: who comes next has no forerunner."""
+    if state is None or (state.state == "vacant" and state.history[-1].type in _ENDS_OF_SESSIONS):
+        return "absent"
+    return state.state
 
 
 def quarantine_state(state: NameState) -> str:

@@ -24,10 +24,13 @@ GRAMMARS: Final = {
 
 def takes_a_name(name: c.Name, request: r.Request) -> bool:
     """Whether a request, if it is accepted, takes a name that nobody has."""
-    return isinstance(request, r.Publish | r.Reserve) and machines.name_state(name.state) in machines.NOBODYS
+    return (
+        isinstance(request, r.Publish | r.Reserve | r.OpenSession)
+        and machines.name_state(name.state) in machines.NOBODYS
+    )
 
 
-def new_name(case: Case, request: r.Publish | r.Reserve) -> Iterator[Why | Warned]:
+def new_name(case: Case, request: r.Publish | r.Reserve | r.OpenSession) -> Iterator[Why | Warned]:
     """Every objection to taking this name.
 
     What the registry does itself (an import, an exception that support makes) is only warned of; its event lists the

@@ -1,7 +1,7 @@
 """What the registry should tell whom, before time does something to a name. The service itself sends no mail.
 
 A notice has an id that is the same whenever it is asked for, so that nobody is told twice; it is there from the day on
-which it is due until its deadline has passed.
+which it is due until the registry says that it was sent, or could not be, or until it is of no use any more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from keys.state import Membership, NameState, Release
+from keys.state import Membership, NameState, Release, Reservation
 from keys.times import moment, stamp
 from repo_service.domain.deadlines import restorable_for
 from repo_service.domain.flags import Pause, extended
@@ -34,13 +34,14 @@ class Notice:
 
 
 def notices(state: NameState, policy: Policy, now: datetime, pauses: Sequence[Pause] = ()) -> list[Notice]:
-    """The notices about one name that are due at ``now`` and not yet too late, the first due first. ``pauses`` put
-    deadlines off.
-    """
-    releases = (each for release in state.releases for each in _release(state, release, policy, pauses))
-    everything = [*_reservation(state, policy, pauses), *releases]
-    current = [each for each in everything if moment(each.due_at) <= now and not _is_too_late(each, now)]
+    """The notices about one name that are due at ``now``, the first due first. ``pauses`` put deadlines off."""
+    current = [each for each in _notices(state, policy, now, pauses) if moment(each.due_at) <= now]
     return sorted(current, key=lambda each: (each.due_at, each.id))
+
+
+def first_due(state: NameState, policy: Policy, now: datetime) -> datetime | None:
+    """From when on somebody is to be told something about this name, as it stands."""
+    return min((moment(each.due_at) for each in _notices(state, policy, now, ())), default=None)
 
 
 def gap_notice(name: str, waits_for: int, held: int, since: str, now: datetime) -> list[Notice]:
@@ -54,39 +55,47 @@ def gap_notice(name: str, waits_for: int, held: int, since: str, now: datetime) 
     return [notice] if due_at <= now else []
 
 
+def last_reminder(reservation: Reservation, policy: Policy) -> datetime | None:
+    """When the holder is reminded for the last time; None: never, as of an upload session."""
+    days = min(policy.reservations.reminder_days, default=None)
+    if days is None or reservation.kind == "session":
+        return None
+    return moment(reservation.expires_at) - timedelta(days=days)
+
+
+def reminder_id(state: NameState, reservation: Reservation, days: int) -> str:
+    """The same for one reminder whenever it is asked for."""
+    return f"{state.name}/{state.generation}/reservation/{reservation.renewals}/{days}"
+
+
+def _notices(state: NameState, policy: Policy, now: datetime, pauses: Sequence[Pause]) -> list[Notice]:
+    """All that is still of use: reminders for as long as the reservation is there, others until their deadline."""
+    releases = [each for release in state.releases for each in _release(state, release, policy, pauses)]
+    return [*_reservation(state, policy, now, pauses), *(each for each in releases if not _is_too_late(each, now))]
+
+
 def _is_too_late(notice: Notice, now: datetime) -> bool:
     return notice.deadline is not None and now >= moment(notice.deadline)
 
 
-def horizon(policy: Policy) -> timedelta:
-    """How long before its deadline the earliest notice can be due."""
-    # A grant may overtake a reservation on its first day, and it lasts longest if it was renewed at once.
-    longest = sum(policy.reservations.days) + policy.reservations.grace_days
-    first = max(policy.reservations.reminder_days, default=0) + policy.reservations.grace_days
-    return max(
-        timedelta(days=max(longest, first)), timedelta(seconds=policy.restore.window_s + policy.yank.brake_delay_s)
-    )
-
-
-def _reservation(state: NameState, policy: Policy, pauses: Sequence[Pause]) -> Iterator[Notice]:
-    if (held := state.reservation) is None:
+def _reservation(state: NameState, policy: Policy, now: datetime, pauses: Sequence[Pause]) -> Iterator[Notice]:
+    if (held := state.reservation) is None or held.kind == "session":
         return
     expires = moment(held.expires_at)
-    since = moment(state.since.at)
-    deadline = stamp(extended(pauses, since, moment(held.grace_until)))
-    until = deadline[:10]
-    sentence = f"the reservation of {state.name} ends on {held.expires_at[:10]}; renew it or publish until {until}"
+    ends = extended(pauses, moment(state.since.at), moment(held.grace_until))
+    deadline, until = stamp(ends), f"until {stamp(ends)[:10]}" if now < ends else "now"
+    sentence = f"the reservation of {state.name} ends on {held.expires_at[:10]}; renew it or publish {until}"
     if (overtaken := _overtaken(state)) is not None:
         sentence = (
             f"{state.name} is in the namespace {overtaken.prefix}, which was granted to somebody else; its reservation "
-            f"cannot be renewed: publish until {until}, or the name is theirs to take"
+            f"cannot be renewed: publish {until}, or the name is theirs to take"
         )
         told_at = next(act.mark.at for act in state.history if act.serial == overtaken.since)
         identifier = f"{state.name}/{state.generation}/namespace/{overtaken.prefix}/{overtaken.since}"
         yield Notice(identifier, state.name, "holder", told_at, deadline, sentence)
     for days in policy.reservations.reminder_days:
-        identifier = f"{state.name}/{state.generation}/reservation/{held.renewals}/{days}"
-        yield Notice(identifier, state.name, "holder", stamp(expires - timedelta(days=days)), deadline, sentence)
+        due_at = stamp(expires - timedelta(days=days))
+        yield Notice(reminder_id(state, held, days), state.name, "holder", due_at, deadline, sentence)
 
 
 def _overtaken(state: NameState) -> Membership | None:

@@ -14,6 +14,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, published, role, wrong_name_state
+from repo_service.domain.facts import enough_observers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,11 @@ def of_project(case: Case, request: r.OfProject) -> Verdict:
     stands, change = row.stands(case.state), row.change(request)
     if stands == row.leads_to:
         return []
-    return [*role(row.machine, stands, c.type_of(change), request.actor), change]
+    objections = [*role(row.machine, stands, c.type_of(change), request.actor)]
+    if isinstance(request, r.Quarantine) and request.actor.kind == "system":
+        created = min((each.published_at for each in case.state.releases), default=case.state.since.at)
+        objections += enough_observers(case, request, created)
+    return [*objections, change]
 
 
 def of_release(case: Case, request: r.OfRelease) -> Verdict:

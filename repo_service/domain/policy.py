@@ -19,22 +19,24 @@ from repo_service.domain.versions import RuleName, VersionRule
 
 Phase = Literal["off", "warn", "enforce"]
 Act = Literal[
-    "publish", "yank", "unpublish", "restore", "reserve", "archive", "deprecate", "deprecate_release"
+    "publish", "yank", "unpublish", "restore", "reserve", "archive", "deprecate", "deprecate_release",
+    "claim", "transfer",
 ]  # fmt: skip
-DeprecationScope = Literal["project", "release", "range"]
+DeprecationScope = Literal["project", "release"]
 _MOST: Final = 1_000_000
 _MOST_S: Final = 100 * 366 * 86400  # a date reckoned with it is still a date
 
 RULES: Final = {
+    "contact_suppressed": "The account's primary contact takes messages from the registry.",
     "contact_unverified": "The account's primary contact is verified.",
     "has_dependents": "What an owner unpublishes, nothing else depends on.",
     "multiple_owners": "What an owner unpublishes late has no more owners than the policy says.",
     "name_similar": "A new name does not look like another one.",
     "name_stdlib": "A new name is not a module of the language.",
     "reason_missing": "A yank says why.",
-    "release_window_over": "An owner adds files to a release for a limited time.",
     "reservation_quota": "An account holds and makes a limited number of reservations.",
     "restore_window_over": "What was unpublished is restored within a limited time.",
+    "step_up_required": "An account acts with a second factor, and removes in a session that was confirmed just now.",
     "too_many_downloads": "What an owner unpublishes late was downloaded seldom.",
     "unpublish_window_over": "An owner unpublishes within a limited time.",
 }
@@ -129,11 +131,18 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """For how long what was unpublished can come back, and when its bytes go."""
+    """For how long what was unpublished can come back, and when it is purged."""
 
     window_s: int
     purge_after_s: int
     secret_purge_after_s: int
+
+    def __post_init__(self) -> None:
+        if self.purge_after_s < self.window_s:
+            raise ValueError(
+                f"purge_after_s is {self.purge_after_s}; nothing is purged while it can be restored, for "
+                f"{self.window_s} s"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +179,6 @@ class Deprecate:
     """What can be marked deprecated; nothing, if ``scopes`` is empty."""
 
     scopes: tuple[DeprecationScope, ...]
-    hides_from_search: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +186,6 @@ class Archive:
     """Whether an owner may archive a project (PEP 792)."""
 
     open: bool
-    hides_from_search: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +207,10 @@ class Contact:
     mfa_for: tuple[Act, ...]
     reauth_s: int
     tokens_may_remove: bool
+
+    def __post_init__(self) -> None:
+        if "yank" in self.verified_for:
+            raise ValueError("verified_for names yank; a yank protects users, so it never waits for somebody's contact")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from keys.names import InvalidName, file_path
-from keys.state import File
+from keys.state import File, Mark
 from keys.state import Release as ReleaseState
 from keys.strict import MAX_INTEGER
 from keys.times import moment, stamp
@@ -13,6 +13,7 @@ from repo_service.domain import machines, naming
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Case, Verdict, Why, not_quarantined, only_holder, role, step, wrong_name_state
+from repo_service.domain.deadlines import closes_at, is_open
 from repo_service.domain.policy import Warned
 from repo_service.domain.takedowns import not_taken_down
 from repo_service.domain.versions import VersionRule
@@ -33,7 +34,7 @@ def publish(case: Case, request: r.Publish) -> Verdict:
     if release is None and files:
         found.append(c.ReleasePublished(request.version, canonical, min(f.uploaded_at for f in files), tuple(files)))
     elif release is not None and files:
-        found += [*_takes_files(release), *_owner_window(case, request, release)]
+        found += _takes_files(case, request, release, files)
         found += [c.FileAdded(release.version, file) for file in files]
     return [*found, *not_taken_down(case, files)]
 
@@ -86,22 +87,37 @@ def _not_too_many(case: Case, request: r.Publish, number: int) -> Iterator[Why]:
         yield Why("version_full", sentence, {"files": number, "most": most})
 
 
-def _owner_window(case: Case, request: r.Publish, release: ReleaseState) -> Iterator[Why]:
-    days = case.policy.files.open_days
-    if request.actor.kind == "owner" and case.age(release.published_at) >= timedelta(days=days):
-        sentence = (
-            f"{release.version} takes new files for {days} days after {release.published_at}; publish a new version"
-        )
-        yield Why("release_window_over", sentence, {"published_at": release.published_at, "days": days})
-
-
-def _takes_files(release: ReleaseState) -> Iterator[Why]:
-    if release.closed is not None:
+def _takes_files(case: Case, request: r.Publish, release: ReleaseState, files: list[File]) -> Iterator[Why]:
+    until = case.extended(release.published_at, closes_at(release, case.policy))
+    if release.closed is not None and not _imports(request, release.closed, files):
         since = release.closed.at
         yield Why("release_closed", f"{release.version} takes no new files since {since}; publish a new version")
+    elif request.actor.kind == "owner" and case.now >= until:
+        sentence = f"{release.version} took new files until {stamp(until)}; publish a new version"
+        yield Why("release_closed", sentence, {"until": stamp(until)})
     if release.quarantine is not None:
         since = release.quarantine.at
         yield Why("release_quarantined", f"{release.version} is in quarantine since {since}; nothing is added to it")
+
+
+def _imports(request: r.Publish, closed: Mark, files: list[File]) -> bool:
+    """Old files are brought one by one, and the first may close the release: what was uploaded before may follow."""
+    return request.actor.kind == "system" and all(file.uploaded_at <= closed.at for file in files)
+
+
+def _is_over(case: Case, release: ReleaseState) -> bool:
+    return case.now >= case.extended(release.published_at, closes_at(release, case.policy))
+
+
+def close(case: Case, request: r.CloseDue) -> Verdict:
+    """Close every release that took new files for as long as the policy says."""
+    releases = case.state.releases if case.state else ()
+    due = [each for each in releases if is_open(each) and _is_over(case, each)]
+    changes = [c.ReleaseClosed(each.version) for each in due]
+    return [
+        *(why for _ in changes[:1] for why in role(machines.WINDOW, "open", "release.closed", request.actor)),
+        *changes,
+    ]
 
 
 def _new_files(

@@ -6,7 +6,7 @@ from datetime import datetime
 from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
 from keys.times import moment, stamp
-from repo_service.domain import brake, machines
+from repo_service.domain import brake, facts, machines
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import (
@@ -22,7 +22,7 @@ from repo_service.domain.case import (
     step,
     wrong_name_state,
 )
-from repo_service.domain.deadlines import restorable_for
+from repo_service.domain.deadlines import purged_at, restorable_for
 from repo_service.domain.policy import Warned
 from repo_service.domain.takedowns import not_taken_down
 
@@ -105,7 +105,7 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
     found: Verdict = [*role(machines.RELEASE, release.state, "release.unpublished", request.actor)]
     if request.actor.kind == "owner":
         found += [*not_quarantined(case.state, "evidence is kept"), *release_not_quarantined(release)]
-        found += owner_window(case, request, release)
+    found += may_go(case, request, release)
     found.append(c.ReleaseUnpublished(release.version))
     last = sum(each.state == "published" for each in case.state.releases) == 1
     if last and case.policy.placeholder.on_last_version == "placeholder":
@@ -113,33 +113,29 @@ def unpublish(case: Case, request: r.Unpublish) -> Verdict:
     return found
 
 
-def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
-    """Whether an owner may still take a version, or a file of it, away."""
+def may_go(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseState) -> Iterator[Why]:
+    """Whether a version, or a file of it, may still be taken away; an admin always may.
+
+    While it is young that is the owner's to say and support's. Later it must be hardly used, or support decides, and
+    then what depends on it stops support too: a person can be talked round.
+    """
+    rules = case.policy.unpublish
+    actor = request.actor.kind
     age = int(case.age(release.published_at).total_seconds())
-    window = case.policy.unpublish.owner_window_s(release.version, case.policy.version_rule)
-    if age >= window:
-        yield Why(
-            "unpublish_window_over",
+    late = age >= (window := rules.owner_window_s(release.version, case.policy.version_rule))
+    if actor == "owner" and late and not (rules.owner == "window" and rules.after_window == "quiet"):
+        sentence = (
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
-            f"{window // 3600} h. Yank it, or ask support",
-            {"age_s": age, "window_s": window},
+            f"{window // 3600} h. Yank it, or ask support"
         )
-    if case.policy.unpublish.dependents != "off":
-        yield from _no_dependents(case, request.dependents)
-
-
-def _no_dependents(case: Case, fact: r.Fact | None) -> Iterator[Why]:
-    """What the registry does not know, or knew long ago, counts as a dependent: never as none."""
-    if fact is None:
-        yield Why("facts_missing", "say how many projects depend on it: dependents {value, as_of}")
-        return
-    age = int((case.now - moment(fact.as_of)).total_seconds())
-    oldest = case.policy.facts.max_age_s
-    if not -case.policy.files.upload_skew_s <= age <= oldest:
-        sentence = f"the number of dependents is {age} s old; it may be {oldest} s old at most"
-        yield Why("facts_stale", sentence, {"as_of": fact.as_of, "max_age_s": oldest})
-    elif fact.value > 0:
-        yield Why("has_dependents", f"{fact.value} projects depend on it", {"count": fact.value, "as_of": fact.as_of})
+        yield Why("unpublish_window_over", sentence, {"age_s": age, "window_s": window})
+    elif actor == "owner" and late:
+        yield from facts.at_most(case, request.downloads, rules.quiet_downloads - 1, facts.DOWNLOADS)
+        yield from facts.at_most(case, request.owners, rules.quiet_owners, facts.OWNERS)
+    asked = rules.later_dependents if late else rules.dependents
+    if asked != "off" and (actor == "owner" or (actor == "support" and late)):
+        question = facts.UNSATISFIED if asked == "range_aware" else facts.DEPENDENTS
+        yield from facts.at_most(case, request.dependents, 0, question)
 
 
 def restore(case: Case, request: r.Restore) -> Verdict:
@@ -172,7 +168,7 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
         return [] if clock else [no_release(case, request.version)]
     if release.state == "purged" or (clock and release.state == "published"):
         return []
-    if clock and release.removed is not None and case.now < restorable_until(case, release.removed):
+    if clock and release.removed is not None and not is_purgeable(case, release.removed):
         return []
     change = c.ReleasePurged(release.version)
     return [*role(machines.RELEASE, release.state, c.type_of(change), request.actor), change]
@@ -181,6 +177,11 @@ def purge(case: Case, request: r.PurgeRelease) -> Verdict:
 def restorable_until(case: Case, removed: Mark) -> datetime:
     """Until when, exclusive, what was removed at a mark can be restored."""
     return case.extended(removed.at, moment(removed.at) + restorable_for(case.policy, removed))
+
+
+def is_purgeable(case: Case, removed: Mark) -> bool:
+    """Whether the clock may purge what was removed at a mark."""
+    return case.now >= case.extended(removed.at, purged_at(case.policy, removed))
 
 
 def _restore_window(case: Case, request: r.Restore, release: ReleaseState) -> Iterator[Why]:

@@ -28,6 +28,21 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """How the registry knows that it is this account: by what, whether a second factor stands behind that, and when the
+    account last gave its password or key in this session. Never published.
+    """
+
+    method: Literal["session", "token", "trusted_publisher"]
+    mfa: bool = False
+    reauth_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reauth_at is not None:
+            moment(self.reauth_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts: a class that becomes public, and the registry's own opaque id, which never does."""
 
@@ -37,6 +52,7 @@ class Actor:
     approver: str | None = None
     org: str | None = None
     """The organisation that the account acts for: the registry's own opaque id, which never becomes public either."""
+    auth: Auth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +124,15 @@ class Unyank:
 
 @dataclass(frozen=True, slots=True)
 class Unpublish:
+    """``dependents``, ``downloads`` (in 7 days) and ``owners`` are what a policy may ask (docs/POLICY.md, "Facts")."""
+
     name: str
     version: str
     reason: Reason
     dependents: Fact | None = None
     actor: Actor = Actor()
+    downloads: Fact | None = None
+    owners: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +192,15 @@ class Expire:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
+    """``observers`` reported the project, ``trusted`` of them known to the registry: needed where no person decides
+    but the registry's automatic rule (an actor of the class ``system``), and the policy has one.
+    """
+
     name: str
     reason: Reason
     actor: Actor
+    observers: Fact | None = None
+    trusted: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +353,8 @@ class RemoveFile:
     reason: Reason
     dependents: Fact | None = None
     actor: Actor = Actor()
+    downloads: Fact | None = None
+    owners: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,6 +533,75 @@ class Judge:
         return Reason(self.kind if accuses and self.kind else f"verdict_{self.verdict}", self.note)
 
 
+@dataclass(frozen=True, slots=True)
+class CloseDue:
+    """Asked by the sweeper alone: the releases of a project that have taken files for long enough, all at once."""
+
+    name: str
+    actor: Actor = Actor("clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The account that something passes to. Neither its id nor its contact is ever published."""
+
+    id: str
+    contact: Contact
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("say which account: your own opaque identifier")
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReservation:
+    """Hand a reservation to another account, which has agreed. ``holder`` is what may be shown of it."""
+
+    name: str
+    recipient: Recipient
+    actor: Actor
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProject:
+    """A project passes to another account, which has accepted it: the last step of the registry's own procedure.
+
+    ``offer_expires_at`` is until when, exclusive, the offer could be accepted; the signer's clock judges.
+    """
+
+    name: str
+    recipient: Recipient
+    actor: Actor
+    reason: Reason | None = None
+    offer_expires_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.offer_expires_at is not None:
+            moment(self.offer_expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Keep a name while its first release is uploaded (PEP 694)."""
+
+    name: str
+    actor: Actor
+    display: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_display(self.name, self.display)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOpen:
+    """Take a placeholder that its policy gives back to everybody. ``holder`` is what refusals may show of the actor."""
+
+    name: str
+    actor: Actor
+    holder: str | None = None
+
+
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
@@ -513,6 +610,7 @@ Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Assign | OfNamespace
     | UnpublishProject | RestoreProject | RemoveProject | Judge
+    | TransferReservation | TransferProject | OpenSession | ClaimOpen | CloseDue
 )  # fmt: skip
 
 MAX_EVIDENCE: Final = 200

@@ -23,7 +23,7 @@ from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, BESIDE, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, BESIDE, Acknowledged, ChangeRecord, RegistryState, View
 
 
 class Overtaken(Exception):
@@ -127,8 +127,8 @@ class Pen(View):
             seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
         )
 
-    def keep(self, name: c.Name, due_at: datetime | None) -> None:
-        """Write a name's state after its events, and when time will change it next."""
+    def keep(self, name: c.Name, due_at: datetime | None, notice_at: datetime | None) -> None:
+        """Write a name's state after its events, when time will change it next, and when somebody is to be told."""
         assert name.state is not None, "a name is kept after an event"
         edition, state = secrets.token_hex(16), page.encode(name.state).decode()
         self._states.put(edition, name.state, len(state))
@@ -140,6 +140,7 @@ class Pen(View):
             "org": name.org,
             "granted": _text(strict.dump(name.granted)) if name.granted else None,
             "skeleton": skeleton(name.name),
+            "notice_at": stamp(notice_at) if notice_at else None,
         }
         if name.state.takedowns:
             self.index_takedowns(name.state)
@@ -167,6 +168,16 @@ class Pen(View):
     def settle(self, name: str) -> None:
         """An admin has settled what waited about this name."""
         self._connection.execute(delete(t.escalations).where(t.escalations.c.name == name))
+
+    def schedule(self, name: str, due_at: datetime | None) -> None:
+        """Correct when time will change a name next, where its events say nothing new."""
+        row = {"due_at": stamp(due_at) if due_at else None}
+        self._connection.execute(update(t.names).where(t.names.c.name == name).values(row))
+
+    def acknowledge(self, notice: Acknowledged) -> None:
+        """Remember what became of a notice, in place of what was said of it before."""
+        self._connection.execute(delete(t.notices).where(t.notices.c.id == notice.id))
+        self._connection.execute(insert(t.notices), strict.dump(notice))
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""

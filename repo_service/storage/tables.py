@@ -31,12 +31,13 @@ names = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("state", Text, nullable=False),
-    Column("holder", String),
+    Column("holder", String, index=True),
     Column("due_at", String, index=True),
     Column("edition", String, nullable=False),
     Column("org", String),
     Column("granted", Text),
     Column("skeleton", String, nullable=False, index=True),
+    Column("notice_at", String, index=True),
 )
 Index(
     "namespaces",
@@ -154,7 +155,7 @@ releases = Table(
     metadata,
     Column("generation", Integer, primary_key=True, autoincrement=False),
     Column("snapshot", Integer, nullable=False),
-    Column("signed_at", String, nullable=False),
+    Column("signed_at", String, nullable=False, index=True),
     Column("timestamp", LargeBinary, nullable=False),
     Column("published", Integer, nullable=False),
 )
@@ -209,6 +210,14 @@ escalations = Table(
     Column("sentence", Text, nullable=False),
 )
 """What waits for an admin. Never signed, and gone once an admin has settled it."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("outcome", String, nullable=False),
+    Column("at", String, nullable=False),
+)
 
 tokens = Table(
     "tokens",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
 
@@ -74,6 +74,15 @@ class RegistryState:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What the registry said of a notice: it was sent, or nobody could be reached. Never published."""
+
+    id: str
+    outcome: Literal["sent", "failed"]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """Where a change is signed. Visible to clients once ``published``."""
 
@@ -108,10 +117,12 @@ class View:
         assert body is not None, "a release without its snapshot"
         return Base(newest["generation"], (newest["snapshot"], body), self.roles(), self.offline())
 
-    def last_signed_at(self) -> datetime | None:
-        """When the newest release was signed."""
-        latest = self._connection.scalar(select(func.max(t.releases.c.signed_at)))
-        return moment(latest) if latest else None
+    def last_done_at(self) -> datetime | None:
+        """When the newest release was signed or the newest event recorded, whichever was later."""
+        signed = self._connection.scalar(select(func.max(t.releases.c.signed_at)))
+        recorded = self._connection.scalar(select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1))
+        times = [moment(each) for each in (signed, recorded) if each is not None]
+        return max(times, default=None)
 
     def roles(self) -> dict[str, Signed]:
         """The newest version of every role."""
@@ -269,6 +280,13 @@ class View:
         )
         return [Gap(*row) for row in self._connection.execute(query)]
 
+    def answered_all(self, client: str, key: str, digest: str) -> list[ChangeRecord]:
+        """What this client was answered to a list of changes under this key, in order."""
+        found: list[ChangeRecord] = []
+        while record := self.answered(client, f"{key}#{len(found)}" if found else key, digest):
+            found.append(record)
+        return found
+
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
         return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
@@ -349,6 +367,35 @@ class View:
             Notice(f"{row['name']}/escalation/{row['change']}", row["name"], "admins", row["at"], None, row["sentence"])
             for row in rows
         ]
+
+    def noticed(self, now: datetime) -> list[str]:
+        """Names of which somebody is to be told something."""
+        return list(self._connection.scalars(select(t.names.c.name).where(t.names.c.notice_at <= stamp(now))))
+
+    def acknowledged(self, notices: Iterable[str]) -> dict[str, Acknowledged]:
+        """What the registry said of these notices, by their ids."""
+        rows = self._in(select(t.notices), t.notices.c.id, notices)
+        return {row["id"]: Acknowledged(**row) for row in rows}
+
+    def signed_since(self, at: datetime) -> datetime | None:
+        """When this service signed for the first time at a moment or after it: proof that it was there."""
+        first = self._connection.scalar(
+            select(func.min(t.releases.c.signed_at)).where(t.releases.c.signed_at >= stamp(at))
+        )
+        return moment(first) if first else None
+
+    def reserved_for(self, holder: str) -> list[str]:
+        """The names that an account holds by reservation, in order."""
+        return list(
+            self._connection.scalars(select(t.names.c.name).where(t.names.c.holder == holder).order_by(t.names.c.name))
+        )
+
+    def last_holder(self, name: str) -> str | None:
+        """The account that a name was given to or whose owner acted, whichever was last."""
+        acted = t.events.c.holder.is_not(None) | (t.events.c.by == "owner") & t.events.c.actor.is_not(None)
+        query = select(func.coalesce(t.events.c.holder, t.events.c.actor)).where(t.events.c.name == name, acted)
+        found: str | None = self._connection.scalar(query.order_by(t.events.c.serial.desc()).limit(1))
+        return found
 
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""

@@ -11,16 +11,19 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from keys.encoding import compact
+from keys.state import Reason
+from keys.times import stamp
 from repo_service import intake, sequences, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.notices import notices
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.view import Acknowledged, ChangeRecord
 from repo_service.web import auth, halts, problems, public, reading, states, takedowns
 from repo_service.web import sequences as sequence_door
 from repo_service.web.limits import Limits, received
@@ -54,6 +57,7 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "restore": r.RestoreProject,
     "remove": r.RemoveProject,
     "verdict": r.Judge,
+    "transfer": r.TransferProject,
 }
 NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "reserve": r.Reserve,
@@ -63,6 +67,9 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "revoke": r.Revoke,
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
+    "open-session": r.OpenSession,
+    "claim-open": r.ClaimOpen,
+    "transfer-reservation": r.TransferReservation,
 }
 NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
     "grant": r.Grant,
@@ -152,6 +159,14 @@ def _verbs(app: Flask, desk: Desk) -> None:
     @app.post("/v1/namespaces/<name>/<verb>")
     def namespace_verb(name: str, verb: str) -> Response:
         return _change(desk, NAMESPACE_VERBS, verb, name, {})
+
+    @app.post("/v1/holders/<holder>/revoke")
+    def revoke_holder(holder: str) -> Response:
+        return _revoke_holder(desk, holder)
+
+    @app.post("/v1/notices/<outcome>")
+    def acknowledge(outcome: str) -> Response:
+        return _acknowledge(desk, outcome)
 
     @app.post("/v1/batch")
     def batch() -> Response:
@@ -281,6 +296,55 @@ def _record_all(
     if len(found) < len(asked):
         raise strict.Malformed("items", "have a source_seq each, or none has")
     return sequences.record_all(desk.journal, found, _sender(), now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ban:
+    """The body of the revocation of all that an account has reserved."""
+
+    reason: Reason
+    actor: r.Actor
+
+
+def _revoke_holder(desk: Desk, holder: str) -> Response:
+    """End every reservation of an account that may hold none any more; the projects it has published go on."""
+    asked = strict.load(_Ban, _body())
+    auth.authorise_actor(g.caller, asked.actor.kind)
+    now = desk.clock()
+    desk.limits.check_pending(desk.journal)
+    records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, _sender(), now)
+    if records:
+        desk.bell.ring()
+        _wait(desk, records[-1])
+    receipts = [_receipt(desk, record) for record in records]
+    return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The body of an acknowledgement: the id of a notice, as it was listed."""
+
+    id: str
+
+
+def _acknowledge(desk: Desk, outcome: str) -> Response:
+    """The registry says of a notice that it was sent, or that nobody could be reached; asking again changes nothing."""
+    if outcome not in ("sent", "failed"):
+        raise Problem(404, "verb_unknown", "No such verb", f"{outcome!r:.40} is not sent or failed.")
+    asked, now = strict.load(_Told, _body()), desk.clock()
+    name = names.normalise(asked.id.partition("/")[0])
+    auth.authorise_name(g.caller, name)
+    said = Acknowledged(asked.id, "sent" if outcome == "sent" else "failed", stamp(now))
+    with desk.journal.writing() as pen:
+        state = pen.name(name).state
+        if state is None or asked.id not in {each.id for each in notices(state, pen.policy(now), now)}:
+            detail = f"There is no notice {asked.id!r:.200}; GET /v1/notices lists them. {problems.NOTHING_WRITTEN}"
+            raise Problem(404, "notice_unknown", "Not found", detail)
+        known = pen.acknowledged([asked.id]).get(asked.id)
+        if known is None or known.outcome != said.outcome:
+            pen.acknowledge(said)
+            known = said
+    return _json(strict.dump(known), 200)
 
 
 def _item(item: object, where: str) -> r.Request:

@@ -48,6 +48,8 @@ ROUTES: Final[dict[str, Permission]] = {
     "name_verb": "change",
     "namespace_verb": "change",
     "batch": "change",
+    "revoke_holder": "change",
+    "acknowledge": "change",
     "upload": "upload",
     "change": "read",
     "name": "read",
@@ -64,8 +66,8 @@ ROUTES: Final[dict[str, Permission]] = {
     "project_state": "change",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
-_NAMES_ITSELF: Final = frozenset({"change", "status"})
-"""Routes about names that only the answer tells, or about none. Any other without a name in its path is about all."""
+_NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge"})
+"""Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
 """Routes that hold several requests; each of them is admitted by itself, as the route that it would have come by."""
 _FORM: Final = re.compile(r"Bearer tally_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)

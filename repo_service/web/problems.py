@@ -14,6 +14,7 @@ from keys.strict import Malformed
 from keys.times import moment
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Why
+from repo_service.domain.clock import ClockWentBack
 from repo_service.domain.flags import Flag
 from repo_service.halting import FlagsMoved
 from repo_service.intake import NumberMissing, Refused, SerialMoved
@@ -56,9 +57,10 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     NumberTooFar: (409, "source_seq_too_far", "The number is too far ahead"),
     SerialOvertaken: (409, "registry_serial_overtaken", "A newer state of the project was taken before"),
     SerialReused: (409, "registry_serial_reused", "The registry_serial stands for another state"),
+    ClockWentBack: (503, "clock_regression", "The service's clock is behind what it has done"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
-"""What the other side did wrong. Anything not listed is our own mistake: 500, and a log entry."""
+"""What the other side did wrong, and a clock to set. Anything not listed is our own mistake: 500, and a log entry."""
 
 _UNPROCESSABLE: Final = frozenset(
     [
@@ -86,10 +88,14 @@ _FORBIDDEN: Final = frozenset(
     [
         "role_insufficient",
         "feature_disabled",
-        "release_window_over",
         "contact_unverified",
+        "contact_suppressed",
+        "step_up_required",
+        "too_few_observers",
         "unpublish_window_over",
         "has_dependents",
+        "too_many_downloads",
+        "multiple_owners",
         "facts_stale",
         "restore_window_over",
         "restore_locked",
@@ -105,6 +111,10 @@ _FORBIDDEN: Final = frozenset(
         "reservation_quota",
         "too_many_downloads",
         "multiple_owners",
+        "recipient_unverified",
+        "transfer_offer_over",
+        "session_not_transferable",
+        "needs_support",
     ]
 )
 

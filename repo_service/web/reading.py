@@ -15,7 +15,7 @@ from repo_service import roots, surroundings
 from repo_service.domain import changes as c
 from repo_service.domain import flags, naming
 from repo_service.domain.availability import availability
-from repo_service.domain.notices import gap_notice, horizon, notices
+from repo_service.domain.notices import gap_notice, notices
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.web.problems import Problem
@@ -73,12 +73,13 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         now = clock()
         with journal.reading() as view:
             policy = view.policy(now)
-            states = view.states(view.due(now + horizon(policy)))
-            listed = view.escalations()
+            states = view.states(view.noticed(now))
             gaps, pauses = view.gaps(), flags.pauses(view.flags(), now)
-        listed += [each for state in states.values() for each in notices(state, policy, now, pauses)]
-        listed += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
-        return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
+            listed = [each for state in states.values() for each in notices(state, policy, now, pauses)]
+            done = view.acknowledged(each.id for each in listed)
+            waiting = [*(each for each in listed if each.id not in done), *view.escalations()]
+        waiting += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
+        return _json({"notices": [strict.dump(each) for each in sorted(waiting, key=lambda each: each.due_at)]})
 
 
 def _page(view: View, name: str) -> dict[str, str | None]:

@@ -13,7 +13,8 @@ from repo_service.domain.case import Accepted, Around, Lately, Refusal, TakenDow
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
-from repo_service.domain.policy import preset
+from repo_service.domain.notices import last_reminder
+from repo_service.domain.policy import Policy, preset
 from repo_service.wiring import presets
 from tests.world import BEGIN
 
@@ -29,6 +30,7 @@ class Book:
         self.events: list[c.Event] = []
         self.held: set[str] = set()
         self.acts: list[flags.FlagAct] = []
+        self.policy: Policy = POLICY
 
     def tick(self, **duration: float) -> None:
         self.now += timedelta(**duration)
@@ -41,7 +43,7 @@ class Book:
 
     def decide(self, request: r.Request) -> Accepted | Refusal:
         name = self.names.get(request.name, c.Name(request.name, None, None))
-        return decide(name, request, POLICY, self.now, self.around(request))
+        return decide(name, request, self.policy, self.now, self.around(request))
 
     def around(self, request: r.Request) -> Around:
         """What intake reads of the rest of the registry."""
@@ -67,6 +69,8 @@ class Book:
             taken_down=listed,
             flags=flags.standing(self.acts),
             pauses=flags.pauses(self.acts, self.now),
+            last_holder=self._last_holder(request.name),
+            reminded_at=self._reminded_at(request.name),
         )
 
     def _lately(self, account: str | None) -> Lately:
@@ -106,10 +110,25 @@ class Book:
         assert found is not None
         return found
 
+    def _reminded_at(self, name: str) -> datetime | None:
+        """As if every reminder were sent on its day."""
+        state = self.names[name].state if name in self.names else None
+        held = state.reservation if state else None
+        due_at = last_reminder(held, self.policy) if held else None
+        return due_at if due_at is not None and due_at <= self.now else None
+
+    def _last_holder(self, name: str) -> str | None:
+        acted = [
+            event
+            for event in self.events
+            if event.name == name and (event.holder or (event.by == "owner" and event.actor))
+        ]
+        return next((event.holder or event.actor for event in reversed(acted)), None)
+
     def _append(self, request: r.Request, name: str, change: c.Change, decision: Accepted) -> str:
         event = c.Event(
             len(self.events) + 1, name, self.now.strftime("%Y-%m-%dT%H:%M:%SZ"), request.actor.kind,
-            getattr(request, "reason", None), POLICY.id, change, request.actor.id, decision.holder,
+            getattr(request, "reason", None), self.policy.id, change, request.actor.id, decision.holder,
             request.actor.approver, decision.org,
         )  # fmt: skip
         self.events.append(event)

@@ -1,12 +1,13 @@
 """Names brought into each state there is, and requests to them."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Final
 
 from keys.state import ActorClass
 from keys.times import stamp
 from repo_service.domain import requests as r
-from tests.domain.book import Book
+from tests.domain.book import POLICY, Book
 from tests.world import ADMIN, BECAUSE, OWNER, publishing
 
 SYSTEM: Final = r.Actor("system")
@@ -27,6 +28,45 @@ def a_file(filename: str, content: bytes = b"x", **more: Any) -> r.NewFile:
 
 def unpublish(book: Book, version: str = "1.0", actor: r.Actor = SUPPORT, name: str = "foo") -> r.Unpublish:
     return r.Unpublish(name, version, BECAUSE, r.Fact(0, stamp(book.now)), actor)
+
+
+def recipient(book: Book, account: str = "account-2", state: Any = "verified") -> r.Recipient:
+    """The account that something passes to, its contact looked up now."""
+    return r.Recipient(account, r.Contact(state, stamp(book.now)))
+
+
+def pass_on(book: Book, actor: r.Actor = OWNER, **more: Any) -> r.TransferProject:
+    return r.TransferProject("foo", recipient(book), actor, **more)
+
+
+def hand_on(book: Book, actor: r.Actor = OWNER) -> r.TransferReservation:
+    """Hand a reservation on, where the policy lets it."""
+    book.policy = replace(POLICY, reservations=replace(POLICY.reservations, transfer=True))
+    return r.TransferReservation("foo", recipient(book, "account-4"), actor, "Heir Ltd")
+
+
+def quietly(book: Book, actor: r.Actor = OWNER, days: int = 3, **counts: int) -> r.Unpublish:
+    """Unpublish after the window, where what is hardly used may still go; by default nobody uses it."""
+    book.policy = replace(POLICY, unpublish=replace(POLICY.unpublish, after_window="quiet"))
+    book.tick(days=days)
+    facts = {key: r.Fact(value, stamp(book.now)) for key, value in {**QUIET, **counts}.items()}
+    return r.Unpublish("foo", "1.0", BECAUSE, actor=actor, **facts)
+
+
+def reported(book: Book, observers: int = 2, trusted: int = 1, actor: r.Actor = SYSTEM) -> r.Quarantine:
+    """Quarantine by reports alone, where the policy has such a rule."""
+    book.policy = replace(POLICY, quarantine=replace(POLICY.quarantine, automatic="observers"))
+    now = stamp(book.now)
+    return r.Quarantine("foo", BECAUSE, actor, r.Fact(observers, now), r.Fact(trusted, now))
+
+
+def claim_openly(book: Book, actor: r.Actor = OWNER) -> r.ClaimOpen:
+    """Claim a placeholder, where the policy opens it to all after a day."""
+    book.policy = replace(POLICY, placeholder=replace(POLICY.placeholder, claim="open_after"))
+    return r.ClaimOpen("foo", actor)
+
+
+QUIET: Final = {"dependents": 0, "downloads": 299, "owners": 1}
 
 
 WHEEL: Final = "foo-1.0-py3-none-any.whl"
@@ -73,7 +113,13 @@ OVER: Final = (
 )
 
 
-_IS: Final = {"claimed": "reserved", "granted": "vacant", "suspected": "registered", "removed": "prohibited"}
+_IS: Final = {
+    "claimed": "reserved",
+    "session": "reserved",
+    "granted": "vacant",
+    "suspected": "registered",
+    "removed": "prohibited",
+}
 
 
 def standing(state: str) -> Book:
@@ -94,6 +140,8 @@ def standing(state: str) -> Book:
         book.do(unpublish(book, actor=OWNER))
     if state == "claimed":
         book.do(r.Claim("foo", "case-7", "account-2", SUPPORT))
+    if state == "session":
+        book.do(r.OpenSession("foo", OWNER))
     if state in ("suspected", "removed"):
         book.do(publishing("foo"), verdict("quarantine"))
     if state == "removed":

@@ -77,6 +77,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
     """Any verb, with facts that were looked up at ``as_of``."""
     release: tuple[st.SearchStrategy[Any], ...] = (names, versions)
     facts = st.just(r.Fact(0, as_of)) | st.none() | st.just(r.Fact(1, as_of))
+    recipients = st.just(r.Recipient("account-2", r.Contact("verified", as_of)))
     support, clock = r.Actor("support"), r.Actor("clock")
     return st.one_of(
         publications(),
@@ -95,6 +96,8 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.Prohibit, names, reasons, anybody),
         st.builds(r.Unprohibit, names, reasons, anybody),
         st.builds(r.Revoke, names, reasons, anybody),
+        st.builds(r.TransferProject, names, recipients, actors(OWNER, support)),
+        st.builds(r.OpenSession, names, actors(OWNER)),
         st.builds(r.Archive, names, st.none(), actors(OWNER)),
         st.builds(r.Unarchive, names, st.none(), actors(OWNER)),
         st.builds(r.Deprecate, names, reasons, st.sampled_from((None, "bar")), actors(OWNER)),
@@ -106,6 +109,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         st.builds(r.DeprecateRelease, *release, reasons, st.none(), actors(OWNER)),
         st.builds(r.UndeprecateRelease, *release, st.none(), actors(OWNER)),
         st.builds(r.CloseRelease, *release, st.none(), anybody),
+        st.builds(r.CloseDue, names, actors(clock)),
         st.builds(r.PurgeRelease, *release, st.none(), actors(clock, ADMIN)),
         *namespaces(),
         one_file.flatmap(lambda f: st.builds(r.RemoveFile, *map(st.just, f), reasons, facts, actors(OWNER, support))),

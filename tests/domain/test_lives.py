@@ -1,6 +1,7 @@
 """What becomes of a name: deadlines to the second, what is already so, generations and their tombstones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -371,7 +372,18 @@ def test_the_clock_purges_when_the_restore_window_is_over_and_not_a_second_befor
         book.tick(seconds=seconds)
         assert book.do(what) == expected
         asked = deadlines.due(standing(state).state("foo"), POLICY, book.now)
-        assert asked == ([what] if expected else [])
+        assert [each for each in asked if not isinstance(each, r.CloseDue)] == ([what] if expected else [])
+
+
+def test_what_can_no_longer_be_restored_is_purged_when_the_policy_says_and_not_before() -> None:
+    book = standing("placeholder")
+    book.policy = replace(POLICY, restore=replace(POLICY.restore, window_s=0, purge_after_s=DAY))
+    assert book.codes(r.Restore("foo", "1.0", BECAUSE, OWNER)) == ["restore_window_over"]
+    book.tick(seconds=DAY - 1)
+    assert (book.do(r.PurgeRelease("foo", "1.0")), deadlines.due(book.state("foo"), book.policy, book.now)) == ([], [])
+    book.tick(seconds=1)
+    assert deadlines.due(book.state("foo"), book.policy, book.now) == [r.PurgeRelease("foo", "1.0")]
+    assert book.do(r.PurgeRelease("foo", "1.0")) == ["release.purged"]
 
 
 def test_an_alternative_is_named_as_the_registry_names_it() -> None:

@@ -11,6 +11,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.machines import (
     DEPRECATION,
     FILE,
+    HOLDING,
     LOCK,
     NAME,
     NAMESPACE,
@@ -23,7 +24,20 @@ from repo_service.domain.machines import (
     YANK,
 )
 from tests.domain.book import Book
-from tests.domain.cases import CLASSES, WHEEL, acting, remove, standing, unpublish, unpublish_all, verdict
+from tests.domain.cases import (
+    CLASSES,
+    WHEEL,
+    acting,
+    claim_openly,
+    hand_on,
+    pass_on,
+    remove,
+    reported,
+    standing,
+    unpublish,
+    unpublish_all,
+    verdict,
+)
 from tests.world import ADMIN, BECAUSE, publishing
 
 _REGISTRARS: Final = "owner system support admin"
@@ -52,6 +66,12 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         reserved     reservation.revoked        vacant       moderator admin
         prohibited   name.unprohibited          vacant       admin
         registered   project.assigned           registered   support admin system
+        reserved     reservation.transferred    reserved     owner +
+        placeholder  placeholder.claimed_open   reserved     owner +
+        absent       session.opened             reserved     owner system
+        vacant       session.opened             reserved     owner system +
+        reserved     session.cancelled          vacant       owner system moderator admin
+        reserved     session.expired            vacant       clock
         """,
     ),
     "namespace": (
@@ -89,7 +109,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
     "lock": (
         LOCK,
         """
-        unlocked  project.locked    locked    admin moderator
+        unlocked  project.locked    locked    admin moderator system
         locked    project.unlocked  unlocked  admin
         """,
     ),
@@ -108,6 +128,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         """,
     ),
     "window": (WINDOW, "open  release.closed  closed  clock owner"),
+    "holding": (HOLDING, "held  transfer.accepted  held  owner support admin"),
     "file": (
         FILE,
         """
@@ -240,7 +261,7 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("reserved", "release", lambda _, a: r.Release("foo", a), "owner moderator admin"),
     ("claimed", "release", lambda _, a: r.Release("foo", a), "moderator admin"),
     ("registered", "release", lambda _, a: r.Release("foo", a), ""),
-    ("registered", "quarantine", lambda _, a: r.Quarantine("foo", BECAUSE, a), "admin moderator system"),
+    ("registered", "quarantine", lambda b, a: reported(b, actor=a), "admin moderator system"),
     ("reserved", "quarantine", lambda _, a: r.Quarantine("foo", BECAUSE, a), ""),
     ("quarantined", "clear", lambda _, a: r.Clear("foo", BECAUSE, a), "admin"),
     ("placeholder", "claim", lambda _, a: claim(a), "support admin"),
@@ -259,7 +280,7 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("deprecated", "archive", lambda _, a: r.Archive("foo", None, a), ""),
     ("deprecated", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "owner system"),
     ("placeholder", "archive", lambda _, a: r.Archive("foo", None, a), ""),
-    ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator"),
+    ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator system"),
     ("locked", "unlock", lambda _, a: r.Unlock("foo", BECAUSE, a), "admin"),
     ("locked", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "system"),
     ("locked", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "support moderator admin"),
@@ -289,6 +310,22 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("registered", "remove verdict", lambda _, a: verdict("remove", a), "system moderator admin"),
     ("vacant", "claim", lambda _, a: claim(a), ""),
     ("prohibited", "claim", lambda _, a: claim(a), ""),
+    ("absent", "a session", lambda _, a: r.OpenSession("foo", a), "owner system"),
+    ("vacant", "a session", lambda _, a: r.OpenSession("foo", a), "owner system"),
+    ("registered", "a session", lambda _, a: r.OpenSession("foo", a), ""),
+    ("placeholder", "a session", lambda _, a: r.OpenSession("foo", a), ""),
+    ("session", "release", lambda _, a: r.Release("foo", a), "owner system moderator admin"),
+    ("session", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), "moderator admin"),
+    ("registered", "transfer", lambda b, a: pass_on(b, a), "owner support admin"),
+    ("locked", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("quarantined", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("reserved", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("placeholder", "transfer", lambda b, a: pass_on(b, a), ""),
+    ("reserved", "transfer a reservation", lambda b, a: hand_on(b, a), "owner"),
+    ("claimed", "transfer a reservation", lambda b, a: hand_on(b, a), ""),
+    ("registered", "transfer a reservation", lambda b, a: hand_on(b, a), ""),
+    ("placeholder", "claim openly", lambda b, a: claim_openly(b, a), "owner"),
+    ("registered", "claim openly", lambda b, a: claim_openly(b, a), ""),
     *(
         (state, "prohibit", lambda _, a: r.Prohibit("foo", BECAUSE, a), "admin")
         for state in ("absent", "vacant", "reserved", "registered", "quarantined", "placeholder", "claimed")

@@ -29,6 +29,9 @@ STANDARD: Final = preset("standard", PRESETS)
 OWN: Final = 'extends = "standard"\nname = "acme"\nversion = 1\n'
 
 
+SESSIONS_OFF: Final = (Phases("step_up_required", (Step("off"),)),)
+
+
 def own(text: str = "") -> Policy:
     return parse(OWN + text, PRESETS)
 
@@ -38,7 +41,8 @@ def later(days: float) -> str:
 
 
 def phased(code: str, *steps: Step) -> Policy:
-    return replace(STANDARD, phases=(Phases(code, steps),))
+    """The standard policy with this rule so, and nothing asked of sessions."""
+    return replace(STANDARD, phases=(Phases(code, steps), *SESSIONS_OFF))
 
 
 def judged(book: Book, request: r.Request, policy: Policy) -> Accepted | Refusal:
@@ -96,7 +100,11 @@ def test_the_example_of_policy_md_is_a_policy() -> None:
 def test_an_own_policy_differs_only_where_it_says_so() -> None:
     found = own("[unpublish]\nwindow_s = 60\n[phases]\nreason_missing = [{ phase = 'off' }]\n")
     assert (found.unpublish.window_s, found.unpublish.project) == (60, STANDARD.unpublish.project)
-    assert [each.code for each in found.phases] == ["contact_unverified", "reason_missing"]
+    assert [each.code for each in found.phases] == [
+        *(each.code for each in STANDARD.phases[:2]),
+        "reason_missing",
+        "step_up_required",
+    ]
     assert replace(
         found, name="standard", unpublish=STANDARD.unpublish, phases=STANDARD.phases
     ) == STANDARD  # fmt: skip
@@ -113,16 +121,17 @@ def test_an_own_policy_differs_only_where_it_says_so() -> None:
         ("[reservations]\ndays = [180, -90]", "reservations.days"),
         ("[reservations]\ndays = []", "reservations"),
         ("[yank]\nbrake_percent = 101", "yank"),
+        ("[restore]\npurge_after_s = 2591999", "restore"),
         ("[contact]\nverified_for = ['sing']", "contact.verified_for[0]"),
         ("effective_from = '2027-01-01'", ""),
         ("emergency = ''", ""),
         ("phases = 3", "phases"),
-        ("[phases]\nrole_insufficient = [{ phase = 'off' }]", "phases[1].role_insufficient"),
-        ("[phases]\nfacts_stale = [{ phase = 'warn' }]", "phases[1].facts_stale"),
-        ("[phases]\nreason_missing = []", "phases[1].reason_missing"),
-        ("[phases]\nreason_missing = [{ phase = 'warn', since = '2027-01-01T00:00:00Z' }]", "phases[1].reason_missing"),
-        ("[phases]\nreason_missing = [{ phase = 'warn' }, { phase = 'enforce' }]", "phases[1].reason_missing"),
-        ("[phases]\nreason_missing = [{ phase = 'worn' }]", "phases[1].steps[0].phase"),
+        ("[phases]\nrole_insufficient = [{ phase = 'off' }]", "phases[2].role_insufficient"),
+        ("[phases]\nfacts_stale = [{ phase = 'warn' }]", "phases[2].facts_stale"),
+        ("[phases]\nreason_missing = []", "phases[2].reason_missing"),
+        ("[phases]\nreason_missing = [{ phase = 'warn', since = '2027-01-01T00:00:00Z' }]", "phases[2].reason_missing"),
+        ("[phases]\nreason_missing = [{ phase = 'warn' }, { phase = 'enforce' }]", "phases[2].reason_missing"),
+        ("[phases]\nreason_missing = [{ phase = 'worn' }]", "phases[2].steps[0].phase"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_its_name(text: str, where: str) -> None:
@@ -169,7 +178,7 @@ def test_a_policy_whose_name_makes_no_path_is_refused(name: str) -> None:
         ("pypi-strict", {"hours": 71}, []),
         ("pypi-strict", {"hours": 72}, ["unpublish_window_over"]),
         ("npm", {"hours": 71}, []),
-        ("npm", {"hours": 72}, ["unpublish_window_over"]),
+        ("npm", {"hours": 72}, ["facts_missing", "facts_missing"]),
         ("npm-2016", {"hours": 23}, []),
         ("npm-2016", {"hours": 24}, ["unpublish_window_over"]),
         ("crates", {"hours": 0}, ["feature_disabled", "unpublish_window_over"]),
@@ -229,7 +238,7 @@ def test_what_a_registry_does_not_offer_is_disabled_for_owners(
     assert codes(standing("registered"), request_, preset(name, PRESETS)) == refused
 
 
-@pytest.mark.parametrize(("seconds", "refused"), [(-1, []), (0, ["release_window_over"])])
+@pytest.mark.parametrize(("seconds", "refused"), [(-1, []), (0, ["release_closed"])])
 def test_an_owner_adds_files_for_as_long_as_the_policy_says(seconds: int, refused: list[str]) -> None:
     book = standing("registered")
     book.tick(days=14, seconds=seconds)
@@ -277,7 +286,84 @@ def test_nobody_needs_a_verified_contact_to_yank_or_to_act_for_the_registry() ->
 def test_the_standard_policy_warns_of_an_unverified_contact_and_lets_it_pass() -> None:
     decision = judged(Book(), publishing("foo"), STANDARD)
     assert isinstance(decision, Accepted)
-    assert [(each.code, each.enforced_from) for each in decision.warnings] == [("contact_unverified", None)]
+    assert [(each.code, each.enforced_from) for each in decision.warnings] == [
+        ("contact_unverified", None),
+        ("step_up_required", None),
+    ]
+
+
+# How an account is known.
+
+
+def auth_codes(act: str, auth: r.Auth | None, policy: Policy) -> list[str]:
+    """Why an owner known like this may not do it."""
+    book = standing("placeholder" if act == "restore" else "registered")
+    actor = replace(OWNER, auth=auth, contact=r.Contact("verified", stamp(book.now)))
+    requests: dict[str, r.Request] = {
+        "publish": publishing("foo", "2.0", actor=actor),
+        "unpublish": unpublish(book, actor=actor),
+        "restore": r.Restore("foo", "1.0", BECAUSE, actor),
+        "yank": r.Yank("foo", "1.0", BECAUSE, actor),
+        "archive": r.Archive("foo", None, actor),
+    }
+    return codes(book, requests[act], policy)
+
+
+STEP_UP: Final = ["step_up_required"]
+JUST_NOW: Final = stamp(BEGIN)
+
+
+@pytest.mark.parametrize(
+    ("act", "auth", "refused"),
+    [
+        ("publish", None, STEP_UP),
+        ("publish", r.Auth("session"), STEP_UP),
+        ("publish", r.Auth("token", mfa=True), []),
+        ("publish", r.Auth("trusted_publisher", mfa=True), []),
+        ("restore", r.Auth("session", mfa=True), []),
+        ("unpublish", None, STEP_UP),
+        ("unpublish", r.Auth("session", True, JUST_NOW), []),
+        ("unpublish", r.Auth("session", True, later(-600 / 86400)), []),
+        ("unpublish", r.Auth("session", True, later(-601 / 86400)), STEP_UP),
+        ("unpublish", r.Auth("session", True, later(301 / 86400)), STEP_UP),
+        ("unpublish", r.Auth("session", True), STEP_UP),
+        ("unpublish", r.Auth("session", False), [*STEP_UP, *STEP_UP]),
+        ("unpublish", r.Auth("token", True, JUST_NOW), STEP_UP),
+        ("unpublish", r.Auth("trusted_publisher", True, JUST_NOW), STEP_UP),
+        ("archive", None, []),
+        ("yank", None, []),
+    ],
+)
+def test_an_account_acts_with_a_second_factor_and_removes_in_a_session_confirmed_just_now(
+    act: str, auth: r.Auth | None, refused: list[str]
+) -> None:
+    assert auth_codes(act, auth, replace(STANDARD, phases=())) == refused
+
+
+def test_where_tokens_may_remove_and_any_session_counts_nothing_is_asked_of_a_removal() -> None:
+    lax = replace(STANDARD.contact, mfa_for=(), reauth_s=0, tokens_may_remove=True)
+    policy = replace(STANDARD, contact=lax, phases=())
+    for auth in (None, r.Auth("token"), r.Auth("session")):
+        assert auth_codes("unpublish", auth, policy) == []
+    strict_one = replace(policy, contact=replace(lax, tokens_may_remove=False))
+    assert auth_codes("unpublish", r.Auth("token"), strict_one) == STEP_UP
+    assert auth_codes("unpublish", r.Auth("session"), strict_one) == []
+
+
+def test_yank_stays_allowed_with_an_unverified_contact_whatever_else_is_refused() -> None:
+    """Edge case 56: a yank protects users; no policy can make it wait for somebody's contact."""
+    policy, book = replace(STANDARD, phases=()), standing("registered")
+    unverified = replace(OWNER, contact=r.Contact("unverified", JUST_NOW))
+    assert codes(book, r.Yank("foo", "1.0", BECAUSE, unverified), policy) == []
+    assert "contact_unverified" in codes(book, publishing("foo", "2.0", actor=unverified), policy)
+    with pytest.raises(Malformed, match="a yank protects users"):
+        own("[contact]\nverified_for = ['yank']\n")
+
+
+def test_a_contact_that_takes_no_messages_is_told_apart_from_one_that_is_not_verified() -> None:
+    suppressed = replace(OWNER, contact=r.Contact("suppressed", JUST_NOW))
+    book = Book()
+    assert codes(book, publishing("foo", actor=suppressed), preset("pypi", PRESETS)) == ["contact_suppressed"]
 
 
 # Phases.
@@ -315,7 +401,7 @@ def test_what_a_rule_does_not_refuse_yet_is_done(at: Any, warned: list[str]) -> 
     book = standing("registered")
     request = r.Unpublish("foo", "1.0", BECAUSE, r.Fact(1, stamp(book.now)), OWNER)
     quiet = replace(STANDARD, contact=replace(STANDARD.contact, verified_for=()))
-    decision = judged(book, request, replace(quiet, phases=(Phases("has_dependents", (Step(at),)),)))
+    decision = judged(book, request, replace(quiet, phases=(Phases("has_dependents", (Step(at),)), *SESSIONS_OFF)))
     assert isinstance(decision, Accepted)
     assert c.ReleaseUnpublished("1.0") in decision.changes
     assert [each.code for each in decision.warnings] == warned
@@ -327,18 +413,19 @@ def test_with_every_rule_off_what_only_a_rule_refused_is_done_and_all_else_stays
 ) -> None:
     book = standing(state)
     request = ask(book)
-    decision = judged(book, request, replace(STANDARD, phases=tuple(Phases(code, (Step("off"),)) for code in RULES)))
+    decision = judged(book, request, replace(book.policy, phases=tuple(Phases(code, (Step("off"),)) for code in RULES)))
     left = [code for code in refused if code not in RULES]
     assert codes_of(decision) == left
     assert left or (isinstance(decision, Accepted) and decision.changes)
 
 
-def test_of_what_the_state_of_a_name_refuses_only_time_dependents_and_new_names_have_phases() -> None:
+def test_of_what_the_state_of_a_name_refuses_only_time_use_and_new_names_have_phases() -> None:
     """Nothing that protects somebody else's name, files or rights can be switched off."""
     known = {code for _, _, refused in REFUSED for code in refused}
-    windows = {"unpublish_window_over", "restore_window_over", "release_window_over"}
+    windows = {"unpublish_window_over", "restore_window_over"}
+    use = {"has_dependents", "too_many_downloads", "multiple_owners"}
     new = {"name_similar", "name_stdlib", "reservation_quota"}
-    assert known & RULES.keys() == windows | {"has_dependents"} | new
+    assert known & RULES.keys() == windows | use | new
 
 
 def test_a_natural_no_op_is_a_success_while_a_rule_only_warns() -> None:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from importlib.resources import files
+from importlib import resources
 from typing import Final
 
 import pytest
 
 from keys.state import Reason
 from keys.times import stamp
+from repo_service.domain import facts
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal
 from tests.domain.book import Book
@@ -19,12 +20,18 @@ from tests.domain.cases import (
     SYSTEM,
     WHEEL,
     a_file,
+    claim_openly,
+    hand_on,
+    pass_on,
+    quietly,
+    recipient,
     remove,
+    reported,
     standing,
     unpublish,
     unpublish_all,
     verdict,
-)  # fmt: skip
+)
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, publishing
 
 Ask = Callable[[Book], r.Request]
@@ -193,6 +200,10 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", owners_unpublish(r.Fact(0, "2027-11-22T10:00:00Z")), ["facts_stale"]),
     ("registered", later(3, lambda b: unpublish(b, actor=OWNER)), ["unpublish_window_over"]),
     ("quarantined", lambda b: unpublish(b, actor=OWNER), ["project_quarantined"]),
+    ("registered", lambda b: quietly(b, downloads=300), ["too_many_downloads"]),
+    ("registered", lambda b: quietly(b, owners=2), ["multiple_owners"]),
+    ("registered", lambda b: quietly(b, dependents=1), ["has_dependents"]),
+    ("registered", later(3, lambda b: r.Unpublish("foo", "1.0", BECAUSE, None, SUPPORT)), ["facts_missing"]),
     # restore
     ("absent", restore(OWNER), ["release_not_found"]),
     ("placeholder", later(30, restore(OWNER)), ["restore_window_over"]),
@@ -230,8 +241,9 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("locked", published("2.0"), ["project_locked"]),
     ("locked", lambda b: unpublish(b, actor=OWNER), ["project_locked"]),
     ("closed 1.0", with_files(a_file(WHEEL)), ["release_closed"]),
-    ("registered", later(14, with_files(a_file(WHEEL))), ["release_window_over"]),
+    ("registered", later(14, with_files(a_file(WHEEL))), ["release_closed"]),
     ("quarantined 1.0", with_files(a_file(WHEEL)), ["release_quarantined"]),
+    ("registered", later(14, lambda _: r.CloseDue("foo", ADMIN)), ["role_insufficient"]),
     ("registered", lambda _: r.QuarantineRelease("foo", "9", BECAUSE, ADMIN), ["release_not_found"]),
     ("placeholder", lambda _: r.CloseRelease("foo", "1.0"), ["release_not_published"]),
     # one file
@@ -317,6 +329,30 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
         ["takedown_covers_more"],
     ),
     ("removed", after(unprohibit, ask=restore(ADMIN)), ["content_taken_down"]),
+    ("registered", lambda _: r.Quarantine("foo", BECAUSE, SYSTEM), ["feature_disabled"]),
+    ("registered", lambda b: reported(b, trusted=0), ["too_few_observers"]),
+    ("registered", later(1, lambda b: reported(b, observers=1)), ["too_few_observers"]),
+    # hands
+    ("locked", lambda b: pass_on(b, ADMIN), ["project_locked"]),
+    ("locked", pass_on, ["project_locked"]),
+    ("quarantined", pass_on, ["project_quarantined"]),
+    ("registered", lambda b: pass_on(b, offer_expires_at=stamp(b.now)), ["transfer_offer_over"]),
+    (
+        "registered",
+        lambda b: r.TransferProject("foo", recipient(b, state="suppressed"), OWNER),
+        ["recipient_unverified"],
+    ),
+    ("registered", lambda b: hand_on(b), ["name_taken"]),
+    ("reserved", lambda b: r.TransferReservation("foo", recipient(b), OWNER), ["feature_disabled"]),
+    ("reserved", lambda b: hand_on(b, STRANGER), ["name_reserved"]),
+    ("session", lambda b: hand_on(b), ["session_not_transferable"]),
+    ("session", renew, ["reservation_not_renewable"]),
+    ("session", reserve(OWNER), ["name_reserved"]),
+    ("session", lambda _: r.OpenSession("foo", STRANGER), ["name_reserved"]),
+    ("registered", lambda _: r.OpenSession("foo", OWNER), ["name_taken"]),
+    ("placeholder", lambda b: claim_openly(b, STRANGER), ["name_placeholder"]),
+    ("placeholder", lambda _: r.ClaimOpen("foo", OWNER), ["feature_disabled"]),
+    ("registered", after(lambda b: unpublish(b), ask=lambda b: claim_openly(b)), ["needs_support"]),
 ]
 
 
@@ -328,12 +364,13 @@ def test_a_request_is_refused_for_exactly_this(state: str, ask: Ask, codes: list
 
 def test_there_is_a_case_for_every_code_that_decide_knows() -> None:
     rooms = (
-        *("brake", "case", "decide", "files", "limits", "namespaces", "naming", "overlays", "projects", "publishing"),
-        *("releases", "standing", "takedowns"),
+        *("brake", "case", "decide", "facts", "files", "limits", "namespaces", "naming", "overlays", "projects"),
+        *("publishing", "releases", "standing", "takedowns", "transfers"),
     )
-    source = "".join(files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
+    source = "".join(resources.files("repo_service.domain").joinpath(f"{room}.py").read_text() for room in rooms)
     named = {f"name_{state}" for state in ("placeholder", "prohibited", "vacant")} | {"name_taken"}
     known = named | set(re.findall(r'Why\(\s*"(\w+)"', source)) | {"filename_mismatch", "file_invalid"}
+    known |= {question.code for question in (facts.DEPENDENTS, facts.DOWNLOADS, facts.OWNERS)}
     # Never by the standard policy: test_naming.py, test_versions.py, test_projects.py.
     known -= {"name_invalid", "version_full", "confirmation_missing"}
     assert known == {code for _, _, codes in REFUSED for code in codes}

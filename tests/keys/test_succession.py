@@ -67,6 +67,7 @@ GOOD: Final = {
     "a prohibition": state(UNPUBLISHED, serial=3, state="prohibited"),
     "a takedown": listing(SUSPECTED, serial=2),
     "a quarantine": state(PUBLISHED, serial=2, quarantine=MARK),
+    "a transfer": state(PUBLISHED, serial=2, holder_epoch=1),
 }
 
 
@@ -92,6 +93,11 @@ RENAMED: Final = file("foo-1.0.zip", "cd", identity="sdist")
 BAD: Final[dict[str, tuple[NameState, NameState, list[Promise]]]] = {
     "I4: the serial goes back": (state(PUBLISHED, serial=2), state(PUBLISHED, serial=1), ["serial"]),
     "I4: two states of one serial": (state(PUBLISHED), state(PUBLISHED, event=9), ["serial"]),
+    "a transfer is forgotten": (
+        state(PUBLISHED, holder_epoch=2),
+        state(PUBLISHED, holder_epoch=1, serial=2),
+        ["holder"],
+    ),
     "I11: the generation goes back": (
         state(PUBLISHED, generation=2),
         state(PUBLISHED, generation=1, serial=2),

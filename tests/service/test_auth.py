@@ -22,6 +22,8 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("POST", "/v1/names/<name>/<verb>"): WRITERS,
     ("POST", "/v1/namespaces/<name>/<verb>"): WRITERS,
     ("POST", "/v1/batch"): WRITERS,
+    ("POST", "/v1/holders/<holder>/revoke"): WRITERS,
+    ("POST", "/v1/notices/<outcome>"): WRITERS,
     ("PUT", "/v1/projects/<name>/files/<filename>"): {"registry", "admin"},
     ("GET", "/v1/changes/<identifier>"): READERS,
     ("GET", "/v1/names/<name>"): READERS,
@@ -172,6 +174,8 @@ def test_a_client_cannot_speak_as_the_clock(door: Door) -> None:
     door.world.tick(days=400)
     clock = door.new_token("registry", client="clock")
     door.publish("bar", key=f"foo {door.world.now.isoformat()}", token=clock)
+    door.world.service.round()
+    door.world.tick(days=14)
     door.world.service.round()
     assert door.get("/v1/names/foo", door.new_token("auditor")).get_json()["state"] == "vacant"
 

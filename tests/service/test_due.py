@@ -7,12 +7,15 @@ import pytest
 
 from client_verify.refusals import Refused
 from keys import names
+from keys.invariants import CLOCK
 from keys.layout import Bins
 from keys.times import stamp
+from repo_service import sweeping
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
-from repo_service.publish import CLOCK_SKEW, ClockWentBack
+from repo_service.domain.clock import ClockWentBack
 from repo_service.wiring import BadSettings, open_service
+from tests.service.door import Door
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust
 
 BINS = ["bin-0", "bin-1", "bin-2", "bin-3"]
@@ -75,7 +78,7 @@ def test_only_bins_whose_content_changes_are_signed_again(tmp_path: Path) -> Non
 
 def test_idle_for_forty_days_with_a_round_each_day_keeps_every_client_happy(world: World) -> None:
     """Hackage's signed files expired unnoticed, and Stack ignores expiry since."""
-    world.do(publishing("foo"))
+    world.do(publishing("foo"), r.CloseRelease("foo", "1.0"))
     held = world.client("old").page("foo")
     for _ in range(40):
         world.tick(days=1)
@@ -98,7 +101,7 @@ def test_without_rounds_clients_refuse_when_the_timestamp_is_over(world: World) 
 
 
 def test_what_is_signed_again_has_the_next_version_and_the_same_content(world: World) -> None:
-    world.do(publishing("foo"))
+    world.do(publishing("foo"), r.CloseRelease("foo", "1.0"))
     before = world.client().page("foo")
     with world.service.journal.reading() as view:
         old = view.roles()
@@ -116,18 +119,47 @@ def test_a_clock_that_went_back_signs_nothing(world: World) -> None:
     world.do(publishing("foo"))
     last = world.now
     world.record(publishing("bar"))
-    world.now = last - CLOCK_SKEW - timedelta(seconds=1)
+    world.now = last - CLOCK - timedelta(seconds=1)
     before = sorted(path.name for path in world.public.rglob("*"))
     with pytest.raises(ClockWentBack):
         world.service.round()
     assert sorted(path.name for path in world.public.rglob("*")) == before
-    world.now = last - CLOCK_SKEW
+    world.now = last - CLOCK
     assert world.service.round() is not None
+
+
+def test_a_clock_that_went_back_records_nothing_and_says_so(world: World) -> None:
+    """``clock_regression``: behind the last event, although that is not signed yet."""
+    world.tick(hours=1)
+    world.record(publishing("foo"))
+    world.tick(seconds=-60)
+    world.record(publishing("foo", "2.0"))
+    world.tick(seconds=-61)
+    with pytest.raises(ClockWentBack, match="10:57:59Z, and the last event or signing was at 2026-11-22T10:59"):
+        world.record(publishing("foo", "3.0"))
+    with world.service.journal.reading() as view:
+        assert len(view.events("foo")) == 3
+    answer = Door(world).publish("bar")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "clock_regression")
+    assert answer.get_json()["detail"].endswith("Nothing was written.")
+
+
+def test_a_clock_that_went_back_lets_no_deadline_pass(world: World) -> None:
+    world.record(publishing("foo"))
+    world.tick(days=14, hours=1)
+    world.record(publishing("bar"))
+    world.tick(seconds=-61)
+    with pytest.raises(ClockWentBack):
+        sweeping.sweep(world.service.journal, world.now)
+    world.tick(seconds=1)
+    assert sweeping.sweep(world.service.journal, world.now) == 1
 
 
 def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> None:
     world.do(r.Reserve("foo", OWNER))
-    world.tick(days=194, seconds=-1)
+    world.tick(days=180)
+    world.service.round()
+    world.tick(days=14, seconds=-1)
     world.service.round()
     assert world.client("one").page("foo").state.state == "reserved"  # type: ignore[union-attr]
     world.tick(seconds=1)
@@ -143,7 +175,9 @@ def test_a_deadline_that_passed_is_an_event_of_the_next_round(world: World) -> N
 def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(world: World) -> None:
     world.do(r.Reserve("foo", OWNER))
     world.take_in(root_of_trust(world.now, after=world.trust, held=("foo",)))
-    world.tick(days=194)
+    world.tick(days=180)
+    world.service.round()
+    world.tick(days=14)
     assert world.do(publishing("bar")) is not None
     with world.service.journal.reading() as view:
         assert view.pending() == ((), ())

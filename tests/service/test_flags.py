@@ -9,7 +9,7 @@ import pytest
 from keys import strict
 from keys.state import Reason
 from keys.times import stamp
-from repo_service import halting, intake
+from repo_service import halting, sweeping
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.storage.journal import Overtaken
@@ -157,9 +157,9 @@ def test_the_sweeper_leaves_nothing_behind_of_what_it_may_not_do(world: World) -
     world.record(r.Yank("foo", "1.0", WHY, r.Actor("owner", "thief")))
     halting.set_flag(world.service.journal, flags.SetFlag("deletions_halted", WHY), "tests", None, world.now)
     world.tick(days=3)
-    assert intake.sweep(world.service.journal, world.now) == 0
+    assert sweeping.sweep(world.service.journal, world.now) == 0
     halting.clear_flag(world.service.journal, flags.ClearFlag("deletions_halted", WHY), "tests", None, world.now)
-    assert intake.sweep(world.service.journal, world.now) == 1
+    assert sweeping.sweep(world.service.journal, world.now) == 1
 
 
 def test_a_read_only_registry_stays_fresh_for_its_clients(door: Door) -> None:

@@ -171,7 +171,7 @@ def test_what_clients_would_refuse_does_not_become_true(world: World) -> None:
     with world.service.journal.writing() as pen:
         name = pen.name("foo")
         assert name.state is not None
-        pen.keep(replace(name, state=replace(name.state, releases=())), None)
+        pen.keep(replace(name, state=replace(name.state, releases=())), None, None)
     with pytest.raises(WouldBeRefused, match="disappeared without a tombstone"):
         world.service.round()
     assert generation(world) == 2 and pending(world) == 1

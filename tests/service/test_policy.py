@@ -138,12 +138,16 @@ reason_missing = [{ phase = "warn" }, { phase = "enforce", since = "2027-01-01T0
 
 def test_a_verified_contact_is_said_by_the_request_and_never_published(world: World) -> None:
     door = Door(world)
-    owner = OWNER | {"contact": {"state": "verified", "as_of": stamp(world.now)}}
+    owner = OWNER | {
+        "contact": {"state": "verified", "as_of": stamp(world.now)},
+        "auth": {"method": "token", "mfa": True},
+    }
     assert door.publish("foo", actor=owner).get_json()["warnings"] == []
-    (warning,) = door.publish("bar").get_json()["warnings"]
-    assert (warning["code"], warning["enforced_from"]) == ("contact_unverified", None)
+    warnings = door.publish("bar").get_json()["warnings"]
+    assert [each["code"] for each in warnings] == ["contact_unverified", "step_up_required"]
+    assert {each["enforced_from"] for each in warnings} == {None}
     signed = b"".join(path.read_bytes() for path in world.public.rglob("*.vnd.pypi.simple.v1.json"))
-    assert signed and b"contact" not in signed
+    assert signed and b"contact" not in signed and b"mfa" not in signed
 
 
 @pytest.mark.parametrize("contact", [{"state": "sure", "as_of": "2026-11-22T10:00:00Z"}, {"state": "verified"}, "yes"])

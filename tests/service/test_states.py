@@ -65,7 +65,7 @@ def test_every_writing_has_an_edition_of_its_own(world: World) -> None:
     theirs, before = another(world), state_of(another(world))
     assert state_of(theirs) == before
     with world.service.journal.writing() as pen:
-        pen.keep(c.Name("foo", replace(before, display="FOO"), None), None)
+        pen.keep(c.Name("foo", replace(before, display="FOO"), None), None, None)
     assert state_of(theirs).display == "FOO"
 
 

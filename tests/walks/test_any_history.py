@@ -23,7 +23,7 @@ from tuf.ngclient import Updater
 from client_verify.answers import Found, ProvenAbsent
 from keys import names
 from keys.times import stamp
-from repo_service import failpoint, intake
+from repo_service import failpoint, intake, sweeping
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.evolve import evolve
@@ -107,6 +107,7 @@ _MEANS: Final[dict[str, Callable[[Told, dict[str, Any]], None]]] = {
     "name.prohibited": Told._fall,
     "project.quarantined": Told._shut,
     "project.quarantine_cleared": Told._open,
+    "placeholder.claimed_open": Told._open,
     "placeholder.claim_granted": Told._open,  # a quarantine was about what the earlier holder published
     "release.unpublished": _into("removed", "version"),
     "release.restored": _out_of("removed", "version"),
@@ -125,6 +126,7 @@ _MEANS: Final[dict[str, Callable[[Told, dict[str, Any]], None]]] = {
             *("project.locked", "project.unlocked", "release.deprecated", "release.undeprecated", "project.assigned"),
             *("namespace.granted", "namespace.child_granted", "namespace.shared", "namespace.unshared"),
             *("namespace.transferred", "namespace.ended", "namespace.matched"),
+            *("reservation.transferred", "transfer.accepted", "session.opened", "session.cancelled", "session.expired"),
             *("takedown.listed", "takedown.confirmed", "takedown.withdrawn", "takedown.corrected", "project.removed"),
         ),
         Told._nothing,
@@ -187,7 +189,7 @@ class Registry(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         """Time passes; the timer of the service rings all the while, so nothing goes out of date."""
         self.world.tick(seconds=seconds)
-        intake.sweep(self.world.service.journal, self.world.now)
+        sweeping.sweep(self.world.service.journal, self.world.now)
         self.publish()
 
     @rule()

@@ -65,11 +65,11 @@ def test_a_sealed_folder_that_does_not_continue_ours_is_not_taken_in(world: Worl
 
 
 def test_an_idle_repository_stays_fresh_for_forty_days(world: World) -> None:
-    world.do(publishing("flask"))
+    world.do(publishing("flask"), r.CloseRelease("flask", "1.0"))
     for _ in range(40):
         world.tick(days=1)
         world.service.round()
-        assert world.client().page("flask").state.serial == 2
+        assert world.client().page("flask").state.serial == 3
 
 
 def test_a_project_may_be_called_like_a_folder_or_a_role_of_ours(world: World) -> None:
