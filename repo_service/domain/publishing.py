@@ -74,11 +74,13 @@ def _may_release(request: r.Publish, release: ReleaseState | None) -> Iterator[W
 
 def _owner_window(case: Case, request: r.Publish, release: ReleaseState) -> Iterator[Why]:
     days = case.policy.files.open_days
-    if request.actor.kind == "owner" and case.now >= moment(release.published_at) + timedelta(days=days):
+    until = moment(release.published_at) + timedelta(days=days)
+    if request.actor.kind == "owner" and case.now >= until:
         sentence = (
             f"{release.version} takes new files for {days} days after {release.published_at}; publish a new version"
         )
-        yield Why("release_window_over", sentence, {"published_at": release.published_at, "days": days})
+        params: dict[str, str | int] = {"published_at": release.published_at, "days": days, "until": stamp(until)}
+        yield Why("release_window_over", sentence, params)
 
 
 def _takes_files(release: ReleaseState) -> Iterator[Why]:

@@ -118,7 +118,11 @@ def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: Relea
             "unpublish_window_over",
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
             f"{window // 3600} h. Yank it, or ask support",
-            {"age_s": age, "window_s": window},
+            {
+                "age_s": age,
+                "window_s": window,
+                "until": stamp(moment(release.published_at) + timedelta(seconds=window)),
+            },
         )
     if case.policy.unpublish.dependents != "off":
         yield from _no_dependents(case, request.dependents)

@@ -1,5 +1,6 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -128,8 +129,15 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
+    """Prolong a reservation by what the policy gives; not if it lasts until ``until`` already (asked twice, say)."""
+
     name: str
     actor: Actor
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.until is not None:
+            moment(self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +340,11 @@ Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile
 )  # fmt: skip
+
+
+def verb_of(request: Request) -> str:
+    """What the API calls it: the first word of its class's name."""
+    return re.sub(r"(?<=.)[A-Z].*", "", type(request).__name__).lower()
 
 
 def _check_display(name: str, display: str | None) -> None:

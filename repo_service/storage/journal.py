@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -16,12 +17,17 @@ from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
+from repo_service.storage.refusals import Attempt
 from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, ChangeRecord, View, name_state
 
 
 class Overtaken(Exception):
     """Another publisher committed this generation first. Nothing was written; begin again from what it left."""
+
+
+class Collided(Exception):
+    """Two transactions wrote what only one can, and this was the second. Nothing of it was written; begin again."""
 
 
 class Journal:
@@ -43,9 +49,21 @@ class Journal:
 
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
-        """One write transaction; an exception leaves nothing behind."""
-        with self._engine.begin() as connection:
-            yield Pen(connection)
+        """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        try:
+            with self._engine.begin() as connection:
+                yield Pen(connection)
+        except IntegrityError as error:
+            raise Collided("another request wrote the same at the same time") from error
+
+    @contextmanager
+    def trying(self) -> Iterator["Pen"]:
+        """One write transaction of which nothing is kept, whatever happens."""
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            try:
+                yield Pen(connection)
+            finally:
+                transaction.rollback()
 
     def commit(self, release: Release, events: Collection[int], bin_of: layout.Bins, now: datetime) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
@@ -111,9 +129,19 @@ class Pen(View):
         row = strict.dump(record)
         self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
 
-    def add_policy(self, published: Published) -> None:
-        """Keep a policy for ever. It is never changed: the next one is another row."""
-        self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
+    def add_policy(self, published: Published, approved_by: Collection[str] = ()) -> None:
+        """Keep a policy for ever, and who approved it (opaque ids, never signed). The next one is another row."""
+        row = {"id": published.policy.id, "body": published.body.decode(), "approved_by": _text(sorted(approved_by))}
+        self._connection.execute(insert(t.policies), row)
+
+    def refuse(self, attempt: Attempt) -> None:
+        """Remember a refused attempt."""
+        row = asdict(attempt)
+        self._connection.execute(insert(t.refusals), {**row, "reasons": _text(row["reasons"])})
+
+    def forget_refusals(self, before: datetime) -> None:
+        """Forget the attempts that were refused before this time."""
+        self._connection.execute(delete(t.refusals).where(t.refusals.c.at < stamp(before)))
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,13 +14,13 @@ from keys.encoding import compact
 from repo_service import intake, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
-from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.foresight import Foresight
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public, reading
+from repo_service.web import auth, conditions, previews, problems, public, reading
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -67,7 +67,6 @@ MAX_BATCH: Final = 1000
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
 _POLL: Final = 0.01
-_SERIAL: Final = re.compile(r'"serial-(\d{1,15})"', re.ASCII)
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
@@ -148,7 +147,15 @@ def _reading(app: Flask, desk: Desk) -> None:
             state = view.name(normal).state
         if state is None:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
-        return _json(strict.dump(state), 200)
+        return conditions.tagged(_json(strict.dump(state), 200), state.serial)
+
+    @app.get("/v1/projects/<name>/releases/<version>/unpublish-eligibility", defaults={"verb": "unpublish"})
+    def eligibility(name: str, version: str, verb: str) -> Response:
+        del verb  # it is for auth.admit: who may not do it is not told either
+        asked = previews.unpublishing(name, version, request.args)
+        auth.authorise_actor(g.caller, asked.actor.kind)
+        found = intake.preview(desk.journal, intake.Item(asked), desk.clock())
+        return conditions.tagged(_json(previews.described(found), 200), found.serial)
 
     @app.get("/v1/status")
     def status() -> Response:
@@ -192,49 +199,106 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
     if _is_preview():
-        return _preview(desk, asked, now)
-    record = intake.record(desk.journal, asked, _sender(), now)
+        found = intake.preview(desk.journal, intake.Item(asked, conditions.expected_serial(request.headers)), now)
+        return conditions.tagged(_json(previews.described(found), 200), found.serial)
+    sender = intake.Sender(
+        *_sender(), conditions.expected_serial(request.headers), conditions.expected_preview(request.headers)
+    )
+    record = intake.record(desk.journal, asked, sender, now)
     if record.events:
         desk.bell.ring()
     _wait(desk, record)
     receipt = _receipt(desk, record)
-    return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+    return conditions.tagged(_json(receipt, 202 if receipt["status"] == "accepted" else 200), record.serial)
 
 
 def _batch(desk: Desk) -> Response:
-    """Several changes in one transaction, all or none; each is admitted as if it had come alone."""
-    if _is_preview() or "If-Match" in request.headers:
-        raise strict.Malformed("batch", "takes neither dry_run nor If-Match; send its changes one by one for those")
-    items = _body().get("items")
+    """Several changes in order, all or none, or each on its own; each is admitted as if it had come alone.
+
+    What the door itself turns away (a form, a token's scope, a file that is not here) turns the whole batch away.
+    """
+    if said := sorted({"If-Match", conditions.PREVIEW} & set(request.headers.keys())):
+        raise strict.Malformed(said[0], "is about one change; an item of a batch says expected_serial")
+    body = _body()
+    if unknown := sorted(body.keys() - {"items", "mode"}):
+        raise strict.Malformed(unknown[0], "is not known here; known are items, mode")
+    items, mode = body.get("items"), body.get("mode", "all")
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise strict.Malformed("mode", f"must be {' or '.join(_MODES)}, not {mode!r:.40}")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
         raise strict.Malformed("items", f"must be a list of 1 to {MAX_BATCH} changes")
     asked = [_item(item, f"items[{number}]") for number, item in enumerate(items)]
     now = desk.clock()
-    for name in {each.name for each in asked}:
+    for name in {each.request.name for each in asked}:
         desk.limits.count_name(name, now)
     desk.limits.check_pending(desk.journal)
     for each in asked:
-        _check_blobs(desk, each)
-    records = intake.record_all(desk.journal, asked, _sender(), now)
-    if any(record.events for record in records):
-        desk.bell.ring()
-    _wait(desk, next((record for record in reversed(records) if record.events), records[0]))
-    receipts = [_receipt(desk, record) for record in records]
+        _check_blobs(desk, each.request)
+    return _preview_batch(desk, asked, now) if _is_preview() else _MODES[mode](desk, asked, now)
+
+
+def _all(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    records = intake.record_all(desk.journal, asked, intake.Sender(*_sender()), now)
+    receipts = _receipts(desk, records)
     return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
 
 
-def _item(item: object, where: str) -> r.Request:
-    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body."""
+def _each(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    """A receipt or a problem for each. 207 (RFC 4918) where one was turned away: who reads the status alone sees it."""
+    done = list(intake.record_each(desk.journal, asked, intake.Sender(*_sender()), now))
+    receipts = _receipts(desk, [each for each in done if isinstance(each, ChangeRecord)])
+    unsigned = any(each["status"] == "accepted" for each in receipts)
+    following = iter(receipts)
+    rows = [
+        {"receipt": next(following)} if isinstance(each, ChangeRecord) else {"problem": _problem_of(each)}
+        for each in done
+    ]
+    status = 207 if len(receipts) < len(rows) else 202 if unsigned else 200
+    return _json({"items": rows, "done": len(receipts), "turned_away": len(rows) - len(receipts)}, status)
+
+
+_MODES: Final = {"all": _all, "each": _each}
+
+
+def _preview_batch(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    found = intake.preview_all(desk.journal, asked, now)
+    rows = [
+        previews.described(each) if isinstance(each, Foresight) else {"problem": _problem_of(each)} for each in found
+    ]
+    allowed = sum(isinstance(each, Foresight) and each.outcome == "allow" for each in found)
+    return _json({"items": rows, "allowed": allowed, "turned_away": len(rows) - allowed}, 200)
+
+
+def _problem_of(error: Exception) -> dict[str, Any]:
+    return problems.details(problems.described(error))
+
+
+def _receipts(desk: Desk, records: Sequence[ChangeRecord]) -> list[dict[str, Any]]:
+    """Ring once for all of them, and wait for the last if the caller waits."""
+    made = [record for record in records if record.events]
+    if made:
+        desk.bell.ring()
+        _wait(desk, made[-1])
+    return [_receipt(desk, record) for record in records]
+
+
+def _item(item: object, where: str) -> intake.Item:
+    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body; and
+    ``expected_serial``, what If-Match is to a change that comes alone.
+    """
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise strict.Malformed(where, "must be an object with a verb and a name")
-    verb, body = item.get("verb"), {key: value for key, value in item.items() if key != "verb"}
+    verb, expected = item.get("verb"), item.get("expected_serial")
+    body = {key: value for key, value in item.items() if key not in ("verb", "expected_serial")}
+    if expected is not None and (type(expected) is not int or expected < 0):
+        raise strict.Malformed(f"{where}.expected_serial", f"must be a serial, not {expected!r:.40}")
     route, verbs = next((route, verbs) for part, route, verbs in _ROUTES if part is None or part in item)
     if not isinstance(verb, str) or verb not in verbs:
         raise strict.Malformed(f"{where}.verb", f"must be one of {', '.join(sorted(verbs))}, not {verb!r:.40}")
     auth.admit(g.caller, route, {"verb": verb, "name": item["name"]}, request.remote_addr)
     asked = strict.load(verbs[verb], {**body, "name": names.normalise(item["name"])}, where)
     auth.authorise_actor(g.caller, asked.actor.kind)
-    return asked
+    return intake.Item(asked, expected)
 
 
 def _is_preview() -> bool:
@@ -244,18 +308,6 @@ def _is_preview() -> bool:
     if (value := request.args.get("dry_run")) not in (None, "true"):
         raise strict.Malformed("dry_run", f"must be true or left out, not {value!r:.40}")
     return value == "true"
-
-
-def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:
-    """What the change would do, or every reason against it; nothing is written and no key is spent."""
-    would, serial = intake.preview(desk.journal, asked, now)
-    body = {
-        "name": asked.name,
-        "serial": serial,
-        "would": [c.type_of(change) for change in would.changes],
-        "warnings": strict.dump(would.warnings),
-    }
-    return _json(body, 200)
 
 
 def _body() -> dict[str, Any]:
@@ -282,7 +334,8 @@ def _check_blobs(desk: Desk, asked: r.Request) -> None:
                 raise Problem(422, "blob_missing", "The file is not here", detail)
 
 
-def _sender() -> intake.Sender:
+def _sender() -> tuple[str, str]:
+    """The client and its Idempotency-Key."""
     key = request.headers.get("Idempotency-Key", "")
     if not 1 <= len(key) <= 200 or not key.isprintable():
         detail = (
@@ -290,17 +343,7 @@ def _sender() -> intake.Sender:
             f"again is safe and answers the same. {problems.NOTHING_WRITTEN}"
         )
         raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
-    return intake.Sender(f"client:{g.caller.token.client}", key, _expected_serial())
-
-
-def _expected_serial() -> int | None:
-    """``If-Match: "serial-7"`` (RFC 9110): change only what the caller has seen."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        return None
-    if not (match := _SERIAL.fullmatch(header)):
-        raise strict.Malformed("If-Match", f'must look like "serial-7", with its quotes, not {header!r:.40}')
-    return int(match[1])
+    return f"client:{g.caller.token.client}", key
 
 
 def _wait(desk: Desk, record: ChangeRecord) -> None:

@@ -55,6 +55,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "events": "read",
     "due": "read",
     "status": "status",
+    "eligibility": "change",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status"})

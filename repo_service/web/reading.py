@@ -14,8 +14,10 @@ from keys.encoding import compact
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain.availability import availability
+from repo_service.domain.foresight import serial_of
 from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
+from repo_service.web.conditions import tagged
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
@@ -41,16 +43,19 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         with journal.reading() as view:
             found = view.events(normal, limit=MAX_EVENTS)
             signed = view.signing(event.seq for event in found)
+            serial = serial_of(view.name(normal))
         if not found:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
-        return _json({"name": normal, "events": [_event(event, signed.get(event.seq)) for event in found]})
+        listed = [_event(event, signed.get(event.seq)) for event in found]
+        return tagged(_json({"name": normal, "events": listed}), serial)
 
     @app.get("/v1/names/<name>/availability")
     def available(name: str) -> Response:
         normal = names.normalise(name)
         with journal.reading() as view:
             held = roots.held_names(view.newest(layout.TARGETS))
-            found = availability(normal, view.name(normal).state, held)
+            known = view.name(normal)
+            found = availability(normal, known.state, held)
             base, page = view.base(), view.target(names.page_path(normal))
         proof = {
             "target": names.page_path(normal),
@@ -58,7 +63,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             "snapshot": base.snapshot[0] if base.snapshot else None,
             "timestamp": base.generation,
         }
-        return _json({**strict.dump(found), "proof": proof})
+        return tagged(_json({**strict.dump(found), "proof": proof}), serial_of(known))
 
     @app.get("/v1/notices")
     def due() -> Response:

@@ -29,6 +29,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/events"): READERS,
     ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
+    ("GET", "/v1/projects/<name>/releases/<version>/unpublish-eligibility"): {"registry", "admin"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
 
