@@ -194,7 +194,7 @@ class Demo:
             return error.code, json.load(error)
 
     def change(self, path: str, wait: int = 20, seen: int | None = None, **body: Any) -> dict[str, Any]:
-        """A state change that must be accepted, signed and visible before this returns; ``seen`` is the name's serial."""
+        """A state change that is accepted, signed and visible before this returns; ``seen`` is the name's serial."""
         headers = {"If_Match": f'"serial-{seen}"'} if seen is not None else {}
         status, answer = self.call(
             "POST", path, json.dumps(body).encode(), Idempotency_Key=uuid.uuid4().hex, Prefer=f"wait={wait}", **headers

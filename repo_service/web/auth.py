@@ -22,7 +22,7 @@ from repo_service.storage.tokens import Scope, Token
 from repo_service.web import signatures
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, unauthorized
 
-Permission = Literal["change", "upload", "read", "status"]
+Permission = Literal["change", "upload", "read", "status", "audit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Role:
     acts_as: frozenset[ActorClass] = frozenset()
 
 
-_ALL: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
+_WRITING: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
 ROLES: Final[dict[str, Role]] = {
-    "registry": Role(_ALL, frozenset({"owner", "support", "system"})),
-    "moderator": Role(frozenset({"change", "read", "status"}), frozenset({"moderator"})),
-    "admin": Role(_ALL, frozenset({"owner", "support", "system", "moderator", "admin"})),
-    "auditor": Role(frozenset({"read", "status"})),
+    "registry": Role(_WRITING, frozenset({"owner", "support", "system"})),
+    "moderator": Role(frozenset({"change", "read", "status", "audit"}), frozenset({"moderator"})),
+    "admin": Role(_WRITING | {"audit"}, frozenset({"owner", "support", "system", "moderator", "admin"})),
+    "auditor": Role(frozenset({"read", "status", "audit"})),
     "prober": Role(frozenset({"status"})),
 }
 ROUTES: Final[dict[str, Permission]] = {
@@ -56,6 +56,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "due": "read",
     "status": "status",
     "eligibility": "change",
+    "refusals": "audit",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status"})

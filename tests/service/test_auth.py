@@ -30,6 +30,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
     ("GET", "/v1/projects/<name>/releases/<version>/unpublish-eligibility"): {"registry", "admin"},
+    ("GET", "/v1/refusals"): {"moderator", "admin", "auditor"},
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
 
