@@ -20,7 +20,7 @@ from repo_service.domain.foresight import Foresight
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, conditions, previews, problems, public, reading, refusals
+from repo_service.web import auth, conditions, policies, previews, problems, public, reading, refusals
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -93,6 +93,7 @@ def create_app(desk: Desk) -> Flask:
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
     refusals.register(app, desk.journal)
+    policies.register(app, desk.journal, desk.clock)
     _files(app, desk)
     return app
 

@@ -57,9 +57,11 @@ ROUTES: Final[dict[str, Permission]] = {
     "status": "status",
     "eligibility": "change",
     "refusals": "audit",
+    "policy": "read",
+    "policy_version": "read",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
-_NAMES_ITSELF: Final = frozenset({"change", "status"})
+_NAMES_ITSELF: Final = frozenset({"change", "status", "policy", "policy_version"})
 """Routes about names that only the answer tells, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
 """Routes that hold several requests; each of them is admitted by itself, as the route that it would have come by."""

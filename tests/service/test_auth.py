@@ -31,6 +31,8 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/status"): {*READERS, "prober"},
     ("GET", "/v1/projects/<name>/releases/<version>/unpublish-eligibility"): {"registry", "admin"},
     ("GET", "/v1/refusals"): {"moderator", "admin", "auditor"},
+    ("GET", "/v1/policy"): READERS,
+    ("GET", "/v1/policy/<name>/<version>"): READERS,
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
 
