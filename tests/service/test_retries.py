@@ -15,7 +15,7 @@ from repo_service.storage.view import ChangeRecord
 from repo_service.web.app import create_app
 from repo_service.wiring import open_service
 from tests.service.door import Door, Silent, publication
-from tests.world import World, publishing
+from tests.world import ADMIN, BECAUSE, World, publishing
 
 PUBLISH = "/v1/projects/foo/releases/1.0/publish"
 
@@ -122,7 +122,7 @@ def test_who_loses_a_race_is_decided_again_on_what_the_winner_left(world: World)
     collide(1)
     assert world.record(publishing("foo")).events == 2
     collide(1)
-    items = [intake.Item(r.Archive("foo")), intake.Item(r.Unarchive("foo"))]
+    items = [intake.Item(r.Lock("foo", BECAUSE, ADMIN), 2), intake.Item(r.Unlock("foo", BECAUSE, ADMIN), 2)]
     done = list(intake.record_each(world.service.journal, items, intake.Sender("tests", "batch"), world.now))
     assert [each.serial for each in done if isinstance(each, ChangeRecord)] == [3, 4]
 
