@@ -142,7 +142,7 @@ def record_all(journal: Journal, items: Sequence[Item], sender: Sender, now: dat
 
 def record_each(
     journal: Journal, items: Sequence[Item], sender: Sender, now: datetime
-) -> Iterator[ChangeRecord | TurnedAway | KeyReused]:
+) -> Iterator[ChangeRecord | TurnedAway | KeyReused | Collided]:
     """As ``record``, for several requests one after the other, whatever becomes of the others: records and errors.
 
     Each has a key of its own, made of the sender's, and stands for itself: sent again, what was done is answered and
@@ -152,7 +152,7 @@ def record_each(
     for number, item in enumerate(items):
         try:
             (done,) = _committed(journal, [item], _numbered(sender, number), now, serials)
-        except (TurnedAway, KeyReused) as error:
+        except (TurnedAway, KeyReused, Collided) as error:
             if isinstance(error, Refused):
                 _remember_attempt(journal, error, sender, now)
             yield error

@@ -136,6 +136,17 @@ def test_who_loses_twice_is_told_to_send_it_again(world: World) -> None:
     assert door.publish("foo", key="once").get_json()["changed"]
 
 
+def test_who_loses_twice_in_a_batch_loses_one_item_of_it(world: World) -> None:
+    world.do(publishing("foo"))
+    door = Door(world)
+    collide(2)
+    items = [{"verb": "archive", "name": "foo"}, {"verb": "close", "name": "foo", "version": "1.0"}]
+    answer = door.post("/v1/batch", {"mode": "each", "items": items})
+    first, second = answer.get_json()["items"]
+    assert (answer.status_code, first["problem"]["code"]) == (207, "state_conflict")
+    assert second["receipt"]["changed"]
+
+
 def test_an_answer_that_is_there_already_collides_and_leaves_nothing(world: World) -> None:
     record = world.record(publishing("foo"))
     with pytest.raises(Collided), world.service.journal.writing() as pen:
