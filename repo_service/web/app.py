@@ -265,7 +265,8 @@ _MODES: Final = {"all": _all, "each": _each}
 def _preview_batch(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
     found = intake.preview_all(desk.journal, asked, now)
     rows = [
-        previews.described(each) if isinstance(each, Foresight) else {"problem": _problem_of(each)} for each in found
+        {"preview": previews.described(each)} if isinstance(each, Foresight) else {"problem": _problem_of(each)}
+        for each in found
     ]
     allowed = sum(isinstance(each, Foresight) and each.outcome == "allow" for each in found)
     return _json({"items": rows, "allowed": allowed, "turned_away": len(rows) - allowed}, 200)

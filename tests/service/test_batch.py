@@ -220,10 +220,10 @@ def test_a_batch_s_preview_says_of_each_what_it_would_do_after_those_before_it(d
     answer = door.post("/v1/batch?dry_run=true", {"items": items})
     found = answer.get_json()
     assert (answer.status_code, found["allowed"], found["turned_away"]) == (200, 4, 3)
-    rows = found["items"]
+    assert found["items"][3]["problem"]["code"] == "serial_mismatch"
+    rows = [row.get("preview") for row in found["items"]]
     assert rows[1]["would"]["events"] == ["reservation.converted", "release.published"]
     assert (rows[0]["serial"], rows[1]["serial"], rows[2]["reasons"][0]["code"]) == (0, 1, "name_taken")
-    assert rows[3]["problem"]["code"] == "serial_mismatch"
     assert (rows[4]["outcome"], rows[6]["would"]["events"]) == ("deny", ["project.unlocked"])
     assert events(door) == before and door.serial("kept") == 0
     assert door.get("/v1/refusals").get_json()["refusals"] == []
@@ -234,7 +234,8 @@ def test_a_preview_of_a_batch_is_what_the_batch_does(door: Door) -> None:
     previewed = door.post("/v1/batch?dry_run=true", {"mode": "each", "items": items}).get_json()
     done = door.post("/v1/batch", {"mode": "each", "items": items}).get_json()
     assert (previewed["allowed"], previewed["turned_away"]) == (done["done"], done["turned_away"])
-    for would, did in zip(previewed["items"], done["items"], strict=True):
+    for row, did in zip(previewed["items"], done["items"], strict=True):
+        would = row["preview"]
         if "receipt" in did:
             assert would["serial"] + len(would["would"]["events"]) == did["receipt"]["serial"]
         else:
