@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from keys.state import (
@@ -18,8 +19,12 @@ from keys.state import (
     Yank,
 )
 from keys.state import Release as ReleaseState
+from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain import granting, machines
+from repo_service.domain import requests as r
+from repo_service.domain.case import Accepted
+from repo_service.domain.policy import Policy
 
 
 def evolve(name: c.Name, event: c.Event) -> c.Name:
@@ -45,6 +50,19 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     holder = (event.holder or name.holder) if target == "reserved" else None
     org = event.org if kind in _ORG_IS_SAID else name.org
     return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
+
+
+def evolved(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
+    """The name as it would be if what was accepted were remembered now."""
+    reason, actor = getattr(request, "reason", None), request.actor
+    for change in accepted.changes:
+        number = name.state.event + 1 if name.state else 1
+        event = c.Event(
+            number, name.name, stamp(now), actor.kind, reason, policy.id, change, actor.id, accepted.holder,
+            actor.approver, accepted.org,
+        )  # fmt: skip
+        name = evolve(name, event)
+    return name
 
 
 def _blank(event: c.Event) -> NameState:

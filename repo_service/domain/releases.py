@@ -1,7 +1,7 @@
 """May a release be yanked, unyanked, unpublished or restored?"""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
@@ -117,12 +117,13 @@ def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: Relea
     """Whether an owner may still take a version, or a file of it, away."""
     age = int(case.age(release.published_at).total_seconds())
     window = case.policy.unpublish.owner_window_s(release.version, case.policy.version_rule)
-    if age >= window:
+    until = case.extended(release.published_at, moment(release.published_at) + timedelta(seconds=window))
+    if case.now >= until:
         yield Why(
             "unpublish_window_over",
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
             f"{window // 3600} h. Yank it, or ask support",
-            {"age_s": age, "window_s": window},
+            {"age_s": age, "window_s": window, "until": stamp(until)},
         )
     if case.policy.unpublish.dependents != "off":
         yield from _no_dependents(case, request.dependents)

@@ -31,11 +31,13 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     reservation, why = _reserved(case)
     if reservation is None:
         return why
-    found: Verdict = [*only_holder(case, request.actor), *not_renewable(case)]
+    found: Verdict = [*only_holder(case, request.actor)]
+    if not found and request.until is not None and moment(request.until) <= moment(reservation.expires_at):
+        return []
+    found += not_renewable(case)
     if _is_over(case, reservation):
-        found.append(
-            Why("reservation_not_renewable", f"the reservation ended on {reservation.grace_until}, grace included")
-        )
+        sentence = f"the reservation ended on {reservation.grace_until}, grace included"
+        found.append(Why("reservation_not_renewable", sentence, {"until": reservation.grace_until}))
     renewal = reservation.renewals + 1
     if renewal >= len(case.policy.reservations.days):
         return [

@@ -70,7 +70,12 @@ def test_a_verdict_is_signed_and_the_client_refuses_what_it_took_down(door: Door
 def test_two_hundred_names_take_one_request(door: Door) -> None:
     names = [f"evil-{number}" for number in range(200)]
     published = [
-        {"verb": "publish", "name": name, "version": "1.0", **publication(name.replace("-", "_"), {"kind": "system"})}
+        {
+            "verb": "publish",
+            "name": name,
+            "version": "1.0",
+            **publication(name.replace("-", "_"), actor={"kind": "system"}),
+        }
         for name in names
     ]
     for item in published:
