@@ -193,10 +193,11 @@ class Demo:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def change(self, path: str, wait: int = 20, **body: Any) -> dict[str, Any]:
-        """A state change that must be accepted, signed and visible before this returns."""
+    def change(self, path: str, wait: int = 20, seen: int | None = None, **body: Any) -> dict[str, Any]:
+        """A state change that is accepted, signed and visible before this returns; ``seen`` is the name's serial."""
+        headers = {"If_Match": f'"serial-{seen}"'} if seen is not None else {}
         status, answer = self.call(
-            "POST", path, json.dumps(body).encode(), Idempotency_Key=uuid.uuid4().hex, Prefer=f"wait={wait}"
+            "POST", path, json.dumps(body).encode(), Idempotency_Key=uuid.uuid4().hex, Prefer=f"wait={wait}", **headers
         )
         if status not in (200, 202) or (wait and answer["status"] != "signed"):
             raise Unexpected(f"{path} answered {status}: {answer}")
@@ -368,8 +369,9 @@ def reserve(demo: Demo) -> None:
 
 
 def quarantine(demo: Demo) -> None:
+    _, looked_at = demo.call("GET", "/v1/names/colorama")
     demo.change(
-        "/v1/projects/colorama/quarantine",
+        "/v1/projects/colorama/quarantine", seen=looked_at["serial"],
         reason={"code": "malware_suspected", "text": "phones home on import"}, actor={"kind": "admin"},
     )  # fmt: skip
     demo.refused(

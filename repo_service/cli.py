@@ -109,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     policy.add_argument(
         "file", metavar="FILE", nargs="?", help="a .toml file or a preset (default: the settings' policy)"
     )
+    policy.add_argument(
+        "--approved-by", metavar="ID", action="append", default=[],
+        help="an admin's opaque id; an emergency needs two of them (kept, never signed)",
+    )  # fmt: skip
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
     add("status", _status, "what is signed, what is pending, what expires when")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
@@ -214,10 +218,10 @@ def _progress(what: str, number: int, total: int) -> None:
 def _policy(options: argparse.Namespace) -> int:
     file = options.file
     source = str(Path(file).absolute()) if file and file.endswith(".toml") else file
-    return _POLICY[options.do](_begun(options.folder), source)
+    return _POLICY[options.do](_begun(options.folder), source, options.approved_by)
 
 
-def _show_policy(service: Service, _: str | None) -> int:
+def _show_policy(service: Service, _: str | None, __: Sequence[str]) -> int:
     with service.journal.reading() as view:
         judging, published = view.policy(service.clock()), view.policies()
     for each in published:
@@ -229,19 +233,19 @@ def _show_policy(service: Service, _: str | None) -> int:
     return 0
 
 
-def _check_policy(service: Service, source: str | None) -> int:
+def _check_policy(service: Service, source: str | None, approved_by: Sequence[str]) -> int:
     new, now = service.named_policy(source), service.clock()
     with service.journal.reading() as view:
         judging, published = view.policy(now), view.policies()
     for line in differences(judging, new):
         print(f"  {line}")
-    found = announce(new, published, now)
+    found = announce(new, published, now, approved_by)
     print(f"{new.id} can be published; it would judge from {found.effective_from}. Nothing was written.")
     return 0
 
 
-def _publish_policy(service: Service, source: str | None) -> int:
-    published = service.announce(service.named_policy(source))
+def _publish_policy(service: Service, source: str | None, approved_by: Sequence[str]) -> int:
+    published = service.announce(service.named_policy(source), approved_by)
     print(f"Published {published.policy.id}: it judges from {published.effective_from}, and is signed as")
     print(f"  {published.path}")
     return 0

@@ -15,7 +15,7 @@ from repo_service.web.problems import NOTHING_WRITTEN
 from repo_service.web.signatures import public_pem
 from repo_service.wiring import Service
 
-ACTIONS: Final = sorted({*RELEASE_VERBS, *FILE_VERBS, *PROJECT_VERBS, *NAME_VERBS, "upload", "read", "status"})
+ACTIONS: Final = sorted({*RELEASE_VERBS, *FILE_VERBS, *PROJECT_VERBS, *NAME_VERBS, "upload", "read", "status", "audit"})
 Open = Callable[[Path], Service]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from repo_service import intake, uploads
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.turned_away import Refused
 from repo_service.uploads import Upload
 from repo_service.wiring import Service
 
@@ -41,7 +42,7 @@ def import_folder(service: Service, folder: Path, progress: Progress) -> Importe
         sender = intake.Sender("import", secrets.token_hex(16))
         try:
             new += intake.record(service.journal, request, sender, service.clock()).events > 0
-        except intake.Refused as error:
+        except Refused as error:
             left_out.append(f"{request.name} {request.version}: {error}")
         progress("recorded", number, len(releases))
     service.round()

@@ -4,65 +4,54 @@ Refused or accepted, the caller knows what was written. Deadlines come in here t
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from keys import strict
 from keys.encoding import compact, sha256
-from keys.invariants import broken_invariants
 from keys.state import ActorClass, Reason
+from repo_service import attempts
 from repo_service.domain import changes as c
-from repo_service.domain import machines
+from repo_service.domain import foresight, reconcile
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Escalated, Refusal
 from repo_service.domain.clock import check_clock
-from repo_service.domain.deadlines import deadlines
 from repo_service.domain.decide import decide
-from repo_service.domain.evolve import evolve
-from repo_service.domain.namespaces import followed
-from repo_service.domain.notices import first_due
+from repo_service.domain.foresight import Foresight, preview_digest, request_digest, serial_of
 from repo_service.domain.policy import Policy
-from repo_service.domain.reconcile import Foreseen, foresee
+from repo_service.domain.reconcile import Foreseen
 from repo_service.failpoint import failpoint
-from repo_service.storage.journal import Journal, Pen
-from repo_service.storage.view import ChangeRecord, View
+from repo_service.serials import Serials
+from repo_service.storage.journal import Collided, Journal, Pen, once_more
+from repo_service.storage.view import ChangeRecord, KeyReused, View
 from repo_service.surroundings import around
+from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMoved, TurnedAway
+from repo_service.writing import Writing, keep, locked_for
 
 NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
 """Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""
-
-"""Names that one transaction of a sweep changes, so that nobody waits long for it."""
-
-
-class Refused(Exception):
-    """A request that may not be signed, with all the reasons. Nothing was written."""
-
-    def __init__(self, refusal: Refusal, policy: Policy) -> None:
-        super().__init__("; ".join(why.sentence for why in refusal.reasons))
-        self.refusal = refusal
-        self.policy = policy
-        self.number: int | None = None
-        """Of several requests the one it is about, counted from 0."""
-
-
-class NumberMissing(Exception):
-    """The registry numbers its changes of this project, and this one has no number. Nothing was written."""
-
-
-class SerialMoved(Exception):
-    """The name has changed since the caller looked at it. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who sent a request: the client, and the key under which it may be sent again (RFC draft Idempotency-Key).
-    ``expected`` is the serial that the caller saw (0: no such name), if it insists on it.
+    ``expected`` is the serial that the caller saw (0: no such name), and ``previewed`` the digest of the preview, if it
+    insists on them.
     """
 
     client: str
     key: str
+    expected: int | None = None
+    previewed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of several requests, with the serial that its sender saw of the name before any of them."""
+
+    request: r.Request
     expected: int | None = None
 
 
@@ -70,35 +59,72 @@ def record(journal: Journal, request: r.Request, sender: Sender, now: datetime) 
     """Decide and remember, by the policy in force at ``now``. Returns what was answered before, if this sender's key
     was seen with this request.
 
-    Raises Refused, SerialMoved, KeyReused or ClockWentBack; then nothing was written.
+    Raises Refused, SerialMoved, SerialMissing, NumberMissing, PreviewStale, KeyReused or ClockWentBack; then nothing
+    was written but the refusal.
     """
-    return record_all(journal, [request], sender, now)[0]
+    return record_all(journal, [Item(request, sender.expected)], sender, now)[0]
 
 
-def record_all(journal: Journal, requests: Sequence[r.Request], sender: Sender, now: datetime) -> list[ChangeRecord]:
+def record_all(journal: Journal, items: Sequence[Item], sender: Sender, now: datetime) -> list[ChangeRecord]:
     """As ``record``, for several requests in one transaction: each decided after those before it, all or none of them.
 
     Each after the first has a key of its own, made of the sender's, and all of them stand for the whole list: with one
     request more or another, the key is reused. A refusal says which request it is about.
     """
-    with journal.writing() as pen:
-        answers = _recorded_all(pen, requests, sender, _digest_of_all(requests), now)
-        failpoint("intake.before_commit")
-    failpoint("intake.committed")
-    return answers
+    try:
+        return _committed(journal, items, sender, now, Serials())
+    except Refused as refused:
+        attempts.remember(journal, attempts.attempt(refused, sender.client, now))
+        raise
 
 
-def preview(journal: Journal, request: r.Request, now: datetime) -> tuple[Accepted, int]:
-    """What ``record`` would do now, and the name's serial as it is. Raises Refused; nothing is ever written."""
+def record_each(
+    journal: Journal, items: Sequence[Item], sender: Sender, now: datetime
+) -> Iterator[ChangeRecord | TurnedAway | KeyReused | Collided]:
+    """As ``record``, for several requests one after the other, whatever becomes of the others: records and errors.
+
+    Each has a key of its own, made of the sender's, and stands for itself: sent again, what was done is answered and
+    what was not is tried again.
+    """
+    serials = Serials()
+    for number, item in enumerate(items):
+        try:
+            yield _committed(journal, [item], _numbered(sender, number), now, serials)[0]
+        except (TurnedAway, KeyReused, Collided) as error:
+            if isinstance(error, Refused):
+                attempts.remember(journal, attempts.attempt(error, sender.client, now))
+            yield error
+
+
+def preview(journal: Journal, item: Item, now: datetime) -> Foresight:
+    """What ``record`` would do now. SerialMoved where its sender saw another serial. Nothing is ever written."""
     with journal.reading() as view:
-        name = view.name(request.name)
-        return _decided(view, name, request, view.policy(now), now), name.state.serial if name.state else 0
+        return _previewed(view, view.name(item.request.name), item, Serials(), now)[0]
+
+
+def preview_all(journal: Journal, items: Sequence[Item], now: datetime) -> list[Foresight | SerialMoved]:
+    """What a batch would do now: each request decided after those before it that would be done. Nothing is kept."""
+    serials = Serials()
+    found: list[Foresight | SerialMoved] = []
+    with journal.trying() as pen:
+        for item in items:
+            name = locked_for(pen, item.request)
+            try:
+                foreseen, decision = _previewed(pen, name, item, serials, now)
+            except SerialMoved as moved:
+                found.append(moved)
+                continue
+            if isinstance(decision, Accepted):
+                after, _ = Writing(pen, item.request, "", pen.policy(now), now).write(name, decision)
+                serials.moved(name.name, serial_of(name), serial_of(after))
+            found.append(foreseen)
+    return found
 
 
 def foreseen(view: View, name: c.Name, asked: Sequence[r.Request], now: datetime) -> list[Foreseen]:
     """What several requests about one name would do, one after the other, and every refusal among them."""
     policy = view.policy(now)
-    return foresee(name, asked, policy, now, lambda request: around(view, name, request, policy, now))
+    return reconcile.foresee(name, asked, policy, now, lambda request: around(view, name, request, policy, now))
 
 
 def revoke_all(
@@ -106,93 +132,34 @@ def revoke_all(
 ) -> list[ChangeRecord]:
     """End every reservation of an account, in one transaction. What it has published is not touched.
 
-    Raises what ``record`` raises; then nothing was written.
+    Raises what ``record`` raises, but for serials: all that it holds is meant, whatever it is by now.
     """
     digest = sha256(compact(["revoke all", holder, strict.dump(reason), strict.dump(actor)]))
     with journal.writing() as pen:
         if known := pen.answered_all(sender.client, sender.key, digest):
             return known
+        check_clock(pen.last_done_at(), now)
         requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
-        return _recorded_all(pen, requests, sender, digest, now)
+        return [
+            record_within(pen, request, _numbered(sender, number), digest, secrets.token_hex(16), now)
+            for number, request in enumerate(requests)
+        ]
 
 
 def apply(pen: Pen, request: r.Request, policy: Policy, now: datetime) -> int:
     """Decide and write, within a transaction of the caller's, for the clock, which needs no answer; how many events."""
-    name = locked(pen, request.name)
-    decision = _decided(pen, name, request, policy, now)
-    if decision.changes:
-        writing = _Writing(pen, request, secrets.token_hex(16), policy, now)
-        _keep(pen, writing.remember(name, decision.changes, decision.holder, decision.org), policy, now)
-    return len(decision.changes)
-
-
-def request_digest(request: r.Request) -> str:
-    """What an idempotency key stands for: the verb and everything it was asked with."""
-    body: dict[str, Any] = strict.dump(request)
-    return sha256(compact([type(request).__name__, body]))
-
-
-def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
-    decision = decide(name, request, policy, now, around(view, name, request, policy, now))
-    if isinstance(decision, Refusal):
-        raise Refused(decision, policy)
-    return decision
-
-
-def _check_numberless(view: View, request: r.Request) -> None:
-    if request.actor.kind in NUMBERED and (last := view.sequence(request.name)) is not None:
-        raise NumberMissing(f"{request.name} is numbered and was last at {last}; say source_seq")
-
-
-def _check_serial(name: c.Name, expected: int | None) -> None:
-    serial = name.state.serial if name.state else 0
-    if expected is not None and expected != serial:
-        raise SerialMoved(f"{name.name} is at serial {serial}, not at {expected}")
-
-
-def _digest_of_all(requests: Sequence[r.Request]) -> str:
-    digests = [request_digest(request) for request in requests]
-    return digests[0] if len(digests) == 1 else sha256(compact(digests))
-
-
-def _recorded_all(
-    pen: Pen, requests: Sequence[r.Request], sender: Sender, digest: str, now: datetime
-) -> list[ChangeRecord]:
-    check_clock(pen.last_done_at(), now)
-    answers = []
-    for number, request in enumerate(requests):
-        key = f"{sender.key}#{number}" if number else sender.key
-        try:
-            answers.append(_recorded(pen, request, replace(sender, key=key), digest, now))
-        except Refused as refused:
-            refused.number = number if len(requests) > 1 else None
-            raise
-    return answers
-
-
-def _recorded(pen: Pen, request: r.Request, sender: Sender, digest: str, now: datetime) -> ChangeRecord:
-    if known := pen.answered(sender.client, sender.key, digest):
-        return known
-    _check_numberless(pen, request)
-    return record_within(pen, request, sender, digest, secrets.token_hex(16), now)
+    name = locked_for(pen, request)
+    decision = _accepted(pen, name, request, policy, now)
+    return Writing(pen, request, secrets.token_hex(16), policy, now).write(name, decision)[1]
 
 
 def record_within(
     pen: Pen, request: r.Request, sender: Sender, digest: str, identifier: str, now: datetime
 ) -> ChangeRecord:
-    """As ``record``, within a transaction of the caller's, who has looked whether it was answered before."""
-    lock = _alone if isinstance(request, r.OfNamespace) else locked
-    name, policy = lock(pen, request.name), pen.policy(now)
-    _check_serial(name, sender.expected)
-    decision = _decided(pen, name, request, policy, now)
-    write = _Writing(pen, request, identifier, policy, now)
-    after = write.remember(name, decision.changes, decision.holder, decision.org)
-    made = len(decision.changes)
-    if decision.changes:
-        _keep(pen, after, policy, now)
-    if decision.changes and isinstance(request, r.OfNamespace):
-        made += write.follow(after)
-    return _answer(pen, request, after, decision, made, sender, digest, identifier, now)
+    """As ``record``, within a transaction of the caller's, who has looked whether it was answered before and whether it
+    is its turn.
+    """
+    return _written(pen, locked_for(pen, request), request, sender, digest, identifier, now)
 
 
 def record_foreseen(
@@ -206,11 +173,100 @@ def record_foreseen(
         its = each.outcome
         assert isinstance(its, Accepted), "a refusal is no event"
         own, identifier = replace(sender, key=f"{sender.key}#{number}"), secrets.token_hex(16)
-        name = _Writing(pen, each.request, identifier, policy, now).remember(name, its.changes, its.holder, its.org)
+        name = Writing(pen, each.request, identifier, policy, now).remember(name, its.changes, its.holder, its.org)
         answers.append(_answer(pen, each.request, name, its, len(its.changes), own, digest, identifier, now))
     if any(answer.events for answer in answers):
-        _keep(pen, name, policy, now)
+        keep(pen, name, policy, now)
     return answers
+
+
+def _committed(
+    journal: Journal, items: Sequence[Item], sender: Sender, now: datetime, serials: Serials
+) -> list[ChangeRecord]:
+    def attempted() -> list[ChangeRecord]:
+        seen = serials.copy()
+        answers = _in_one_transaction(journal, items, sender, now, seen)
+        serials.become(seen)
+        return answers
+
+    return once_more(attempted)
+
+
+def _in_one_transaction(
+    journal: Journal, items: Sequence[Item], sender: Sender, now: datetime, serials: Serials
+) -> list[ChangeRecord]:
+    digest = _digest_of_all([item.request for item in items])
+    answers = []
+    with journal.writing() as pen:
+        check_clock(pen.last_done_at(), now)
+        for number, item in enumerate(items):
+            try:
+                answers.append(_recorded(pen, item, _numbered(sender, number), digest, serials, now))
+            except TurnedAway as error:
+                error.number = number if len(items) > 1 else None
+                raise
+        failpoint("intake.before_commit")
+    failpoint("intake.committed")
+    return answers
+
+
+def _recorded(pen: Pen, item: Item, sender: Sender, digest: str, serials: Serials, now: datetime) -> ChangeRecord:
+    request = item.request
+    if known := pen.answered(sender.client, sender.key, digest):
+        after = known.serial or 0
+        serials.moved(request.name, after - known.events, after)
+        return known
+    _check_numberless(pen, request)
+    name = locked_for(pen, request)
+    serials.check(name, request.actor, item.expected)
+    answer = _written(pen, name, request, sender, digest, secrets.token_hex(16), now)
+    serials.moved(request.name, serial_of(name), answer.serial or 0)
+    return answer
+
+
+def _written(
+    pen: Pen, name: c.Name, request: r.Request, sender: Sender, digest: str, identifier: str, now: datetime
+) -> ChangeRecord:
+    policy = pen.policy(now)
+    decision = _accepted(pen, name, request, policy, now)
+    if sender.previewed not in (None, preview_digest(name, request, policy, decision)):
+        raise PreviewStale(f"{r.verb_of(request)} would do something else to {name.name} now; preview it again")
+    after, made = Writing(pen, request, identifier, policy, now).write(name, decision)
+    return _answer(pen, request, after, decision, made, sender, digest, identifier, now)
+
+
+def _numbered(sender: Sender, number: int) -> Sender:
+    return replace(sender, key=f"{sender.key}#{number}") if number else sender
+
+
+def _decided(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted | Refusal:
+    return decide(name, request, policy, now, around(view, name, request, policy, now))
+
+
+def _accepted(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Accepted:
+    decision = _decided(view, name, request, policy, now)
+    if isinstance(decision, Refusal):
+        raise Refused(request, decision, policy, serial_of(name))
+    return decision
+
+
+def _previewed(
+    view: View, name: c.Name, item: Item, serials: Serials, now: datetime
+) -> tuple[Foresight, Accepted | Refusal]:
+    if item.expected is not None:
+        serials.check(name, item.request.actor, item.expected)
+    decision = _decided(view, name, item.request, view.policy(now), now)
+    return foresight.foresee(name, item.request, decision, view.policies(), now), decision
+
+
+def _check_numberless(view: View, request: r.Request) -> None:
+    if request.actor.kind in NUMBERED and (last := view.sequence(request.name)) is not None:
+        raise NumberMissing(f"{request.name} is numbered and was last at {last}; say source_seq")
+
+
+def _digest_of_all(requests: Sequence[r.Request]) -> str:
+    digests = [request_digest(request) for request in requests]
+    return digests[0] if len(digests) == 1 else sha256(compact(digests))
 
 
 def _answer(
@@ -231,55 +287,3 @@ def _tell_admins(pen: Pen, request: r.Request, decision: Accepted, identifier: s
         pen.escalate(identifier, request.name, now, each.detail)
     if isinstance(request, r.Judge | r.RemoveProject) and request.actor.kind == "admin" and not escalated:
         pen.settle(request.name)
-
-
-def locked(pen: Pen, name: str) -> c.Name:
-    """The name, held until the transaction ends, and while it is nobody's with everything that bears on a new name."""
-    found = pen.locked_name(name)
-    return _alone(pen, name) if machines.name_state(found.state) in machines.NOBODYS else found
-
-
-def _alone(pen: Pen, name: str) -> c.Name:
-    pen.lock_family(name)
-    pen.lock_skeleton(name)
-    return pen.locked_name(name)  # whoever held the lock may have taken it
-
-
-def _keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
-    assert name.state is not None, "a change leaves a state"
-    # The signer asks again; found there only, one name would keep all others from being signed.
-    broken = broken_invariants(name.state, now)
-    assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
-    next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
-    pen.keep(name, next_deadline, first_due(name.state, policy, now))
-
-
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """One accepted request on its way into the journal: what all of its events have in common."""
-
-    pen: Pen
-    request: r.Request
-    change: str
-    policy: Policy
-    now: datetime
-
-    def remember(self, name: c.Name, changes: tuple[c.Change, ...], holder: str | None, org: str | None) -> c.Name:
-        """Write a name's events; the name that follows from them is still to be kept."""
-        reason = getattr(self.request, "reason", None)
-        for change in changes:
-            event = self.pen.append(
-                name, change, self.now, self.request.actor, reason, self.policy.id, holder, self.change, org
-            )
-            name = evolve(name, event)
-        return name
-
-    def follow(self, prefix: c.Name) -> int:
-        """Bring every name in a namespace into line with its grant, which has just changed; how many events it took."""
-        grants = (*self.pen.grants_over(prefix.name), *self.pen.grants_below(prefix.name))
-        made = 0
-        for name in self.pen.locked_under(prefix.name):
-            if changes := followed(name, name.org, grants):
-                _keep(self.pen, self.remember(name, changes, None, None), self.policy, self.now)
-                made += len(changes)
-        return made

@@ -1,20 +1,30 @@
 """A project's full state, as the registry sees it, is taken: all that leads there in one transaction, or nothing."""
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from keys import strict
 from keys.encoding import compact, sha256
-from repo_service import intake
+from keys.times import stamp
+from repo_service import attempts, intake
+from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.domain.case import Refusal
+from repo_service.domain.case import Refusal, Why
+from repo_service.domain.foresight import serial_of
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen, Wanted, reconcile
 from repo_service.failpoint import failpoint
 from repo_service.intake import Sender
-from repo_service.storage.journal import Journal
+from repo_service.storage.journal import Journal, once_more
+from repo_service.storage.refusals import Attempt
 from repo_service.storage.view import Done, RegistryState, View
+from repo_service.writing import locked
+
+VERB: Final = "put"
+"""What a refused full state is called among the attempts."""
 
 
 class SerialOvertaken(Exception):
@@ -26,35 +36,59 @@ class SerialReused(Exception):
 
 
 class NotReconciled(Exception):
-    """Something on the way to this state is refused. Nothing was written."""
+    """Something on the way to this state is refused. Nothing was written but the attempt, under ``id``."""
 
-    def __init__(self, foreseen: Sequence[Foreseen], policy: Policy) -> None:
-        refusals = (each.outcome for each in foreseen if isinstance(each.outcome, Refusal))
-        super().__init__("; ".join(why.sentence for refusal in refusals for why in refusal.reasons))
-        self.foreseen = foreseen
-        self.policy = policy
+    def __init__(self, wanted: Wanted, looked: "Looked") -> None:
+        super().__init__("; ".join(why.sentence for why in looked.reasons))
+        self.wanted = wanted
+        self.looked = looked
+        self.id = secrets.token_hex(16)
 
 
-def look(journal: Journal, wanted: Wanted, now: datetime) -> tuple[list[Foreseen], int]:
-    """What ``take`` would do now, and the name's serial as it is; refusals are among it. Nothing is ever written."""
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What leads to a full state: each request with what becomes of it, the name's serial as it is, the policy."""
+
+    foreseen: tuple[Foreseen, ...]
+    serial: int
+    policy: Policy
+
+    @property
+    def reasons(self) -> tuple[Why, ...]:
+        """Every reason against any of the requests."""
+        refusals = (each.outcome for each in self.foreseen if isinstance(each.outcome, Refusal))
+        return tuple(why for refusal in refusals for why in refusal.reasons)
+
+
+def look(journal: Journal, wanted: Wanted, now: datetime) -> Looked:
+    """What ``take`` would do now; refusals are among it. Nothing is ever written."""
     with journal.reading() as view:
         name = view.name(wanted.name)
         asked = [] if _known(view, wanted) else reconcile(name.state, wanted, view.policy(now).version_rule)
-        found = intake.foreseen(view, name, asked, now)
-        return found, name.state.serial if name.state else 0
+        return _looked(view, name, asked, now)
 
 
-def take(journal: Journal, wanted: Wanted, now: datetime) -> RegistryState:
+def take(journal: Journal, wanted: Wanted, client: str, now: datetime) -> RegistryState:
     """Do everything that leads to ``wanted``; what was done before, if this very state was taken.
 
-    Raises NotReconciled, with every reason, SerialOvertaken or SerialReused; then nothing was written.
+    Raises NotReconciled, with every reason, SerialOvertaken or SerialReused; then nothing was written but the refusal.
     """
+    try:
+        return once_more(lambda: _taken(journal, wanted, now))
+    except NotReconciled as refused:
+        attempts.remember(journal, _attempt(refused, client, now))
+        raise
+
+
+def _taken(journal: Journal, wanted: Wanted, now: datetime) -> RegistryState:
     with journal.writing() as pen:
-        name = intake.locked(pen, wanted.name)
+        name = locked(pen, wanted.name)
         if known := _known(pen, wanted):
             return known
-        found = intake.foreseen(pen, name, reconcile(name.state, wanted, pen.policy(now).version_rule), now)
-        check(found, pen.policy(now))
+        looked = _looked(pen, name, reconcile(name.state, wanted, pen.policy(now).version_rule), now)
+        if looked.reasons:
+            raise NotReconciled(wanted, looked)
+        found = looked.foreseen
         # No client's own keys begin so: this state's serial stands for each request once.
         sender = Sender(f"state:{wanted.name}", str(wanted.registry_serial))
         answers = intake.record_foreseen(pen, name, found, sender, _digest(wanted), now)
@@ -66,10 +100,15 @@ def take(journal: Journal, wanted: Wanted, now: datetime) -> RegistryState:
     return taken
 
 
-def check(foreseen: Sequence[Foreseen], policy: Policy) -> None:
-    """Raises NotReconciled if one of the requests is refused."""
-    if any(isinstance(each.outcome, Refusal) for each in foreseen):
-        raise NotReconciled(foreseen, policy)
+def _looked(view: View, name: c.Name, asked: Sequence[r.Request], now: datetime) -> Looked:
+    return Looked(tuple(intake.foreseen(view, name, asked, now)), serial_of(name), view.policy(now))
+
+
+def _attempt(refused: NotReconciled, client: str, now: datetime) -> Attempt:
+    wanted, looked = refused.wanted, refused.looked
+    return Attempt(
+        refused.id, stamp(now), client, VERB, wanted.name, None, wanted.actor.kind, looked.reasons, looked.policy.id
+    )
 
 
 def _known(view: View, wanted: Wanted) -> RegistryState | None:

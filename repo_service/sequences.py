@@ -7,23 +7,26 @@ the same transaction; so a number makes its events once, whoever dies when.
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from keys import strict
 from keys.encoding import compact, sha256
 from keys.times import stamp
-from repo_service import intake
+from repo_service import attempts, intake
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
 from repo_service.domain.flags import Flag
+from repo_service.domain.foresight import request_digest, serial_of
+from repo_service.domain.remedies import alternatives
 from repo_service.failpoint import failpoint
-from repo_service.intake import Refused, Sender
+from repo_service.intake import Sender
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.journal import Journal, Pen
+from repo_service.storage.journal import Journal, Pen, Written, once_more
 from repo_service.storage.view import ChangeRecord
+from repo_service.turned_away import Refused
 
 FURTHEST: Final = 1000
 """How far ahead of the number that is waited for a request is still kept."""
@@ -48,10 +51,11 @@ class RefusedInTurn(Exception):
 
     def __init__(self, delivery: Delivery) -> None:
         said = json.loads(delivery.refused or "{}")
-        reasons = tuple(Why(each["code"], each["detail"], each["params"]) for each in said["reasons"])
+        reasons = tuple(Why(each["code"], each["detail"], each["params"]) for each in said.pop("reasons"))
         super().__init__("; ".join(why.sentence for why in reasons))
         self.refusal = Refusal(reasons)
-        self.policy: str = said["policy"]
+        self.said: dict[str, Any] = {**said, "refusal": delivery.id}
+        """What was answered beside the reasons, on the day on which it was refused."""
         self.delivery = delivery
 
 
@@ -72,7 +76,7 @@ class Numbered:
     @property
     def digest(self) -> str:
         """What its idempotency key and its number stand for."""
-        return sha256(compact([intake.request_digest(self.request), self.source_seq]))
+        return sha256(compact([request_digest(self.request), self.source_seq]))
 
 
 def record(journal: Journal, asked: Numbered, sender: Sender, now: datetime) -> ChangeRecord | Delivery:
@@ -81,10 +85,15 @@ def record(journal: Journal, asked: Numbered, sender: Sender, now: datetime) -> 
     Raises RefusedInTurn: it was next (or was before) and is refused, its number used. Raises Refused for a flag,
     NumberReused, NumberGivenUp, NumberTooFar or KeyReused: then nothing was written.
     """
-    with journal.writing() as pen:
-        found = _delivered(pen, asked, sender, now)
-        failpoint("intake.before_commit")
-    failpoint("intake.committed")
+
+    def delivered() -> ChangeRecord | Delivery:
+        with journal.writing() as pen:
+            found = _delivered(pen, asked, sender, now)
+            failpoint("intake.before_commit")
+        failpoint("intake.committed")
+        return found
+
+    found = _noted(journal, delivered, sender, now)
     if isinstance(found, Delivery) and found.state == "refused":
         raise RefusedInTurn(found)
     return found
@@ -94,18 +103,20 @@ def record_all(
     journal: Journal, asked: Sequence[Numbered], sender: Sender, now: datetime
 ) -> list[ChangeRecord | Delivery]:
     """As ``record``, for several in one transaction, all or none: a refusal uses no number. Waiting is no refusal."""
-    with journal.writing() as pen:
-        for number, numbered in enumerate(asked):
-            _delivered(pen, numbered, replace(sender, key=f"{sender.key}#{number}"), now)
-        found = [_outcome(pen, each) for each in asked]
-        for number, each in enumerate(found):
-            if isinstance(each, Delivery) and each.state == "refused":
-                refused = Refused(RefusedInTurn(each).refusal, pen.policy(now))
-                refused.number = number
-                raise refused
-        failpoint("intake.before_commit")
-    failpoint("intake.committed")
-    return found
+
+    def delivered() -> list[ChangeRecord | Delivery]:
+        with journal.writing() as pen:
+            for number, numbered in enumerate(asked):
+                _delivered(pen, numbered, replace(sender, key=f"{sender.key}#{number}"), now)
+            found = [_outcome(pen, each) for each in asked]
+            for number, each in enumerate(found):
+                if isinstance(each, Delivery) and each.state == "refused":
+                    raise _refused(pen, asked[number].request, each, number, now)
+            failpoint("intake.before_commit")
+        failpoint("intake.committed")
+        return found
+
+    return _noted(journal, delivered, sender, now)
 
 
 def skip(journal: Journal, name: str, through: int, now: datetime) -> int:
@@ -133,6 +144,21 @@ def sweep(journal: Journal, now: datetime) -> int:
         with journal.writing() as pen:
             _take_turns(pen, name, now)
     return len(names)
+
+
+def _noted(journal: Journal, write: Callable[[], Written], sender: Sender, now: datetime) -> Written:
+    """What ``write`` gives. What it refuses is remembered: its own transaction is rolled back."""
+    try:
+        return once_more(write)
+    except Refused as refused:
+        attempts.remember(journal, attempts.attempt(refused, sender.client, now))
+        raise
+
+
+def _refused(pen: Pen, request: r.Request, delivery: Delivery, number: int, now: datetime) -> Refused:
+    refused = Refused(request, RefusedInTurn(delivery).refusal, pen.policy(now), serial_of(pen.name(request.name)))
+    refused.number = number
+    return refused
 
 
 def _delivered(pen: Pen, asked: Numbered, sender: Sender, now: datetime) -> ChangeRecord | Delivery:
@@ -187,7 +213,9 @@ def _take_turns(pen: Pen, name: str, now: datetime) -> Refused | None:
         except Refused as refused:
             if any(why.code in _HALTED for why in refused.refusal.reasons):
                 return refused
+            refused.id = delivery.id  # sent again, it is the same attempt
             pen.take_turn(replace(delivery, state="refused", refused=_text(refused)))
+            pen.refuse(attempts.attempt(refused, delivery.client, now))
         pen.keep_sequence(name, last := last + 1)
     return None
 
@@ -199,5 +227,11 @@ def _outcome(pen: Pen, asked: Numbered) -> ChangeRecord | Delivery:
 
 
 def _text(refused: Refused) -> str:
-    listed = [{"code": why.code, "detail": why.sentence, "params": why.params} for why in refused.refusal.reasons]
-    return compact({"reasons": listed, "policy": refused.policy.id}).decode()
+    reasons = refused.refusal.reasons
+    said = {
+        "reasons": [{"code": why.code, "detail": why.sentence, "params": why.params} for why in reasons],
+        "alternatives": list(alternatives(reasons, refused.policy)),
+        "policy": refused.policy.id,
+        "serial": refused.serial,
+    }
+    return compact(said).decode()

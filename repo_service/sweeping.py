@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from repo_service import intake
+from repo_service import attempts, intake
 from repo_service.domain import flags
 from repo_service.domain.clock import check_clock
 from repo_service.domain.deadlines import deadlines, due
@@ -18,6 +18,7 @@ def sweep(journal: Journal, now: datetime) -> int:
     """Turn deadlines that have passed into events; how many there were. Asking again changes nothing."""
     with journal.reading() as view:
         names = sorted(view.due(now))  # every sweeper locks in the same order, so no two wait for each other
+    attempts.sweep(journal, now)
     return sum(_swept(journal, names[start : start + SWEPT], now) for start in range(0, len(names), SWEPT))
 
 

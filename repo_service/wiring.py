@@ -3,7 +3,7 @@
 import os
 import signal
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -111,12 +111,12 @@ class Service:
         """A policy by its preset or its file in the service's folder; by default the one that the settings name."""
         return read_policy(self.folder, source or self.settings.policy)
 
-    def announce(self, new: policy.Policy) -> announcing.Published:
-        """Keep ``new`` and sign it, to judge from its date on. Raises NotAnnounced."""
+    def announce(self, new: policy.Policy, approved_by: Collection[str] = ()) -> announcing.Published:
+        """Keep ``new`` and sign it, to judge from its date on. Raises NotAnnounced. Who approved it is never signed."""
         now = self.clock()
         with self.journal.writing() as pen:
-            published = announcing.announce(new, pen.policies(), now)
-            pen.add_policy(published)
+            published = announcing.announce(new, pen.policies(), now, approved_by)
+            pen.add_policy(published, approved_by)
         publish(self.press, now)
         return published
 

@@ -1,6 +1,6 @@
 """How a policy comes into force: announced, signed, and after the notice that the one before it asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,10 +41,13 @@ class Published:
         return compact(strict.dump(self))
 
 
-def announce(new: Policy, published: Sequence[Published], now: datetime) -> Published:
+def announce(
+    new: Policy, published: Sequence[Published], now: datetime, approved_by: Collection[str] = ()
+) -> Published:
     """``new`` as the next after ``published``. NotAnnounced if it comes too suddenly or its version is not the next.
 
-    The notice is what the policy in force asks for, so no policy shortens its own.
+    The notice is what the policy in force asks for, so no policy shortens its own. An emergency waits for none, and two
+    admins (opaque ids) stand behind it.
     """
     starts = moment(new.effective_from) if new.effective_from else now
     last = max((each.policy.version for each in published if each.policy.name == new.name), default=0)
@@ -60,18 +63,27 @@ def announce(new: Policy, published: Sequence[Published], now: datetime) -> Publ
             raise NotAnnounced("the first policy takes effect at once: leave effective_from out")
     elif starts < now:
         raise NotAnnounced(f"effective_from is {new.effective_from}, which is past")
-    elif new.emergency is None and starts < (earliest := _notice(published, now)):
-        raise NotAnnounced(
-            f"effective_from is {new.effective_from or 'not given'}; people need notice until {stamp(earliest)}. "
-            'Where waiting does harm, say why: emergency = "…" (it is signed with the policy)'
-        )
+    elif starts < (earliest := _notice(published, now)):
+        _check_emergency(new, earliest, approved_by)
     return Published(stamp(now), stamp(max(starts, now)), new)
 
 
-def differences(old: Policy, new: Policy) -> list[str]:
-    """Every parameter that is not the same, one a line: path, old value, new value."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A parameter by its dotted path, as it is and as it would be."""
+
+    parameter: str
+    old: object
+    new: object
+
+    def __str__(self) -> str:
+        return f"{self.parameter}: {self.old!r} -> {self.new!r}"
+
+
+def differences(old: Policy, new: Policy) -> list[Difference]:
+    """Every parameter that is not the same."""
     before, after = flat(old), flat(new)
-    return [f"{path}: {before.get(path)!r} -> {after[path]!r}" for path in after if before.get(path) != after[path]]
+    return [Difference(path, before.get(path), after[path]) for path in after if before.get(path) != after[path]]
 
 
 def in_force(published: Sequence[Published], now: datetime) -> Policy:
@@ -80,6 +92,19 @@ def in_force(published: Sequence[Published], now: datetime) -> Policy:
     """
     later = [each for each in published[1:] if moment(each.effective_from) <= now]
     return (later[-1] if later else published[0]).policy
+
+
+def _check_emergency(new: Policy, earliest: datetime, approved_by: Collection[str]) -> None:
+    if new.emergency is None:
+        raise NotAnnounced(
+            f"effective_from is {new.effective_from or 'not given'}; people need notice until {stamp(earliest)}. "
+            'Where waiting does harm, say why: emergency = "…" (it is signed with the policy)'
+        )
+    if len(behind := set(filter(None, approved_by))) < 2:
+        raise NotAnnounced(
+            f"an emergency takes effect without notice, so two admins stand behind it, not {len(behind)}: "
+            "--approved-by ID --approved-by OTHER (your own opaque ids; they are kept and never signed)"
+        )
 
 
 def _notice(published: Sequence[Published], now: datetime) -> datetime:

@@ -45,6 +45,12 @@ _ON_OWN_TERMS: Final = frozenset({r.UnpublishProject})
 """Where no single version may go, a whole project still may (``policy.unpublish.project``)."""
 
 
+def is_offered(policy: Policy, verb: str) -> bool:
+    """Whether owners may use a verb here at all, about a project or a release of it."""
+    acts = [offers for act, offers in _OFFERED.items() if act in (verb, f"{verb}_release")]
+    return not acts or any(offers(policy) for offers in acts)
+
+
 def demands(case: Case, request: r.Request) -> Iterator[Why]:
     """Objections that need no look at the name. Moderators, admins and the clock act for the registry itself."""
     if request.actor.kind == "owner" and (act := ACTS.get(type(request))):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from keys.state import (
@@ -18,8 +19,12 @@ from keys.state import (
     Yank,
 )
 from keys.state import Release as ReleaseState
+from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain import granting, machines
+from repo_service.domain import requests as r
+from repo_service.domain.case import Accepted
+from repo_service.domain.policy import Policy
 
 
 def evolve(name: c.Name, event: c.Event) -> c.Name:
@@ -47,6 +52,19 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
 
 
+def evolved(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
+    """The name as it would be if what was accepted were remembered now."""
+    reason, actor = getattr(request, "reason", None), request.actor
+    for change in accepted.changes:
+        number = name.state.event + 1 if name.state else 1
+        event = c.Event(
+            number, name.name, stamp(now), actor.kind, reason, policy.id, change, actor.id, accepted.holder,
+            actor.approver, accepted.org,
+        )  # fmt: skip
+        name = evolve(name, event)
+    return name
+
+
 def _blank(event: c.Event) -> NameState:
     return NameState(event.name, event.name, "vacant", 1, 1, event.seq, event.mark, None, None, (), ())
 
@@ -61,8 +79,9 @@ def _step(state: NameState | None, kind: str, event: c.Event) -> tuple[Any, int]
     if row.target == "vacant":
         assert state is not None, "nothing that was never touched is given back"
         return machines.when_given_up(state), row.new_generation
-    had = state is not None and any(act.type in TAKING for act in state.history)
-    return row.target, row.new_generation if had else 0
+    taken = [act.type for act in state.history if act.type in TAKING] if state else []
+    # An upload session that was given up held nothing: who comes next has no forerunner.
+    return row.target, row.new_generation if taken and taken[-1] != "session.opened" else 0
 
 
 def _reservation(before: NameState, change: c.Change) -> Reservation | None:

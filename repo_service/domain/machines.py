@@ -151,9 +151,6 @@ TAKEDOWN: Final[Machine] = (
 """An entry of the takedown list. A correction only adds external ids, which others give later than we list."""
 
 
-_ENDS_OF_SESSIONS: Final = ("session.cancelled", "session.expired")
-
-
 def rows(machine: Machine, source: str, event: str) -> Iterator[Transition]:
     """The rows that lead from a state by an event, for whatever actor."""
     return (row for row in machine if row.source == source and row.event == event)
@@ -165,10 +162,8 @@ def row_for(machine: Machine, source: str, event: str, actor: ActorClass) -> Tra
 
 
 def name_state(state: NameState | None) -> str:
-    """Where a name stands in ``NAME``. A session that was given up held nothing: who comes next has no forerunner."""
-    if state is None or (state.state == "vacant" and state.history[-1].type in _ENDS_OF_SESSIONS):
-        return "absent"
-    return state.state
+    """Where a name stands in ``NAME``."""
+    return "absent" if state is None else state.state
 
 
 def quarantine_state(state: NameState) -> str:

@@ -14,13 +14,12 @@ from keys import names
 from keys.state import Deprecation, NameState, Reason
 from keys.state import Release as ReleaseState
 from keys.strict import Malformed
-from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
-from repo_service.domain.evolve import evolve
+from repo_service.domain.evolve import evolved
 from repo_service.domain.policy import Policy
 from repo_service.domain.versions import VersionRule
 
@@ -124,21 +123,9 @@ def foresee(
     for request in asked:
         outcome = decide(name, request, policy, now, around(request))
         if isinstance(outcome, Accepted):
-            name = _after(name, request, outcome, policy, now)
+            name = evolved(name, request, outcome, policy, now)
         found.append(Foreseen(request, outcome))
     return found
-
-
-def _after(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
-    reason, actor = getattr(request, "reason", None), request.actor
-    for change in accepted.changes:
-        number = name.state.event + 1 if name.state else 1
-        event = c.Event(
-            number, name.name, stamp(now), actor.kind, reason, policy.id, change, actor.id, accepted.holder,
-            actor.approver, accepted.org,
-        )  # fmt: skip
-        name = evolve(name, event)
-    return name
 
 
 def _there(state: NameState | None, version: str, rule: VersionRule) -> ReleaseState | None:

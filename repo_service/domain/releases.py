@@ -1,7 +1,7 @@
 """May a release be yanked, unyanked, unpublished or restored?"""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from keys.state import Mark, YankClass
 from keys.state import Release as ReleaseState
@@ -128,7 +128,8 @@ def may_go(case: Case, request: r.Unpublish | r.RemoveFile, release: ReleaseStat
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "
             f"{window // 3600} h. Yank it, or ask support"
         )
-        yield Why("unpublish_window_over", sentence, {"age_s": age, "window_s": window})
+        until = case.extended(release.published_at, moment(release.published_at) + timedelta(seconds=window))
+        yield Why("unpublish_window_over", sentence, {"age_s": age, "window_s": window, "until": stamp(until)})
     elif actor == "owner" and late:
         yield from facts.at_most(case, request.downloads, rules.quiet_downloads - 1, facts.DOWNLOADS)
         yield from facts.at_most(case, request.owners, rules.quiet_owners, facts.OWNERS)

@@ -1,5 +1,6 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -169,8 +170,15 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
+    """Prolong a reservation by what the policy gives; not if it lasts until ``until`` already (asked twice, say)."""
+
     name: str
     actor: Actor
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.until is not None:
+            moment(self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -619,6 +627,27 @@ MAX_EVIDENCE: Final = 200
 def _check_evidence(evidence: str | None) -> None:
     if evidence is not None and not 0 < len(evidence) <= MAX_EVIDENCE:
         raise ValueError(f"evidence is a case number or an address, 1 to {MAX_EVIDENCE} characters long")
+
+
+_VERBS: Final = {
+    "ClaimOpen": "claim-open",
+    "GrantChild": "grant-child",
+    "HandOver": "hand-over",
+    "Judge": "verdict",
+    "OpenSession": "open-session",
+    "TransferReservation": "transfer-reservation",
+}
+"""What the API does not call by the first word of its class's name."""
+
+
+def verb_of(request: Request) -> str:
+    """What the API calls it."""
+    return verb_named(type(request).__name__)
+
+
+def verb_named(kind: str) -> str:
+    """What the API calls the requests of a class with this name."""
+    return _VERBS.get(kind) or re.sub(r"(?<=.)[A-Z].*", "", kind).lower()
 
 
 def _check_display(name: str, display: str | None) -> None:

@@ -35,14 +35,18 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     reservation, why = _reserved(case)
     if reservation is None:
         return why
-    found: Verdict = [*only_holder(case, request.actor), *not_renewable(case)]
+    found: Verdict = [*only_holder(case, request.actor)]
+    if not found and request.until is not None and moment(request.until) <= moment(reservation.expires_at):
+        return []
+    found += not_renewable(case)
     if reservation.kind == "session":
         sentence = (
             f"an upload session ends at {reservation.expires_at} and is not prolonged; publish before, or open another"
         )
         return [*found, Why("reservation_not_renewable", sentence)]
     if (end := ends_at(case, reservation)) is not None and case.now >= end:
-        found.append(Why("reservation_not_renewable", f"the reservation ended on {stamp(end)}, grace included"))
+        sentence = f"the reservation ended on {stamp(end)}, grace included"
+        found.append(Why("reservation_not_renewable", sentence, {"until": stamp(end)}))
     renewal = reservation.renewals + 1
     if renewal >= len(case.policy.reservations.days):
         return [

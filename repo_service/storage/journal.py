@@ -1,9 +1,11 @@
 """The journal: with view.py the only SQL. What it says is the truth; everything else can be made from it again."""
 
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -21,13 +23,28 @@ from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, BESIDE, Acknowledged, ChangeRecord, RegistryState, View
 
+Written = TypeVar("Written")
+
 
 class Overtaken(Exception):
     """Another publisher committed this generation first. Nothing was written; begin again from what it left."""
+
+
+class Collided(Exception):
+    """Two transactions wrote what only one can, and this was the second. Nothing of it was written; begin again."""
+
+
+def once_more(write: Callable[[], Written]) -> Written:
+    """What ``write`` gives; begun again once, for after Collided what the other transaction wrote is there now."""
+    try:
+        return write()
+    except Collided:
+        return write()
 
 
 class Journal:
@@ -50,9 +67,21 @@ class Journal:
 
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
-        """One write transaction; an exception leaves nothing behind."""
-        with self._engine.begin() as connection:
-            yield Pen(connection, self._states)
+        """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        try:
+            with self._engine.begin() as connection:
+                yield Pen(connection, self._states)
+        except IntegrityError as error:
+            raise Collided("another request wrote the same at the same time") from error
+
+    @contextmanager
+    def trying(self) -> Iterator["Pen"]:
+        """One write transaction of which nothing is kept, whatever happens."""
+        with self._engine.connect() as connection, connection.begin() as transaction:
+            try:
+                yield Pen(connection, self._states)
+            finally:
+                transaction.rollback()
 
     def commit(self, release: Release, events: Collection[int], bin_of: layout.Bins, now: datetime) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
@@ -209,9 +238,19 @@ class Pen(View):
         became = {"state": delivery.state, "refused": delivery.refused}
         self._connection.execute(update(t.deliveries).where(t.deliveries.c.id == delivery.id).values(became))
 
-    def add_policy(self, published: Published) -> None:
-        """Keep a policy for ever. It is never changed: the next one is another row."""
-        self._connection.execute(insert(t.policies), {"id": published.policy.id, "body": published.body.decode()})
+    def add_policy(self, published: Published, approved_by: Collection[str] = ()) -> None:
+        """Keep a policy for ever, and who approved it (opaque ids, never signed). The next one is another row."""
+        row = {"id": published.policy.id, "body": published.body.decode(), "approved_by": _text(sorted(approved_by))}
+        self._connection.execute(insert(t.policies), row)
+
+    def refuse(self, attempt: Attempt) -> None:
+        """Remember a refused attempt."""
+        row = asdict(attempt)
+        self._connection.execute(insert(t.refusals), {**row, "reasons": _text(row["reasons"])})
+
+    def forget_refusals(self, before: datetime) -> None:
+        """Forget the attempts that were refused before this time."""
+        self._connection.execute(delete(t.refusals).where(t.refusals.c.at < stamp(before)))
 
     def add_flag_act(self, act: FlagAct, client: str) -> None:
         """Keep an act of flags for ever. Overtaken if another was first with this number."""

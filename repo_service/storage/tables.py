@@ -82,6 +82,7 @@ policies = Table(
     Column("id", String, nullable=False, unique=True),
     Column("body", Text, nullable=False),
     Column("release", Integer, ForeignKey("releases.generation")),
+    Column("approved_by", Text),
     sqlite_autoincrement=True,
 )
 
@@ -238,6 +239,22 @@ nonces = Table(
     Column("token", String, ForeignKey("tokens.id"), primary_key=True),
     Column("nonce", String, primary_key=True),
     Column("until", String, nullable=False, index=True),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("at", String, nullable=False, index=True),
+    Column("client", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("name", String, nullable=False, index=True),
+    Column("version", String),
+    Column("by", String, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("policy", String, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 

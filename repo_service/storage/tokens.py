@@ -23,7 +23,7 @@ class Scope:
     """What narrows a token below its role. None narrows nothing; of what is given, everything must hold."""
 
     actions: tuple[str, ...] | None = None
-    """Verbs, whatever they are about, and ``upload``, ``read`` and ``status``."""
+    """Verbs, whatever they are about, and ``upload``, ``read``, ``status`` and ``audit``."""
     names: tuple[str, ...] | None = None
     """Prefixes as PEP 752 has them: ``acme`` is ``acme`` and every ``acme-…``, and not ``acmeville``."""
     networks: tuple[str, ...] | None = None

@@ -18,12 +18,13 @@ from repo_service.build.due import Signed
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published, in_force
-from repo_service.domain.case import TakenDown
+from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
@@ -411,6 +412,21 @@ class View:
         """A client's tokens that open the door at this time, the one that expires first before the other."""
         return [token for token in self.tokens() if token.client == client and token.is_live(now)]
 
+    def refusals(self, name: str | None, after: str | None, limit: int) -> list[Attempt]:
+        """Refused attempts, the newest first, of one name or of all; ``after`` goes on below the one with this id."""
+        query = select(t.refusals).order_by(t.refusals.c.seq.desc()).limit(limit)
+        if name is not None:
+            query = query.where(t.refusals.c.name == name)
+        if after is not None:
+            place = select(t.refusals.c.seq).where(t.refusals.c.id == after).scalar_subquery()
+            query = query.where(t.refusals.c.seq < place)
+        return [_attempt(row) for row in self._connection.execute(query).mappings()]
+
+    def has_refusals(self, before: datetime) -> bool:
+        """Whether an attempt is remembered that was refused before this time."""
+        query = select(t.refusals.c.seq).where(t.refusals.c.at < stamp(before)).limit(1)
+        return self._connection.scalar(query) is not None
+
     def has_pending_beyond(self, mark: int) -> bool:
         """Whether more events than ``mark`` wait for a release."""
         query = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
@@ -482,6 +498,11 @@ def _target(row: RowMapping) -> Target:
 
 def _change(row: RowMapping) -> ChangeRecord:
     return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    reasons = tuple(Why(each["code"], each["sentence"], each["params"]) for each in json.loads(row["reasons"]))
+    return Attempt(**{key: value for key, value in row.items() if key != "seq"} | {"reasons": reasons})
 
 
 @lru_cache(maxsize=128)  # a policy never changes, and every request is judged by one

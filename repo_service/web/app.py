@@ -16,15 +16,27 @@ from keys.times import stamp
 from repo_service import intake, sequences, uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
-from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
+from repo_service.domain.foresight import Foresight
 from repo_service.domain.notices import notices
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import Acknowledged, ChangeRecord
-from repo_service.web import auth, halts, problems, public, reading, states, takedowns
+from repo_service.web import (
+    auth,
+    conditions,
+    halts,
+    policies,
+    previews,
+    problems,
+    public,
+    reading,
+    refusals,
+    states,
+    takedowns,
+)
 from repo_service.web import sequences as sequence_door
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
@@ -85,12 +97,10 @@ _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] =
     (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS, **NAMESPACE_VERBS}),
 )
 """What a change of a batch is about, by the most particular thing that it names."""
-_VERB_OF: Final = {kind.__name__: verb for _, _, verbs in _ROUTES for verb, kind in verbs.items()}
 MAX_BATCH: Final = 1000
 MAX_BODY: Final = 1 << 20
 MAX_WAIT: Final = 60
 _POLL: Final = 0.01
-_SERIAL: Final = re.compile(r'"serial-(\d{1,15})"', re.ASCII)
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
@@ -119,10 +129,12 @@ def create_app(desk: Desk) -> Flask:
     takedowns.register(app, desk.journal, desk.url)
     states.register(
         app, desk.journal, desk.clock, desk.bell, desk.limits, lambda asked: _check_blobs(desk, asked),
-        lambda record: _receipt(desk, record), _is_preview, _VERB_OF,
+        lambda record: _receipt(desk, record), _is_preview,
     )  # fmt: skip
     sequence_door.register(app, desk.journal, desk.clock, desk.bell, _body)
-    halts.register(app, desk.journal, desk.clock, desk.bell, _body, _expected_serial)
+    halts.register(app, desk.journal, desk.clock, desk.bell, _body)
+    refusals.register(app, desk.journal)
+    policies.register(app, desk.journal, desk.clock)
     _files(app, desk)
     return app
 
@@ -190,7 +202,15 @@ def _reading(app: Flask, desk: Desk) -> None:
             state = view.name(normal).state
         if state is None:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
-        return _json(strict.dump(state), 200)
+        return conditions.tagged(_json(strict.dump(state), 200), state.serial)
+
+    @app.get("/v1/projects/<name>/releases/<version>/unpublish-eligibility", defaults={"verb": "unpublish"})
+    def eligibility(name: str, version: str, verb: str) -> Response:
+        del verb  # it is for auth.admit: who may not do it is not told either
+        asked = previews.unpublishing(name, version, request.args)
+        auth.authorise_actor(g.caller, asked.actor.kind)
+        found = intake.preview(desk.journal, intake.Item(asked), desk.clock())
+        return conditions.tagged(_json(previews.described(found), 200), found.serial)
 
     @app.get("/v1/status")
     def status() -> Response:
@@ -238,7 +258,8 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     desk.limits.check_pending(desk.journal)
     _check_blobs(desk, asked)
     if _is_preview():
-        return _preview(desk, asked, now)
+        found = intake.preview(desk.journal, intake.Item(asked, conditions.expected_serial(request.headers)), now)
+        return conditions.tagged(_json(previews.described(found), 200), found.serial)
     record = _record(desk, asked, number, now)
     if isinstance(record, Delivery):
         return _json(_receipt(desk, record), 202)
@@ -246,56 +267,118 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
         desk.bell.ring()
     _wait(desk, record)
     receipt = _receipt(desk, record)
-    return _json(receipt, 202 if receipt["status"] == "accepted" else 200)
+    return conditions.tagged(_json(receipt, 202 if receipt["status"] == "accepted" else 200), record.serial)
 
 
 def _record(desk: Desk, asked: r.Request, number: int | None, now: datetime) -> ChangeRecord | Delivery:
-    sender = _sender()
+    sender = intake.Sender(
+        *_sender(), conditions.expected_serial(request.headers), conditions.expected_preview(request.headers)
+    )
     if number is None:
         return intake.record(desk.journal, asked, sender, now)
-    if sender.expected is not None:
-        raise strict.Malformed("If-Match", "does not go with source_seq, which puts changes in order already")
+    for header, said in (("If-Match", sender.expected), (conditions.PREVIEW, sender.previewed)):
+        if said is not None:
+            raise strict.Malformed(header, "does not go with source_seq, which puts changes in order already")
     return sequences.record(desk.journal, sequences.Numbered(asked, number), sender, now)
 
 
 def _batch(desk: Desk) -> Response:
-    """Several changes in one transaction, all or none; each is admitted as if it had come alone."""
-    if _is_preview() or "If-Match" in request.headers:
-        raise strict.Malformed("batch", "takes neither dry_run nor If-Match; send its changes one by one for those")
-    items = _body().get("items")
+    """Several changes in order, all or none, or each on its own; each is admitted as if it had come alone.
+
+    What the door itself turns away (a form, a token's scope, a file that is not here) turns the whole batch away.
+    """
+    if said := sorted({"If-Match", conditions.PREVIEW} & set(request.headers.keys())):
+        raise strict.Malformed(said[0], "is about one change; an item of a batch says expected_serial")
+    body = _body()
+    if unknown := sorted(body.keys() - {"items", "mode"}):
+        raise strict.Malformed(unknown[0], "is not known here; known are items, mode")
+    items, mode = body.get("items"), body.get("mode", "all")
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise strict.Malformed("mode", f"must be {' or '.join(_MODES)}, not {mode!r:.40}")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_BATCH:
         raise strict.Malformed("items", f"must be a list of 1 to {MAX_BATCH} changes")
     numbers = [
         sequence_door.taken_from(item, f"items[{place}]") if isinstance(item, dict) else None
         for place, item in enumerate(items)
     ]
-    asked = [_item(item, f"items[{number}]") for number, item in enumerate(items)]
+    asked = [_item(item, f"items[{place}]") for place, item in enumerate(items)]
+    numbered = _numbered(asked, numbers)
+    if numbered and mode != "all":
+        raise strict.Malformed("mode", "is all where items have a source_seq; send each of them alone otherwise")
     now = desk.clock()
-    for name in {each.name for each in asked}:
+    for name in {each.request.name for each in asked}:
         desk.limits.count_name(name, now)
     desk.limits.check_pending(desk.journal)
     for each in asked:
-        _check_blobs(desk, each)
-    records = _record_all(desk, asked, numbers, now)
-    made = [record for record in records if isinstance(record, ChangeRecord) and record.events]
-    if made:
-        desk.bell.ring()
-        _wait(desk, made[-1])
-    receipts = [_receipt(desk, record) for record in records]
+        _check_blobs(desk, each.request)
+    if _is_preview():
+        return _preview_batch(desk, asked, now)
+    if numbered:
+        return _received(desk, sequences.record_all(desk.journal, numbered, intake.Sender(*_sender()), now))
+    return _MODES[mode](desk, asked, now)
+
+
+def _numbered(asked: list[intake.Item], numbers: list[int | None]) -> list[sequences.Numbered]:
+    """The items with their numbers, if each has one."""
+    pairs = list(zip(asked, numbers, strict=True))
+    found = [sequences.Numbered(each.request, number) for each, number in pairs if number is not None]
+    if found and len(found) < len(asked):
+        raise strict.Malformed("items", "have a source_seq each, or none has")
+    for place, (each, _) in enumerate(pairs if found else ()):
+        if each.expected is not None:
+            where = f"items[{place}].expected_serial"
+            raise strict.Malformed(where, "does not go with source_seq, which puts changes in order already")
+    return found
+
+
+def _all(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    return _received(desk, intake.record_all(desk.journal, asked, intake.Sender(*_sender()), now))
+
+
+def _received(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> Response:
+    receipts = _receipts(desk, records)
     waiting = any(each["status"] in ("accepted", "held") for each in receipts)
     return _json({"items": receipts}, 202 if waiting else 200)
 
 
-def _record_all(
-    desk: Desk, asked: list[r.Request], numbers: list[int | None], now: datetime
-) -> Sequence[ChangeRecord | Delivery]:
-    if all(number is None for number in numbers):
-        return intake.record_all(desk.journal, asked, _sender(), now)
-    pairs = zip(asked, numbers, strict=True)
-    found = [sequences.Numbered(each, number) for each, number in pairs if number is not None]
-    if len(found) < len(asked):
-        raise strict.Malformed("items", "have a source_seq each, or none has")
-    return sequences.record_all(desk.journal, found, _sender(), now)
+def _each(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    """A receipt or a problem for each. 207 (RFC 4918) where one was turned away: who reads the status alone sees it."""
+    done = list(intake.record_each(desk.journal, asked, intake.Sender(*_sender()), now))
+    receipts = _receipts(desk, [each for each in done if isinstance(each, ChangeRecord)])
+    unsigned = any(each["status"] == "accepted" for each in receipts)
+    following = iter(receipts)
+    rows = [
+        {"receipt": next(following)} if isinstance(each, ChangeRecord) else {"problem": _problem_of(each)}
+        for each in done
+    ]
+    status = 207 if len(receipts) < len(rows) else 202 if unsigned else 200
+    return _json({"items": rows, "done": len(receipts), "turned_away": len(rows) - len(receipts)}, status)
+
+
+_MODES: Final = {"all": _all, "each": _each}
+
+
+def _preview_batch(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
+    found = intake.preview_all(desk.journal, asked, now)
+    rows = [
+        {"preview": previews.described(each)} if isinstance(each, Foresight) else {"problem": _problem_of(each)}
+        for each in found
+    ]
+    allowed = sum(isinstance(each, Foresight) and each.outcome == "allow" for each in found)
+    return _json({"items": rows, "allowed": allowed, "turned_away": len(rows) - allowed}, 200)
+
+
+def _problem_of(error: Exception) -> dict[str, Any]:
+    return problems.details(problems.described(error))
+
+
+def _receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[dict[str, Any]]:
+    """Ring once for all of them, and wait for the last if the caller waits."""
+    made = [record for record in records if isinstance(record, ChangeRecord) and record.events]
+    if made:
+        desk.bell.ring()
+        _wait(desk, made[-1])
+    return [_receipt(desk, record) for record in records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +395,7 @@ def _revoke_holder(desk: Desk, holder: str) -> Response:
     auth.authorise_actor(g.caller, asked.actor.kind)
     now = desk.clock()
     desk.limits.check_pending(desk.journal)
-    records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, _sender(), now)
+    records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, intake.Sender(*_sender()), now)
     if records:
         desk.bell.ring()
         _wait(desk, records[-1])
@@ -347,18 +430,23 @@ def _acknowledge(desk: Desk, outcome: str) -> Response:
     return _json(strict.dump(known), 200)
 
 
-def _item(item: object, where: str) -> r.Request:
-    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body."""
+def _item(item: object, where: str) -> intake.Item:
+    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body; and
+    ``expected_serial``, what If-Match is to a change that comes alone.
+    """
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise strict.Malformed(where, "must be an object with a verb and a name")
-    verb, body = item.get("verb"), {key: value for key, value in item.items() if key != "verb"}
+    verb, expected = item.get("verb"), item.get("expected_serial")
+    body = {key: value for key, value in item.items() if key not in ("verb", "expected_serial")}
+    if expected is not None and (type(expected) is not int or expected < 0):
+        raise strict.Malformed(f"{where}.expected_serial", f"must be a serial, not {expected!r:.40}")
     route, verbs = next((route, verbs) for part, route, verbs in _ROUTES if part is None or part in item)
     if not isinstance(verb, str) or verb not in verbs:
         raise strict.Malformed(f"{where}.verb", f"must be one of {', '.join(sorted(verbs))}, not {verb!r:.40}")
     auth.admit(g.caller, route, {"verb": verb, "name": item["name"]}, request.remote_addr)
     asked = strict.load(verbs[verb], {**body, "name": names.normalise(item["name"])}, where)
     auth.authorise_actor(g.caller, asked.actor.kind)
-    return asked
+    return intake.Item(asked, expected)
 
 
 def _is_preview() -> bool:
@@ -368,18 +456,6 @@ def _is_preview() -> bool:
     if (value := request.args.get("dry_run")) not in (None, "true"):
         raise strict.Malformed("dry_run", f"must be true or left out, not {value!r:.40}")
     return value == "true"
-
-
-def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:
-    """What the change would do, or every reason against it; nothing is written and no key is spent."""
-    would, serial = intake.preview(desk.journal, asked, now)
-    body = {
-        "name": asked.name,
-        "serial": serial,
-        "would": [c.type_of(change) for change in would.changes],
-        "warnings": strict.dump(would.warnings),
-    }
-    return _json(body, 200)
 
 
 def _body() -> dict[str, Any]:
@@ -406,7 +482,8 @@ def _check_blobs(desk: Desk, asked: r.Request) -> None:
                 raise Problem(422, "blob_missing", "The file is not here", detail)
 
 
-def _sender() -> intake.Sender:
+def _sender() -> tuple[str, str]:
+    """The client and its Idempotency-Key."""
     key = request.headers.get("Idempotency-Key", "")
     if not 1 <= len(key) <= 200 or not key.isprintable():
         detail = (
@@ -414,17 +491,7 @@ def _sender() -> intake.Sender:
             f"again is safe and answers the same. {problems.NOTHING_WRITTEN}"
         )
         raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
-    return intake.Sender(f"client:{g.caller.token.client}", key, _expected_serial())
-
-
-def _expected_serial() -> int | None:
-    """``If-Match: "serial-7"`` (RFC 9110): change only what the caller has seen."""
-    header = request.headers.get("If-Match")
-    if header is None:
-        return None
-    if not (match := _SERIAL.fullmatch(header)):
-        raise strict.Malformed("If-Match", f'must look like "serial-7", with its quotes, not {header!r:.40}')
-    return int(match[1])
+    return f"client:{g.caller.token.client}", key
 
 
 def _wait(desk: Desk, record: ChangeRecord) -> None:

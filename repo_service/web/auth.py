@@ -22,7 +22,7 @@ from repo_service.storage.tokens import Scope, Token
 from repo_service.web import signatures
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, unauthorized
 
-Permission = Literal["change", "upload", "read", "status", "halt", "skip"]
+Permission = Literal["change", "upload", "read", "status", "audit", "halt", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,14 @@ class Role:
     acts_as: frozenset[ActorClass] = frozenset()
 
 
-_ALL: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
+_WRITING: Final[frozenset[Permission]] = frozenset({"change", "upload", "read", "status"})
 ROLES: Final[dict[str, Role]] = {
-    "registry": Role(_ALL | {"skip"}, frozenset({"owner", "support", "system"})),
-    "moderator": Role(frozenset({"change", "read", "status"}), frozenset({"moderator"})),
-    "admin": Role(_ALL | {"halt", "skip"}, frozenset({"owner", "support", "system", "moderator", "admin"})),
-    "auditor": Role(frozenset({"read", "status"})),
+    "registry": Role(_WRITING | {"skip"}, frozenset({"owner", "support", "system"})),
+    "moderator": Role(frozenset({"change", "read", "status", "audit"}), frozenset({"moderator"})),
+    "admin": Role(
+        _WRITING | {"audit", "halt", "skip"}, frozenset({"owner", "support", "system", "moderator", "admin"})
+    ),
+    "auditor": Role(frozenset({"read", "status", "audit"})),
     "prober": Role(frozenset({"status"})),
 }
 ROUTES: Final[dict[str, Permission]] = {
@@ -64,9 +66,13 @@ ROUTES: Final[dict[str, Permission]] = {
     "flag_verb": "halt",
     "skip": "skip",
     "project_state": "change",
+    "eligibility": "change",
+    "refusals": "audit",
+    "policy": "read",
+    "policy_version": "read",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
-_NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge"})
+_NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version"})
 """Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
 """Routes that hold several requests; each of them is admitted by itself, as the route that it would have come by."""

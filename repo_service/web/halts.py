@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, get_args
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from keys import strict
 from keys.encoding import compact
@@ -13,7 +13,8 @@ from repo_service.bell import Bell
 from repo_service.domain import flags
 from repo_service.domain.halts import why
 from repo_service.storage.journal import Journal
-from repo_service.web.problems import NOTHING_WRITTEN, Problem, listed, refusal
+from repo_service.web.conditions import expected_serial, tagged
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, refusal
 
 
 def register(
@@ -22,9 +23,10 @@ def register(
     clock: Callable[[], datetime],
     bell: Bell,
     body: Callable[[], dict[str, Any]],
-    expected: Callable[[], int | None],
 ) -> None:
-    """The routes below ``/v1/flags``. ``body`` and ``expected`` read the request as the verbs do."""
+    """The routes below ``/v1/flags``. ``body`` reads the request as the verbs do. If-Match is heard and not demanded:
+    who pulls a brake is not asked to look first.
+    """
 
     @app.get("/v1/flags")
     def flags_set() -> Response:
@@ -33,11 +35,12 @@ def register(
     @app.post("/v1/flags/<flag>/<verb>")
     def flag_verb(flag: str, verb: str) -> Response:
         asked, now, client = {**body(), "flag": flag}, clock(), f"client:{g.caller.token.client}"
+        expected = expected_serial(request.headers)
         match verb:
             case "set":
-                done = halting.set_flag(journal, strict.load(flags.SetFlag, asked), client, expected(), now)
+                done = halting.set_flag(journal, strict.load(flags.SetFlag, asked), client, expected, now)
             case "clear":
-                done = halting.clear_flag(journal, strict.load(flags.ClearFlag, asked), client, expected(), now)
+                done = halting.clear_flag(journal, strict.load(flags.ClearFlag, asked), client, expected, now)
             case _:
                 detail = f"{verb!r:.40} is not one of clear, set. {NOTHING_WRITTEN}"
                 raise Problem(404, "verb_unknown", "No such verb", detail)
@@ -51,8 +54,7 @@ def check_upload(journal: Journal) -> None:
     with journal.reading() as view:
         found = [each for each in flags.standing(view.flags()) if each.flag in ("read_only", "uploads_halted")]
     if reasons := [*map(why, found)]:
-        more = {"reasons": [*map(listed, reasons)]}
-        raise refusal(reasons, "The upload is refused", f"{reasons[0].sentence}. {NOTHING_WRITTEN}", more)
+        raise refusal(reasons, "The upload is refused", f"{reasons[0].sentence}. {NOTHING_WRITTEN}", {})
 
 
 def _answer(journal: Journal, status: int, **more: bool) -> Response:
@@ -62,4 +64,5 @@ def _answer(journal: Journal, status: int, **more: bool) -> Response:
     standing = {each.flag: each for each in flags.standing(acts)}
     listed = [{"flag": flag, "set": strict.dump(standing.get(flag))} for flag in get_args(flags.Flag)]
     document = {"number": acts[-1].number, "target": acts[-1].path, "signed": not unsigned} if acts else None
-    return Response(compact({"flags": listed, "document": document, **more}), status, content_type="application/json")
+    body = {"flags": listed, "document": document, **more}
+    return tagged(Response(compact(body), status, content_type="application/json"), len(acts))

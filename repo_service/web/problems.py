@@ -16,12 +16,14 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Why
 from repo_service.domain.clock import ClockWentBack
 from repo_service.domain.flags import Flag
+from repo_service.domain.remedies import REMEDIES, alternatives
 from repo_service.halting import FlagsMoved
-from repo_service.intake import NumberMissing, Refused, SerialMoved
 from repo_service.reconciling import SerialOvertaken, SerialReused
 from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged
+from repo_service.storage.journal import Collided
 from repo_service.storage.view import KeyReused
+from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMissing, SerialMoved, TurnedAway
 
 NOTHING_WRITTEN: Final = "Nothing was written."
 
@@ -49,6 +51,9 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     InvalidName: (422, "name_invalid", "Not a name that can be signed"),
     BadArtifact: (422, "file_invalid", "Not a file that can be published"),
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
+    SerialMissing: (428, "precondition_required", "Say what you looked at"),
+    PreviewStale: (409, "preview_stale", "It is no longer what was previewed"),
+    Collided: (409, "state_conflict", "Somebody else was faster"),
     FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
     NumberMissing: (409, "source_seq_missing", "Changes of this project are numbered"),
@@ -61,6 +66,13 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
 """What the other side did wrong, and a clock to set. Anything not listed is our own mistake: 500, and a log entry."""
+
+_ADVICE: Final[dict[type[Exception], str]] = {
+    SerialMissing: 'Send If-Match: "serial-N" (in a batch "expected_serial": N); GET /v1/names/NAME has it as its '
+    'ETag, a preview as "serial", and 0 is a name that is not known',
+    Collided: "Send it again",
+}
+"""What to do next, where the exception itself does not say."""
 
 _UNPROCESSABLE: Final = frozenset(
     [
@@ -122,16 +134,52 @@ _FORBIDDEN: Final = frozenset(
 def register(app: Flask) -> None:
     """Answer every exception of the table, and Flask's own, as problem details."""
     app.register_error_handler(Problem, lambda error: problem(error))
-    app.register_error_handler(Refused, lambda error: problem(_refusal(error)))
-    app.register_error_handler(RefusedInTurn, lambda error: problem(_refusal_in_turn(error)))
     app.register_error_handler(HTTPException, lambda error: problem(_of_flask(error)))
-    for kind, (status, code, title) in _STATUS.items():
-        app.register_error_handler(kind, _answer(status, code, title))
+    handled: tuple[type[Exception], ...] = (Refused, RefusedInTurn, *_STATUS)
+    for kind in handled:
+        app.register_error_handler(kind, lambda error: problem(described(error)))
+
+
+def described(error: Exception) -> Problem:
+    """An exception of the table as a problem."""
+    more = {"item": error.number} if isinstance(error, TurnedAway) and error.number is not None else {}
+    if isinstance(error, Refused):
+        return _refusal(error, more)
+    if isinstance(error, RefusedInTurn):
+        return _refusal_in_turn(error)
+    if isinstance(error, SerialMoved):
+        more["serial"] = error.serial
+    status, code, title = _STATUS[type(error)]
+    said = [str(error), *([_ADVICE[type(error)]] if type(error) in _ADVICE else []), NOTHING_WRITTEN]
+    return Problem(status, code, title, ". ".join(said), more)
+
+
+def reason(why: Why) -> dict[str, Any]:
+    """One reason against a request, with what helps and whom to ask."""
+    remedy = REMEDIES[why.code]
+    return {
+        "code": why.code,
+        "detail": why.sentence,
+        "params": why.params,
+        "help": remedy.help,
+        "verbs": list(remedy.verbs),
+        "ask": remedy.ask,
+    }
 
 
 def problem(error: Problem) -> Response:
+    """An answer that is problem details."""
+    response = Response(compact(details(error)), error.status, content_type="application/problem+json")
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def details(error: Problem) -> dict[str, Any]:
     """Problem details (RFC 9457)."""
-    body = {
+    return {
         "type": f"https://tallystick.dev/problems/{error.code}",
         "title": error.title,
         "status": error.status,
@@ -140,43 +188,34 @@ def problem(error: Problem) -> Response:
         "code": error.code,
         **error.more,
     }
-    response = Response(compact(body), error.status, content_type="application/problem+json")
-    if error.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
-
-
-def _answer(status: int, code: str, title: str) -> Any:
-    return lambda error: problem(Problem(status, code, title, f"{error}. {NOTHING_WRITTEN}"))
-
-
-def listed(why: Why) -> dict[str, Any]:
-    """A reason as problem details list it."""
-    return {"code": why.code, "detail": why.sentence, "params": why.params}
 
 
 def refusal(reasons: Sequence[Why], title: str, detail: str, more: dict[str, Any]) -> Problem:
-    """A refusal for these reasons, of which the first gives the status, and when to come again if that is known."""
+    """A refusal for these reasons, of which the first gives the status, and when to come again if that is known.
+    ``more`` may list the reasons itself, if it knows more about each.
+    """
     again = [str(time) for why in reasons if (time := why.params.get(_AGAIN.get(why.code, "retry_after")))]
     retry_after = http_date(moment(max(again))) if again else None
-    return Problem(_status_of(reasons[0].code), reasons[0].code, title, detail, more, retry_after)
+    said = {"reasons": [*map(reason, reasons)], **more}
+    return Problem(_status_of(reasons[0].code), reasons[0].code, title, detail, said, retry_after)
 
 
-def _refusal(error: Refused) -> Problem:
+def _refusal(error: Refused, more: dict[str, Any]) -> Problem:
     reasons = error.refusal.reasons
-    more: dict[str, Any] = {"reasons": [*map(listed, reasons)], "policy": error.policy.id}
-    if error.number is not None:
-        more["item"] = error.number
-    return refusal(reasons, "The change is refused", f"{error}. {NOTHING_WRITTEN}", more)
+    said = {
+        "alternatives": list(alternatives(reasons, error.policy)),
+        "policy": error.policy.id,
+        "serial": error.serial,
+        "refusal": error.id,
+    }
+    return refusal(reasons, "The change is refused", f"{error}. {NOTHING_WRITTEN}", {**said, **more})
 
 
 def _refusal_in_turn(error: RefusedInTurn) -> Problem:
-    reasons, its = error.refusal.reasons, error.delivery
-    more = {"policy": error.policy, "change": its.id, "source_seq": its.source_seq}
+    its, said = error.delivery, error.said
+    more = {**said, "change": its.id, "source_seq": its.source_seq}
     detail = f"{error}. Nothing was changed; the number {its.source_seq} is used, and the next change has the next one."
-    return refusal(reasons, "The change is refused", detail, {"reasons": [*map(listed, reasons)], **more})
+    return refusal(error.refusal.reasons, "The change is refused", detail, more)
 
 
 def _status_of(code: str) -> int:

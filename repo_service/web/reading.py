@@ -15,9 +15,11 @@ from repo_service import roots, surroundings
 from repo_service.domain import changes as c
 from repo_service.domain import flags, naming
 from repo_service.domain.availability import availability
+from repo_service.domain.foresight import serial_of
 from repo_service.domain.notices import gap_notice, notices
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
+from repo_service.web.conditions import tagged
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
@@ -43,9 +45,11 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         with journal.reading() as view:
             found = view.events(normal, limit=MAX_EVENTS)
             signed = view.signing(event.seq for event in found)
+            serial = serial_of(view.name(normal))
         if not found:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
-        return _json({"name": normal, "events": [_event(event, signed.get(event.seq)) for event in found]})
+        listed = [_event(event, signed.get(event.seq)) for event in found]
+        return tagged(_json({"name": normal, "events": listed}), serial)
 
     @app.get("/v1/names/<name>/availability")
     def available(name: str) -> Response:
@@ -54,7 +58,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             held, now = roots.held_names(view.newest(layout.TARGETS)), clock()
             alike = surroundings.alike(view, normal, held)
             objections = naming.in_the_way(normal, view.policy(now), alike, now)
-            found = availability(normal, view.name(normal).state, held, objections, alike, view.grants_over(normal))
+            known = view.name(normal)
+            found = availability(normal, known.state, held, objections, alike, view.grants_over(normal))
             base, page, pages = view.base(), _page(view, normal), [_page(view, each) for each in alike]
             # A grant is on the page of its prefix, so every prefix is looked up; the name itself is one of them.
             prefixes = [_page(view, prefix) for prefix in names.prefixes(normal)]
@@ -66,7 +71,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             "timestamp": base.generation,
             "namespaces": prefixes,
         }
-        return _json({**strict.dump(found), "proof": proof})
+        return tagged(_json({**strict.dump(found), "proof": proof}), serial_of(known))
 
     @app.get("/v1/notices")
     def due() -> Response:

@@ -1,6 +1,5 @@
 """Numbered requests at the door: what became of each, which projects wait, and giving a missing number up."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,11 @@ from keys import names, strict
 from keys.encoding import compact
 from repo_service import sequences
 from repo_service.bell import Bell
+from repo_service.sequences import RefusedInTurn
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
+from repo_service.web.problems import reason
 
 FIELD: Final = "source_seq"
 
@@ -55,7 +56,8 @@ def taken_from(body: dict[str, Any], where: str = "") -> int | None:
 def receipt(view: View, delivery: Delivery) -> dict[str, Any]:
     """What became of a numbered request that made no events: it waits, or it was refused when its turn came."""
     waiting = {"waits_for": (view.sequence(delivery.name) or 0) + 1} if delivery.state == "held" else {}
-    refused = json.loads(delivery.refused) if delivery.refused else {}
+    refused = RefusedInTurn(delivery) if delivery.state == "refused" else None
+    said = {"reasons": [*map(reason, refused.refusal.reasons)], **refused.said} if refused else {}
     return {
         "change": delivery.id,
         "name": delivery.name,
@@ -66,7 +68,7 @@ def receipt(view: View, delivery: Delivery) -> dict[str, Any]:
         "signed_in": None,
         "warnings": [],
         **waiting,
-        **refused,
+        **said,
     }
 
 

@@ -1,6 +1,6 @@
 """``PUT /v1/projects/NAME``: a project's full state, from a registry that cannot send single changes or checks them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,11 +14,14 @@ from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.reconcile import Foreseen, Wanted
+from repo_service.domain.remedies import alternatives
+from repo_service.reconciling import Looked
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord, RegistryState
 from repo_service.web import auth
+from repo_service.web.conditions import tagged
 from repo_service.web.limits import Limits, received
-from repo_service.web.problems import NOTHING_WRITTEN, Problem, listed, problem, refusal
+from repo_service.web.problems import NOTHING_WRITTEN, Problem, problem, reason, refusal
 
 MAX_STATE: Final = 16 << 20
 """Bytes of a full state: ten thousand files, and room."""
@@ -27,15 +30,15 @@ MAX_STATE: Final = 16 << 20
 def register(
     app: Flask, journal: Journal, clock: Callable[[], datetime], bell: Bell, limits: Limits,
     admitted: Callable[[r.Request], None], receipt: Callable[[ChangeRecord], dict[str, Any]],
-    is_preview: Callable[[], bool], verbs: Mapping[str, str],
+    is_preview: Callable[[], bool],
 ) -> None:  # fmt: skip
     """The route. What it shares with the verbs it is given: ``admitted`` looks for uploaded files, ``receipt`` renders
-    a change, ``verbs`` are the names of requests.
+    a change.
     """
 
     @app.errorhandler(reconciling.NotReconciled)
     def not_reconciled(error: reconciling.NotReconciled) -> Response:
-        return problem(_not_reconciled(error, verbs))
+        return problem(_not_reconciled(error))
 
     @app.put("/v1/projects/<name>")
     def project_state(name: str) -> Response:
@@ -43,15 +46,12 @@ def register(
         auth.authorise_actor(g.caller, wanted.actor.kind)
         limits.count_name(wanted.name, now)
         limits.check_pending(journal)
-        foreseen, serial = reconciling.look(journal, wanted, now)
-        for each in foreseen:
+        looked = reconciling.look(journal, wanted, now)
+        for each in looked.foreseen:
             admitted(each.request)
         if preview:
-            with journal.reading() as view:
-                reconciling.check(foreseen, view.policy(now))
-            would = [_would(each, verbs) for each in foreseen]
-            return _json({"name": wanted.name, "serial": serial, "would": would}, 200)
-        return _answer(reconciling.take(journal, wanted, now))
+            return tagged(_json(_preview(wanted, looked), 200), looked.serial)
+        return _answer(reconciling.take(journal, wanted, f"client:{g.caller.token.client}", now))
 
     def _answer(taken: RegistryState) -> Response:
         with journal.reading() as view:
@@ -60,18 +60,20 @@ def register(
         if any(change is not None and change.events for _, change in changes):
             bell.ring()
         items = [
-            {"verb": verbs[each.request], "version": each.version, "filename": each.filename, **receipt(change)}
+            {"verb": r.verb_named(each.request), "version": each.version, "filename": each.filename, **receipt(change)}
             for each, change in changes
             if change is not None
         ]
+        serial = state.serial if state else 0
         body = {
             "name": taken.name,
             "registry_serial": taken.registry_serial,
-            "serial": state.serial if state else 0,
+            "serial": serial,
             "changed": any(each["changed"] for each in items),
             "items": items,
         }
-        return _json(body, 202 if any(each["status"] == "accepted" for each in items) else 200)
+        status = 202 if any(each["status"] == "accepted" for each in items) else 200
+        return tagged(_json(body, status), serial)
 
 
 def _wanted(name: str) -> Wanted:
@@ -85,27 +87,51 @@ def _wanted(name: str) -> Wanted:
     return strict.load(Wanted, {**body, "name": names.normalise(name)})
 
 
-def _not_reconciled(error: reconciling.NotReconciled, verbs: Mapping[str, str]) -> Problem:
+def _preview(wanted: Wanted, looked: Looked) -> dict[str, Any]:
+    """What the full state would do, request by request; with reasons it would do nothing at all."""
+    return {
+        "name": wanted.name,
+        "registry_serial": wanted.registry_serial,
+        "serial": looked.serial,
+        "policy": looked.policy.id,
+        "outcome": "deny" if looked.reasons else "allow",
+        "reasons": _reasons(looked),
+        "would": None if looked.reasons else [_would(each) for each in looked.foreseen],
+        "alternatives": list(alternatives(looked.reasons, looked.policy)),
+    }
+
+
+def _not_reconciled(error: reconciling.NotReconciled) -> Problem:
+    looked = error.looked
+    more = {
+        "reasons": _reasons(looked),
+        "alternatives": list(alternatives(looked.reasons, looked.policy)),
+        "policy": looked.policy.id,
+        "serial": looked.serial,
+        "refusal": error.id,
+    }
+    return refusal(looked.reasons, "The state is refused", f"{error}. {NOTHING_WRITTEN}", more)
+
+
+def _reasons(looked: Looked) -> list[dict[str, Any]]:
     """Every reason, each with the place of its request among those that lead to the state."""
-    reasons = [
-        (why, {"item": place, **_about(each.request, verbs)})
-        for place, each in enumerate(error.foreseen)
+    return [
+        {**reason(why), "item": place, "verb": r.verb_of(each.request), **_about(each.request)}
+        for place, each in enumerate(looked.foreseen)
         if isinstance(each.outcome, Refusal)
         for why in each.outcome.reasons
     ]
-    more = {"reasons": [{**listed(why), **about} for why, about in reasons], "policy": error.policy.id}
-    return refusal([why for why, *_ in reasons], "The state is refused", f"{error}. {NOTHING_WRITTEN}", more)
 
 
-def _about(asked: r.Request, verbs: Mapping[str, str]) -> dict[str, Any]:
-    about = {part: getattr(asked, part, None) for part in ("version", "filename")}
-    return {"verb": verbs[type(asked).__name__], **about}
+def _about(asked: r.Request) -> dict[str, Any]:
+    return {part: getattr(asked, part, None) for part in ("version", "filename")}
 
 
-def _would(each: Foreseen, verbs: Mapping[str, str]) -> dict[str, Any]:
-    assert isinstance(each.outcome, Accepted), "refusals were raised"
+def _would(each: Foreseen) -> dict[str, Any]:
+    assert isinstance(each.outcome, Accepted), "nothing is done where something is refused"
     return {
-        **_about(each.request, verbs),
+        "verb": r.verb_of(each.request),
+        **_about(each.request),
         "events": [c.type_of(change) for change in each.outcome.changes],
         "warnings": strict.dump(each.outcome.warnings),
     }

@@ -88,7 +88,7 @@ def test_the_example_of_policy_md_is_a_policy() -> None:
     text = policy_doc.POLICY_MD.read_text()
     example = parse(text.partition("```toml\n")[2].partition("```")[0], PRESETS)
     assert example.id == "acme/1"
-    assert differences(STANDARD, example) == [
+    assert [*map(str, differences(STANDARD, example))] == [
         "name: 'standard' -> 'acme'",
         "yank.reason_required: False -> True",
         "unpublish.window_s: 259200 -> 86400",
@@ -444,6 +444,9 @@ def test_a_missing_fact_is_never_phased_out() -> None:
 # The next version.
 
 
+ADMINS = ("admin-1", "admin-2")
+
+
 def announced(*policies: Policy) -> list[Published]:
     """Each published 40 days after the one before."""
     found: list[Published] = []
@@ -464,9 +467,18 @@ def test_the_notice_is_what_the_policy_in_force_asks_for() -> None:
 
 def test_an_emergency_takes_effect_at_once_and_says_why() -> None:
     urgent = own("emergency = 'a worm publishes releases'\n")
-    published = announce(urgent, announced(STANDARD), BEGIN)
+    published = announce(urgent, announced(STANDARD), BEGIN, ADMINS)
     assert published.effective_from == stamp(BEGIN)
     assert b"a worm publishes releases" in published.body
+    assert b"admin-1" not in published.body
+
+
+@pytest.mark.parametrize("behind", [(), ("admin-1",), ("admin-1", "admin-1"), ("admin-1", "")])
+def test_an_emergency_takes_two_admins_and_only_an_emergency_does(behind: tuple[str, ...]) -> None:
+    urgent = own("emergency = 'a worm publishes releases'\n")
+    with pytest.raises(NotAnnounced, match=r"two admins stand behind it.*--approved-by.*Nothing was written"):
+        announce(urgent, announced(STANDARD), BEGIN, behind)
+    assert announce(replace(urgent, effective_from=later(30)), announced(STANDARD), BEGIN, behind)
 
 
 def test_no_policy_judges_the_past() -> None:
@@ -498,5 +510,5 @@ def test_an_emergency_is_not_undone_by_what_was_announced_before_it() -> None:
     announced_before = replace(own(), effective_from=later(60))
     urgent = replace(own("emergency = 'x'\n"), version=2)
     published = [*announced(STANDARD), announce(announced_before, announced(STANDARD), BEGIN)]
-    published.append(announce(urgent, published, BEGIN))
+    published.append(announce(urgent, published, BEGIN, ADMINS))
     assert in_force(published, BEGIN + timedelta(days=100)) == urgent

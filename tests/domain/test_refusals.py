@@ -401,7 +401,7 @@ def test_a_reason_names_both_values() -> None:
     assert why.sentence == (
         "foo 1.0 was published 80 h ago; an owner can unpublish within 72 h. Yank it, or ask support"
     )
-    assert why.params == {"age_s": 80 * 3600, "window_s": 72 * 3600}
+    assert why.params == {"age_s": 80 * 3600, "window_s": 72 * 3600, "until": "2026-11-25T10:00:00Z"}
 
 
 def test_a_refusal_shows_of_a_holder_what_the_registry_chose_to_show_and_never_the_account() -> None:

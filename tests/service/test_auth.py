@@ -38,6 +38,10 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("PUT", "/v1/projects/<name>"): WRITERS,
     ("POST", "/v1/projects/<name>/skip"): {"registry", "admin"},
     ("POST", "/v1/flags/<flag>/<verb>"): {"admin"},
+    ("GET", "/v1/projects/<name>/releases/<version>/unpublish-eligibility"): {"registry", "admin"},
+    ("GET", "/v1/refusals"): {"moderator", "admin", "auditor"},
+    ("GET", "/v1/policy"): READERS,
+    ("GET", "/v1/policy/<name>/<version>"): READERS,
 }
 EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}
 
@@ -91,10 +95,13 @@ def test_a_route_that_nobody_listed_is_closed_to_an_admin_too(world: World) -> N
     "header",
     ["", "tally_", "Bearer", "Bearer ", "Bearer x", "Basic dGVzdA==", "Bearer tally_0_0", "bearer {token}",
      "Bearer {token} ", "Bearer {token}x", "Bearer  {token}", "Bearer tally_é", "Bearer " + "A" * 100_000,
-     "Bearer tally_" + "0" * 16 + "_" + "\N{ARABIC-INDIC DIGIT ONE}"],
+     "Bearer tally_" + "0" * 16 + "_" + "\N{ARABIC-INDIC DIGIT ONE}", "{token}", "Bearer tally_" + "0" * 16,
+     "Bearer tally_" + "0" * 16 + "_" + "=" * 43, "Bearer tally_" + "0" * 16 + "_" + "A" * 42,
+     "Bearer " + "t" * 1000000],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/v1/status", "/v1/changes/x", "/v1/nowhere"])
 def test_a_malformed_token_is_401_and_never_500(quiet_door: Door, header: str, path: str) -> None:
+    """Edge case 58: no prefix, truncated, wrong base64, a megabyte."""
     sent = header.format(token=quiet_door.token).encode().decode("latin-1")
     answer = quiet_door.client.get(path, headers={"Authorization": sent})
     assert (answer.status_code, answer.get_json()["code"]) == (401, "auth_malformed")

@@ -197,7 +197,7 @@ def test_an_import_says_so_when_what_it_brings_was_removed(
     run("import", begun, wheels)
     service = open_service(begun)
     request: Any = r.Prohibit("foo", BECAUSE, r.Actor("admin"))
-    intake.record(service.journal, request, intake.Sender("tests", "1"), service.clock())
+    intake.record(service.journal, request, intake.Sender("tests", "1", expected=2), service.clock())
     service.round()
     capsys.readouterr()
     assert run("import", begun, wheels) == 1

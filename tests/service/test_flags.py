@@ -73,10 +73,11 @@ def test_a_flag_set_between_preview_and_commit_refuses_the_commit(door: Door) ->
     door.world.do(publishing("foo"))
     body = {"reason": REASON, "actor": {"id": "a", "approver": "b"}}
     path = "/v1/projects/foo/releases/1.0/yank"
-    assert door.post(f"{path}?dry_run=true", body).get_json()["would"] == ["release.yanked"]
+    assert door.post(f"{path}?dry_run=true", body).get_json()["would"]["events"] == ["release.yanked"]
     set_flag(door)
     assert door.post(path, body).get_json()["code"] == "flag_read_only"
-    assert door.post(f"{path}?dry_run=true", body).get_json()["code"] == "flag_read_only"
+    looked = door.post(f"{path}?dry_run=true", body).get_json()
+    assert (looked["outcome"], looked["reasons"][0]["code"]) == ("deny", "flag_read_only")
     assert door.get("/v1/names/foo").get_json()["releases"][0]["yank"] is None
 
 

@@ -97,7 +97,7 @@ def test_too_many_reservations_are_403(door: Door) -> None:
 
 def test_yanks_are_limited_where_the_policy_limits_them(door: Door) -> None:
     text = 'extends = "standard"\nname = "acme"\nversion = 1\nemergency = "a worm"\n[yank]\ninterval_s = 60\nburst = 1'
-    door.world.service.announce(parse(text, presets()))
+    door.world.service.announce(parse(text, presets()), ("admin-1", "admin-2"))
     for version in ("1.0", "2.0", "3.0"):
         door.publish("foo", version)
     assert door.post("/v1/projects/foo/releases/1.0/yank", {"actor": OWNER}).status_code == 200

@@ -1,5 +1,7 @@
 """The policy in a running service: signed, announced, in force at commit time, and what the API warns of."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from tests.service.door import OWNER, Door, publication
 from tests.world import BECAUSE, World, publishing
 from tests.world import OWNER as HOLDER
 
+ADMINS = ("admin-1", "admin-2")
+APPROVED = ("--approved-by", "admin-1", "--approved-by", "admin-2")
 OWN = 'extends = "standard"\nname = "acme"\nversion = 1\n'
 
 
@@ -86,7 +90,7 @@ def test_a_policy_that_is_not_announced_leaves_nothing_behind(world: World) -> N
 
 def test_every_version_stays_signed(world: World) -> None:
     for version in (1, 2):
-        world.service.announce(replace(own("emergency = 'a worm'\n"), version=version))
+        world.service.announce(replace(own("emergency = 'a worm'\n"), version=version), ADMINS)
     for path in ("policy/standard/1.json", "policy/acme/1.json", "policy/acme/2.json"):
         world.tick(seconds=1)
         assert ask(world, path), path
@@ -120,7 +124,7 @@ reason_missing = [{ phase = "warn" }, { phase = "enforce", since = "2027-01-01T0
 """
     door = Door(world)
     door.publish("foo")
-    world.service.announce(own(text))
+    world.service.announce(own(text), ADMINS)
     answer = door.post("/v1/projects/foo/releases/1.0/yank", {"actor": OWNER}, key="yank-1")
     (warning,) = answer.get_json()["warnings"]
     assert (answer.status_code, warning["code"]) == (200, "reason_missing")
@@ -156,6 +160,53 @@ def test_a_contact_of_another_form_is_malformed(quiet_door: Door, contact: Any) 
     assert quiet_door.post("/v1/projects/foo/releases/1.0/publish", body).status_code == 422
 
 
+def test_who_approved_an_emergency_is_kept_and_never_signed(world: World) -> None:
+    world.service.announce(own("emergency = 'a worm'\n"), ADMINS)
+    with closing(sqlite3.connect(world.folder / "service/journal.sqlite")) as database:
+        kept = database.execute("SELECT approved_by FROM policies ORDER BY seq").fetchall()
+    assert kept == [("[]",), ('["admin-1","admin-2"]',)]
+    assert b"admin-1" not in b"".join(path.read_bytes() for path in world.public.rglob("*.json"))
+
+
+def test_the_api_says_which_policy_judges_what_comes_and_what_it_changes(world: World) -> None:
+    door, starts = Door(world), "2027-01-01T00:00:00Z"
+    phases = '[phases]\nreason_missing = [{ phase = "warn" }, { phase = "enforce", since = "2027-02-01T00:00:00Z" }]\n'
+    world.service.announce(own(f"[unpublish]\nwindow_s = 60\n{phases}", starts))
+    found = door.get("/v1/policy").get_json()
+    first = {"id": "standard/1", "target": "policy/standard/1.json", "emergency": None}
+    times = {"published_at": stamp(world.now), "effective_from": stamp(world.now)}
+    assert found["in_force"] == first | times
+    (coming,) = found["coming"]
+    assert (coming["id"], coming["effective_from"]) == ("acme/1", starts)
+    assert {"parameter": "unpublish.window_s", "old": 259200, "new": 60} in coming["differences"]
+    rules = {rule["code"]: rule for rule in found["rules"]}
+    assert (rules["contact_unverified"]["phase"], rules["reason_missing"]["phase"]) == ("warn", "enforce")
+    world.tick(days=60)
+    found = Door(world).get("/v1/policy").get_json()
+    assert (found["in_force"]["id"], found["coming"]) == ("acme/1", [])
+    rule = next(rule for rule in found["rules"] if rule["code"] == "reason_missing")
+    assert (rule["phase"], rule["enforced_from"], rule["demands"]) == (
+        "warn",
+        "2027-02-01T00:00:00Z",
+        "A yank says why.",
+    )
+    assert [step["phase"] for step in rule["steps"]] == ["warn", "enforce"]
+
+
+def test_the_api_gives_a_policy_as_it_is_signed(world: World) -> None:
+    door = Door(world)
+    (stored,) = (world.public / "targets/policy/standard").iterdir()
+    assert door.get("/v1/policy/standard/1").data == stored.read_bytes()
+    for path in ("standard/2", "standard/01", "nobody/1", "%0A/1"):
+        answer = door.get(f"/v1/policy/{path}")
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "policy_unknown")
+
+
+def test_a_token_for_some_names_may_read_the_policy(world: World) -> None:
+    door = Door(world)
+    assert door.get("/v1/policy", door.new_token("registry", names=("acme",))).status_code == 200
+
+
 # The command, which reads the clock of the machine.
 
 
@@ -170,7 +221,7 @@ def test_check_shows_what_changes_and_writes_nothing(
 ) -> None:
     file = tmp_path / "next.toml"
     file.write_text(OWN + 'emergency = "a worm"\n[unpublish]\nwindow_s = 60\n')
-    assert main(["policy", str(today.folder / "service"), "check", str(file)]) == 0
+    assert main(["policy", str(today.folder / "service"), "check", str(file), *APPROVED]) == 0
     said = capsys.readouterr().out
     assert "unpublish.window_s: 259200 -> 60" in said
     assert "acme/1 can be published" in said and "Nothing was written." in said
@@ -184,7 +235,9 @@ def test_publish_announces_and_show_says_what_judges(
     file = tmp_path / "next.toml"
     file.write_text(OWN + 'emergency = "a worm"\n')
     home = str(today.folder / "service")
-    assert main(["policy", home, "publish", str(file)]) == 0
+    assert main(["policy", home, "publish", str(file), "--approved-by", "admin-1"]) == 2
+    assert "two admins stand behind it, not 1" in capsys.readouterr().err
+    assert main(["policy", home, "publish", str(file), *APPROVED]) == 0
     assert "policy/acme/1.json" in capsys.readouterr().out
     assert main(["policy", home, "show"]) == 0
     standard, acme = capsys.readouterr().out.splitlines()
@@ -221,6 +274,6 @@ def test_the_settings_file_is_what_the_command_reads_by_default(
     home = today.folder / "service"
     (home / "service.toml").write_text('policy = "policy.toml"\n')
     (home / "policy.toml").write_text(OWN + 'emergency = "a worm"\n')
-    assert main(["policy", str(home), "publish"]) == 0
+    assert main(["policy", str(home), "publish", *APPROVED]) == 0
     with open_service(home).journal.reading() as view:
         assert [each.policy.id for each in view.policies()] == ["standard/1", "acme/1"]

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
-from repo_service.intake import Refused, Sender, record, record_all
+from repo_service.intake import Item, Sender, record, record_all
 from repo_service.storage import tables as t
 from repo_service.storage.journal import Journal
 from repo_service.storage.states import States
 from repo_service.storage.tables import open_engine
+from repo_service.turned_away import Refused
 from tests.world import BECAUSE, OWNER, World, publishing
 
 
@@ -51,7 +52,7 @@ def test_what_was_rolled_back_is_never_found(world: World) -> None:
     """Numbers of events and serials come again after a rollback; an edition does not."""
     world.record(publishing("foo"))
     ours = world.service.journal
-    batch = [r.Yank("foo", "1.0", BECAUSE, OWNER), r.Yank("foo", "9.9", BECAUSE, OWNER)]
+    batch = [Item(r.Yank("foo", version, BECAUSE, OWNER)) for version in ("1.0", "9.9")]
     with pytest.raises(Refused):
         record_all(ours, batch, Sender("tests", "batch"), world.now)
     record(another(world), r.Deprecate("foo", BECAUSE, None, OWNER), Sender("tests", "theirs"), world.now)

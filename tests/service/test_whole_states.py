@@ -76,9 +76,12 @@ def test_one_refusal_leaves_nothing_and_every_reason_is_told_with_its_request(do
     put(door, state(7, "1.0", "2.0"))
     made = events(door)
     door.world.tick(days=4)
-    for query in ("", "?dry_run=true"):
-        answer = put(door, state(8, "3.0"), query)
-        assert (answer.status_code, answer.get_json()["code"]) == (403, "unpublish_window_over")
+    refused, looked = (put(door, state(8, "3.0"), query) for query in ("", "?dry_run=true"))
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "unpublish_window_over")
+    assert refused.get_json()["detail"].endswith("Nothing was written.")
+    assert (looked.status_code, looked.get_json()["outcome"], looked.get_json()["would"]) == (200, "deny", None)
+    for answer in (refused, looked):
+        assert answer.get_json()["alternatives"] == ["yank", "deprecate"]
         assert [
             (each["item"], each["verb"], each["version"], each["code"]) for each in answer.get_json()["reasons"]
         ] == [
@@ -86,8 +89,9 @@ def test_one_refusal_leaves_nothing_and_every_reason_is_told_with_its_request(do
             for place, version in ((1, "1.0"), (2, "2.0"))
             for code in ("unpublish_window_over", "facts_stale")
         ]
-        assert answer.get_json()["detail"].endswith("Nothing was written.")
     assert events(door) == made
+    attempt = door.get("/v1/refusals?name=foo").get_json()["refusals"]
+    assert [(each["refusal"], each["verb"]) for each in attempt] == [(refused.get_json()["refusal"], "put")]
     assert put(door, state(8, "1.0", "2.0", "3.0")).status_code in (200, 202)
 
 

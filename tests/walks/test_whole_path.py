@@ -5,8 +5,8 @@ from tuf.api.exceptions import RepositoryError
 
 from keys.times import stamp
 from repo_service.domain import requests as r
-from repo_service.intake import Refused
 from repo_service.roots import NotTakenIn
+from repo_service.turned_away import Refused
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 

@@ -1,0 +1,38 @@
+"""Refused attempts are remembered for a while, each in a transaction of its own: that of the request is rolled back."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from keys.times import stamp
+from repo_service.domain.requests import verb_of
+from repo_service.storage.journal import Journal
+from repo_service.storage.refusals import Attempt
+from repo_service.turned_away import Refused
+
+KEPT: Final = timedelta(days=90)
+"""For how long an attempt that was refused is remembered."""
+
+
+def attempt(refused: Refused, client: str, now: datetime) -> Attempt:
+    """What is kept of a refusal."""
+    request = refused.request
+    version = getattr(request, "version", None)
+    return Attempt(
+        refused.id, stamp(now), client, verb_of(request), request.name, version[:80] if version else None,
+        request.actor.kind, refused.refusal.reasons, refused.policy.id,
+    )  # fmt: skip
+
+
+def remember(journal: Journal, found: Attempt) -> None:
+    """Keep an attempt."""
+    with journal.writing() as pen:
+        pen.refuse(found)
+
+
+def sweep(journal: Journal, now: datetime) -> None:
+    """Forget what is too old."""
+    with journal.reading() as view:
+        old = view.has_refusals(now - KEPT)
+    if old:
+        with journal.writing() as pen:
+            pen.forget_refusals(now - KEPT)
