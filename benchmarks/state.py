@@ -132,7 +132,7 @@ def at_the_door(folder: Path, state: NameState, changes: int) -> dict[str, float
     """Yanks over HTTP, one release after the other, and the same bytes committed by sqlite3 alone."""
     world = World(folder / "world")
     with world.service.journal.writing() as pen:
-        pen.keep(c.Name(NAME, state, None), None)
+        pen.keep(c.Name(NAME, state, None), None, None)
     door = Door(world, bell=Silent())
     body = {"reason": strict.sparse(BROKEN), "actor": strict.sparse(OWNER)}
     times, cpu = [], []
