@@ -29,6 +29,8 @@ from keys.encoding import sha256
 from keys.times import moment, stamp
 
 STALE: Final = timedelta(hours=24)
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far apart two honest clocks may be."""
 
 
 class MakeUpdater(Protocol):
@@ -206,9 +208,15 @@ class Session:
             age = self._clock() - moment(str(signed_at))
         except ValueError:
             return []
-        if age <= STALE:
-            return []
-        return [f'repository "{self.pin.name}" has signed nothing new since {signed_at}; it may be kept from you']
+        repository = f'repository "{self.pin.name}"'
+        if age < -CLOCK_SKEW:
+            return [
+                f"{repository} signed at {signed_at}, but this machine's clock says {stamp(self._clock())}: a clock "
+                "that is behind takes old metadata for good; set it"
+            ]
+        if age > STALE:
+            return [f"{repository} has signed nothing new since {signed_at}; it may be kept from you"]
+        return []
 
 
 def _parsed(name: str, data: bytes) -> state.NameState:

@@ -60,6 +60,16 @@ def test_an_expired_timestamp_is_a_freeze_at_first_sight_too(world, refuses):
     refuses("expired", world.session, "timestamp")
 
 
+def test_a_timestamp_is_good_until_the_second_of_its_date_and_the_refusal_says_to_check_the_clock_first(world, refuses):
+    """Edge case 55: a freeze and a clock that is ahead look alike, so both dates are said and what to do first."""
+    world.say("flask")
+    world.later(seconds=int(paper.DAY.total_seconds()) - 1)
+    world.session()
+    world.later(seconds=1)
+    refused = refuses("expired", world.session, f"it is now {stamp(world.now)}")
+    assert "the clock of this machine is wrong. Check the clock first" in refused.kind.explanation
+
+
 def test_a_freeze_behind_a_missing_snapshot_is_still_a_freeze(world, refuses):
     world.say("flask")
     world.session()

@@ -1,5 +1,6 @@
 """Real pip and real uv behind ``tallystick run``: what is installed, what is refused, and the exit code."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -192,6 +193,43 @@ def test_a_direct_url_is_refused_as_a_bypass(desk, installer, scheme):
     assert getattr(desk, installer)(f"tallyflask @ {url}", *["--retries=0"] * (installer == "pip")) == 9
     assert "request past the verified index" in desk.err and "files.example.test" in desk.err
     assert desk.installed() == []
+
+
+LOCKED = """lock-version = "1.0"
+created-by = "tests"
+[[packages]]
+name = "tallyflask"
+version = "1.0"
+[[packages.wheels]]
+name = "tallyflask-1.0-py3-none-any.whl"
+url = "http://files.example.test/tallyflask-1.0-py3-none-any.whl"
+[packages.wheels.hashes]
+sha256 = "{}"
+"""
+
+
+def test_a_lock_file_does_not_bring_back_what_was_removed(desk):
+    """Trap 6 and edge case 52: it names an address and a hash, and nobody asked what the registry says today."""
+    lock = desk.directory / "pylock.toml"
+    lock.write_text(LOCKED.format(hashlib.sha256(WHEEL.data).hexdigest()))
+    desk.say(paper.removed(desk.now, desk.releases[0], "it steals tokens"), desk.releases[1], serial=2)
+    for install, words in ((desk.pip, ["--retries=0", "-r", lock]), (desk.uv, ["-r", lock])):
+        assert install(*words) == 9
+        assert "files.example.test" in desk.err
+    assert desk.installed() == []
+
+
+def test_where_everything_is_yanked_nothing_is_installed_until_one_yank_is_lifted(desk):
+    """Edge case 12: it fails loudly."""
+    gone = [paper.yanked(desk.now, each, "leaks memory") for each in desk.releases]
+    desk.say(*gone, serial=3)
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask") == 1
+        assert "yanked" in desk.err and desk.installed() == [], desk.err
+    desk.say(gone[0], desk.releases[1], serial=4)
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask") == 0
+    assert desk.installed() == ["tallyflask-2.0.dist-info"] * 2
 
 
 def test_an_extra_index_in_a_project_s_uv_configuration_is_refused_as_a_bypass(desk):

@@ -123,6 +123,17 @@ def test_a_timestamp_that_is_long_signed_is_warned_of_while_it_is_valid(world):
     assert signed_at in warning
 
 
+def test_a_clock_that_is_behind_what_was_signed_is_warned_of(world):
+    """Edge case 55: with such a clock nothing would ever be out of date."""
+    world.publish()
+    signed_at = stamp(world.now)
+    world.later(minutes=-5)
+    assert world.session().warnings == []
+    world.later(hours=-24)
+    (warning,) = world.session().warnings
+    assert signed_at in warning and f"this machine's clock says {stamp(world.now)}" in warning
+
+
 def test_a_rehearsal_root_is_warned_of(world):
     world.rebuild(lambda role, body: body.update({layout.REHEARSAL_FIELD: True}) if role == "root" else None)
     world.publish()

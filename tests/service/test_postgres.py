@@ -1,33 +1,75 @@
-"""What PostgreSQL does otherwise than SQLite, which lets one writer in at a time.
+"""What PostgreSQL does otherwise than SQLite, which lets one writer in at a time."""
 
-Runs where ``TALLYSTICK_TEST_POSTGRES`` names an empty database, as ``postgresql+psycopg://user@/name?host=/folder``.
-"""
-
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 from sqlalchemy import create_engine
 
+from keys.state import installable
+from keys.times import stamp
 from repo_service import intake
+from repo_service.domain import requests as r
 from repo_service.storage import tables
-from tests.world import World, publishing
+from tests.servers import postgres
+from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
 
-URL: Final = os.environ.get("TALLYSTICK_TEST_POSTGRES", "")
-pytestmark = pytest.mark.skipif(not URL, reason="TALLYSTICK_TEST_POSTGRES names no database")
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """A server of our own."""
+    with postgres() as url:
+        yield url
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, database: str) -> Iterator[World]:
     """A world whose journal is in PostgreSQL."""
-    engine = create_engine(URL)
+    engine = create_engine(database)
     tables.metadata.drop_all(engine)
-    yield World(tmp_path, f'database = "{URL}"\n')
-    tables.metadata.drop_all(engine)
+    world = World(tmp_path, f'database = "{database}"\n')
+    yield world
+    world.service.journal._engine.dispose()
     engine.dispose()
+
+
+def test_a_registry_lives_on_postgresql_from_its_first_file_to_its_last(world: World) -> None:
+    removing = r.Fact(0, stamp(world.now))
+    world.do(publishing("foo"), publishing("foo", "2.0"), r.Yank("foo", "1.0", BECAUSE, OWNER))
+    world.do(r.Grant("acme", "org-1", "Acme Corporation", ADMIN), r.Reserve("bar", OWNER))
+    assert len(list(installable(world.client().page("foo").state))) == 2
+    world.do(r.Unpublish("foo", "1.0", BECAUSE, removing, OWNER), r.Unpublish("foo", "2.0", BECAUSE, removing, OWNER))
+    world.tick(days=365 // 2)
+    world.service.round()
+    world.tick(days=30)
+    world.service.round()
+    client = world.client()
+    assert client.page("foo").state.state == "placeholder" and client.page("bar").state.state == "vacant"
+    assert {release.state for release in client.page("foo").state.releases} == {"purged"}
+    assert client.page("acme").state.namespace.owner == "Acme Corporation"
+
+
+def test_of_two_publishers_at_once_one_signs_and_nothing_is_lost(world: World) -> None:
+    """The generation is the compare-and-swap, here too; each sees one moment, also while the other commits."""
+    at_once = threading.Barrier(3)
+
+    def work(number: int) -> None:
+        at_once.wait()
+        for version in range(5):
+            world.record(publishing(f"project-{number}", f"{version}.0"), key=f"{number} {version}")
+            world.service.round()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    world.service.round()
+    client = world.client()
+    assert [len(client.page(f"project-{number}").state.releases) for number in range(3)] == [5, 5, 5]
+    with world.service.journal.reading() as view:
+        assert view.counts()["pending"] == 0
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -185,3 +185,17 @@ def test_metadata_of_a_wheel_is_published_as_its_page_says(door: Door) -> None:
     (listed,) = door.client.get("/simple/foo/").get_json()["files"]
     assert listed["core-metadata"] == {"sha256": sha256(METADATA.encode())}
     assert listed["requires-python"] == ">=3.9"
+
+
+def test_what_was_uploaded_before_a_quarantine_is_neither_published_nor_served_in_it(door: Door) -> None:
+    """Edge case 31: and it can be published when the quarantine is over."""
+    door.publish("foo", "0.9")
+    publish = ("/v1/projects/foo/releases/1.0/publish", {"files": [door.upload(WHEEL, wheel()).get_json()]})
+    admin = {"actor": {"kind": "admin", "id": "account-9"}, "reason": {"code": "malware"}}
+    door.post("/v1/projects/foo/quarantine", admin)
+    answer = door.post(*publish)
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "project_quarantined")
+    assert door.client.get(f"/packages/foo/{WHEEL}").status_code == 404
+    door.post("/v1/projects/foo/clear", admin)
+    assert door.post(*publish).status_code == 200
+    assert door.client.get(f"/packages/foo/{WHEEL}").status_code == 200

@@ -70,3 +70,15 @@ def test_an_idle_repository_stays_fresh_for_forty_days(world: World) -> None:
         world.tick(days=1)
         world.service.round()
         assert world.client().page("flask").state.serial == 3
+
+
+def test_a_project_may_be_called_like_a_folder_or_a_role_of_ours(world: World) -> None:
+    """Edge case 21: a name is one segment below a folder, so it never meets a path of another kind."""
+    named = ("simple", "packages", "policy", "targets", "metadata", "root", "held", "bins", "bin-0", "index", "xn-foo")
+    world.do(*(publishing(name, content=name.encode()) for name in named))
+    client, stock = world.client(), world.stock()
+    for name in named:
+        state = client.page(name).state
+        assert (state.name, state.state) == (name, "registered")
+        filename = state.releases[0].files[0].filename
+        assert stock.get_targetinfo(f"packages/{name}/{filename}") is not None
