@@ -4,25 +4,28 @@ long as to run it. What is asked now and then is built where it is asked.
 
 from typing import Final
 
-from sqlalchemy import String, bindparam, cast, func, insert, select, update
+from sqlalchemy import Integer, String, bindparam, cast, func, insert, select, update
 
 from repo_service.storage import tables as t
 
 TOKEN: Final = select(t.tokens).where(t.tokens.c.id == bindparam("id"))
 
 _PENDING: Final = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
-PENDING_BEYOND: Final = _PENDING.offset(bindparam("mark")).limit(1)
+PENDING_BEYOND: Final = _PENDING.offset(bindparam("mark", type_=Integer)).limit(1)
 
 LAST_DONE: Final = select(
     select(func.max(t.releases.c.signed_at)).scalar_subquery().label("signed"),
     select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1).scalar_subquery().label("recorded"),
 )
+"""When the newest release was signed, and when the newest event was recorded."""
 
-_CLIENT: Final = bindparam("client", type_=String)
-_KEY: Final = bindparam("key", type_=String)
-ANSWERED: Final = select(t.changes).where(t.changes.c.client == _CLIENT, t.changes.c.key == _KEY)
+ANSWERED: Final = select(t.changes).where(
+    t.changes.c.client == bindparam("client"), t.changes.c.key == bindparam("key")
+)
 NUMBERED: Final = (
-    select(t.deliveries.c.digest).where(t.deliveries.c.client == _CLIENT, t.deliveries.c.key == _KEY).limit(1)
+    select(t.deliveries.c.digest)
+    .where(t.deliveries.c.client == bindparam("client"), t.deliveries.c.key == bindparam("key"))
+    .limit(1)
 )
 SEQUENCE: Final = select(t.sequences.c.last).where(t.sequences.c.name == bindparam("name"))
 
@@ -55,5 +58,6 @@ SIGNED_IN: Final = (
 
 REMEMBER: Final = insert(t.events)
 KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
+"""Of the name ``kept``: what is given under a column's own name is what the column becomes."""
 KEEP_NEW: Final = insert(t.names)
 ANSWER: Final = insert(t.changes)

@@ -162,7 +162,7 @@ class View:
 
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
-        return self._granted(s.GRANTS_OF, prefixes=names.prefixes(name))
+        return self._active(s.GRANTS_OF, prefixes=names.prefixes(name))
 
     def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
         """The active grants of longer prefixes in this one's namespace."""
@@ -433,9 +433,9 @@ class View:
 
     def _grants(self, which: ColumnElement[bool]) -> tuple[c.Granted, ...]:
         granted = t.names.c.granted
-        return self._granted(select(granted).where(granted.is_not(None), which).order_by(t.names.c.name))
+        return self._active(select(granted).where(granted.is_not(None), which).order_by(t.names.c.name))
 
-    def _granted(self, query: Select[Any], **values: Sequence[str]) -> tuple[c.Granted, ...]:
+    def _active(self, query: Select[Any], **values: Sequence[str]) -> tuple[c.Granted, ...]:
         return tuple(_granted(text) for text in self._connection.scalars(query, values))
 
     def _below(self, prefix: str) -> ColumnElement[bool]:
