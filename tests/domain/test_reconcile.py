@@ -241,3 +241,24 @@ def test_a_file_that_was_removed_is_restored_and_not_published_again() -> None:
     book = standing("one file left")
     whole = wanted_of(standing("two files").state("foo"))
     assert asked(book, whole) == ["RestoreFile"]
+
+
+def removed_while_archived() -> Book:
+    book = standing("archived")
+    book.do(r.UnpublishProject("foo", BECAUSE, "foo", r.Facts(FACT), OWNER))
+    assert book.state("foo").state == "placeholder" and book.state("foo").archived is not None
+    return book
+
+
+def test_what_lay_over_a_project_when_it_was_removed_is_left_alone_until_it_comes_back() -> None:
+    book, nothing = removed_while_archived(), wanted_of(None)
+    assert asked(book, nothing) == []
+    before = standing("archived")
+    back = wanted_of(state_of(before), archived=None)
+    assert asked(book, back) == ["Restore", "Unarchive"]
+    book.do(*reconcile(state_of(book), back, POLICY.version_rule))
+    assert book.state("foo").archived is None and book.state("foo").state == "registered"
+
+
+def test_an_archived_project_that_is_to_be_gone_is_opened_first() -> None:
+    assert asked(standing("archived"), wanted_of(None))[:1] == ["Unarchive"]

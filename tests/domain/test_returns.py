@@ -1,5 +1,7 @@
 """What comes back, as what, and what never does."""
 
+import pytest
+
 from keys.state import NameState
 from repo_service.domain import requests as r
 from tests.domain.book import Book
@@ -15,12 +17,13 @@ def prohibited_once_registered() -> tuple[Book, NameState]:
     return book, book.state("foo")
 
 
-def test_what_is_purged_stays_gone_for_whoever_asks_and_its_bytes_stay_on_record() -> None:
-    """Edge case 41."""
+@pytest.mark.parametrize(("days", "actor"), [(31, CLOCK), (0, ADMIN)])
+def test_what_is_purged_stays_gone_for_whoever_asks_and_its_bytes_stay_on_record(days: int, actor: r.Actor) -> None:
+    """Edge cases 40 and 41: by the clock when its time is over, by an admin at once (a legal order)."""
     book = standing("placeholder")
     digest = book.state("foo").releases[0].files[0].sha256
-    book.tick(days=31)
-    book.do(r.PurgeRelease("foo", "1.0", None, CLOCK))
+    book.tick(days=days)
+    assert book.do(r.PurgeRelease("foo", "1.0", BECAUSE, actor)) == ["release.purged"]
     assert book.codes(RESTORE) == ["purged"]
     assert [file.sha256 for file in book.state("foo").releases[0].files] == [digest]
 
