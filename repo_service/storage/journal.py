@@ -21,12 +21,13 @@ from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
+from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, BESIDE, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 
@@ -52,7 +53,7 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reading = t.reading_options(engine)
+        self._reader = engine.execution_options(**t.reading_options(engine))
         self._states = States()
 
     def create(self) -> None:
@@ -62,7 +63,7 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
-        with self._engine.connect().execution_options(**self._reading) as connection, connection.begin():
+        with self._reader.begin() as connection:
             yield View(connection, self._states)
 
     @contextmanager
@@ -113,7 +114,7 @@ class Pen(View):
 
     def locked_name(self, name: str) -> c.Name:
         """As ``name``, holding its row until the transaction ends, so that decisions about it are in one order."""
-        return self._name(name, self._one(BESIDE.where(t.names.c.name == name).with_for_update()))
+        return self._name(name, self._one(s.BESIDE_LOCKED, name=name))
 
     def lock_family(self, name: str) -> None:
         """Until the transaction ends nobody else takes a new name, or grants one, that begins with the same word.
@@ -149,7 +150,7 @@ class Pen(View):
             "reason": _text(strict.dump(reason)), "policy": policy, "actor": actor.id, "holder": holder,
             "approver": actor.approver, "change": change_id, "org": org,
         }  # fmt: skip
-        result = self._connection.execute(insert(t.events), row)
+        result = self._connection.execute(s.REMEMBER, row)
         assert result.inserted_primary_key is not None, "an event without a number"
         seq: int = result.inserted_primary_key[0]
         return c.Event(
@@ -173,9 +174,8 @@ class Pen(View):
         }
         if name.state.takedowns:
             self.index_takedowns(name.state)
-        known = self._connection.execute(update(t.names).where(t.names.c.name == name.name).values(row)).rowcount
-        if not known:
-            self._connection.execute(insert(t.names), {"name": name.name, **row})
+        if not self._connection.execute(s.KEEP, {"kept": name.name, **row}).rowcount:
+            self._connection.execute(s.KEEP_NEW, {"name": name.name, **row})
 
     def index_takedowns(self, state: NameState) -> None:
         """Let the entries of a name be found by the bytes that they are about."""
@@ -211,7 +211,7 @@ class Pen(View):
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""
         row = strict.dump(record)
-        self._connection.execute(insert(t.changes), {**row, "warnings": _text(row["warnings"])})
+        self._connection.execute(s.ANSWER, {**row, "warnings": _text(row["warnings"])})
 
     def keep_registry_state(self, taken: RegistryState) -> None:
         """Remember the newest full state of a project."""

@@ -22,14 +22,13 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
-BESIDE: Final = select(t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted)
-"""A name without its state, which may be known already."""
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
 
@@ -120,10 +119,8 @@ class View:
 
     def last_done_at(self) -> datetime | None:
         """When the newest release was signed or the newest event recorded, whichever was later."""
-        signed = self._connection.scalar(select(func.max(t.releases.c.signed_at)))
-        recorded = self._connection.scalar(select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1))
-        times = [moment(each) for each in (signed, recorded) if each is not None]
-        return max(times, default=None)
+        times = self._connection.execute(s.LAST_DONE).one()
+        return max((moment(each) for each in times if each is not None), default=None)
 
     def roles(self) -> dict[str, Signed]:
         """The newest version of every role."""
@@ -137,8 +134,7 @@ class View:
 
     def newest(self, role: str) -> bytes:
         """The newest signed file of an offline role."""
-        version = self._connection.scalar(select(t.roles.c.version).where(t.roles.c.role == role))
-        body = self.file(f"metadata/{version}.{role}.json")
+        body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
         assert body is not None, f"no {role} was taken in"
         return body
 
@@ -163,11 +159,11 @@ class View:
 
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
-        return self._name(name, self._one(BESIDE.where(t.names.c.name == name)))
+        return self._name(name, self._one(s.BESIDE, name=name))
 
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
-        return self._grants(t.names.c.name.in_(names.prefixes(name)))
+        return self._active(s.GRANTS_OF, prefixes=names.prefixes(name))
 
     def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
         """The active grants of longer prefixes in this one's namespace."""
@@ -223,8 +219,7 @@ class View:
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
-        joined = select(t.releases).join(t.events, t.events.c.release == t.releases.c.generation)
-        row = self._one(joined.where(t.events.c.change == change).limit(1))
+        row = self._one(s.SIGNED_IN, change=change)
         return SignedIn(row["snapshot"], row["generation"], bool(row["published"])) if row else None
 
     def change(self, identifier: str) -> ChangeRecord | None:
@@ -234,11 +229,10 @@ class View:
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
-        row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
+        row = self._one(s.ANSWERED, client=client, key=key)
         if row is not None and row["digest"] != digest:
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
-        taken = select(t.deliveries.c.digest).where(t.deliveries.c.client == client, t.deliveries.c.key == key)
-        if self._connection.scalar(taken.limit(1)) not in (None, digest):
+        if self._connection.scalar(s.NUMBERED, {"client": client, "key": key}) not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
         return _change(row) if row else None
 
@@ -249,7 +243,7 @@ class View:
 
     def sequence(self, name: str) -> int | None:
         """The last number of a project's sequence that is used or given up; None if its requests carry none."""
-        return self._connection.scalar(select(t.sequences.c.last).where(t.sequences.c.name == name))
+        return self._connection.scalar(s.SEQUENCE, {"name": name})
 
     def delivery(self, name: str, source_seq: int) -> Delivery | None:
         """The request of this number, if it has come."""
@@ -290,7 +284,7 @@ class View:
 
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
-        return tuple(map(_policy, self._connection.scalars(select(t.policies.c.body).order_by(t.policies.c.seq))))
+        return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
 
     def policy(self, now: datetime) -> Policy:
         """The policy that judges at ``now``."""
@@ -303,7 +297,7 @@ class View:
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
-        return tuple(map(_flag_act, self._connection.scalars(select(t.flags.c.body).order_by(t.flags.c.number))))
+        return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
@@ -400,7 +394,7 @@ class View:
 
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""
-        row = self._one(select(t.tokens).where(t.tokens.c.id == identifier))
+        row = self._one(s.TOKEN, id=identifier)
         return _token(row) if row else None
 
     def tokens(self) -> list[Token]:
@@ -429,8 +423,7 @@ class View:
 
     def has_pending_beyond(self, mark: int) -> bool:
         """Whether more events than ``mark`` wait for a release."""
-        query = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
-        return self._connection.scalar(query.offset(mark).limit(1)) is not None
+        return self._connection.scalar(s.PENDING_BEYOND, {"mark": mark}) is not None
 
     def counts(self) -> dict[str, int]:
         """How many names, events and pending events there are."""
@@ -446,7 +439,7 @@ class View:
             return c.Name(name, None, None)
         if (state := self._states.get(name, row["edition"])) is None:
             # Its edition, state and holder from one statement: another writer may have come between two.
-            row = self._one(select(t.names).where(t.names.c.name == name))
+            row = self._one(s.WHOLE, name=name)
             assert row is not None, "a name is never deleted"
             state = self._states.read(row)
         return _whole(name, state, row)
@@ -456,8 +449,10 @@ class View:
 
     def _grants(self, which: ColumnElement[bool]) -> tuple[c.Granted, ...]:
         granted = t.names.c.granted
-        query = select(granted).where(granted.is_not(None), which).order_by(t.names.c.name)
-        return tuple(_granted(text) for text in self._connection.scalars(query))
+        return self._active(select(granted).where(granted.is_not(None), which).order_by(t.names.c.name))
+
+    def _active(self, query: Select[Any], **values: Sequence[str]) -> tuple[c.Granted, ...]:
+        return tuple(_granted(text) for text in self._connection.scalars(query, values))
 
     def _below(self, prefix: str) -> ColumnElement[bool]:
         """The names in the namespace of a prefix, without the prefix: a range, which an index serves.
@@ -469,8 +464,8 @@ class View:
             name = collate(name, "C")
         return (name > f"{prefix}-") & (name < f"{prefix}.")
 
-    def _one(self, query: Select[Any]) -> RowMapping | None:
-        return self._connection.execute(query).mappings().first()
+    def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
+        return self._connection.execute(query, values).mappings().first()
 
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
         wanted = list(values)

@@ -1,0 +1,63 @@
+"""What the journal asks and writes for every request, each statement built once: to build one takes several times as
+long as to run it. What is asked now and then is built where it is asked.
+"""
+
+from typing import Final
+
+from sqlalchemy import Integer, String, bindparam, cast, func, insert, select, update
+
+from repo_service.storage import tables as t
+
+TOKEN: Final = select(t.tokens).where(t.tokens.c.id == bindparam("id"))
+
+_PENDING: Final = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
+PENDING_BEYOND: Final = _PENDING.offset(bindparam("mark", type_=Integer)).limit(1)
+
+LAST_DONE: Final = select(
+    select(func.max(t.releases.c.signed_at)).scalar_subquery().label("signed"),
+    select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1).scalar_subquery().label("recorded"),
+)
+"""When the newest release was signed, and when the newest event was recorded."""
+
+ANSWERED: Final = select(t.changes).where(
+    t.changes.c.client == bindparam("client"), t.changes.c.key == bindparam("key")
+)
+NUMBERED: Final = (
+    select(t.deliveries.c.digest)
+    .where(t.deliveries.c.client == bindparam("client"), t.deliveries.c.key == bindparam("key"))
+    .limit(1)
+)
+SEQUENCE: Final = select(t.sequences.c.last).where(t.sequences.c.name == bindparam("name"))
+
+BESIDE: Final = select(t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted).where(
+    t.names.c.name == bindparam("name")
+)
+"""A name without its state, which may be known already."""
+BESIDE_LOCKED: Final = BESIDE.with_for_update()
+WHOLE: Final = select(t.names).where(t.names.c.name == bindparam("name"))
+
+GRANTS_OF: Final = (
+    select(t.names.c.granted)
+    .where(t.names.c.granted.is_not(None), t.names.c.name.in_(bindparam("prefixes", expanding=True)))
+    .order_by(t.names.c.name)
+)
+POLICIES: Final = select(t.policies.c.body).order_by(t.policies.c.seq)
+FLAGS: Final = select(t.flags.c.body).order_by(t.flags.c.number)
+
+_VERSION: Final = select(cast(t.roles.c.version, String)).where(t.roles.c.role == bindparam("role")).scalar_subquery()
+NEWEST: Final = select(t.files.c.body).where(
+    t.files.c.path == "metadata/" + _VERSION + "." + bindparam("role", type_=String) + ".json"
+)
+
+SIGNED_IN: Final = (
+    select(t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
+    .join(t.events, t.events.c.release == t.releases.c.generation)
+    .where(t.events.c.change == bindparam("change"))
+    .limit(1)
+)
+
+REMEMBER: Final = insert(t.events)
+KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
+"""Of the name ``kept``: what is given under a column's own name is what the column becomes."""
+KEEP_NEW: Final = insert(t.names)
+ANSWER: Final = insert(t.changes)
