@@ -7,10 +7,10 @@ acts that changed it. It holds no mail address, no user name and no account id, 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from keys import names
-from keys.strict import line
+from keys.strict import Form, line
 from keys.times import moment
 
 NameStatus = Literal["vacant", "reserved", "registered", "placeholder", "prohibited"]
@@ -23,14 +23,16 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 MAX_TEXT: Final = 512
 SCHEMA: Final = 1
+Sha256 = Annotated[str, Form(pattern=_SHA256.pattern)]
+Url = Annotated[str, Form(pattern=r"https?://.*")]
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something was done: a code for programs, and one line for people (at most 512 characters)."""
 
-    code: str
-    text: str | None = None
+    code: Annotated[str, Form(pattern=_CODE.pattern)]
+    text: Annotated[str, Form(min_length=1, max_length=MAX_TEXT)] | None = None
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):
@@ -94,8 +96,8 @@ class Deprecation:
 class Provenance:
     """Where a file's attestations lie (PEP 740), and the sha256 of that document."""
 
-    url: str
-    sha256: str
+    url: Url
+    sha256: Sha256
 
     def __post_init__(self) -> None:
         check_digests(self.sha256)

@@ -1,11 +1,12 @@
 """What a registry may ask for: one frozen class for each verb, parsed strictly at the door (keys/strict.py)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from keys import names
-from keys.state import ActorClass, Provenance, Reason, check_digests
-from keys.times import moment
+from keys.state import ActorClass, Provenance, Reason, Sha256, check_digests
+from keys.strict import Form
+from keys.times import Instant, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class Contact:
     """Whether the registry has verified the account's primary contact, and when it looked. Never published."""
 
     state: Literal["verified", "unverified", "suppressed"]
-    as_of: str
+    as_of: Instant
 
     def __post_init__(self) -> None:
         moment(self.as_of)
@@ -33,8 +34,8 @@ class Actor:
 class Fact:
     """Something only the registry knows, and as of when. Missing or stale, it counts as "no", never as zero."""
 
-    value: int
-    as_of: str
+    value: Annotated[int, Form(minimum=0)]
+    as_of: Instant
 
     def __post_init__(self) -> None:
         moment(self.as_of)
@@ -47,11 +48,11 @@ class NewFile:
     """A file to publish. Its bytes were uploaded before, or lie at the registry's own ``url``."""
 
     filename: str
-    sha256: str
+    sha256: Sha256
     size: int
     uploaded_at: str | None = None
     requires_python: str | None = None
-    core_metadata: str | None = None
+    core_metadata: Sha256 | None = None
     url: str | None = None
     provenance: Provenance | None = None
 

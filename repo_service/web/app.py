@@ -20,7 +20,7 @@ from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
-from repo_service.web import auth, problems, public, reading
+from repo_service.web import answers, auth, openapi, problems, public, reading
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -57,6 +57,13 @@ NAME_VERBS: Final[dict[str, type[r.Request]]] = {
     "prohibit": r.Prohibit,
     "unprohibit": r.Unprohibit,
 }
+VERBS: Final[dict[str, dict[str, type[r.Request]]]] = {
+    "release_verb": RELEASE_VERBS,
+    "file_verb": FILE_VERBS,
+    "project_verb": PROJECT_VERBS,
+    "name_verb": NAME_VERBS,
+}
+"""The verbs of each route that ends in one."""
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),
@@ -94,6 +101,7 @@ def create_app(desk: Desk) -> Flask:
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
     _files(app, desk)
+    openapi.register(app, VERBS, desk.url)
     return app
 
 
@@ -101,6 +109,8 @@ def _authentication(app: Flask, desk: Desk) -> None:
     @app.before_request
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
+            return
+        if request.endpoint in auth.OPEN:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)
@@ -154,8 +164,8 @@ def _reading(app: Flask, desk: Desk) -> None:
     def status() -> Response:
         with desk.journal.reading() as view:
             base = view.base()
-            body = {**view.counts(), "timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
-        return _json(body, 200)
+            body = answers.Status(**view.counts(), timestamp=base.generation, snapshot=(base.snapshot or (0,))[0])
+        return _json(strict.dump(body), 200)
 
 
 def _files(app: Flask, desk: Desk) -> None:
@@ -170,14 +180,9 @@ def _files(app: Flask, desk: Desk) -> None:
             if found.artifact.name != normal:
                 raise BadArtifact(f"{filename} is a file of {found.artifact.name}, not of {normal}")
             uploads.store(desk.depot, found, draft)
-        body = {
-            "filename": found.filename,
-            "sha256": found.sha256,
-            "size": found.size,
-            "requires_python": found.requires_python,
-            "core_metadata": uploads.core_metadata_digest(found),
-        }
-        return _json(body, 201)
+        metadata = uploads.core_metadata_digest(found)
+        body = answers.Uploaded(found.filename, found.sha256, found.size, found.requires_python, metadata)
+        return _json(strict.dump(body), 201)
 
 
 def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str, path: dict[str, str]) -> Response:
@@ -249,13 +254,8 @@ def _is_preview() -> bool:
 def _preview(desk: Desk, asked: r.Request, now: datetime) -> Response:
     """What the change would do, or every reason against it; nothing is written and no key is spent."""
     would, serial = intake.preview(desk.journal, asked, now)
-    body = {
-        "name": asked.name,
-        "serial": serial,
-        "would": [c.type_of(change) for change in would.changes],
-        "warnings": strict.dump(would.warnings),
-    }
-    return _json(body, 200)
+    events = tuple(c.type_of(change) for change in would.changes)
+    return _json(strict.dump(answers.Preview(asked.name, serial, events, would.warnings)), 200)
 
 
 def _body() -> dict[str, Any]:
@@ -322,15 +322,17 @@ def _receipt(desk: Desk, record: ChangeRecord) -> dict[str, Any]:
     with desk.journal.reading() as view:
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
-    return {
-        "change": record.id,
-        "name": record.name,
-        "serial": record.serial,
-        "changed": record.events > 0,
-        "status": "signed" if visible or not record.events else "accepted",
-        "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
-        "warnings": strict.dump(record.warnings),
-    }
+    receipt = answers.Receipt(
+        change=record.id,
+        name=record.name,
+        serial=record.serial,
+        changed=record.events > 0,
+        status="signed" if visible or not record.events else "accepted",
+        signed_in=answers.SignedIn(signed.snapshot, signed.timestamp) if signed and visible else None,
+        warnings=record.warnings,
+    )
+    body: dict[str, Any] = strict.dump(receipt)
+    return body
 
 
 def _json(body: object, status: int) -> Response:

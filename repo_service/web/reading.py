@@ -5,7 +5,6 @@ The feed holds what is signed, in the order in which it came into force. A histo
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from flask import Flask, Response, request
 
@@ -16,6 +15,7 @@ from repo_service.domain import changes as c
 from repo_service.domain.availability import availability
 from repo_service.domain.notices import horizon, notices
 from repo_service.storage.journal import Journal
+from repo_service.web import answers
 from repo_service.web.problems import Problem
 
 MAX_EVENTS = 1000
@@ -32,8 +32,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             found = view.signed_events(after, min(_number("limit", request.args.get("limit", "1000")), MAX_EVENTS))
         listed = [_event(event, generation) for generation, event in found]
         # Always there, also at the end: ask again from it and nothing is missed, nothing comes twice.
-        follow = f"{listed[-1]['signed_in']}-{listed[-1]['seq']}" if listed else request.args.get("after", "0-0")
-        return _json({"events": listed, "next": follow})
+        follow = f"{listed[-1].signed_in}-{listed[-1].seq}" if listed else request.args.get("after", "0-0")
+        return _json(answers.Feed(tuple(listed), follow))
 
     @app.get("/v1/names/<name>/history")
     def history(name: str) -> Response:
@@ -43,7 +43,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             signed = view.signing(event.seq for event in found)
         if not found:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
-        return _json({"name": normal, "events": [_event(event, signed.get(event.seq)) for event in found]})
+        return _json(answers.History(normal, tuple(_event(event, signed.get(event.seq)) for event in found)))
 
     @app.get("/v1/names/<name>/availability")
     def available(name: str) -> Response:
@@ -52,13 +52,13 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             held = roots.held_names(view.newest(layout.TARGETS))
             found = availability(normal, view.name(normal).state, held)
             base, page = view.base(), view.target(names.page_path(normal))
-        proof = {
-            "target": names.page_path(normal),
-            "sha256": page.sha256 if page else None,  # None: absence, which the one bin of this path proves
-            "snapshot": base.snapshot[0] if base.snapshot else None,
-            "timestamp": base.generation,
-        }
-        return _json({**strict.dump(found), "proof": proof})
+        proof = answers.Proof(
+            target=names.page_path(normal),
+            sha256=page.sha256 if page else None,  # None: absence, which the one bin of this path proves
+            snapshot=base.snapshot[0] if base.snapshot else None,
+            timestamp=base.generation,
+        )
+        return _json(answers.Available(found.name, found.standing, found.sentence, found.until, proof))
 
     @app.get("/v1/notices")
     def due() -> Response:
@@ -67,22 +67,22 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             policy = view.policy(now)
             states = view.states(view.due(now + horizon(policy)))
         listed = [each for state in states.values() for each in notices(state, policy, now)]
-        return _json({"notices": [strict.dump(each) for each in sorted(listed, key=lambda each: each.due_at)]})
+        return _json(answers.Notices(tuple(sorted(listed, key=lambda each: each.due_at))))
 
 
-def _event(event: c.Event, generation: int | None) -> dict[str, Any]:
+def _event(event: c.Event, generation: int | None) -> answers.Event:
     """The public part of an event; accounts stay inside."""
-    return {
-        "seq": event.seq,
-        "name": event.name,
-        "at": event.at,
-        "by": event.by,
-        "type": c.type_of(event.change),
-        "reason": strict.dump(event.reason),
-        "policy": event.policy,
-        "change": strict.dump(event.change),
-        "signed_in": generation,
-    }
+    return answers.Event(
+        seq=event.seq,
+        name=event.name,
+        at=event.at,
+        by=event.by,
+        type=c.type_of(event.change),
+        reason=event.reason,
+        policy=event.policy,
+        change=event.change,
+        signed_in=generation,
+    )
 
 
 def _number(parameter: str, text: str) -> int:
@@ -92,4 +92,4 @@ def _number(parameter: str, text: str) -> int:
 
 
 def _json(body: object) -> Response:
-    return Response(compact(body), 200, content_type="application/json")
+    return Response(compact(strict.dump(body)), 200, content_type="application/json")
