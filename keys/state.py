@@ -68,6 +68,12 @@ def check_digests(*digests: str | None) -> None:
             raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
 
 
+def check_alternative(name: str | None) -> None:
+    """ValueError for a project that is not named as its page is; None is none."""
+    if name is not None and names.normalise(name) != name:
+        raise ValueError(f"the alternative is named {names.normalise(name)}, not {name!r:.80}")
+
+
 @dataclass(frozen=True, slots=True)
 class HeldYank:
     """A yank that waits, for all to see: after ``effective_at`` an event brings it into force, if nobody cancels."""
@@ -88,8 +94,7 @@ class Deprecation:
     alternative: str | None
 
     def __post_init__(self) -> None:
-        if self.alternative is not None and names.normalise(self.alternative) != self.alternative:
-            raise ValueError(f"the alternative is named {names.normalise(self.alternative)}, not {self.alternative!r}")
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)

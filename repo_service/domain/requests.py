@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from keys import names
-from keys.state import ActorClass, Provenance, Reason, Sha256, check_digests
+from keys.state import ActorClass, Provenance, Reason, Sha256, check_alternative, check_digests
 from keys.strict import Form
 from keys.times import Instant, moment
 
@@ -218,8 +218,11 @@ class Deprecate:
 
     name: str
     reason: Reason
-    alternative: str | None = None
+    alternative: names.Normal | None = None
     actor: Actor = Actor()
+
+    def __post_init__(self) -> None:
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +269,11 @@ class DeprecateRelease:
     name: str
     version: str
     reason: Reason
-    alternative: str | None = None
+    alternative: names.Normal | None = None
     actor: Actor = Actor()
+
+    def __post_init__(self) -> None:
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)

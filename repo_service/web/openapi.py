@@ -31,6 +31,7 @@ DOOR: Final[dict[str, int]] = {
     "token_expired": 401,
     "signature_invalid": 401,
     "digest_mismatch": 401,
+    "nonce_spent": 401,
     "route_closed": 403,
     "role_insufficient": 403,
     "caveat_ip": 403,
@@ -53,14 +54,15 @@ DOOR: Final[dict[str, int]] = {
 }
 """The codes of problems that the door itself answers, and their status."""
 REFUSALS: Final = (
-    "admin_yank_locked", "artifact_identity_conflict", "contact_unverified", "facts_missing", "facts_stale",
-    "feature_disabled", "file_exists", "file_invalid", "file_not_found", "filename_mismatch", "filename_tombstoned",
-    "files_missing", "has_dependents", "last_file", "name_held", "name_placeholder", "name_prohibited", "name_reserved",
-    "name_taken", "name_unknown", "name_vacant", "project_archived", "project_locked", "project_quarantined", "purged",
-    "reason_missing", "release_closed", "release_not_found", "release_not_published", "release_quarantined",
-    "release_window_over", "renewal_limit", "reservation_not_renewable", "restore_other_holder", "restore_window_over",
-    "role_insufficient", "second_approver_required", "state_conflict", "upload_time_in_future", "version_exists",
-    "version_invalid", "version_tombstoned",
+    "actor_id_missing", "admin_yank_locked", "artifact_identity_conflict", "contact_unverified", "facts_missing",
+    "facts_stale", "feature_disabled", "file_exists", "file_invalid", "file_not_found", "filename_mismatch",
+    "filename_tombstoned", "files_missing", "has_dependents", "last_file", "name_held", "name_placeholder",
+    "name_prohibited", "name_reserved", "name_taken", "name_unknown", "name_vacant", "project_archived",
+    "project_locked", "project_quarantined", "purged", "reason_missing", "release_closed", "release_not_found",
+    "release_not_published", "release_quarantined", "release_window_over", "renewal_limit",
+    "reservation_not_renewable", "restore_locked", "restore_other_holder", "restore_window_over",
+    "role_insufficient", "second_approver_required", "unpublish_window_over", "upload_time_in_future",
+    "version_exists", "version_invalid", "version_tombstoned",
 )  # fmt: skip
 """The codes of reasons that a change can be refused for by its policy and its name's state."""
 

@@ -1,0 +1,63 @@
+"""The API against its own description: Schemathesis asks, and every answer is compared with what is described."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from tests.service.door import Door
+
+EXAMPLES: Final = 12
+"""For each operation and kind of data. The seed is fixed: a run repeats."""
+CHECKS: Final = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+]
+
+
+def checked(described: tuple[Door, dict[str, Any]], mode: str, prepared: Callable[[Any], None]) -> None:
+    """Send generated requests to every operation and compare each answer with what is described."""
+    door, document = described
+    schema = schemathesis.openapi.from_dict(document)
+    schema.app = door.app
+    headers = {"Authorization": f"Bearer {door.token}"}
+
+    def check(operation: Any) -> None:
+        @seed(20261122)
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+        def asked(case: Any) -> None:
+            prepared(case)
+            case.call_and_validate(headers=headers, checks=CHECKS)
+
+        asked()
+
+    for found in schema.get_all_operations():
+        check(found.ok())
+
+
+def as_generated(case: Any) -> None:
+    pass
+
+
+def about_foo(case: Any) -> None:
+    """The same request about what there is."""
+    known = {"name": "foo", "version": "1.0", "filename": "foo-1.0.tar.gz"}
+    case.path_parameters = {key: known.get(key, value) for key, value in (case.path_parameters or {}).items()}
+
+
+def test_what_is_asked_as_described_is_answered_as_described(described: tuple[Door, dict[str, Any]]) -> None:
+    checked(described, "positive", about_foo)
+
+
+def test_what_is_asked_otherwise_is_refused_as_described(described: tuple[Door, dict[str, Any]]) -> None:
+    checked(described, "negative", as_generated)
