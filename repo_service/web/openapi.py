@@ -262,9 +262,7 @@ def routes(app: Flask) -> list[Route]:
 def register(app: Flask, verbs: Verbs, url: str) -> None:
     """Serve the description of all routes at ``/v1/openapi.json``, for everybody."""
 
-    @cache
-    def described() -> bytes:
-        return compact(document(routes(app), verbs, url))
+    described = cache(lambda: written(app, verbs, url))
 
     @app.get("/v1/openapi.json")
     def openapi() -> Response:
@@ -273,6 +271,11 @@ def register(app: Flask, verbs: Verbs, url: str) -> None:
         response.add_etag()
         response.make_conditional(request)
         return response
+
+
+def written(app: Flask, verbs: Verbs, url: str) -> bytes:
+    """The description of an application's routes, always the same bytes."""
+    return compact(document(routes(app), verbs, url))
 
 
 def document(of: Iterable[Route], verbs: Verbs, url: str) -> Schema:

@@ -30,7 +30,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/notices"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
 }
-EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/"}
+EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/v1/openapi.json"}
 
 
 def closed_routes(door: Door) -> list[tuple[str, Rule]]:

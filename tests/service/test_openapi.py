@@ -14,6 +14,7 @@ import repo_service.domain
 import repo_service.web
 from keys import strict
 from keys.state import Provenance, Reason
+from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.web import auth, openapi, problems
 from repo_service.web.app import VERBS
@@ -116,3 +117,8 @@ def test_a_schema_and_the_door_draw_the_same_line(kind: type, good: dict[str, An
         else:
             with pytest.raises(strict.Malformed):
                 strict.load(kind, value)
+
+
+def test_the_command_prints_what_is_served(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openapi", str(world.service.folder)]) == 0
+    assert capsys.readouterr().out.encode() == Door(world).client.get("/v1/openapi.json").data + b"\n"

@@ -1,5 +1,6 @@
 """The API against its own description: Schemathesis asks, and every answer is compared with what is described."""
 
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from schemathesis.specs.openapi import checks
 
 from tests.service.door import Door
 
-EXAMPLES: Final = 12
+EXAMPLES: Final = 5
 """For each operation and kind of data. The seed is fixed: a run repeats."""
 CHECKS: Final = [
     not_a_server_error,
@@ -21,10 +22,12 @@ CHECKS: Final = [
 ]
 
 
-def checked(described: tuple[Door, dict[str, Any]], mode: str, prepared: Callable[[Any], None]) -> None:
-    """Send generated requests to every operation and compare each answer with what is described."""
+def checked(described: tuple[Door, dict[str, Any]], mode: str, prepared: Callable[[Any], None]) -> set[int]:
+    """Send generated requests to every operation, compare each answer with what is described; the statuses."""
+    answered: set[int] = set()
     door, document = described
-    schema = schemathesis.openapi.from_dict(document)
+    closed = {**document, "components": {**document["components"], "securitySchemes": {}}}  # it comes with a token
+    schema = schemathesis.openapi.from_dict(json.loads(json.dumps(closed).replace('"security":', '"x-security":')))
     schema.app = door.app
     headers = {"Authorization": f"Bearer {door.token}"}
 
@@ -37,12 +40,23 @@ def checked(described: tuple[Door, dict[str, Any]], mode: str, prepared: Callabl
         @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
         def asked(case: Any) -> None:
             prepared(case)
-            case.call_and_validate(headers=headers, checks=CHECKS)
+            answered.add(case.call_and_validate(headers=headers, checks=CHECKS).status_code)
 
         asked()
 
     for found in schema.get_all_operations():
-        check(found.ok())
+        operation = found.ok()
+        if mode == "positive" or _can_be_wrong(operation.definition.raw):
+            check(operation)
+    return answered
+
+
+def _can_be_wrong(operation: dict[str, Any]) -> bool:
+    """Whether there is a request that is not as described: bytes, and text without a pattern, are always right."""
+    described = [each["schema"] for each in operation["parameters"]]
+    return "application/json" in operation.get("requestBody", {}).get("content", ()) or any(
+        schema.keys() - {"type"} for schema in described
+    )
 
 
 def as_generated(case: Any) -> None:
@@ -56,8 +70,8 @@ def about_foo(case: Any) -> None:
 
 
 def test_what_is_asked_as_described_is_answered_as_described(described: tuple[Door, dict[str, Any]]) -> None:
-    checked(described, "positive", about_foo)
+    assert {200, 403, 404, 409, 422} <= checked(described, "positive", about_foo)
 
 
 def test_what_is_asked_otherwise_is_refused_as_described(described: tuple[Door, dict[str, Any]]) -> None:
-    checked(described, "negative", as_generated)
+    assert {400, 422} <= checked(described, "negative", as_generated)
