@@ -165,7 +165,7 @@ class View:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
-            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
         return _change(row) if row else None
 
     def policies(self) -> tuple[Published, ...]:

@@ -11,9 +11,9 @@ from urllib.parse import urljoin
 
 import pytest
 
+from client_verify.index import serving
 from keys.encoding import sha256
 from tests.keys.test_html import Read
-from tests.servers import listening
 from tests.service.door import OWNER, Door, sdist, wheel
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -106,7 +106,7 @@ def before_json(app: Any) -> Any:
 
 @pytest.mark.parametrize("form", [lambda app: app, before_json], ids=["json", "html"])
 def test_pip_downloads_through_either_form(stocked: Door, tmp_path: Path, form: Callable[[Any], Any]) -> None:
-    with listening(form(stocked.app)) as url:
+    with serving(form(stocked.app)) as url:
         subprocess.run(
             [sys.executable, "-m", "pip", "--isolated", "download", "-q", "--no-deps", "--no-cache-dir",
              "--disable-pip-version-check", "-i", f"{url}/simple/", "-d", str(tmp_path / "got"), "foo==1.0"],
@@ -119,7 +119,7 @@ def test_pip_downloads_through_either_form(stocked: Door, tmp_path: Path, form: 
 
 def test_a_client_that_only_follows_links_finds_every_file(stocked: Door) -> None:
     """easy_install and many a script: no Accept, a regular expression for href, urljoin, the fragment checked."""
-    with listening(stocked.app) as url:
+    with serving(stocked.app) as url:
         page = f"{url}/simple/Foo/"
         with urllib.request.urlopen(page, timeout=10) as answer:
             found = re.findall(r'href="([^"#]+)#sha256=([0-9a-f]{64})"', answer.read().decode())
