@@ -225,10 +225,10 @@ class View:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
         row = self._one(select(t.changes).where(t.changes.c.client == client, t.changes.c.key == key))
         if row is not None and row["digest"] != digest:
-            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
         taken = select(t.deliveries.c.digest).where(t.deliveries.c.client == client, t.deliveries.c.key == key)
         if self._connection.scalar(taken.limit(1)) not in (None, digest):
-            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request")
         return _change(row) if row else None
 
     def registry_state(self, name: str) -> RegistryState | None:

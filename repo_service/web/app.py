@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,9 +22,11 @@ from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import ChangeRecord
 from repo_service.web import (
+    answers,
     auth,
     conditions,
     halts,
+    openapi,
     policies,
     previews,
     problems,
@@ -84,6 +86,15 @@ NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
     "hand-over": r.HandOver,
     "end": r.EndGrant,
 }
+VERBS: Final[dict[str, Mapping[str, type]]] = {
+    "release_verb": RELEASE_VERBS,
+    "file_verb": FILE_VERBS,
+    "project_verb": PROJECT_VERBS,
+    "name_verb": NAME_VERBS,
+    "namespace_verb": NAMESPACE_VERBS,
+    "flag_verb": halts.VERBS,
+}
+"""The verbs of each route that ends in one."""
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),
@@ -129,6 +140,7 @@ def create_app(desk: Desk) -> Flask:
     refusals.register(app, desk.journal)
     policies.register(app, desk.journal, desk.clock)
     _files(app, desk)
+    openapi.register(app, VERBS, desk.url)
     return app
 
 
@@ -136,6 +148,8 @@ def _authentication(app: Flask, desk: Desk) -> None:
     @app.before_request
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
+            return
+        if request.endpoint in auth.OPEN:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)
@@ -201,9 +215,15 @@ def _reading(app: Flask, desk: Desk) -> None:
     def status() -> Response:
         with desk.journal.reading() as view:
             base = view.base()
-            signed = {"timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
-            body = {**view.counts(), **sequence_door.status(view), **signed}
-        return _json(body, 200)
+            held, oldest = sequence_door.waiting(view)
+            body = answers.Status(
+                **view.counts(),
+                held=held,
+                oldest_held=oldest,
+                timestamp=base.generation,
+                snapshot=base.snapshot[0] if base.snapshot else 0,
+            )
+        return _json(strict.dump(body), 200)
 
 
 def _files(app: Flask, desk: Desk) -> None:
@@ -219,14 +239,9 @@ def _files(app: Flask, desk: Desk) -> None:
             if found.artifact.name != normal:
                 raise BadArtifact(f"{filename} is a file of {found.artifact.name}, not of {normal}")
             uploads.store(desk.depot, found, draft)
-        body = {
-            "filename": found.filename,
-            "sha256": found.sha256,
-            "size": found.size,
-            "requires_python": found.requires_python,
-            "core_metadata": uploads.core_metadata_digest(found),
-        }
-        return _json(body, 201)
+        metadata = uploads.core_metadata_digest(found)
+        body = answers.Uploaded(found.filename, found.sha256, found.size, found.requires_python, metadata)
+        return _json(strict.dump(body), 201)
 
 
 def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str, path: dict[str, str]) -> Response:
@@ -451,15 +466,17 @@ def _receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
             return sequence_door.receipt(view, record)
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
-    return {
-        "change": record.id,
-        "name": record.name,
-        "serial": record.serial,
-        "changed": record.events > 0,
-        "status": "signed" if visible or not record.events else "accepted",
-        "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
-        "warnings": strict.dump(record.warnings),
-    }
+    receipt = answers.Receipt(
+        change=record.id,
+        name=record.name,
+        serial=record.serial,
+        changed=record.events > 0,
+        status="signed" if visible or not record.events else "accepted",
+        signed_in=answers.SignedIn(signed.snapshot, signed.timestamp) if signed and visible else None,
+        warnings=record.warnings,
+    )
+    body: dict[str, Any] = strict.dump(receipt)
+    return body
 
 
 def _json(body: object, status: int) -> Response:
