@@ -88,8 +88,8 @@ def _not_too_many(case: Case, request: r.Publish, number: int) -> Iterator[Why]:
 
 def _owner_window(case: Case, request: r.Publish, release: ReleaseState) -> Iterator[Why]:
     days = case.policy.files.open_days
-    until = case.extended(release.published_at, moment(release.published_at) + timedelta(days=days))
-    if request.actor.kind == "owner" and case.now >= until:
+    if request.actor.kind == "owner" and case.age(release.published_at) >= timedelta(days=days):
+        until = case.extended(release.published_at, moment(release.published_at) + timedelta(days=days))
         sentence = (
             f"{release.version} takes new files for {days} days after {release.published_at}; publish a new version"
         )

@@ -117,8 +117,8 @@ def owner_window(case: Case, request: r.Unpublish | r.RemoveFile, release: Relea
     """Whether an owner may still take a version, or a file of it, away."""
     age = int(case.age(release.published_at).total_seconds())
     window = case.policy.unpublish.owner_window_s(release.version, case.policy.version_rule)
-    until = case.extended(release.published_at, moment(release.published_at) + timedelta(seconds=window))
-    if case.now >= until:
+    if age >= window:
+        until = case.extended(release.published_at, moment(release.published_at) + timedelta(seconds=window))
         yield Why(
             "unpublish_window_over",
             f"{request.name} {release.version} was published {age // 3600} h ago; an owner can unpublish within "

@@ -175,8 +175,8 @@ def test_the_rule_by_which_versions_are_equal_never_changes() -> None:
     first = [announce(POLICY, (), BEGIN)]
     text = "emergency = 'we move'\n[files]\nversion_rule = 'semver'\n"
     with pytest.raises(NotAnnounced, match=r"version_rule is semver; this registry's is pep440 for ever.*Nothing was"):
-        announce(own(text), first, BEGIN)
-    assert announce(own("emergency = 'we move'\n[files]\nopen_days = 1\n"), first, BEGIN)
+        announce(own(text), first, BEGIN, ("admin-1", "admin-2"))
+    assert announce(own("emergency = 'we move'\n[files]\nopen_days = 1\n"), first, BEGIN, ("admin-1", "admin-2"))
 
 
 # Python's.
