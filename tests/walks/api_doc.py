@@ -128,7 +128,8 @@ def requests(text: str) -> set[tuple[str, str]]:
     found = set()
     for step in parts(text):
         for match in _CURL.finditer(step.run) if isinstance(step, Step) and step.language == "sh" else ():
-            method = "post" if "--json" in match["rest"] else "put" if " -T " in match[0] else "get"
+            put = " -T " in match[0] or " -X PUT" in match[0]
+            method = "put" if put else "post" if "--json" in match["rest"] else "get"
             found.add((method, match["path"].partition("?")[0]))
     return found
 
