@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, BinaryIO, Final
@@ -24,13 +23,12 @@ from client_verify.blobs import Blobs, Content
 from client_verify.refusals import Refused
 from client_verify.report import Report
 from client_verify.session import Session
-from keys import names, page, strict
+from keys import html, names, page, strict
 from keys.encoding import compact
 from keys.state import File, NameState
 
 LOOPBACK: Final = "127.0.0.1"
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
-_HTML: Final = "text/html; charset=utf-8"
 _THREADS: Final = 16  # uv opens seven connections; a thread waits for its upstream
 
 
@@ -130,7 +128,7 @@ class Index:
         listing = _listing(state)
         if any(kind in accept for kind in _JSON):
             return _ok(page.MEDIA_TYPE, compact(listing), ("Vary", "Accept"))
-        return _ok(_HTML, _html(listing), ("Vary", "Accept"))
+        return _ok(html.MEDIA_TYPE, html.render(listing), ("Vary", "Accept"))
 
     def _file(self, name: str, filename: str) -> Response:
         state = self._state(name)
@@ -226,26 +224,6 @@ def _listing(state: NameState) -> dict[str, Any]:
     for file in listing["files"]:
         file["url"] = f"../../{names.file_path(state.name, file['filename'])}"
     return listing
-
-
-def _html(listing: dict[str, Any]) -> bytes:
-    lines = "".join(_anchor(file) for file in listing["files"])
-    head = '<meta name="pypi:repository-version" content="1.0">'
-    return f"<!DOCTYPE html><html><head>{head}</head><body>\n{lines}</body></html>\n".encode()
-
-
-def _anchor(file: dict[str, Any]) -> str:
-    attributes = {"href": f"{file['url']}#sha256={file['hashes']['sha256']}"}
-    if "requires-python" in file:
-        attributes["data-requires-python"] = file["requires-python"]
-    if "core-metadata" in file:
-        # PEP 714: the older name is for installers that came before it.
-        attributes["data-core-metadata"] = f"sha256={file['core-metadata']['sha256']}"
-        attributes["data-dist-info-metadata"] = attributes["data-core-metadata"]
-    if file["yanked"]:
-        attributes["data-yanked"] = "" if file["yanked"] is True else file["yanked"]
-    written = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
-    return f"<a{written}>{escape(file['filename'])}</a><br>\n"
 
 
 def _ok(kind: str, body: bytes, *headers: tuple[str, str]) -> Response:

@@ -7,8 +7,10 @@ never meet in one path; it has no upper case, no dot and no ``%``, so no file sy
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import unquote_to_bytes
+
+from keys.strict import Form
 
 _GRAMMAR: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _RUNS: Final = re.compile(r"[-_.]+")
@@ -19,6 +21,8 @@ _SCOPES: Final = ". A scope is a prefix here: @scope/name is scope-name"
 MAX_SEGMENT: Final = 200
 MAX_FILENAME: Final = 180
 """Stored, a file's name has its hash before it and may have ``.metadata`` behind it: 255 bytes on a file system."""
+Normal = Annotated[str, Form(pattern="[a-z0-9]+(?:-[a-z0-9]+)*", max_length=MAX_SEGMENT)]
+"""A name that ``normalise`` leaves as it is."""
 PAGE: Final = "vnd.pypi.simple.v1.json"
 
 

@@ -7,10 +7,10 @@ acts that changed it. It holds no mail address, no user name and no account id, 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from keys import names
-from keys.strict import line
+from keys.strict import Form, line
 from keys.times import moment
 
 NameStatus = Literal["vacant", "reserved", "registered", "placeholder", "prohibited"]
@@ -41,14 +41,16 @@ TAKING: Final = frozenset(
     }
 )
 """Types of the acts by which somebody comes to have a name."""
+Sha256 = Annotated[str, Form(pattern=_SHA256.pattern)]
+Url = Annotated[str, Form(pattern=r"https?://.*")]
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something was done: a code for programs, and one line for people (at most 512 characters)."""
 
-    code: str
-    text: str | None = None
+    code: Annotated[str, Form(pattern=_CODE.pattern)]
+    text: Annotated[str, Form(min_length=1, max_length=MAX_TEXT)] | None = None
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):
@@ -91,6 +93,12 @@ def check_shown(*texts: str) -> None:
             raise ValueError(f"what stands for an organisation has 1 to {MAX_TEXT} characters, not {len(text)}")
 
 
+def check_alternative(name: str | None) -> None:
+    """ValueError for a project that is not named as its page is; None is none."""
+    if name is not None and names.normalise(name) != name:
+        raise ValueError(f"the alternative is named {names.normalise(name)}, not {name!r:.80}")
+
+
 @dataclass(frozen=True, slots=True)
 class HeldYank:
     """A yank that waits, for all to see: after ``effective_at`` an event brings it into force, if nobody cancels."""
@@ -111,16 +119,15 @@ class Deprecation:
     alternative: str | None = None
 
     def __post_init__(self) -> None:
-        if self.alternative is not None and names.normalise(self.alternative) != self.alternative:
-            raise ValueError(f"the alternative is named {names.normalise(self.alternative)}, not {self.alternative!r}")
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a file's attestations lie (PEP 740), and the sha256 of that document."""
 
-    url: str
-    sha256: str
+    url: Url
+    sha256: Sha256
 
     def __post_init__(self) -> None:
         check_digests(self.sha256)

@@ -20,6 +20,19 @@ MAX_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 16
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """What a value looks like besides its type: ``Annotated[str, Form(pattern=…)]``, for whoever describes the type.
+
+    It stands beside the check, made of the same constants, and checks nothing itself. Lengths are in characters.
+    """
+
+    pattern: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    minimum: int | None = None
+
+
 _PLAIN: Final = frozenset({str, int, bool, types.NoneType})
 
 

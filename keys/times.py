@@ -3,9 +3,13 @@
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
+
+from keys.strict import Form
 
 _FORM: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+Instant = Annotated[str, Form(pattern=_FORM.pattern)]
+"""Text that ``moment`` reads."""
 
 
 def stamp(moment: datetime) -> str:

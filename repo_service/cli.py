@@ -17,12 +17,14 @@ from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
 from repo_service import cli_tokens, roots
+from repo_service.bell import Publisher
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
 from repo_service.storage.depot import Diverged
-from repo_service.web.app import create_app
+from repo_service.web import openapi
+from repo_service.web.app import VERBS, create_app
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
 
 MAX_HEADERS: Final = 1 << 14
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--approved-by", metavar="ID", action="append", default=[],
         help="an admin's opaque id; an emergency needs two of them (kept, never signed)",
     )  # fmt: skip
+    add("openapi", _openapi, "print the API's description, OpenAPI 3.1, as /v1/openapi.json serves it")
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
     add("status", _status, "what is signed, what is pending, what expires when")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
@@ -257,6 +260,13 @@ _POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publ
 def _publish(options: argparse.Namespace) -> int:
     release = _begun(options.folder).round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
+    return 0
+
+
+def _openapi(options: argparse.Namespace) -> int:
+    service = open_service(options.folder)
+    desk = service.desk(Publisher(service.round, service.settings.refresh_s))  # never started: nobody will ring
+    print(openapi.written(create_app(desk), VERBS, desk.url).decode())
     return 0
 
 

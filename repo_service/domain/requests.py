@@ -2,19 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from keys import names
 from keys.state import (
     ActorClass,
     Provenance,
     Reason,
+    Sha256,
     TakedownKind,
+    check_alternative,
     check_digests,
     check_external_ids,
     check_shown,
 )
-from keys.times import moment
+from keys.strict import Form
+from keys.times import Instant, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Contact:
     """Whether the registry has verified the account's primary contact, and when it looked. Never published."""
 
     state: Literal["verified", "unverified", "suppressed"]
-    as_of: str
+    as_of: Instant
 
     def __post_init__(self) -> None:
         moment(self.as_of)
@@ -60,8 +63,8 @@ class Actor:
 class Fact:
     """Something only the registry knows, and as of when. Missing or stale, it counts as "no", never as zero."""
 
-    value: int
-    as_of: str
+    value: Annotated[int, Form(minimum=0)]
+    as_of: Instant
 
     def __post_init__(self) -> None:
         moment(self.as_of)
@@ -74,11 +77,11 @@ class NewFile:
     """A file to publish. Its bytes were uploaded before, or lie at the registry's own ``url``."""
 
     filename: str
-    sha256: str
+    sha256: Sha256
     size: int
     uploaded_at: str | None = None
     requires_python: str | None = None
-    core_metadata: str | None = None
+    core_metadata: Sha256 | None = None
     url: str | None = None
     provenance: Provenance | None = None
 
@@ -273,8 +276,11 @@ class Deprecate:
 
     name: str
     reason: Reason
-    alternative: str | None = None
+    alternative: names.Normal | None = None
     actor: Actor = Actor()
+
+    def __post_init__(self) -> None:
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +327,11 @@ class DeprecateRelease:
     name: str
     version: str
     reason: Reason
-    alternative: str | None = None
+    alternative: names.Normal | None = None
     actor: Actor = Actor()
+
+    def __post_init__(self) -> None:
+        check_alternative(self.alternative)
 
 
 @dataclass(frozen=True, slots=True)

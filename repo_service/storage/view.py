@@ -231,9 +231,9 @@ class View:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
         row = self._one(s.ANSWERED, client=client, key=key)
         if row is not None and row["digest"] != digest:
-            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request; nothing was written")
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
         if self._connection.scalar(s.NUMBERED, {"client": client, "key": key}) not in (None, digest):
-            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request; nothing was written")
+            raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request")
         return _change(row) if row else None
 
     def registry_state(self, name: str) -> RegistryState | None:

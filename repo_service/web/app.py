@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,6 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from keys.encoding import compact
-from keys.state import Reason
 from keys.times import stamp
 from repo_service import intake, sequences, uploads
 from repo_service.bell import Bell
@@ -25,9 +24,11 @@ from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import Acknowledged, ChangeRecord
 from repo_service.web import (
+    answers,
     auth,
     conditions,
     halts,
+    openapi,
     policies,
     previews,
     problems,
@@ -38,6 +39,7 @@ from repo_service.web import (
     takedowns,
 )
 from repo_service.web import sequences as sequence_door
+from repo_service.web.bodies import Ban, Told
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import Problem
 
@@ -91,6 +93,15 @@ NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
     "hand-over": r.HandOver,
     "end": r.EndGrant,
 }
+VERBS: Final[dict[str, Mapping[str, type]]] = {
+    "release_verb": RELEASE_VERBS,
+    "file_verb": FILE_VERBS,
+    "project_verb": PROJECT_VERBS,
+    "name_verb": NAME_VERBS,
+    "namespace_verb": NAMESPACE_VERBS,
+    "flag_verb": halts.VERBS,
+}
+"""The verbs of each route that ends in one."""
 _ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),
@@ -136,6 +147,7 @@ def create_app(desk: Desk) -> Flask:
     refusals.register(app, desk.journal)
     policies.register(app, desk.journal, desk.clock)
     _files(app, desk)
+    openapi.register(app, VERBS, desk.url)
     return app
 
 
@@ -143,6 +155,8 @@ def _authentication(app: Flask, desk: Desk) -> None:
     @app.before_request
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
+            return
+        if request.endpoint in auth.OPEN:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)
@@ -216,9 +230,15 @@ def _reading(app: Flask, desk: Desk) -> None:
     def status() -> Response:
         with desk.journal.reading() as view:
             base = view.base()
-            signed = {"timestamp": base.generation, "snapshot": base.snapshot[0] if base.snapshot else 0}
-            body = {**view.counts(), **sequence_door.status(view), **signed}
-        return _json(body, 200)
+            held, oldest = sequence_door.waiting(view)
+            body = answers.Status(
+                **view.counts(),
+                held=held,
+                oldest_held=oldest,
+                timestamp=base.generation,
+                snapshot=base.snapshot[0] if base.snapshot else 0,
+            )
+        return _json(strict.dump(body), 200)
 
 
 def _files(app: Flask, desk: Desk) -> None:
@@ -234,14 +254,9 @@ def _files(app: Flask, desk: Desk) -> None:
             if found.artifact.name != normal:
                 raise BadArtifact(f"{filename} is a file of {found.artifact.name}, not of {normal}")
             uploads.store(desk.depot, found, draft)
-        body = {
-            "filename": found.filename,
-            "sha256": found.sha256,
-            "size": found.size,
-            "requires_python": found.requires_python,
-            "core_metadata": uploads.core_metadata_digest(found),
-        }
-        return _json(body, 201)
+        metadata = uploads.core_metadata_digest(found)
+        body = answers.Uploaded(found.filename, found.sha256, found.size, found.requires_python, metadata)
+        return _json(strict.dump(body), 201)
 
 
 def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str, path: dict[str, str]) -> Response:
@@ -381,17 +396,9 @@ def _receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[di
     return [_receipt(desk, record) for record in records]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ban:
-    """The body of the revocation of all that an account has reserved."""
-
-    reason: Reason
-    actor: r.Actor
-
-
 def _revoke_holder(desk: Desk, holder: str) -> Response:
     """End every reservation of an account that may hold none any more; the projects it has published go on."""
-    asked = strict.load(_Ban, _body())
+    asked = strict.load(Ban, _body())
     auth.authorise_actor(g.caller, asked.actor.kind)
     now = desk.clock()
     desk.limits.check_pending(desk.journal)
@@ -403,18 +410,11 @@ def _revoke_holder(desk: Desk, holder: str) -> Response:
     return _json({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """The body of an acknowledgement: the id of a notice, as it was listed."""
-
-    id: str
-
-
 def _acknowledge(desk: Desk, outcome: str) -> Response:
     """The registry says of a notice that it was sent, or that nobody could be reached; asking again changes nothing."""
     if outcome not in ("sent", "failed"):
         raise Problem(404, "verb_unknown", "No such verb", f"{outcome!r:.40} is not sent or failed.")
-    asked, now = strict.load(_Told, _body()), desk.clock()
+    asked, now = strict.load(Told, _body()), desk.clock()
     name = names.normalise(asked.id.partition("/")[0])
     auth.authorise_name(g.caller, name)
     said = Acknowledged(asked.id, "sent" if outcome == "sent" else "failed", stamp(now))
@@ -515,15 +515,17 @@ def _receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
             return sequence_door.receipt(view, record)
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
-    return {
-        "change": record.id,
-        "name": record.name,
-        "serial": record.serial,
-        "changed": record.events > 0,
-        "status": "signed" if visible or not record.events else "accepted",
-        "signed_in": {"snapshot": signed.snapshot, "timestamp": signed.timestamp} if signed and visible else None,
-        "warnings": strict.dump(record.warnings),
-    }
+    receipt = answers.Receipt(
+        change=record.id,
+        name=record.name,
+        serial=record.serial,
+        changed=record.events > 0,
+        status="signed" if visible or not record.events else "accepted",
+        signed_in=answers.SignedIn(signed.snapshot, signed.timestamp) if signed and visible else None,
+        warnings=record.warnings,
+    )
+    body: dict[str, Any] = strict.dump(receipt)
+    return body
 
 
 def _json(body: object, status: int) -> Response:

@@ -72,6 +72,8 @@ ROUTES: Final[dict[str, Permission]] = {
     "policy_version": "read",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
+OPEN: Final = frozenset({"openapi"})
+"""Routes below ``/v1`` that say nothing about this registry, and so are open to everybody."""
 _NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version"})
 """Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from flask import Flask, Response, g, request
 
@@ -15,6 +15,8 @@ from repo_service.domain.halts import why
 from repo_service.storage.journal import Journal
 from repo_service.web.conditions import expected_serial, tagged
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, refusal
+
+VERBS: Final[dict[str, type]] = {"set": flags.SetFlag, "clear": flags.ClearFlag}
 
 
 def register(

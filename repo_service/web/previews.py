@@ -8,7 +8,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.foresight import Foresight
 from repo_service.web.problems import reason
 
-_FACTS: Final = sorted(name for name, kind in get_type_hints(r.Unpublish).items() if kind == r.Fact | None)
+FACTS: Final = sorted(name for name, kind in get_type_hints(r.Unpublish).items() if kind == r.Fact | None)
 """Query parameters of an eligibility: what the registry knows, each a number, all as of ``as_of``."""
 
 
@@ -30,12 +30,12 @@ def described(found: Foresight) -> dict[str, Any]:
 
 def unpublishing(name: str, version: str, query: Mapping[str, str]) -> r.Unpublish:
     """The owner's request that an eligibility is about. Malformed if the query says something else."""
-    if unknown := sorted(query.keys() - {"as_of", "contact", "reason", *_FACTS}):
-        known = ", ".join(["as_of", "contact", "reason", *_FACTS])
+    if unknown := sorted(query.keys() - {"as_of", "contact", "reason", *FACTS}):
+        known = ", ".join(["as_of", "contact", "reason", *FACTS])
         raise strict.Malformed(unknown[0], f"is not known here; known are {known}")
     as_of = query.get("as_of")
     body: dict[str, Any] = {
-        fact: {"value": _number(fact, query[fact]), "as_of": as_of} for fact in _FACTS if fact in query
+        fact: {"value": _number(fact, query[fact]), "as_of": as_of} for fact in FACTS if fact in query
     }
     contact = {"contact": {"state": query["contact"], "as_of": as_of}} if "contact" in query else {}
     asked = {"name": names.normalise(name), "version": version, "reason": {"code": query.get("reason", "asked")}}

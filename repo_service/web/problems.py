@@ -1,6 +1,6 @@
 """One table from exception to HTTP status, and RFC 9457 problem details for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
@@ -235,3 +235,11 @@ def _status_of(code: str) -> int:
 def _of_flask(error: HTTPException) -> Problem:
     code = (error.name or "error").lower().replace(" ", "_")
     return Problem(error.code or 500, code, error.name, error.description or error.name)
+
+
+def by_status(codes: Iterable[str]) -> dict[int, list[str]]:
+    """Codes of refusals, sorted, by the status that each is answered with."""
+    found: dict[int, list[str]] = {}
+    for code in sorted(codes):
+        found.setdefault(_status_of(code), []).append(code)
+    return found

@@ -4,14 +4,16 @@ Versioned names are immutable for ever; the timestamp alone is asked for again. 
 served, also under its hash: lock files remember addresses (a removal must cut the file's origin too).
 """
 
+import json
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from flask import Blueprint, Response, redirect, send_file
+from flask import Blueprint, Response, redirect, request, send_file
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from keys import names, page
-from keys.encoding import compact
+from keys import html, names, page
+from keys.encoding import compact, sha256
 from keys.state import installable
 from repo_service.build.pages import Layout
 from repo_service.domain.changes import Granted
@@ -24,6 +26,10 @@ from repo_service.web.problems import Problem
 NAME: Final = "public"
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _FRESH: Final = "public, max-age=5, must-revalidate"
+_JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
+_OWN_HTML: Final = ("application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.latest+html")
+_SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
+"""What a page can be asked for as (PEP 691). Who says nothing, or anything else, is an old client and reads HTML."""
 
 
 def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blueprint:
@@ -62,7 +68,10 @@ def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blu
         if found is None:
             raise _not_found(f"{name} is not known to this registry")
         path = f"targets/{names.hashed(found.path, found.sha256)}"
-        return _send(depot, path, page.MEDIA_TYPE, _FRESH)
+        kind = request.accept_mimetypes.best_match(_SIMPLE, default="text/html")
+        response = _send(depot, path, page.MEDIA_TYPE, _FRESH) if kind in _JSON else _send_html(depot, path, kind)
+        response.vary.add("Accept")
+        return response
 
     @routes.get("/namespaces")
     def namespaces() -> Response:
@@ -134,6 +143,26 @@ def _send(depot: LocalDepot, path: str, media_type: str, caching: str) -> Respon
     response.headers["Cache-Control"] = caching
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _send_html(depot: LocalDepot, path: str, kind: str) -> Response:
+    """The signed page at ``path`` as HTML, for clients that read no JSON."""
+    if not _is_file(depot.root / path):
+        raise _not_found(f"there is no {path}")
+    media_type = _OWN_HTML[0] if kind in _OWN_HTML else html.MEDIA_TYPE
+    response = Response(_as_html(depot.root / path), content_type=media_type)
+    response.headers["Cache-Control"] = _FRESH
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@lru_cache(maxsize=64)  # a stored page never changes
+def _as_html(path: Path) -> bytes:
+    body = path.read_bytes()
+    assert path.name.startswith(f"{sha256(body)}."), f"{path} is not what was signed"
+    return html.render(json.loads(body))
 
 
 def _is_file(path: Path) -> bool:

@@ -5,7 +5,6 @@ The feed holds what is signed, in the order in which it came into force. A histo
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from flask import Flask, Response, request
 
@@ -19,6 +18,7 @@ from repo_service.domain.foresight import serial_of
 from repo_service.domain.notices import gap_notice, notices
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
+from repo_service.web import answers
 from repo_service.web.conditions import tagged
 from repo_service.web.problems import Problem
 
@@ -36,8 +36,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             found = view.signed_events(after, min(number("limit", request.args.get("limit", "1000")), MAX_EVENTS))
         listed = [_event(event, generation) for generation, event in found]
         # Always there, also at the end: ask again from it and nothing is missed, nothing comes twice.
-        follow = f"{listed[-1]['signed_in']}-{listed[-1]['seq']}" if listed else request.args.get("after", "0-0")
-        return _json({"events": listed, "next": follow})
+        follow = f"{listed[-1].signed_in}-{listed[-1].seq}" if listed else request.args.get("after", "0-0")
+        return _json(answers.Feed(tuple(listed), follow))
 
     @app.get("/v1/names/<name>/history")
     def history(name: str) -> Response:
@@ -49,7 +49,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
         if not found:
             raise Problem(404, "name_unknown", "Not found", f"{normal} is not known to this registry.")
         listed = [_event(event, signed.get(event.seq)) for event in found]
-        return tagged(_json({"name": normal, "events": listed}), serial)
+        return tagged(_json(answers.History(normal, tuple(listed))), serial)
 
     @app.get("/v1/names/<name>/availability")
     def available(name: str) -> Response:
@@ -60,18 +60,20 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             objections = naming.in_the_way(normal, view.policy(now), alike, now)
             known = view.name(normal)
             found = availability(normal, known.state, held, objections, alike, view.grants_over(normal))
-            base, page, pages = view.base(), _page(view, normal), [_page(view, each) for each in alike]
+            base, page, pages = view.base(), _page(view, normal), tuple(_page(view, each) for each in alike)
             # A grant is on the page of its prefix, so every prefix is looked up; the name itself is one of them.
-            prefixes = [_page(view, prefix) for prefix in names.prefixes(normal)]
-        proof = {
-            **page,
-            "alike": pages,
-            "skeleton": f"{skeletons.FUNCTION}:{skeletons.skeleton(normal)}",
-            "snapshot": base.snapshot[0] if base.snapshot else None,
-            "timestamp": base.generation,
-            "namespaces": prefixes,
-        }
-        return tagged(_json({**strict.dump(found), "proof": proof}), serial_of(known))
+            prefixes = tuple(_page(view, prefix) for prefix in names.prefixes(normal))
+        proof = answers.Proof(
+            target=page.target,
+            sha256=page.sha256,
+            alike=pages,
+            skeleton=f"{skeletons.FUNCTION}:{skeletons.skeleton(normal)}",
+            snapshot=base.snapshot[0] if base.snapshot else None,
+            timestamp=base.generation,
+            namespaces=prefixes,
+        )
+        available = answers.Available(found.name, found.standing, found.sentence, found.until, found.alike, proof)
+        return tagged(_json(available), serial_of(known))
 
     @app.get("/v1/notices")
     def due() -> Response:
@@ -84,28 +86,27 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             done = view.acknowledged(each.id for each in listed)
             waiting = [*(each for each in listed if each.id not in done), *view.escalations()]
         waiting += [each for gap in gaps for each in gap_notice(gap.name, gap.waits_for, gap.held, gap.since, now)]
-        return _json({"notices": [strict.dump(each) for each in sorted(waiting, key=lambda each: each.due_at)]})
+        return _json(answers.Notices(tuple(sorted(waiting, key=lambda each: each.due_at))))
 
 
-def _page(view: View, name: str) -> dict[str, str | None]:
-    """Where the newest release lists a name's page. ``sha256`` None: absence, which the one bin of this path proves."""
+def _page(view: View, name: str) -> answers.PageProof:
     found = view.target(names.page_path(name))
-    return {"target": names.page_path(name), "sha256": found.sha256 if found else None}
+    return answers.PageProof(names.page_path(name), found.sha256 if found else None)
 
 
-def _event(event: c.Event, generation: int | None) -> dict[str, Any]:
+def _event(event: c.Event, generation: int | None) -> answers.Event:
     """The public part of an event; accounts stay inside."""
-    return {
-        "seq": event.seq,
-        "name": event.name,
-        "at": event.at,
-        "by": event.by,
-        "type": c.type_of(event.change),
-        "reason": strict.dump(event.reason),
-        "policy": event.policy,
-        "change": strict.dump(event.change),
-        "signed_in": generation,
-    }
+    return answers.Event(
+        seq=event.seq,
+        name=event.name,
+        at=event.at,
+        by=event.by,
+        type=c.type_of(event.change),
+        reason=event.reason,
+        policy=event.policy,
+        change=event.change,
+        signed_in=generation,
+    )
 
 
 def number(parameter: str, text: str) -> int:
@@ -116,4 +117,4 @@ def number(parameter: str, text: str) -> int:
 
 
 def _json(body: object) -> Response:
-    return Response(compact(body), 200, content_type="application/json")
+    return Response(compact(strict.dump(body)), 200, content_type="application/json")

@@ -12,7 +12,7 @@ from keys.encoding import compact
 from repo_service import sequences
 from repo_service.bell import Bell
 from repo_service.sequences import RefusedInTurn
-from repo_service.storage.deliveries import Delivery
+from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.web.problems import reason
@@ -72,7 +72,7 @@ def receipt(view: View, delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def status(view: View) -> dict[str, Any]:
+def waiting(view: View) -> tuple[int, Gap | None]:
     """How many requests wait for a number, and the project that has waited longest."""
     gaps = view.gaps()
-    return {"held": sum(gap.held for gap in gaps), "oldest_held": strict.dump(gaps[0]) if gaps else None}
+    return sum(gap.held for gap in gaps), gaps[0] if gaps else None

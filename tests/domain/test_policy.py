@@ -288,7 +288,6 @@ def test_the_standard_policy_warns_of_an_unverified_contact_and_lets_it_pass() -
     assert isinstance(decision, Accepted)
     assert [(each.code, each.enforced_from) for each in decision.warnings] == [
         ("contact_unverified", None),
-        ("step_up_required", None),
     ]
 
 

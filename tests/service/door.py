@@ -92,6 +92,10 @@ class Door:
     def get(self, path: str, token: str | None = None) -> TestResponse:
         return self.client.get(path, headers={"Authorization": f"Bearer {token or self.token}"})
 
+    def page(self, name: str) -> TestResponse:
+        """The page of a name as installers of today ask for it."""
+        return self.client.get(f"/simple/{name}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+
     def put(self, path: str, data: bytes, token: str | None = None) -> TestResponse:
         return self.client.put(path, data=data, headers={"Authorization": f"Bearer {token or self.token}"})
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from repo_service.attempts import KEPT
-from tests.service.door import Door
+from tests.service.door import OWNER, Door
 from tests.world import World, publishing
 
 YANK = "/v1/projects/foo/releases/9.0/yank"
@@ -106,3 +106,29 @@ def test_of_a_batch_the_item_that_was_refused_is_remembered(door: Door) -> None:
     both = [{"verb": "yank", "name": name, "version": "9.0"} for name in ("foo", "bar")]
     rows = door.post("/v1/batch", {"mode": "each", "items": both}).get_json()["items"]
     assert [each["refusal"] for each in attempts(door)][1::-1] == [row["problem"]["refusal"] for row in rows]
+
+
+def test_a_numbered_change_that_is_refused_in_its_turn_is_one_attempt_however_often_it_is_sent(door: Door) -> None:
+    body = {"source_seq": 1, "reason": {"code": "broken"}, "actor": OWNER}
+    answers = [door.post("/v1/projects/foo/releases/7.0/yank", body, key="one").get_json() for _ in range(2)]
+    assert answers[0] == answers[1] and answers[0]["reasons"][0]["help"] and answers[0]["source_seq"] == 1
+    assert [each["refusal"] for each in attempts(door)] == [answers[0]["refusal"]]
+    again = door.get(f"/v1/changes/{answers[0]['change']}").get_json()
+    assert (again["status"], again["refusal"], again["reasons"]) == (
+        "refused", answers[0]["refusal"], answers[0]["reasons"],
+    )  # fmt: skip
+
+
+def test_a_numbered_batch_that_is_refused_is_an_attempt_though_nothing_of_it_is_kept(door: Door) -> None:
+    item = {"verb": "yank", "name": "foo", "version": "7.0", "source_seq": 1, "reason": {"code": "broken"}}
+    answer = door.post("/v1/batch", {"items": [{**item, "actor": OWNER}]}).get_json()
+    assert [each["refusal"] for each in attempts(door)] == [answer["refusal"]]
+
+
+def test_numbers_go_with_all_or_none_and_stand_for_what_their_sender_saw(door: Door) -> None:
+    item = {"verb": "deprecate", "name": "foo", "source_seq": 1, "reason": {"code": "old"}, "actor": OWNER}
+    each = door.post("/v1/batch", {"mode": "each", "items": [item]}).get_json()
+    assert (each["code"], each["detail"][:11]) == ("malformed", "mode: is al")
+    seen = door.post("/v1/batch", {"items": [{**item, "expected_serial": 1}]}).get_json()
+    assert seen["code"] == "malformed" and seen["detail"].startswith("items[0].expected_serial: does not go")
+    assert attempts(door) == []

@@ -43,7 +43,15 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/policy"): READERS,
     ("GET", "/v1/policy/<name>/<version>"): READERS,
 }
-EVERYONES: Final = {"/metadata/", "/targets/", "/packages/", "/simple/", "/namespaces", "/namespace/"}
+EVERYONES: Final = {
+    "/metadata/",
+    "/targets/",
+    "/packages/",
+    "/simple/",
+    "/namespaces",
+    "/namespace/",
+    "/v1/openapi.json",
+}
 
 
 def closed_routes(door: Door) -> list[tuple[str, Rule]]:

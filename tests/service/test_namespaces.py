@@ -31,7 +31,7 @@ def read(door: Door, path: str) -> Any:
 
 def page(door: Door, name: str) -> Any:
     """The installers' part of a page, as it is signed."""
-    return {key: value for key, value in read(door, f"/simple/{name}/").items() if key != "_state"}
+    return {key: value for key, value in door.page(name).get_json().items() if key != "_state"}
 
 
 def test_a_project_page_says_which_namespaces_it_is_in_as_pep_752_has_it(door: Door) -> None:

@@ -148,7 +148,7 @@ def test_a_verified_contact_is_said_by_the_request_and_never_published(world: Wo
     }
     assert door.publish("foo", actor=owner).get_json()["warnings"] == []
     warnings = door.publish("bar").get_json()["warnings"]
-    assert [each["code"] for each in warnings] == ["contact_unverified", "step_up_required"]
+    assert [each["code"] for each in warnings] == ["contact_unverified"]
     assert {each["enforced_from"] for each in warnings} == {None}
     signed = b"".join(path.read_bytes() for path in world.public.rglob("*.vnd.pypi.simple.v1.json"))
     assert signed and b"contact" not in signed and b"mfa" not in signed

@@ -31,7 +31,7 @@ def test_a_removed_file_is_gone_under_both_of_its_addresses(tmp_path: Path, layo
     actor = SUPPORT if verb == "unpublish" else {"kind": "admin"}
     assert door.post(f"/v1/{path}/{verb}", {"actor": actor, "reason": BECAUSE}).status_code == 200
     assert [door.client.get(path).status_code for path in (FILE, hashed)] == [404, 404]
-    page = door.client.get("/simple/foo/")
+    page = door.page("foo")
     assert (page.status_code, page.get_json()["files"]) == (200, [])
 
 
@@ -40,7 +40,7 @@ def test_a_yanked_file_stays_for_those_who_pin_it(door: Door) -> None:
     why = {"code": "broken", "text": "does not start"}
     door.post("/v1/projects/foo/releases/1.0/yank", {"reason": why, "actor": OWNER})
     assert [door.client.get(path).data for path in (FILE, hashed)] == [DATA, DATA]
-    assert door.client.get("/simple/foo/").get_json()["files"][0]["yanked"] == "does not start"
+    assert door.page("foo").get_json()["files"][0]["yanked"] == "does not start"
 
 
 def test_a_file_comes_back_when_a_quarantine_is_cleared(door: Door) -> None:
@@ -69,7 +69,7 @@ def test_metadata_is_for_ever_and_the_timestamp_is_asked_for_again(door: Door) -
         "/simple/foo/": "public, max-age=5, must-revalidate",
         FILE: "no-cache",
     }
-    assert door.client.get("/simple/foo/").content_type == "application/vnd.pypi.simple.v1+json"
+    assert door.page("foo").headers["Cache-Control"] == caching["/simple/foo/"]
 
 
 def test_what_is_not_there_is_not_cached_for_ever(door: Door) -> None:
@@ -129,7 +129,7 @@ def test_a_hidden_file_is_not_public_wherever_it_lies(door: Door) -> None:
 
 def test_a_registrys_own_files_are_not_ours_to_serve(door: Door) -> None:
     door.publish("foo")
-    (listed,) = door.client.get("/simple/foo/").get_json()["files"]
+    (listed,) = door.page("foo").get_json()["files"]
     assert listed["url"] == "https://files.test/foo-1.0.tar.gz"
     assert door.client.get(FILE).status_code == 404
 

@@ -253,7 +253,7 @@ def test_a_removal_is_a_record_that_mirrors_can_read(door: Door) -> None:
     (removed,) = [each for each in told if each["type"] == "project.removed"]
     assert removed["change"] == {"versions": ["1.0"]} and removed["name"] == "foo"
     assert [each["status"] for each in get(door, "/v1/takedowns")["takedowns"]] == ["confirmed"]
-    page = door.client.get("/simple/foo/").get_json()
+    page = door.page("foo").get_json()
     assert page["files"] == [] and page["_state"]["releases"][0]["state"] == "unpublished"
 
 
@@ -275,7 +275,7 @@ def test_a_whole_project_is_unpublished_and_restored(door: Door) -> None:
     assert door.post("/v1/projects/foo/unpublish", {**why, "facts": facts}).get_json()["changed"]
     assert get(door, "/v1/names/foo")["state"] == "placeholder"
     assert door.post("/v1/projects/foo/restore", why).get_json()["changed"]
-    assert [file["filename"] for file in door.client.get("/simple/foo/").get_json()["files"]] == ["foo-1.0.tar.gz"]
+    assert [file["filename"] for file in door.page("foo").get_json()["files"]] == ["foo-1.0.tar.gz"]
 
 
 def test_a_refusal_says_of_every_version_why_it_keeps_the_project(door: Door) -> None:

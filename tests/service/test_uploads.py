@@ -182,7 +182,7 @@ def test_nothing_of_an_archive_is_unpacked(door: Door, tmp_path: Path) -> None:
 def test_metadata_of_a_wheel_is_published_as_its_page_says(door: Door) -> None:
     said: dict[str, Any] = door.upload(WHEEL, wheel(METADATA)).get_json()
     door.post("/v1/projects/foo/releases/1.0/publish", {"files": [said], "actor": OWNER})
-    (listed,) = door.client.get("/simple/foo/").get_json()["files"]
+    (listed,) = door.page("foo").get_json()["files"]
     assert listed["core-metadata"] == {"sha256": sha256(METADATA.encode())}
     assert listed["requires-python"] == ">=3.9"
 
