@@ -44,14 +44,15 @@ def _lately(view: View, name: c.Name, request: r.Request, policy: Policy) -> Lat
     account = request.actor.id
     if account is None:
         return Lately()
-    new = policy.names.new_burst if takes_a_name(name, request) else 0
+    keeps = isinstance(request, r.Reserve | r.OpenSession | r.ClaimOpen)
+    new = policy.names.new_burst if keeps or takes_a_name(name, request) else 0
     reserved = policy.reservations.per_day if isinstance(request, r.Reserve) else 0
     yanked = policy.yank.burst if isinstance(request, r.Yank) and policy.yank.interval_s else 0
     return Lately(
         view.latest(account, limits.NEW_NAMES, new) if new else (),
         view.latest(account, limits.RESERVATIONS, reserved) if reserved else (),
         view.latest(account, limits.YANKS, yanked) if yanked else (),
-        view.holds(account) if isinstance(request, r.Reserve) else 0,
+        view.holds(account) if keeps else 0,
     )
 
 

@@ -227,6 +227,11 @@ class NameUnprohibited:
 
 
 @dataclass(frozen=True, slots=True)
+class DisplayNameChanged:
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectAssigned:
     """The organisation that the project belongs to is the event's ``org``: restricted, so nothing is said of it."""
 
@@ -363,6 +368,7 @@ Change = (
     | ProjectDeprecated | ProjectUndeprecated | ProjectLocked | ProjectUnlocked | ReleaseQuarantined
     | ReleaseQuarantineCleared | ReleaseDeprecated | ReleaseUndeprecated | ReleaseClosed | ReleasePurged
     | FileRemoved | FileRestored | FilePurged | ReservationRevoked | NameUnprohibited | ProjectAssigned
+    | DisplayNameChanged
     | NamespaceGranted | ChildGranted | NamespaceShared | NamespaceUnshared | NamespaceTransferred | NamespaceEnded
     | NamespacesMatched
     | ProjectRemoved | TakedownListed | TakedownConfirmed | TakedownWithdrawn | TakedownCorrected
@@ -409,6 +415,7 @@ TYPES: Final[dict[str, type[Change]]] = {
     "reservation.revoked": ReservationRevoked,
     "name.unprohibited": NameUnprohibited,
     "project.assigned": ProjectAssigned,
+    "project.display_name_changed": DisplayNameChanged,
     "namespace.granted": NamespaceGranted,
     "namespace.child_granted": ChildGranted,
     "namespace.shared": NamespaceShared,

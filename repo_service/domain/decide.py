@@ -104,6 +104,7 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.RemoveFile: files.remove,
     r.RestoreFile: files.restore,
     r.PurgeFile: files.purge,
+    r.Respell: standing.respell,
     r.Assign: namespaces.assign,
     r.Grant: namespaces.grant,
     r.GrantChild: namespaces.grant_child,

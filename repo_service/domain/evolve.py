@@ -287,6 +287,7 @@ _APPLY: Final[dict[type[c.Change], Callable[[NameState, Any, Mark], NameState]]]
     c.NameReserved: _display,
     c.ReservationConverted: _display,
     c.ProjectCreated: _display,
+    c.DisplayNameChanged: _display,
     c.ReleasePublished: _publish,
     c.FileAdded: _add_file,
     c.ReleaseYanked: _yank,

@@ -25,10 +25,11 @@ class Halt:
 
 HALTS: Final[tuple[Halt, ...]] = (
     Halt("read_only", get_args(r.Request)),
-    Halt("deletions_halted", (r.Unpublish, r.RemoveFile, r.PurgeRelease, r.PurgeFile)),
+    Halt("deletions_halted", (r.Unpublish, r.UnpublishProject, r.RemoveFile, r.PurgeRelease, r.PurgeFile)),
     # What is dangerous must be told from what is not, whatever else stands still.
     Halt("deletions_halted", (r.Yank, r.YankDue), passes=("moderator", "admin")),
-    Halt("new_names_halted", (r.Publish, r.Reserve), at=("absent", "vacant")),
+    Halt("new_names_halted", (r.Publish, r.Reserve, r.OpenSession), at=("absent", "vacant")),
+    Halt("new_names_halted", (r.ClaimOpen,)),
     Halt("uploads_halted", (r.Publish,)),
 )
 _SAYS: Final[dict[Flag, str]] = {

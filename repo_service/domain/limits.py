@@ -12,7 +12,7 @@ from keys.times import moment, stamp
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Why
 
-NEW_NAMES: Final = ("name.reserved", "project.created")
+NEW_NAMES: Final = ("name.reserved", "project.created", "session.opened", "placeholder.claimed_open")
 RESERVATIONS: Final = ("name.reserved",)
 YANKS: Final = ("release.yanked", "release.yank_held")
 """The events that each limit counts."""
@@ -40,12 +40,18 @@ def reservations(case: Case, request: r.Reserve) -> Iterator[Why]:
     lately = case.around.lately
     if request.actor.kind != "owner":
         return
-    if most.per_holder and lately.holds >= most.per_holder:
-        sentence = f"the account holds {lately.holds} reservations; it may hold {most.per_holder}. Release or use one"
-        yield Why("reservation_quota", sentence, {"holds": lately.holds, "most": most.per_holder})
+    yield from held(case)
     if again := _again(lately.reservations, most.per_day, timedelta(days=1), case.now):
         sentence = f"the account made {most.per_day} reservations in 24 h; it may make another at {stamp(again)}"
         yield Why("reservation_quota", sentence, {"retry_after": stamp(again), "most": most.per_day})
+
+
+def held(case: Case) -> Iterator[Why]:
+    """An objection if the account keeps too many names that it does not use, in whatever way."""
+    most, holds = case.policy.reservations.per_holder, case.around.lately.holds
+    if most and holds >= most:
+        sentence = f"the account holds {holds} reservations; it may hold {most}. Release or use one"
+        yield Why("reservation_quota", sentence, {"holds": holds, "most": most})
 
 
 def _too_fast(what: str, times: Sequence[str], most: int, window: timedelta, now: datetime) -> Iterator[Why]:

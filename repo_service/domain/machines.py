@@ -43,6 +43,7 @@ NAME: Final[Machine] = (
     _T("N9", "reserved", "reservation.revoked", "vacant", ("moderator", "admin")),
     _T("N17", "prohibited", "name.unprohibited", "vacant", ("admin",)),
     _T("N20", "registered", "project.assigned", "registered", ("support", "admin", "system")),
+    _T("N21", "registered", "project.display_name_changed", "registered", ("owner", "support", "admin", "system")),
     _T("N6", "reserved", "reservation.transferred", "reserved", ("owner",), new_generation=1),
     _T("N15", "placeholder", "placeholder.claimed_open", "reserved", ("owner",), new_generation=1),
     _T("S1", "absent", "session.opened", "reserved", ("owner", "system")),

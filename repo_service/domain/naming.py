@@ -52,7 +52,7 @@ def in_the_way(name: str, policy: Policy, alike: tuple[str, ...], now: datetime)
     return [why for why in found if not _is_observed(policy, why) and phase(policy, why.code, now) == "enforce"]
 
 
-def respelled(case: Case, request: r.Publish) -> Iterator[Why]:
+def respelled(case: Case, request: r.Publish | r.Respell) -> Iterator[Why]:
     """An objection to how the holder of a name spells it anew."""
     if request.display is not None and request.actor.kind == "owner":
         yield from _spelling(request.display, case.policy)

@@ -217,6 +217,8 @@ def _removed(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iter
 
 
 def _marked(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+    if state is not None and state.state == "registered" and wanted.display not in (None, state.display):
+        yield r.Respell(wanted.name, wanted.display, wanted.actor)
     archived = state is not None and state.archived is not None and not _grows(state, wanted, rule)
     if wanted.archived is not None and not archived:
         yield r.Archive(wanted.name, wanted.archived.reason, wanted.actor)

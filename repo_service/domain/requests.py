@@ -393,6 +393,18 @@ class PurgeFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Respell:
+    """Show a project's name in another spelling of it, such as ``Foo.Bar`` for ``foo-bar``."""
+
+    name: str
+    display: str
+    actor: Actor = Actor()
+
+    def __post_init__(self) -> None:
+        _check_display(self.name, self.display)
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """The registry says to which organisation a project belongs (None: to no one): never published, but its namespaces
     say whether it is one of theirs.
@@ -625,7 +637,7 @@ OfFile = RemoveFile | RestoreFile | PurgeFile
 OfNamespace = Grant | GrantChild | Share | Unshare | HandOver | EndGrant
 Request = (
     Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
-    | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Assign | OfNamespace
+    | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Respell | Assign | OfNamespace
     | UnpublishProject | RestoreProject | RemoveProject | Judge
     | TransferReservation | TransferProject | OpenSession | ClaimOpen | CloseDue
 )  # fmt: skip

@@ -59,6 +59,16 @@ def renew(case: Case, request: r.Renew) -> Verdict:
     return [*found, *step(machines.NAME, case, request, c.ReservationRenewed(expires, grace))]
 
 
+def respell(case: Case, request: r.Respell) -> Verdict:
+    """Show the name otherwise; it stays the same name."""
+    if case.state is None or case.state.state != "registered":
+        return [wrong_name_state(case)]
+    if case.state.display == request.display:
+        return []
+    change = c.DisplayNameChanged(request.display)
+    return [*naming.respelled(case, request), *step(machines.NAME, case, request, change)]
+
+
 def release(case: Case, request: r.Release) -> Verdict:
     """Give a reservation back."""
     reservation, why = _reserved(case)
@@ -88,14 +98,15 @@ def open_session(case: Case, request: r.OpenSession) -> Verdict:
         return [Why("feature_disabled", "upload sessions keep no name here; publish, or ask the registry's support")]
     display, alike = request.display or request.name, case.around.alike
     change = c.SessionOpened(stamp(case.now + timedelta(days=days)), display, alike)
-    return [*_needs_id(request.actor.id), *naming.new_name(case, request), *step(machines.NAME, case, request, change)]
+    new = [*naming.new_name(case, request), *(limits.held(case) if request.actor.kind == "owner" else ())]
+    return [*_needs_id(request.actor.id), *new, *step(machines.NAME, case, request, change)]
 
 
 def claim_open(case: Case, request: r.ClaimOpen) -> Verdict:
     """Take a placeholder without asking anybody: its last holder at once, others when the policy's time is over."""
     if case.state is None or case.state.state != "placeholder":
         return [wrong_name_state(case)]
-    found: Verdict = [*_needs_id(request.actor.id)]
+    found: Verdict = [*_needs_id(request.actor.id), *limits.new_names(case), *limits.held(case)]
     if case.now < (since := reclaimable_at(case, case.state)) and request.actor.id != case.around.last_holder:
         sentence = f"{case.name.name} can be claimed from {stamp(since)} on; until then only by its last holder"
         found.append(Why("name_placeholder", sentence, {"since": case.state.since.at, "reclaimable_at": stamp(since)}))

@@ -67,6 +67,7 @@ PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
     "lock": r.Lock,
     "unlock": r.Unlock,
     "assign": r.Assign,
+    "respell": r.Respell,
     "unpublish": r.UnpublishProject,
     "restore": r.RestoreProject,
     "remove": r.RemoveProject,

@@ -56,6 +56,7 @@ def namespaces() -> tuple[st.SearchStrategy[r.Request], ...]:
         st.builds(r.Unshare, names, orgs, owners),
         st.builds(r.HandOver, names, orgs, shown, owners | st.just(support)),
         st.builds(r.EndGrant, names, owners | st.just(support)),
+        names.flatmap(lambda name: st.builds(r.Respell, st.just(name), st.sampled_from((name, name.upper())), owners)),
         st.builds(r.Assign, names, st.none() | orgs, actors(support)),
         st.builds(r.Reserve, names, owners),
     )

@@ -16,7 +16,19 @@ from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.policy import preset
 from repo_service.wiring import presets
 from tests.domain.book import POLICY, Book
-from tests.domain.cases import ADMIN, BECAUSE, MODERATOR, SUPPORT, WHEEL, a_file, remove, standing, unpublish
+from tests.domain.cases import (
+    ADMIN,
+    BECAUSE,
+    MODERATOR,
+    SUPPORT,
+    WHEEL,
+    a_file,
+    claim_openly,
+    remove,
+    standing,
+    unpublish,
+    unpublish_all,
+)
 from tests.world import BEGIN, OWNER, publishing
 
 WHY = Reason("incident", "we are looking into it")
@@ -41,6 +53,10 @@ STOPPED: list[tuple[str, r.Request, set[str]]] = [
     ("registered", wheel(), {"read_only", "uploads_halted"}),
     ("absent", r.Reserve("foo", OWNER), {"read_only", "new_names_halted"}),
     ("vacant", r.Reserve("foo", OWNER), {"read_only", "new_names_halted"}),
+    ("absent", r.OpenSession("foo", OWNER), {"read_only", "new_names_halted"}),
+    ("placeholder", r.Claim("foo", "case-7", "account-2", SUPPORT), {"read_only"}),
+    ("registered", unpublish_all(Book()), {"read_only", "deletions_halted"}),
+    ("registered", r.RemoveProject("foo", "malware", BECAUSE, ADMIN), {"read_only"}),
     ("reserved", r.Renew("foo", OWNER), {"read_only"}),
     ("registered", unpublish(Book(), actor=OWNER), {"read_only", "deletions_halted"}),
     ("registered", unpublish(Book(), actor=SUPPORT), {"read_only", "deletions_halted"}),
@@ -222,3 +238,11 @@ def test_two_pauses_are_in_order_and_an_open_one_ends_now() -> None:
     book.tick(hours=1)
     hour = timedelta(hours=1)
     assert flags.pauses(book.acts, book.now) == ((BEGIN, BEGIN + hour), (BEGIN + 2 * hour, BEGIN + 3 * hour))
+
+
+def test_no_placeholder_is_claimed_while_no_new_names_are_given() -> None:
+    book = standing("placeholder")
+    asked = claim_openly(book)
+    assert book.codes(asked) == []
+    book.set_flag(flags.SetFlag("new_names_halted", WHY))
+    assert book.codes(asked) == ["flag_new_names_halted"]

@@ -196,3 +196,14 @@ def test_a_refusal_says_from_when_a_placeholder_can_be_claimed_or_that_support_g
     assert "support grants" in str(book.decide(r.Reserve("foo", STRANGER)))
     claim_openly(book)
     assert "claimed from 2026-11-23T10:00:00Z on" in str(book.decide(r.Reserve("foo", STRANGER)))
+
+
+def test_names_that_are_kept_count_together_however_they_are_kept() -> None:
+    book = standing("placeholder")
+    for number in range(20):
+        book.tick(hours=1)
+        book.do((r.OpenSession if number % 2 else r.Reserve)(f"x{number}y", OWNER))
+        if number == 8:
+            book.tick(hours=24)  # ten reservations a day
+    assert book.codes(r.OpenSession("another", OWNER)) == ["reservation_quota"]
+    assert book.codes(claim_openly(book)) == ["reservation_quota"]

@@ -66,6 +66,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         reserved     reservation.revoked        vacant       moderator admin
         prohibited   name.unprohibited          vacant       admin
         registered   project.assigned           registered   support admin system
+        registered   project.display_name_changed  registered   owner support admin system
         reserved     reservation.transferred    reserved     owner +
         placeholder  placeholder.claimed_open   reserved     owner +
         absent       session.opened             reserved     owner system

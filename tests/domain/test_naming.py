@@ -314,3 +314,13 @@ def test_the_registry_itself_is_not_limited() -> None:
 def test_a_limit_that_nobody_could_keep_is_no_policy(text: str, why: str) -> None:
     with pytest.raises(Malformed, match=why):
         parse(f'extends = "standard"\nname = "acme"\nversion = 1\n{text}\n', presets())
+
+
+def test_a_project_is_shown_in_another_spelling_and_stays_the_same_name() -> None:
+    """Edge cases 18 and 61: an event of its own, and nothing else changes."""
+    book = Book()
+    book.do(publishing("foo-bar"))
+    assert book.do(r.Respell("foo-bar", "Foo.Bar")) == ["project.display_name_changed"]
+    assert book.state("foo-bar").display == "Foo.Bar" and book.do(r.Respell("foo-bar", "Foo.Bar")) == []
+    with pytest.raises(ValueError, match="is not a spelling of foo-bar"):
+        r.Respell("foo-bar", "foobar")

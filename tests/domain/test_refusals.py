@@ -298,6 +298,14 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("registered", lambda _: publishing("f00", actor=STRANGER), ["name_similar"]),
     ("absent", after(*taking(20, publishing), ask=published("1.0")), ["rate_limited"]),
     ("absent", after(*taking(10, lambda name: r.Reserve(name, OWNER)), ask=reserve(OWNER)), ["reservation_quota"]),
+    (
+        "absent",
+        after(*taking(20, lambda name: r.OpenSession(name, OWNER)), ask=lambda _: r.OpenSession("foo", OWNER)),
+        ["rate_limited", "reservation_quota"],
+    ),
+    ("placeholder", after(*taking(19, publishing), ask=lambda b: claim_openly(b, OWNER)), ["rate_limited"]),
+    ("registered", lambda _: r.Respell("foo", "FOO", MODERATOR), ["role_insufficient"]),
+    ("reserved", lambda _: r.Respell("foo", "FOO", OWNER), ["name_reserved"]),
     # a whole project
     ("absent", unpublish_all, ["name_unknown"]),
     ("placeholder", unpublish_all, ["name_placeholder"]),

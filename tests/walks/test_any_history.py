@@ -124,6 +124,7 @@ _MEANS: Final[dict[str, Callable[[Told, dict[str, Any]], None]]] = {
             *("release.yank_held", "release.yank_cancelled", "release.yank_reason_changed"),
             *("project.archived", "project.unarchived", "project.deprecated", "project.undeprecated"),
             *("project.locked", "project.unlocked", "release.deprecated", "release.undeprecated", "project.assigned"),
+            "project.display_name_changed",
             *("namespace.granted", "namespace.child_granted", "namespace.shared", "namespace.unshared"),
             *("namespace.transferred", "namespace.ended", "namespace.matched"),
             *("reservation.transferred", "transfer.accepted", "session.opened", "session.cancelled", "session.expired"),
