@@ -24,7 +24,8 @@ from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
 from repo_service.storage.depot import Diverged
 from repo_service.web import openapi
-from repo_service.web.app import VERBS, create_app
+from repo_service.web.app import create_app
+from repo_service.web.verbs import VERBS
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
 
 MAX_HEADERS: Final = 1 << 14

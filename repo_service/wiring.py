@@ -23,7 +23,7 @@ from repo_service.publish import Press, publish
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
-from repo_service.web.app import Desk
+from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 
 SETTINGS: Final = "service.toml"

@@ -1,54 +1,44 @@
 """Which flags are set, and setting and clearing them: for admins, and for whoever wants to know why nothing moves."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from flask import Flask, Response, g, request
 
 from keys import strict
 from keys.encoding import compact
 from repo_service import halting
-from repo_service.bell import Bell
 from repo_service.domain import flags
 from repo_service.domain.halts import why
 from repo_service.storage.journal import Journal
 from repo_service.web.conditions import expected_serial, tagged
+from repo_service.web.desk import Desk, body_of_change
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, refusal
 
 VERBS: Final[dict[str, type]] = {"set": flags.SetFlag, "clear": flags.ClearFlag}
 
 
-def register(
-    app: Flask,
-    journal: Journal,
-    clock: Callable[[], datetime],
-    bell: Bell,
-    body: Callable[[], dict[str, Any]],
-) -> None:
-    """The routes below ``/v1/flags``. ``body`` reads the request as the verbs do. If-Match is heard and not demanded:
-    who pulls a brake is not asked to look first.
-    """
+def register(app: Flask, desk: Desk) -> None:
+    """The routes below ``/v1/flags``. If-Match is heard, not demanded: who pulls a brake is not asked to look first."""
 
     @app.get("/v1/flags")
     def flags_set() -> Response:
-        return _answer(journal, 200)
+        return _answer(desk.journal, 200)
 
     @app.post("/v1/flags/<flag>/<verb>")
     def flag_verb(flag: str, verb: str) -> Response:
-        asked, now, client = {**body(), "flag": flag}, clock(), f"client:{g.caller.token.client}"
+        asked, now, client = {**body_of_change(), "flag": flag}, desk.clock(), f"client:{g.caller.token.client}"
         expected = expected_serial(request.headers)
         match verb:
             case "set":
-                done = halting.set_flag(journal, strict.load(flags.SetFlag, asked), client, expected, now)
+                done = halting.set_flag(desk.journal, strict.load(flags.SetFlag, asked), client, expected, now)
             case "clear":
-                done = halting.clear_flag(journal, strict.load(flags.ClearFlag, asked), client, expected, now)
+                done = halting.clear_flag(desk.journal, strict.load(flags.ClearFlag, asked), client, expected, now)
             case _:
                 detail = f"{verb!r:.40} is not one of clear, set. {NOTHING_WRITTEN}"
                 raise Problem(404, "verb_unknown", "No such verb", detail)
         if done:
-            bell.ring()
-        return _answer(journal, 202 if done else 200, changed=done is not None)
+            desk.bell.ring()
+        return _answer(desk.journal, 202 if done else 200, changed=done is not None)
 
 
 def check_upload(journal: Journal) -> None:

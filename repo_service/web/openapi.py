@@ -19,7 +19,7 @@ from repo_service.domain.flags import Flag
 from repo_service.domain.reconcile import Wanted
 from repo_service.domain.remedies import REMEDIES, Whom
 from repo_service.web import answers, auth, conditions, previews, problems
-from repo_service.web.bodies import Ban, Told
+from repo_service.web.holders import Ban, Told
 from repo_service.web.schemas import Schema, Schemas, described
 from repo_service.web.sequences import Skip
 

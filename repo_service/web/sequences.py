@@ -1,8 +1,6 @@
 """Numbered requests at the door: what became of each, which projects wait, and giving a missing number up."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from flask import Flask, Response
@@ -10,11 +8,10 @@ from flask import Flask, Response
 from keys import names, strict
 from keys.encoding import compact
 from repo_service import sequences
-from repo_service.bell import Bell
 from repo_service.sequences import RefusedInTurn
 from repo_service.storage.deliveries import Delivery, Gap
-from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
+from repo_service.web.desk import Desk, body_of_change
 from repo_service.web.problems import reason
 
 FIELD: Final = "source_seq"
@@ -32,16 +29,14 @@ class Skip:
             raise strict.Malformed("through", f"is the last number that will not come; it is {self.through}")
 
 
-def register(
-    app: Flask, journal: Journal, clock: Callable[[], datetime], bell: Bell, body: Callable[[], dict[str, Any]]
-) -> None:
-    """``skip``. ``body`` reads the request as the verbs do."""
+def register(app: Flask, desk: Desk) -> None:
+    """``skip``."""
 
     @app.post("/v1/projects/<name>/skip")
     def skip(name: str) -> Response:
-        asked = strict.load(Skip, {**body(), "name": names.normalise(name)})
-        last = sequences.skip(journal, asked.name, asked.through, clock())
-        bell.ring()
+        asked = strict.load(Skip, {**body_of_change(), "name": names.normalise(name)})
+        last = sequences.skip(desk.journal, asked.name, asked.through, desk.clock())
+        desk.bell.ring()
         return Response(compact({"name": asked.name, "last": last}), 200, content_type="application/json")
 
 

@@ -1,7 +1,5 @@
 """``PUT /v1/projects/NAME``: a project's full state, from a registry that cannot send single changes or checks them."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
@@ -9,32 +7,26 @@ from flask import Flask, Response, g, request
 from keys import names, strict
 from keys.encoding import compact
 from repo_service import reconciling
-from repo_service.bell import Bell
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.reconcile import Foreseen, Wanted
 from repo_service.domain.remedies import alternatives
 from repo_service.reconciling import Looked
-from repo_service.storage.journal import Journal
-from repo_service.storage.view import ChangeRecord, RegistryState
+from repo_service.storage.view import RegistryState
 from repo_service.web import auth
 from repo_service.web.conditions import tagged
-from repo_service.web.limits import Limits, received
+from repo_service.web.desk import Desk, check_blobs, is_preview
+from repo_service.web.limits import received
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, problem, reason, refusal
+from repo_service.web.receipts import receipt
 
 MAX_STATE: Final = 16 << 20
 """Bytes of a full state: ten thousand files, and room."""
 
 
-def register(
-    app: Flask, journal: Journal, clock: Callable[[], datetime], bell: Bell, limits: Limits,
-    admitted: Callable[[r.Request], None], receipt: Callable[[ChangeRecord], dict[str, Any]],
-    is_preview: Callable[[], bool],
-) -> None:  # fmt: skip
-    """The route. What it shares with the verbs it is given: ``admitted`` looks for uploaded files, ``receipt`` renders
-    a change.
-    """
+def register(app: Flask, desk: Desk) -> None:
+    """The route."""
 
     @app.errorhandler(reconciling.NotReconciled)
     def not_reconciled(error: reconciling.NotReconciled) -> Response:
@@ -42,25 +34,30 @@ def register(
 
     @app.put("/v1/projects/<name>")
     def project_state(name: str) -> Response:
-        preview, wanted, now = is_preview(), _wanted(name), clock()
+        preview, wanted, now = is_preview(), _wanted(name), desk.clock()
         auth.authorise_actor(g.caller, wanted.actor.kind)
-        limits.count_name(wanted.name, now)
-        limits.check_pending(journal)
-        looked = reconciling.look(journal, wanted, now)
+        desk.limits.count_name(wanted.name, now)
+        desk.limits.check_pending(desk.journal)
+        looked = reconciling.look(desk.journal, wanted, now)
         for each in looked.foreseen:
-            admitted(each.request)
+            check_blobs(desk, each.request)
         if preview:
             return tagged(_json(_preview(wanted, looked), 200), looked.serial)
-        return _answer(reconciling.take(journal, wanted, f"client:{g.caller.token.client}", now))
+        return _answer(reconciling.take(desk.journal, wanted, f"client:{g.caller.token.client}", now))
 
     def _answer(taken: RegistryState) -> Response:
-        with journal.reading() as view:
+        with desk.journal.reading() as view:
             changes = [(each, view.change(each.change)) for each in taken.done]
             state = view.name(taken.name).state
         if any(change is not None and change.events for _, change in changes):
-            bell.ring()
+            desk.bell.ring()
         items = [
-            {"verb": r.verb_named(each.request), "version": each.version, "filename": each.filename, **receipt(change)}
+            {
+                "verb": r.verb_named(each.request),
+                "version": each.version,
+                "filename": each.filename,
+                **receipt(desk, change),
+            }
             for each, change in changes
             if change is not None
         ]

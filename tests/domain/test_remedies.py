@@ -11,13 +11,13 @@ from repo_service.domain.flags import Flag
 from repo_service.domain.policy import preset
 from repo_service.domain.remedies import REMEDIES, alternatives
 from repo_service.domain.requests import verb_of
-from repo_service.web import app
+from repo_service.web import verbs
 from repo_service.wiring import presets
 from tests.domain.book import POLICY
 from tests.domain.test_refusals import REFUSED
 from tests.world import publishing
 
-TABLES = [app.RELEASE_VERBS, app.FILE_VERBS, app.PROJECT_VERBS, app.NAME_VERBS, app.NAMESPACE_VERBS]
+TABLES = [verbs.RELEASE_VERBS, verbs.FILE_VERBS, verbs.PROJECT_VERBS, verbs.NAME_VERBS, verbs.NAMESPACE_VERBS]
 VERBS = {verb for table in TABLES for verb in table}
 
 
@@ -44,7 +44,7 @@ def test_alternatives_are_those_of_all_reasons_once_each_as_far_as_the_policy_of
 
 
 @pytest.mark.parametrize(
-    "table", [app.RELEASE_VERBS, app.FILE_VERBS, app.PROJECT_VERBS, app.NAME_VERBS, app.NAMESPACE_VERBS]
+    "table", [verbs.RELEASE_VERBS, verbs.FILE_VERBS, verbs.PROJECT_VERBS, verbs.NAME_VERBS, verbs.NAMESPACE_VERBS]
 )
 def test_a_request_is_known_by_the_verb_of_its_route(table: dict[str, type]) -> None:
     for verb, kind in table.items():

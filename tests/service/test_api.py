@@ -9,7 +9,8 @@ import pytest
 
 from keys.times import stamp
 from repo_service.bell import Publisher
-from repo_service.web.app import MAX_BODY, create_app
+from repo_service.web.app import create_app
+from repo_service.web.desk import MAX_BODY
 from tests.service.door import ADMIN, BECAUSE, DEPENDENTS, OWNER, Door, Silent, publication
 from tests.world import World
 

@@ -16,7 +16,7 @@ from keys.state import Provenance, Reason
 from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.web import auth, openapi, problems
-from repo_service.web.app import VERBS
+from repo_service.web.verbs import VERBS
 from tests.service.door import Door
 from tests.world import World
 

@@ -2,8 +2,9 @@
 
 import re
 
-from repo_service.web.app import VERBS, create_app
+from repo_service.web.app import create_app
 from repo_service.web.openapi import document, routes
+from repo_service.web.verbs import VERBS
 from tests.servers import need
 from tests.service.door import Silent
 from tests.walks import api_doc

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from repo_service.web.app import VERBS, create_app
+from repo_service.web.app import create_app
 from repo_service.web.openapi import document, routes
+from repo_service.web.verbs import VERBS
 from tests.service.door import Silent
 from tests.world import World
 

@@ -1,0 +1,83 @@
+"""What every room of the door works with, and how each reads a request and answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Response, g, request
+
+from keys import strict
+from keys.encoding import compact
+from repo_service import uploads
+from repo_service.bell import Bell
+from repo_service.build.pages import Layout
+from repo_service.domain import requests as r
+from repo_service.storage.depot import LocalDepot
+from repo_service.storage.journal import Journal
+from repo_service.web.limits import Limits, received
+from repo_service.web.problems import NOTHING_WRITTEN, Problem
+
+MAX_BODY: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the door works with."""
+
+    journal: Journal
+    depot: LocalDepot
+    layout: Layout
+    clock: Callable[[], datetime]
+    bell: Bell
+    url: str
+    limits: Limits
+
+
+def is_preview() -> bool:
+    """``?dry_run=true``. Any other parameter or value is refused: who misspells a preview must not make the change."""
+    if unknown := sorted(request.args.keys() - {"dry_run"}):
+        raise strict.Malformed(unknown[0], "is not a parameter of a change; dry_run is")
+    if (value := request.args.get("dry_run")) not in (None, "true"):
+        raise strict.Malformed("dry_run", f"must be true or left out, not {value!r:.40}")
+    return value == "true"
+
+
+def body_of_change() -> dict[str, Any]:
+    data = b"".join(received(request.stream, MAX_BODY, g.caller.body))
+    body = strict.parse(data) if data else {}
+    if not isinstance(body, dict):
+        raise strict.Malformed("", "must be a JSON object")
+    if said := {"name", "version", "filename"} & body.keys():
+        raise strict.Malformed(sorted(said)[0], "is said by the path, not by the body")
+    return body
+
+
+def check_blobs(desk: Desk, asked: r.Request) -> None:
+    """An embedded registry publishes only files that it can serve."""
+    for file in asked.files if isinstance(asked, r.Publish) else ():
+        if file.url is None:
+            path = desk.depot.root / uploads.stored_at(asked.name, file.filename, file.sha256)
+            if not path.is_file() or path.stat().st_size != file.size:
+                detail = (
+                    f"No file {file.filename} of {file.size} bytes with sha256 {file.sha256:.16}… was uploaded; PUT it "
+                    f"to /v1/projects/{asked.name}/files/{file.filename} first, or give its url. "
+                    f"{NOTHING_WRITTEN}"
+                )
+                raise Problem(422, "blob_missing", "The file is not here", detail)
+
+
+def sender() -> tuple[str, str]:
+    """The client and its Idempotency-Key."""
+    key = request.headers.get("Idempotency-Key", "")
+    if not 1 <= len(key) <= 200 or not key.isprintable():
+        detail = (
+            "Send an Idempotency-Key of 1 to 200 characters, a new one for each change you mean; the same one "
+            f"again is safe and answers the same. {NOTHING_WRITTEN}"
+        )
+        raise Problem(400, "idempotency_key_missing", "No Idempotency-Key", detail)
+    return f"client:{g.caller.token.client}", key
+
+
+def json_answer(body: object, status: int) -> Response:
+    return Response(compact(body), status, content_type="application/json")

@@ -1,0 +1,52 @@
+"""What became of a change, and staying until it is visible."""
+
+import re
+import time
+from typing import Any, Final
+
+from flask import request
+
+from keys import strict
+from repo_service.storage.deliveries import Delivery
+from repo_service.storage.view import ChangeRecord
+from repo_service.web import answers
+from repo_service.web import sequences as sequence_door
+from repo_service.web.desk import Desk
+
+MAX_WAIT: Final = 60
+_POLL: Final = 0.01
+_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
+
+
+def wait(desk: Desk, record: ChangeRecord) -> None:
+    """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds."""
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match else 0.0
+    while record.events and time.monotonic() < until and not _is_published(desk, record):
+        time.sleep(_POLL)
+
+
+def _is_published(desk: Desk, record: ChangeRecord) -> bool:
+    with desk.journal.reading() as view:
+        signed = view.signed_in(record.id)
+    return signed is not None and signed.published
+
+
+def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
+    """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
+    with desk.journal.reading() as view:
+        if isinstance(record, Delivery):
+            return sequence_door.receipt(view, record)
+        signed = view.signed_in(record.id)
+    visible = signed is not None and signed.published
+    receipt = answers.Receipt(
+        change=record.id,
+        name=record.name,
+        serial=record.serial,
+        changed=record.events > 0,
+        status="signed" if visible or not record.events else "accepted",
+        signed_in=answers.SignedIn(signed.snapshot, signed.timestamp) if signed and visible else None,
+        warnings=record.warnings,
+    )
+    body: dict[str, Any] = strict.dump(receipt)
+    return body
