@@ -2,6 +2,8 @@
 
 import re
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -268,3 +270,11 @@ def test_a_broken_settings_file_is_named_with_its_line(begun: Path, capsys: pyte
 def test_a_worker_without_redis_says_which_line_is_missing(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("worker", begun) == 2
     assert 'redis = "redis://' in capsys.readouterr().err
+
+
+def test_without_the_servers_libraries_the_command_says_what_to_install() -> None:
+    """As after ``pip install tallystick`` alone."""
+    hidden = "import sys; sys.modules['flask'] = None; from repo_service.entry import main; sys.exit(main())"
+    said = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
+    assert said.returncode == 2 and "pip install 'tallystick[service]'" in said.stderr
+    assert "Traceback" not in said.stderr
