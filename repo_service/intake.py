@@ -17,7 +17,6 @@ from repo_service.domain import changes as c
 from repo_service.domain import foresight, reconcile
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Escalated, Refusal
-from repo_service.domain.clock import check_clock
 from repo_service.domain.decide import decide
 from repo_service.domain.foresight import Foresight, preview_digest, request_digest, serial_of
 from repo_service.domain.policy import Policy
@@ -138,7 +137,6 @@ def revoke_all(
     with journal.writing() as pen:
         if known := pen.answered_all(sender.client, sender.key, digest):
             return known
-        check_clock(pen.last_done_at(), now)
         requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
         return [
             record_within(pen, request, _numbered(sender, number), digest, secrets.token_hex(16), now)
@@ -198,7 +196,6 @@ def _in_one_transaction(
     digest = _digest_of_all([item.request for item in items])
     answers = []
     with journal.writing() as pen:
-        check_clock(pen.last_done_at(), now)
         for number, item in enumerate(items):
             try:
                 answers.append(_recorded(pen, item, _numbered(sender, number), digest, serials, now))

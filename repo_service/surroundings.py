@@ -10,6 +10,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import flags, limits
 from repo_service.domain import requests as r
 from repo_service.domain.case import Around, Lately
+from repo_service.domain.clock import check_clock
 from repo_service.domain.naming import takes_a_name
 from repo_service.domain.notices import last_reminder, reminder_id
 from repo_service.domain.policy import Policy
@@ -17,7 +18,11 @@ from repo_service.storage.view import View
 
 
 def around(view: View, name: c.Name, request: r.Request, policy: Policy, now: datetime) -> Around:
-    """All that may matter to this request; nothing that would be dear and does not is looked up."""
+    """All that may matter to this request; nothing that would be dear and does not is looked up.
+
+    Every decision begins here, whichever way its request came, so here the clock is checked. Raises ClockWentBack.
+    """
+    check_clock(view.last_done_at(), now)
     acts = view.flags()
     held = roots.held_names(view.newest(layout.TARGETS))
     return Around(

@@ -6,7 +6,6 @@ from typing import Final
 
 from repo_service import attempts, intake
 from repo_service.domain import flags
-from repo_service.domain.clock import check_clock
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.storage.journal import Journal
 
@@ -26,7 +25,6 @@ def _swept(journal: Journal, names: Sequence[str], now: datetime) -> int:
     """What time does to these names, in one transaction; a crash leaves all of it for the next sweep."""
     made = 0
     with journal.writing() as pen:
-        check_clock(pen.last_done_at(), now)
         policy, pauses = pen.policy(now), flags.pauses(pen.flags(), now)
         for name in names:
             state = pen.locked_name(name).state

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keys.state import Reason
+from keys.times import stamp
 from repo_service import halting, intake, sequences
 from repo_service.domain import flags
 from repo_service.domain import requests as r
@@ -23,7 +25,7 @@ from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
 from repo_service.wiring import open_service
 from tests.service.door import Door, publication
-from tests.world import BECAUSE, World, publishing
+from tests.world import BECAUSE, BEGIN, World, publishing
 from tests.world import OWNER as HOLDER
 
 OWNER: Final = {"kind": "owner", "id": "a", "approver": "b"}
@@ -284,9 +286,8 @@ def journal_files(journal: Journal, targets: bytes) -> None:
 
     with journal.writing() as pen:
         connection = pen._connection
-        connection.execute(
-            insert(t.releases), {"generation": 1, "snapshot": 1, "signed_at": "", "timestamp": b"", "published": 1}
-        )
+        release = {"generation": 1, "snapshot": 1, "signed_at": stamp(BEGIN), "timestamp": b"", "published": 1}
+        connection.execute(insert(t.releases), release)
         connection.execute(insert(t.roles), {"role": "targets", "version": 1, "expires": "2027-11-22T10:00:00Z"})
         file = {"path": "metadata/1.targets.json", "release": 1, "position": 0, "body": targets}
         connection.execute(insert(t.files), file)
@@ -343,7 +344,10 @@ for place in (2, 1, 0):
 
 @pytest.mark.parametrize("point", ["intake.before_commit", "intake.committed"])
 @pytest.mark.parametrize("time", [1, 2, 3])
-def test_killed_anywhere_and_sent_again_every_number_makes_its_events_once(world: World, point: str, time: int) -> None:
+def test_killed_anywhere_and_sent_again_every_number_makes_its_events_once(
+    tmp_path: Path, point: str, time: int
+) -> None:
+    world = World(tmp_path / "world", begin=datetime.now(UTC).replace(microsecond=0))  # the process has the real clock
     folder = world.folder / "service"
     for failpoint, ends in ((f"kill:{point}:{time}", -signal.SIGKILL), ("", 0)):
         environment = {**os.environ, "TALLYSTICK_FAILPOINT": failpoint}
@@ -360,3 +364,13 @@ def test_a_change_without_a_number_is_as_before(world: World) -> None:
     with world.service.journal.reading() as view:
         assert view.sequence("foo") is None
     assert {"owner", "support", "system"} == intake.NUMBERED
+
+
+def test_a_clock_that_went_back_decides_no_numbered_change_and_keeps_none(door: Door) -> None:
+    publish(door, 1)
+    door.world.tick(seconds=-61)
+    later = Door(door.world)  # with no rates counted yet
+    answer = publish(later, 2, "2.0", key="second")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "clock_regression")
+    door.world.tick(seconds=61)
+    assert publish(later, 2, "2.0", key="second").status_code == 200

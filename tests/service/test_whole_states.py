@@ -168,3 +168,14 @@ def test_a_misspelled_preview_or_a_serial_of_ours_changes_nothing(door: Door) ->
     assert put(door, state(1, "1.0"), "?dryrun=true").status_code == 422
     assert put(door, state(1, "1.0"), **{"If-Match": '"serial-0"'}).status_code == 422
     assert events(door) == []
+
+
+def test_a_clock_that_went_back_takes_no_state(world: World) -> None:
+    door = Door(world)
+    assert put(door, state(1, "1.0")).status_code == 200
+    world.tick(seconds=-61)
+    later = Door(world)  # with no rates counted yet
+    answer = put(later, state(2, "1.0", "2.0"))
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "clock_regression")
+    world.tick(seconds=61)
+    assert put(later, state(2, "1.0", "2.0")).status_code == 200
