@@ -1,7 +1,7 @@
 """What only the registry knows, as of when it looked. Missing or stale it means no: never none, never zero."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keys.times import moment
@@ -36,6 +36,11 @@ OWNERS: Final = Question(
 )
 
 
+PROJECT_DEPENDENTS: Final = replace(DEPENDENTS, said_in="facts.dependents")
+PROJECT_OWNERS: Final = replace(OWNERS, said_in="facts.owners")
+PROJECT_DOWNLOADS: Final = Question(
+    "facts.downloads", "how often the project was downloaded so far", "it was downloaded {} times", "too_many_downloads"
+)
 OBSERVERS: Final = Question("observers", "how many reported it", "{} reported it", "too_few_observers")
 TRUSTED: Final = Question("trusted", "how many of them are trusted", "{} of them are trusted", "too_few_observers")
 

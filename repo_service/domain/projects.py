@@ -11,9 +11,8 @@ from typing import Final
 from keys.names import InvalidName, normalise
 from keys.state import NameState
 from keys.state import Release as ReleaseState
-from keys.times import moment
 from repo_service.domain import changes as c
-from repo_service.domain import machines, releases
+from repo_service.domain import facts, machines, releases
 from repo_service.domain import requests as r
 from repo_service.domain.case import (
     Case,
@@ -79,39 +78,27 @@ def _owners_terms(
     if case.policy.unpublish.project == "young_or_quiet":
         evidence = _together((release.version, [*release_not_quarantined(release)]) for release in published)
         return [*not_quarantined(state, "evidence is kept"), *evidence, *_young_or_quiet(case, state, request.facts)]
+    known = request.facts
     single = (
-        r.Unpublish(request.name, release.version, request.reason, request.facts.dependents, request.actor)
+        r.Unpublish(
+            request.name, release.version, request.reason, known.dependents, request.actor, known.downloads,
+            known.owners,
+        )
         for release in published
-    )
+    )  # fmt: skip
     judged = _together((each.version, releases.unpublish(case, each)) for each in single)
     return [each for each in judged if isinstance(each, Why | Warned)]
 
 
-def _young_or_quiet(case: Case, state: NameState, facts: r.Facts) -> Iterator[Why]:
+def _young_or_quiet(case: Case, state: NameState, said: r.Facts) -> Iterator[Why]:
     limits = case.policy.unpublish
     began = min(release.published_at for release in state.releases if release.generation == state.generation)
-    age = int((case.now - moment(began)).total_seconds())
-    yield from _at_most(case, 0, "dependents", facts.dependents, "has_dependents")
+    age = int(case.age(began).total_seconds())
+    yield from facts.at_most(case, said.dependents, 0, facts.PROJECT_DEPENDENTS)
     if age >= limits.project_window_s:
         downloads = limits.project_downloads_a_month * ceil(age / _MONTH_S)
-        yield from _at_most(case, downloads, "downloads", facts.downloads, "too_many_downloads")
-        yield from _at_most(case, limits.quiet_owners, "owners", facts.owners, "multiple_owners")
-
-
-def _at_most(case: Case, most: int, what: str, fact: r.Fact | None, code: str) -> Iterator[Why]:
-    """What the registry does not know, or knew long ago, counts as too much: never as none."""
-    if fact is None:
-        yield Why(
-            "facts_missing", f"say how many {what} the project has: facts.{what} {{value, as_of}}", {"fact": what}
-        )
-        return
-    age, oldest = int((case.now - moment(fact.as_of)).total_seconds()), case.policy.facts.max_age_s
-    if not -case.policy.files.upload_skew_s <= age <= oldest:
-        sentence = f"the number of {what} is {age} s old; it may be {oldest} s old at most"
-        yield Why("facts_stale", sentence, {"fact": what, "as_of": fact.as_of, "max_age_s": oldest})
-    elif fact.value > most:
-        sentence = f"the project has {fact.value} {what}; an owner can unpublish it with {most} at most. Ask support"
-        yield Why(code, sentence, {"count": fact.value, "most": most, "as_of": fact.as_of})
+        yield from facts.at_most(case, said.downloads, downloads, facts.PROJECT_DOWNLOADS)
+        yield from facts.at_most(case, said.owners, limits.quiet_owners, facts.PROJECT_OWNERS)
 
 
 def _removed_last(state: NameState) -> tuple[ReleaseState, ...]:

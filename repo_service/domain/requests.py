@@ -483,7 +483,7 @@ class EndGrant:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What only the registry knows of a whole project: projects that depend on it, downloads in 30 days, its owners."""
+    """What only the registry knows of a whole project (docs/POLICY.md, "Facts")."""
 
     dependents: Fact | None = None
     downloads: Fact | None = None

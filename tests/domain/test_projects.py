@@ -221,3 +221,16 @@ def test_one_file_that_exposed_a_secret_is_purged_at_once() -> None:
     request = replace(remove(book), reason=LEAK)
     book.do(request)
     assert deadlines.due(book.state("foo"), POLICY, book.now) == [r.PurgeFile("foo", "1.0", request.filename)]
+
+
+def test_what_is_said_of_a_project_answers_for_each_of_its_versions() -> None:
+    """Late and hardly used: the three facts that a version asks for are those of the request."""
+    book = three()
+    book.tick(days=5)
+    late = replace(POLICY, unpublish=replace(POLICY.unpublish, after_window="quiet"))
+    quiet = {"dependents": 0, "downloads": 299, "owners": 1}
+    assert [why.code for why in refusals(book, asked(book, **quiet), late)] == []
+    assert [why.code for why in refusals(book, asked(book, **{**quiet, "downloads": 300}), late)] == [
+        "too_many_downloads"
+    ]
+    assert {why.code for why in refusals(book, asked(book, dependents=0), late)} == {"facts_missing"}
