@@ -8,6 +8,7 @@ from keys import names, strict
 from keys.state import Reason
 from keys.times import stamp
 from repo_service import intake
+from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.notices import notices
 from repo_service.storage.view import Acknowledged
@@ -68,7 +69,8 @@ def _acknowledge(desk: Desk, outcome: str) -> Response:
     said = Acknowledged(asked.id, "sent" if outcome == "sent" else "failed", stamp(now))
     with desk.journal.writing() as pen:
         state = pen.name(name).state
-        if state is None or asked.id not in {each.id for each in notices(state, pen.policy(now), now)}:
+        pauses = flags.pauses(pen.flags(), now)
+        if state is None or asked.id not in {each.id for each in notices(state, pen.policy(now), now, pauses)}:
             detail = f"There is no notice {asked.id!r:.200}; GET /v1/notices lists them. {NOTHING_WRITTEN}"
             raise Problem(404, "notice_unknown", "Not found", detail)
         known = pen.acknowledged([asked.id]).get(asked.id)
