@@ -1,11 +1,12 @@
 """Refused attempts are remembered for a while, each in a transaction of its own: that of the request is rolled back."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from keys.times import stamp
 from repo_service.domain.requests import verb_of
-from repo_service.storage.journal import Journal
+from repo_service.storage.journal import Journal, Written, once_more
 from repo_service.storage.refusals import Attempt
 from repo_service.turned_away import Refused
 
@@ -27,6 +28,15 @@ def remember(journal: Journal, found: Attempt) -> None:
     """Keep an attempt."""
     with journal.writing() as pen:
         pen.refuse(found)
+
+
+def noted(journal: Journal, write: Callable[[], Written], client: str, now: datetime) -> Written:
+    """What ``write``, a transaction that may begin again, gives. What it refuses is remembered: it was rolled back."""
+    try:
+        return once_more(write)
+    except Refused as refused:
+        remember(journal, attempt(refused, client, now))
+        raise
 
 
 def sweep(journal: Journal, now: datetime) -> None:

@@ -134,14 +134,18 @@ def revoke_all(
     Raises what ``record`` raises, but for serials: all that it holds is meant, whatever it is by now.
     """
     digest = sha256(compact(["revoke all", holder, strict.dump(reason), strict.dump(actor)]))
-    with journal.writing() as pen:
-        if known := pen.answered_all(sender.client, sender.key, digest):
-            return known
-        requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
-        return [
-            record_within(pen, request, _numbered(sender, number), digest, secrets.token_hex(16), now)
-            for number, request in enumerate(requests)
-        ]
+
+    def revoked() -> list[ChangeRecord]:
+        with journal.writing() as pen:
+            if known := pen.answered_all(sender.client, sender.key, digest):
+                return known
+            requests = [r.Revoke(name, reason, actor) for name in pen.reserved_for(holder)]
+            return [
+                record_within(pen, request, _numbered(sender, number), digest, secrets.token_hex(16), now)
+                for number, request in enumerate(requests)
+            ]
+
+    return attempts.noted(journal, revoked, sender.client, now)
 
 
 def apply(pen: Pen, request: r.Request, policy: Policy, now: datetime) -> int:

@@ -7,7 +7,7 @@ the same transaction; so a number makes its events once, whoever dies when.
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -24,7 +24,7 @@ from repo_service.domain.remedies import alternatives
 from repo_service.failpoint import failpoint
 from repo_service.intake import Sender
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.journal import Journal, Pen, Written, once_more
+from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord
 from repo_service.turned_away import Refused
 
@@ -93,7 +93,7 @@ def record(journal: Journal, asked: Numbered, sender: Sender, now: datetime) -> 
         failpoint("intake.committed")
         return found
 
-    found = _noted(journal, delivered, sender, now)
+    found = attempts.noted(journal, delivered, sender.client, now)
     if isinstance(found, Delivery) and found.state == "refused":
         raise RefusedInTurn(found)
     return found
@@ -116,7 +116,7 @@ def record_all(
         failpoint("intake.committed")
         return found
 
-    return _noted(journal, delivered, sender, now)
+    return attempts.noted(journal, delivered, sender.client, now)
 
 
 def skip(journal: Journal, name: str, through: int, now: datetime) -> int:
@@ -144,15 +144,6 @@ def sweep(journal: Journal, now: datetime) -> int:
         with journal.writing() as pen:
             _take_turns(pen, name, now)
     return len(names)
-
-
-def _noted(journal: Journal, write: Callable[[], Written], sender: Sender, now: datetime) -> Written:
-    """What ``write`` gives. What it refuses is remembered: its own transaction is rolled back."""
-    try:
-        return once_more(write)
-    except Refused as refused:
-        attempts.remember(journal, attempts.attempt(refused, sender.client, now))
-        raise
 
 
 def _refused(pen: Pen, request: r.Request, delivery: Delivery, number: int, now: datetime) -> Refused:

@@ -14,7 +14,7 @@ from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.storage.journal import Overtaken
 from tests.service.door import Door, sdist
-from tests.world import World, publishing
+from tests.world import BECAUSE, OWNER, World, publishing
 
 REASON = {"code": "incident", "text": "the signer's host is being looked at"}
 WHY = Reason("incident")
@@ -194,3 +194,15 @@ def test_nobody_but_an_admin_sets_a_flag(door: Door) -> None:
         token = door.new_token(role)
         answer = door.post("/v1/flags/read_only/set", {"reason": REASON}, token=token)
         assert (answer.status_code, answer.get_json()["missing"]) == (403, "halt")
+
+
+def test_a_notice_whose_deadline_a_pause_put_off_is_acknowledged_as_long_as_it_is_listed(world: World) -> None:
+    world.do(publishing("foo"), r.Unpublish("foo", "1.0", BECAUSE, r.Fact(0, stamp(world.now)), OWNER))
+    halting.set_flag(world.service.journal, flags.SetFlag("read_only", WHY), "tests", None, world.now)
+    world.tick(days=2)
+    halting.clear_flag(world.service.journal, flags.ClearFlag("read_only", WHY), "tests", None, world.now)
+    world.tick(days=29)
+    door = Door(world, "registry")
+    (told,) = door.get("/v1/notices").get_json()["notices"]
+    assert door.post("/v1/notices/sent", {"id": told["id"]}).status_code == 200
+    assert door.get("/v1/notices").get_json()["notices"] == []

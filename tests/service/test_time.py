@@ -202,6 +202,8 @@ def test_either_all_reservations_of_an_account_end_or_none(world: World) -> None
     answer = banned(Door(world, "admin"), actor={"kind": "owner", "id": "account-1"})
     assert (answer.status_code, answer.get_json()["code"]) == (403, "role_insufficient")
     assert {state(world, name).state for name in ("one", "two")} == {"reserved"}
+    (attempt,) = Door(world, "auditor").get("/v1/refusals").get_json()["refusals"]
+    assert (attempt["refusal"], attempt["verb"]) == (answer.get_json()["refusal"], "revoke")
 
 
 def test_a_policy_that_gives_more_time_is_followed_and_nobody_is_asked_again_before(world: World) -> None:
