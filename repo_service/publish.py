@@ -85,15 +85,13 @@ def finish(press: Press) -> None:
     for generation in staged:
         with press.journal.reading() as view:
             release = view.stage(generation)
-        for path, body in release.files:
-            press.depot.add(path, body)
-            failpoint("finish.added")
+        press.depot.add(release.files)
+        failpoint("finish.added")
         press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
-        for path, body in release.roots:
-            press.depot.add(path, body)
+        press.depot.add(release.roots)
         _drop_purged(press, generation)
         press.journal.mark_published(generation)
         failpoint("finish.marked")

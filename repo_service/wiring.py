@@ -20,8 +20,9 @@ from repo_service.build.due import Lifetimes
 from repo_service.build.pages import Layout
 from repo_service.domain import announcing, policy
 from repo_service.publish import Press, publish
-from repo_service.storage.depot import LocalDepot
+from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -79,7 +80,7 @@ class Service:
     folder: Path
     settings: Settings
     press: Press
-    depot: LocalDepot
+    depot: Depot
     clock: Callable[[], datetime]
     online: HeldKey = field(repr=False)
 
