@@ -22,7 +22,7 @@ from repo_service.domain import announcing, policy
 from repo_service.publish import Press, publish
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
-from repo_service.storage.local import LocalDepot
+from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -152,7 +152,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     settings = _settings(folder)
     online = online_key(folder)
     journal = Journal(open_engine(_database(settings.database, folder)))
-    depot = LocalDepot(folder / settings.public)
+    depot = _depot(settings.public, folder)
     lifetimes = Lifetimes(
         timedelta(seconds=settings.timestamp_s),
         timedelta(seconds=settings.snapshot_s),
@@ -163,6 +163,13 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
         folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
         clock or _utc_now, online,
     )  # fmt: skip
+
+
+def _depot(place: str, folder: Path) -> Depot:
+    try:
+        return open_depot(parse(place), folder, os.environ)
+    except BadPlace as error:
+        raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
 
 
 def online_key(folder: Path) -> HeldKey:

@@ -6,10 +6,9 @@ together share their folders' syncs; hundreds share one sync of the whole file s
 
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,8 +16,8 @@ from typing import Final
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, is_path, moves
 from repo_service.storage.disk import Disk
+from repo_service.storage.drafts import FOLDER, Drafts
 
-_INCOMING: Final = ".incoming"
 _LOCK: Final = ".pointer"
 _CHUNK: Final = 1 << 20
 _GROUP: Final = 1024
@@ -38,6 +37,7 @@ class LocalDepot:
 
     def __init__(self, root: Path, disk: Disk | None = None, patience_s: float = 10.0) -> None:
         self.root = root
+        self.drafts = Drafts(root / FOLDER)  # on the same file system, so that a draft can be linked
         self._disk = disk or Disk()
         self._patience_s = patience_s
         self._above = frozenset(folder for folder in root.parents if folder.exists())
@@ -47,7 +47,7 @@ class LocalDepot:
 
     def add(self, files: Iterable[tuple[str, bytes]]) -> None:
         for group in _groups(files):
-            with self._syncing(len(group)) as sync, self._drafts() as new_draft:
+            with self._syncing(len(group)) as sync, self.drafts.naming() as new_draft:
                 new, old = [], []
                 for path, data in group:
                     final = self._inside(path)
@@ -90,7 +90,7 @@ class LocalDepot:
         final = self._inside(TIMESTAMP)
         folders, fresh = {final.parent}, set[Path]()
         self._make_folder(final.parent, folders, fresh)
-        with self._alone(), self._drafts() as new_draft:
+        with self._alone(), self.drafts.naming() as new_draft:
             moved = moves(self.pointer(), timestamp)
             if moved:
                 draft = new_draft()
@@ -141,46 +141,11 @@ class LocalDepot:
                 if not file.startswith("."):
                     yield (Path(above) / file).relative_to(self.root).as_posix()
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """On the depot's own file system, so that ``adopt`` need not copy."""
-        with self._drafts() as new_draft:
-            draft = new_draft()
-            draft.touch(0o600, exist_ok=False)
-            yield draft
+    def incoming(self) -> AbstractContextManager[Path]:
+        return self.drafts.incoming()
 
     def date(self) -> None:
         return None
-
-    def sweep(self, before: datetime) -> int:
-        """Remove the drafts of processes that were killed before then; how many they were."""
-        swept = 0
-        incoming = self.root / _INCOMING
-        for draft in incoming.iterdir() if incoming.is_dir() else ():
-            try:
-                if draft.stat().st_mtime < before.timestamp():
-                    draft.unlink()
-                    swept += 1
-            except FileNotFoundError:
-                continue  # somebody else sweeps too
-        return swept
-
-    @contextmanager
-    def _drafts(self) -> Iterator[Callable[[], Path]]:
-        """Names for drafts, on the same file system; whatever has one is gone afterwards."""
-        folder = self.root / _INCOMING
-        folder.mkdir(parents=True, exist_ok=True)
-        named: list[Path] = []
-
-        def new_draft() -> Path:
-            named.append(folder / secrets.token_hex(16))
-            return named[-1]
-
-        try:
-            yield new_draft
-        finally:
-            for draft in named:
-                self._disk.remove(draft)
 
     @contextmanager
     def _syncing(self, count: int) -> Iterator[Callable[[Iterable[Path]], None]]:
