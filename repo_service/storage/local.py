@@ -70,10 +70,9 @@ class LocalDepot:
     ) -> None:
         """Drafts become public and durable. What lies there already may be from somebody who died before it was."""
         sync(draft for _, _, draft in new)
-        folders: set[Path] = set()
-        fresh: set[Path] = set()
+        folders, fresh = dict[Path, None](), set[Path]()
         for final in (*(final for _, final, _ in new), *old):
-            folders.add(final.parent)
+            folders[final.parent] = None
             self._make_folder(final.parent, folders, fresh)
         for path, final, draft in new:
             failpoint("depot.written")
@@ -88,7 +87,7 @@ class LocalDepot:
 
     def point(self, timestamp: bytes) -> bool:
         final = self._inside(TIMESTAMP)
-        folders, fresh = {final.parent}, set[Path]()
+        folders, fresh = dict[Path, None]({final.parent: None}), set[Path]()
         self._make_folder(final.parent, folders, fresh)
         with self._alone(), self.drafts.naming() as new_draft:
             moved = moves(self.pointer(), timestamp)
@@ -197,13 +196,13 @@ class LocalDepot:
             return False
         raise _diverged(path)
 
-    def _make_folder(self, folder: Path, to_sync: set[Path], fresh: set[Path]) -> None:
+    def _make_folder(self, folder: Path, to_sync: dict[Path, None], fresh: set[Path]) -> None:
         """Make a folder, and those above it, where they are missing; gather what must be synced for them to last."""
         if folder in self._settled or folder in self._above or folder in fresh:
             return
         self._make_folder(folder.parent, to_sync, fresh)
         self._disk.make_folder(folder)
-        to_sync.add(folder.parent)
+        to_sync[folder.parent] = None
         fresh.add(folder)
 
     def _settle(self, fresh: set[Path]) -> None:
