@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from repo_service.failpoint import failpoint
-from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, is_path, moves
+from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
 from repo_service.storage.disk import Disk
 from repo_service.storage.drafts import FOLDER, Drafts
 
@@ -145,6 +145,29 @@ class LocalDepot:
 
     def date(self) -> None:
         return None
+
+    def probe(self) -> None:
+        """Try on a draft whether the folder can hold a depot. Unfit, with what to do, if it cannot."""
+        with self.drafts.naming() as new_draft:
+            draft, other = new_draft(), new_draft()
+            try:
+                self._disk.create(draft, b"")
+                self._disk.link(draft, other)
+                why = self._why_unfit(draft, other)
+            except OSError as error:
+                why = error.strerror
+        if why:
+            raise Unfit(
+                f"{self.root} cannot hold a depot: {why}. It must be a folder on a local file system that has hard links "
+                "(not NFS, not exFAT) and that the service may write to. Nothing was published there"
+            )
+
+    def _why_unfit(self, draft: Path, taken: Path) -> str | None:
+        try:
+            self._disk.link(draft, taken)
+        except FileExistsError:
+            return None
+        return "a name that is taken is given away"
 
     @contextmanager
     def _syncing(self, count: int) -> Iterator[Callable[[Iterable[Path]], None]]:

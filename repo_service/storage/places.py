@@ -13,12 +13,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from repo_service.storage.depot import Depot, is_path
 from repo_service.storage.drafts import FOLDER, Drafts
 from repo_service.storage.local import LocalDepot
+
+if TYPE_CHECKING:
+    from repo_service.storage.s3 import S3Depot
 
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
@@ -74,24 +77,26 @@ def parse(text: str) -> Place:
 
 
 def open_depot(place: Place, home: Path, environment: Mapping[str, str]) -> Depot:
-    """The depot at a place, relative to the service's folder ``home``; drafts that were left behind are swept.
+    """The depot at a place, as a process that starts opens it: drafts that were left behind are swept, and a bucket is
+    probed. Raises what ``connect`` does, Unfit for a server that does not keep a depot's promises, Unavailable.
+    """
+    depot = connect(place, home, environment)
+    depot.drafts.sweep()
+    depot.probe()
+    return depot
 
-    Raises Unfit or Unavailable for a bucket that does not keep a depot's promises or cannot be reached, BadPlace
-    if the S3 library is not installed.
+
+def connect(place: Place, home: Path, environment: Mapping[str, str]) -> "LocalDepot | S3Depot":
+    """The depot at a place, a folder relative to the service's own (``home``), without a look at it: for the many short
+    jobs of a process that has opened it before. BadPlace if the S3 library is not installed.
     """
     if isinstance(place, Folder):
-        depot = LocalDepot(home / place.path)
-        depot.drafts.sweep()
-        return depot
+        return LocalDepot(home / place.path)
     try:
         from repo_service.storage.s3 import S3Depot  # an extra: who publishes into a folder needs no S3 library
     except ImportError as error:
         raise BadPlace(f"{place} needs {error.name}: pip install 'tallystick[s3]'. Nothing was written") from None
-    drafts = Drafts(home / FOLDER)
-    drafts.sweep()
-    bucket = S3Depot(place, drafts, environment)
-    bucket.probe()
-    return bucket
+    return S3Depot(place, Drafts(home / FOLDER), environment)
 
 
 def _endpoint(text: str | None) -> str | None:
