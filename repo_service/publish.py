@@ -252,9 +252,7 @@ def _differences(
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in view.targets_of({each.name for each in (*pages, *policies)})}
     placed = tuple(
-        Placed(shape.number(path), name, target)
-        for path, (name, target) in after.items()
-        if before.get(path) != target
+        Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
     gone = tuple(path for path in before if path not in after)
     renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}

@@ -1,6 +1,5 @@
 """What must be signed again, and when: freshness does not wait for traffic (sigstore's and Docker's outages did)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final

@@ -115,7 +115,9 @@ class Journal:
         with self._engine.begin() as connection:
             connection.execute(update(t.lease).where(t.lease.c.epoch == epoch).values(holder="", until=0))
 
-    def commit(self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int) -> None:
+    def commit(
+        self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
+    ) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
 
         The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken, also if the

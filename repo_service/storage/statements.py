@@ -88,7 +88,9 @@ STORE_FILE: Final = insert(t.files)
 STORE_ROLE: Final = insert(t.roles)
 STORE_TARGET: Final = insert(t.targets)
 SUPERSEDE: Final = (
-    update(t.files).where(t.files.c.path == bindparam("gone")).values(superseded=bindparam("superseding", type_=Integer))
+    update(t.files)
+    .where(t.files.c.path == bindparam("gone"))
+    .values(superseded=bindparam("superseding", type_=Integer))
 )
 PRUNE: Final = (
     update(t.files)

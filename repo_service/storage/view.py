@@ -292,7 +292,9 @@ class View:
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
         files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
-        return Staged(generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots)
+        return Staged(
+            generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
+        )
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
