@@ -18,6 +18,7 @@ AT_ONCE: Final = 64
 WARN_DAYS: Final = (90, 60, 30, 14, 7)
 """Days before the end of an offline role at which people are told; at the first a ceremony begins."""
 WHOLE: Final = 1 << 16
+_AHEAD: Final = timedelta(seconds=60)  # how far clocks are allowed to differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,12 @@ def next_renewals(due: Collection[Signed], bins: int, lifetimes: Lifetimes, now:
     return in_order[: max(AT_ONCE, 2 * round(arriving), -(-len(in_order) // looks))]
 
 
-def due_bins(roles: Iterable[Signed], lifetimes: Lifetimes, now: datetime) -> list[int]:
-    """The numbers of the bins that the next release signs again."""
-    bins = [each for each in roles if each.role.startswith(f"{layout.BIN_PREFIX}-")]
-    due = [each for each in bins if is_due(each, lifetimes, now)]
-    return [layout.bin_number(each.role) for each in next_renewals(due, len(bins), lifetimes, now)]
+def rescheduled(signed: Signed, lifetimes: Lifetimes, now: datetime) -> datetime | None:
+    """From when on a role is due that was signed with other periods, or by a clock that was ahead: what lives longer
+    than it would if it were signed now is due now, for whoever keeps it from clients may do so that long.
+    """
+    at = renew_at(signed.role, signed.expires, lifetimes)
+    return now if at is not None and signed.expires - now > lifetimes.of(signed.role) + _AHEAD else at
 
 
 def freshness(roles: Iterable[Signed], lifetimes: Lifetimes, now: datetime) -> Mapping[str, float]:
