@@ -57,6 +57,13 @@ def check_release(release: Release, root: Root, bins: Targets, before: bytes | N
         _check_policy(policy)
 
 
+def check_for_old_root(release: Release, root: Root) -> None:
+    """The snapshot and the timestamp, for clients that do not have the new root yet: it is published after these."""
+    for role in release.roles:
+        if role.name in layout.ONLINE:
+            _signed_payload(role, root)
+
+
 def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
     """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
     for each in release.pages:
@@ -162,7 +169,16 @@ def _merged(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> dic
     for name, meta in changed.items():
         if (old := known.get(f"{name}.json")) is not None:
             _check_grows(name, old["version"], meta["version"])
+    _check_apart(known, changed)
     return known | {f"{name}.json": meta for name, meta in changed.items()}
+
+
+def _check_apart(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> None:
+    """A bin that was never listed is one of another number of bins: no file of those before may have its version."""
+    before = [meta["version"] for name, meta in known.items() if name.removesuffix(".json") not in layout.OFFLINE]
+    first = min((meta["version"] for name, meta in changed.items() if f"{name}.json" not in known), default=None)
+    if before and first is not None and first // layout.BIN_STRIDE <= max(before) // layout.BIN_STRIDE:
+        raise WouldBeRefused(f"a bin of version {first} is new beside bins of {max(before)}: one could stand in for it")
 
 
 def _check_grows(name: str, old: int, new: int) -> None:

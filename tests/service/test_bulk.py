@@ -45,5 +45,6 @@ def test_the_snapshot_of_the_largest_repository_is_one_that_clients_take() -> No
     bins = layout.Bins(layout.MAX_BIT_LENGTH)
     signed_often = 9_999 * layout.BIN_STRIDE
     versions = {role: layout.first_version(number) + signed_often for number, role in enumerate(bins.roles())}
-    snapshot = snapshot_file(2**40, Listing.of({role: Meta(each) for role, each in versions.items()}), BEGIN, online_key())
+    listing = Listing.of({role: Meta(each) for role, each in versions.items()})
+    snapshot = snapshot_file(2**40, listing, BEGIN, online_key())
     assert len(versions) == 16_384 and len(snapshot.body) < UpdaterConfig().snapshot_max_length
