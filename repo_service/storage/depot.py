@@ -28,6 +28,10 @@ class Diverged(DepotError):
     """The depot holds other bytes under a name that is never reused. Nothing was overwritten: compare, then decide."""
 
 
+class Behind(DepotError):
+    """The depot's timestamp is newer than the journal's newest release: the journal is not the one that made it."""
+
+
 class Unavailable(DepotError):
     """The depot cannot be reached or does not let us in. Each file of the call may be there or not; doing the same
     again is safe."""

@@ -158,8 +158,8 @@ class LocalDepot:
                 why = error.strerror
         if why:
             raise Unfit(
-                f"{self.root} cannot hold a depot: {why}. It must be a folder on a local file system that has hard links "
-                "(not NFS, not exFAT) and that the service may write to. Nothing was published there"
+                f"{self.root} cannot hold a depot: {why}. It must be a folder on a local file system that has hard "
+                "links (not NFS, not exFAT) and that the service may write to. Nothing was published there"
             )
 
     def _why_unfit(self, draft: Path, taken: Path) -> str | None:
