@@ -21,7 +21,7 @@ from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
-from repo_service.storage.depot import Diverged
+from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
@@ -61,7 +61,10 @@ _EXIT: Final[dict[type[Exception], int]] = {
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
+    Unfit: 2,
     Diverged: 5,
+    Behind: 5,
+    Unavailable: 5,
 }
 """What can go wrong, and how a script can tell."""
 

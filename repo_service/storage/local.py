@@ -28,10 +28,6 @@ is being written (benchmarks/depot.py), but it also waits for whatever else is."
 _MAX_SETTLED: Final = 1 << 16
 
 
-class PointerHeld(Unavailable):
-    """Somebody else has held the pointer's lock for too long."""
-
-
 class LocalDepot:
     """A depot in the folder ``root``. ``patience_s`` is how long another process may hold the pointer."""
 
@@ -186,7 +182,7 @@ class LocalDepot:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else moves the pointer inside the block. PointerHeld if somebody holds it for too long."""
+        """Nobody else moves the pointer inside the block. Unavailable if somebody holds it for too long."""
         deadline = time.monotonic() + self._patience_s
         with (self.root / _LOCK).open("a+") as lock:
             while True:
@@ -202,9 +198,9 @@ class LocalDepot:
             lock.flush()
             yield
 
-    def _held(self, lock: str) -> PointerHeld:
+    def _held(self, lock: str) -> Unavailable:
         holder = Path(lock).read_text().strip() or "unknown"
-        return PointerHeld(
+        return Unavailable(
             f"{lock} has been locked for {self._patience_s:.0f} s by process {holder}, which may be stopped; end it, "
             "or let it go on, and publishing continues by itself. The pointer was not moved"
         )

@@ -13,8 +13,7 @@ from keys.encoding import compact
 from repo_service import failpoint
 from repo_service.storage import disk as disks
 from repo_service.storage import local
-from repo_service.storage.depot import TIMESTAMP, version_of
-from repo_service.storage.disk import SyncFailed
+from repo_service.storage.depot import TIMESTAMP, Unavailable, version_of
 from repo_service.storage.local import LocalDepot
 from tests.power import FragileDisk
 
@@ -260,10 +259,10 @@ def test_a_disk_that_fails_once_is_not_believed_again(tmp_path: Path, monkeypatc
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(SyncFailed, match=r"Input/output error.*restart"):
+    with pytest.raises(Unavailable, match=r"Input/output error.*restart"):
         depot.add([("a/b", b"new")])
     for act in (lambda: depot.add([("a/b", b"new")]), lambda: depot.point(compact({"signed": {"version": 1}}))):
-        with pytest.raises(SyncFailed):
+        with pytest.raises(Unavailable):
             act()
     assert (depot.read("a/old"), depot.read("a/b"), depot.pointer()) == (b"old", None, None)
 
@@ -289,6 +288,6 @@ def test_many_files_share_one_sync_that_may_fail_or_be_missing(
     if works:
         depot.add(files)
     else:
-        with pytest.raises(SyncFailed, match="Input/output error"):
+        with pytest.raises(Unavailable, match="Input/output error"):
             depot.add(files)
     assert len(list(depot.paths(""))) == (5 if works else 0)

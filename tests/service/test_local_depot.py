@@ -15,9 +15,9 @@ import pytest
 from keys.encoding import compact
 from repo_service import failpoint
 from repo_service.storage import local
-from repo_service.storage.depot import TIMESTAMP, Diverged, Unfit
+from repo_service.storage.depot import TIMESTAMP, Diverged, Unavailable, Unfit
 from repo_service.storage.disk import Disk
-from repo_service.storage.local import LocalDepot, PointerHeld
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.places import Folder, open_depot
 
 
@@ -127,7 +127,7 @@ def test_a_stopped_process_that_holds_the_pointer_is_named_and_not_waited_for_fo
 ) -> None:
     impatient = LocalDepot(depot.root, patience_s=0.3)
     began = time.monotonic()
-    with pytest.raises(PointerHeld, match=rf"process {holder.pid}, which may be stopped.*was not moved"):
+    with pytest.raises(Unavailable, match=rf"process {holder.pid}, which may be stopped.*was not moved"):
         impatient.point(timestamp(2))
     assert time.monotonic() - began < 10
     assert depot.pointer() == timestamp(1)
