@@ -16,40 +16,21 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
-from repo_service import cli_tokens, roots
+from repo_service import cli_tokens, roots, settings
 from repo_service.bell import Publisher
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
+from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.depot import Diverged
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
-from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
+from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, Service, found_settings, open_service
 
 MAX_HEADERS: Final = 1 << 14
 """Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
-
-_SETTINGS_TEXT: Final = """\
-# Settings of this Tallystick service. What is commented out shows its default. Durations are in seconds.
-
-# layout = "full"                          # "compact" lists pages only: smaller, but stock TUF clients see no files
-# database = "sqlite:///journal.sqlite"
-# public = "public"                        # the folder that everyone may read
-# redis = "redis://127.0.0.1:6379/0"       # publish from RQ workers instead of the server's own thread
-# timestamp_s = 259200                     # 3 days; survives a weekend
-# snapshot_s = 604800                      # 7 days
-# bin_s = 2592000                          # 30 days
-# refresh_s = 600                          # how often what is due is looked for, besides every change
-# max_upload_bytes = 1073741824
-# url = "http://127.0.0.1:8416"            # the API's address as its clients say it: what signed requests must sign
-# max_token_days = 90
-# client_per_minute = 6000                 # requests of one client; a token's --per-minute can only lower it
-# name_per_minute = 600                    # changes of one name, whoever asks
-# max_pending = 20000                      # events that may wait to be signed before changes are answered 503
-# policy = "standard"                      # a preset, or a file in this folder: policy = "policy.toml" (docs/POLICY.md)
-"""
 
 _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
@@ -118,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("openapi", _openapi, "print the API's description, OpenAPI 3.1, as /v1/openapi.json serves it")
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
+    add("settings", _settings, "every setting as it is in effect, and the line or variable that says so")
     add("status", _status, "what is signed, what is pending, what expires when")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
@@ -130,7 +112,7 @@ def _key(options: argparse.Namespace) -> int:
     sealed.write_private(folder / ONLINE_KEY, sealed.plain(private))
     (folder / ONLINE_PUB).write_bytes(possession.write(options.name, HeldKey(private), rehearsal=options.rehearsal))
     if not (folder / SETTINGS).exists():
-        (folder / SETTINGS).write_text(_SETTINGS_TEXT)
+        (folder / SETTINGS).write_text(settings.template(), "utf-8")
     print(f"Wrote {folder / ONLINE_KEY} (keep it; only its owner can read it), {folder / SETTINGS}")
     print(f"and {folder / ONLINE_PUB}, which the ceremony needs: `tallystick-ceremony plan --online ...`.")
     return 0
@@ -268,6 +250,11 @@ def _openapi(options: argparse.Namespace) -> int:
     service = open_service(options.folder)
     desk = service.desk(Publisher(service.round, service.settings.refresh_s))  # never started: nobody will ring
     print(openapi.written(create_app(desk), VERBS, desk.url).decode())
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    print(settings.printed(found_settings(options.folder)))
     return 0
 
 

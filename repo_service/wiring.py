@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,63 +12,21 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey
-from repo_service import failpoint, halting, roots, sequences, sweeping
+from repo_service import failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
-from repo_service.build.pages import Layout
 from repo_service.domain import announcing, policy
 from repo_service.publish import Press, publish
+from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 
-SETTINGS: Final = "service.toml"
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
-_MAX_LIFETIME_S: Final = 400 * 86400
-
-
-class BadSettings(Exception):
-    """service.toml or the folder around it cannot be used; the message says which line and what to write there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """service.toml. Durations are in seconds. Defaults are safe; the file ``init`` writes explains each."""
-
-    layout: Layout = "full"
-    database: str = "sqlite:///journal.sqlite"
-    public: str = "public"
-    redis: str | None = None
-    timestamp_s: int = 3 * 86400
-    snapshot_s: int = 7 * 86400
-    bin_s: int = 30 * 86400
-    refresh_s: int = 600
-    max_upload_bytes: int = 1 << 30
-    url: str = "http://127.0.0.1:8416"
-    max_token_days: int = 90
-    client_per_minute: int = 6000
-    name_per_minute: int = 600
-    max_pending: int = 20000
-    policy: str = "standard"
-
-    def __post_init__(self) -> None:
-        if self.refresh_s < 1 or self.timestamp_s < 4 * self.refresh_s:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s} and refresh_s {self.refresh_s}: a timestamp must live at least "
-                "four refreshes, or one slow refresh makes every client refuse"
-            )
-        if not self.timestamp_s <= self.snapshot_s <= self.bin_s <= _MAX_LIFETIME_S:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
-                f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
-            )
-        for name in ("max_token_days", "client_per_minute", "name_per_minute", "max_pending"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: nobody could call; it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +105,25 @@ class Service:
 
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
-    settings = _settings(folder)
+    its = found_settings(folder).settings
     online = online_key(folder)
-    journal = Journal(open_engine(_database(settings.database, folder)))
-    depot = LocalDepot(folder / settings.public)
+    journal = Journal(open_engine(_database(its.database, folder)))
+    depot = LocalDepot(folder / its.public)
     lifetimes = Lifetimes(
-        timedelta(seconds=settings.timestamp_s),
-        timedelta(seconds=settings.snapshot_s),
-        timedelta(seconds=settings.bin_s),
+        timedelta(seconds=its.timestamp_s),
+        timedelta(seconds=its.snapshot_s),
+        timedelta(seconds=its.bin_s),
     )
     _arm_failpoints(os.environ)
     return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
+        folder, its, Press(journal, depot, online, lifetimes, its.layout), depot,
         clock or _utc_now, online,
     )  # fmt: skip
+
+
+def found_settings(folder: Path) -> settings.Found:
+    """The settings of the service in ``folder``, with where each one came from. BadSettings if there are none."""
+    return settings.read(folder / SETTINGS, os.environ)
 
 
 def online_key(folder: Path) -> HeldKey:
@@ -189,16 +151,6 @@ def read_policy(folder: Path, source: str) -> policy.Policy:
         return policy.preset(source, presets())
     except (OSError, strict.Malformed) as error:
         raise BadSettings(f"policy {source}: {error}. Nothing was written.") from None
-
-
-def _settings(folder: Path) -> Settings:
-    path = folder / SETTINGS
-    try:
-        return strict.load(Settings, tomllib.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` begins a service") from None
-    except (tomllib.TOMLDecodeError, strict.Malformed) as error:
-        raise BadSettings(f"{path}: {error}") from None
 
 
 def _database(url: str, folder: Path) -> str:
