@@ -9,6 +9,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
+from repo_service.metrics import FORGETFUL, Metrics
+
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"
 
@@ -16,6 +18,9 @@ QUEUE: Final = "tallystick"
 class Bell(Protocol):
     def ring(self) -> None:
         """Say that something is pending. Never raises."""
+
+    def is_alive(self) -> bool:
+        """Whether who would publish in this process is there; True where others publish."""
 
 
 class Publisher:
@@ -33,6 +38,9 @@ class Publisher:
 
     def start(self) -> None:
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Let the round in hand end, then return."""
@@ -54,12 +62,17 @@ class Publisher:
 class RedisBell:
     """Enqueues a round for any RQ worker. RQ loses and repeats jobs; both are harmless to a round."""
 
-    def __init__(self, url: str, folder: str) -> None:
+    def __init__(self, url: str, folder: str, metrics: Metrics = FORGETFUL) -> None:
         self._queue = Queue(QUEUE, connection=Redis.from_url(url))
         self._folder = folder
+        self._metrics = metrics
+
+    def is_alive(self) -> bool:
+        return True
 
     def ring(self) -> None:
         try:
             self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
         except RedisError:
+            self._metrics.doorbell_failed()
             logger.warning("Redis did not take the wake-up; a worker's own timer publishes instead", exc_info=True)

@@ -1,9 +1,10 @@
 """Everything put together: the only reader of settings, environment and clock."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -12,12 +13,14 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey
-from repo_service import failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.domain import announcing, policy
+from repo_service.exposition import Counted
 from repo_service.publish import Press, publish
+from repo_service.readiness import Parts
 from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
@@ -25,6 +28,7 @@ from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 
+logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
 
@@ -38,6 +42,7 @@ class Service:
     press: Press
     depot: LocalDepot
     clock: Callable[[], datetime]
+    metrics: Counted
     online: HeldKey = field(repr=False)
 
     @property
@@ -46,11 +51,19 @@ class Service:
 
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
-        now = self.clock()
-        halting.clear_due(self.journal, now)
-        sequences.sweep(self.journal, now)
-        sweeping.sweep(self.journal, now)
-        return publish(self.press, now)
+        try:
+            now = self.clock()
+            halting.clear_due(self.journal, now)
+            sequences.sweep(self.journal, now)
+            sweeping.sweep(self.journal, now)
+            release = publish(self.press, now)
+        except Exception as error:
+            self.metrics.round_failed(error)
+            raise
+        self.metrics.round_done()
+        if release is not None:
+            logger.info("published", extra={"generation": release.generation, "snapshot": release.snapshot_version})
+        return release
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
@@ -87,13 +100,34 @@ class Service:
         """What the HTTP door works with."""
         its = self.settings
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
-        return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
+        parts = self.parts(bell)
+        registry = exposition.exposed(self.metrics, parts)
+        return Desk(
+            self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
+            self.metrics, lambda: exposition.text(registry), parts.look,
+        )  # fmt: skip
+
+    def parts(self, bell: Bell) -> Parts:
+        """What must be well for this process to be ready."""
+        return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes.timestamp)
+
+    @contextmanager
+    def metrics_served(self, bell: Bell) -> Iterator[None]:
+        """Answer with the metrics at ``metrics_address``, if there is one, for as long as the block lasts."""
+        address, registry = self.settings.metrics_address, exposition.exposed(self.metrics, self.parts(bell))
+        with ExitStack() as stack:
+            try:
+                if address is not None:
+                    stack.enter_context(exposition.served(registry, address))
+            except OSError as error:
+                raise BadSettings(f"metrics_address {address} cannot be had: {error.strerror}") from None
+            yield
 
     @contextmanager
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
-            yield RedisBell(self.settings.redis, str(self.folder))
+            yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
         publisher = Publisher(self.round, self.settings.refresh_s)
         publisher.start()
@@ -117,7 +151,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     return Service(
         folder, its, Press(journal, depot, online, lifetimes, its.layout), depot,
-        clock or _utc_now, online,
+        clock or _utc_now, Counted(clock or _utc_now), online,
     )  # fmt: skip
 
 

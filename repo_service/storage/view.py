@@ -22,6 +22,7 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
@@ -433,6 +434,14 @@ class View:
             "events": self._connection.scalar(select(func.count()).select_from(t.events)) or 0,
             "pending": self._connection.scalar(pending) or 0,
         }
+
+    def overview(self) -> overview.Overview:
+        """How the repository does: what is signed until when, what waits, who publishes."""
+        return overview.overview(self._connection)
+
+    def missing(self) -> list[str]:
+        """What this version needs and the database has not: ``table.column``."""
+        return overview.missing(self._connection)
 
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
