@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -13,6 +14,7 @@ from repo_service.metrics import FORGETFUL, Metrics
 
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"
+_LONGEST_PAUSE_S: Final = 30.0
 
 
 class Bell(Protocol):
@@ -24,11 +26,16 @@ class Bell(Protocol):
 
 
 class Publisher:
-    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds."""
+    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds.
 
-    def __init__(self, do_round: Callable[[], object], interval: float) -> None:
+    Every ``poll`` seconds it looks whether something waits that no bell told of: another process accepted it, or died.
+    """
+
+    def __init__(self, do_round: Callable[[], object], interval: float, waits: Callable[[], bool], poll: float) -> None:
         self._do_round = do_round
         self._interval = interval
+        self._waits = waits
+        self._poll = poll
         self._rung = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher")
@@ -49,14 +56,27 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        failures = 0
         while not self._stopping.is_set():
             self._rung.clear()
             try:
                 self._do_round()
+                failures = 0
             except Exception:  # whatever it was, the next round begins from the journal again
                 logger.exception("publishing failed; nothing is lost, and it is tried again")
-                self._stopping.wait(min(self._interval, 1.0))
-            self._rung.wait(self._interval)
+                self._stopping.wait(min(self._interval, 2.0**failures, _LONGEST_PAUSE_S))
+                failures += 1
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until rung, until something waits, or until the interval is over."""
+        until = time.monotonic() + self._interval
+        while (left := until - time.monotonic()) > 0 and not self._rung.wait(min(self._poll, left)):
+            try:
+                if self._waits():
+                    return
+            except Exception:
+                return  # a round will say what is wrong
 
 
 class RedisBell:

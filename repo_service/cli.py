@@ -2,35 +2,29 @@
 
 import argparse
 import logging
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import waitress
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
-from repo_service import cli_tokens, roots, settings
-from repo_service.bell import Publisher
+from repo_service import cli_tokens, logs, roots, settings
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
+from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.depot import Diverged
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
 from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, Service, found_settings, open_service
-
-MAX_HEADERS: Final = 1 << 14
-"""Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
 
 _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
@@ -153,35 +147,16 @@ def _take_in(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
-    with _stopped_by_signals(), service.bell() as bell:
+    its = service.settings
+    logs.begin(its.log)
+    with stopped_by_signals() as stopping, service.bell() as bell, service.metrics_served(bell):
         bell.ring()  # what a crash left is finished before the first request
-        server = waitress.create_server(
-            create_app(service.desk(bell)), host=options.host, port=options.port, threads=16, ident=None,
-            max_request_body_size=service.settings.max_upload_bytes, max_request_header_size=MAX_HEADERS,
-        )  # fmt: skip
-        print(f"Serving {options.folder} on http://{options.host}:{server.effective_port}/ (Ctrl-C stops)", flush=True)
-        try:
-            server.run()
-        except KeyboardInterrupt:
-            print("Stopping; what was accepted is kept.")
-        finally:
-            server.close()
+        app = create_app(service.desk(bell))
+        server = Server(app, options.host, options.port, its.threads, its.max_upload_bytes)
+        print(f"Serving {options.folder} on http://{options.host}:{server.port}/ (Ctrl-C stops)", flush=True)
+        server.serve(stopping)
+        print("Stopping; what was accepted is kept.", flush=True)
     return 0
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop as Ctrl-C does: between requests, with the round in hand finished."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -248,7 +223,7 @@ def _publish(options: argparse.Namespace) -> int:
 
 def _openapi(options: argparse.Namespace) -> int:
     service = open_service(options.folder)
-    desk = service.desk(Publisher(service.round, service.settings.refresh_s))  # never started: nobody will ring
+    desk = service.desk(service.publisher())  # never started: nobody will ring
     print(openapi.written(create_app(desk), VERBS, desk.url).decode())
     return 0
 
@@ -293,6 +268,7 @@ def _worker(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
     if service.settings.redis is None:
         raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
+    logs.begin(service.settings.log)
     work(service)
     return 0
 

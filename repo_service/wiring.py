@@ -123,13 +123,22 @@ class Service:
                 raise BadSettings(f"metrics_address {address} cannot be had: {error.strerror}") from None
             yield
 
+    def publisher(self) -> Publisher:
+        """A thread, not started yet, that does rounds."""
+        return Publisher(self.round, self.settings.refresh_s, self.waits, self.settings.poll_s)
+
+    def waits(self) -> bool:
+        """Whether something is accepted and not published, or committed and not copied out."""
+        with self.journal.reading() as view:
+            return view.has_pending_beyond(0) or bool(view.staged())
+
     @contextmanager
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
             yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
-        publisher = Publisher(self.round, self.settings.refresh_s)
+        publisher = self.publisher()
         publisher.start()
         try:
             yield publisher

@@ -15,8 +15,8 @@ from repo_service.web.desk import Desk, json_answer
 logger: Final = logging.getLogger(__name__)
 REQUEST_ID: Final = "X-Request-Id"
 _GIVEN: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_LOGGED: Final = ("verb", "name", "version", "filename", "flag")
-"""Parts of a path that are logged. Not all: an account's id is no affair of a log."""
+_LOGGED: Final = {"verb": "verb", "name": "project", "version": "version", "filename": "file", "flag": "flag"}
+"""Parts of a path that are logged, and as what. Not all: an account's id is no affair of a log."""
 
 
 def register(app: Flask, desk: Desk) -> None:
@@ -68,7 +68,7 @@ def _about(response: Response, code: str | None) -> dict[str, Any]:
     return {
         "method": request.method,
         "route": request.endpoint,
-        **{name: parts[name] for name in _LOGGED if name in parts},
+        **{field: parts[part] for part, field in _LOGGED.items() if part in parts},
         "status": response.status_code,
         "ms": round(1000 * (time.perf_counter() - g.began)),
         "client": caller.token.client if caller else None,
