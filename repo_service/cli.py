@@ -1,10 +1,10 @@
 """``tallystick-service``: the registry's side, for the person who runs it."""
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -94,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     add("openapi", _openapi, "print the API's description, OpenAPI 3.1, as /v1/openapi.json serves it")
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
     add("settings", _settings, "every setting as it is in effect, and the line or variable that says so")
-    add("status", _status, "what is signed, what is pending, what expires when")
+    status = add("status", _status, "what is signed, what is pending, what is due when, who publishes, what to do")
+    status.add_argument("--json", action="store_true", help="for programs")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 
@@ -234,32 +235,9 @@ def _settings(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    service = _begun(options.folder)
-    now = service.clock()
-    with service.journal.reading() as view:
-        base, counts, staged = view.base(), view.counts(), view.staged()
-    print(f"{counts['names']} names, {counts['events']} events, {counts['pending']} of them not signed yet")
-    print(
-        f"snapshot {base.snapshot[0] if base.snapshot else '-'}, timestamp {base.generation}, {len(staged)} to copy out"
-    )
-    bins = [signed for role, signed in base.roles.items() if role.startswith("bin-")]
-    soonest = min(bins, key=lambda signed: signed.expires, default=None)
-    shown = [
-        base.roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in base.roles
-    ]
-    for signed in [*shown, *([soonest] if soonest else [])]:
-        left = signed.expires - now
-        note = f" (the first of {len(bins)} bins)" if signed is soonest else ""
-        print(f"  {signed.role:10} {signed.version:<8} expires {stamp(signed.expires)}, in {_span(left)}{note}")
+    found = _begun(options.folder).status()
+    print(json.dumps(found.data(), indent=2) if options.json else found.text())
     return 0
-
-
-def _span(left: timedelta) -> str:
-    """A length of time as people say it."""
-    for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if left.total_seconds() >= 2 * seconds:
-            return f"{left.total_seconds() // seconds:.0f} {unit}"
-    return f"{left.total_seconds():.0f} seconds"
 
 
 def _worker(options: argparse.Namespace) -> int:

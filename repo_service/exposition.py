@@ -121,7 +121,7 @@ class Gauges(Collector):
         for part, said in self._parts.look().items():
             ready.add_metric([part], said == OK)
         yield ready
-        for read in (self._journal, self._depot):
+        for read in (self._depot, self._journal):  # in this order the depot is never seen ahead
             try:
                 yield from read()
             except Exception:  # counters are told whatever else is down; ``ready`` says what is

@@ -20,8 +20,9 @@ from repo_service.build.due import Lifetimes
 from repo_service.domain import announcing, policy
 from repo_service.exposition import Counted
 from repo_service.publish import Press, publish
-from repo_service.readiness import Parts
+from repo_service.readiness import Parts, public_timestamp
 from repo_service.settings import SETTINGS, BadSettings, Settings
+from repo_service.status import Status
 from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
@@ -122,6 +123,16 @@ class Service:
             except OSError as error:
                 raise BadSettings(f"metrics_address {address} cannot be had: {error.strerror}") from None
             yield
+
+    def status(self) -> Status:
+        """How it does, for people and programs."""
+        try:
+            pointer = public_timestamp(self.depot).version
+        except (LookupError, OSError, ValueError):
+            pointer = None
+        with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
+            its, counts = view.overview(), view.counts()
+        return Status(self.clock(), its, counts, pointer, self.press.lifetimes)
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""

@@ -66,11 +66,11 @@ def observe(app: Flask, desk: Desk) -> None:
 def _about(response: Response, code: str | None) -> dict[str, Any]:
     caller, parts, changes = g.get("caller"), request.view_args or {}, g.get("changes", ())
     return {
+        "status": response.status_code,
+        "ms": round(1000 * (time.perf_counter() - g.began)),
         "method": request.method,
         "route": request.endpoint,
         **{field: parts[part] for part, field in _LOGGED.items() if part in parts},
-        "status": response.status_code,
-        "ms": round(1000 * (time.perf_counter() - g.began)),
         "client": caller.token.client if caller else None,
         "code": code,
         "change": changes[0] if len(changes) == 1 else None,
