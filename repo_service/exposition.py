@@ -22,6 +22,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from repo_service.build.due import Lifetimes, Signed, freshness
+from repo_service.clocks import offsets
 from repo_service.metrics import Metrics, Stage
 from repo_service.readiness import OK, Parts, public_timestamp
 from repo_service.storage.depot import Diverged
@@ -45,7 +47,6 @@ class Counted(Metrics):
         self._stages = self._histogram("publish_duration_seconds", "How long a part of a release took.", _STAGE_S)
         self._latency = self._histogram("publish_latency_seconds", "From accepted to visible.", _LATENCY_S, ())
         self._last_round = self._gauge("refresh_last_success_timestamp_seconds", "When a round last ended well.")
-        self._offset = self._gauge("clock_offset_seconds", "How far this clock is ahead of another.", "source")
         self._failed = self._counter("rounds_failed", "Rounds that ended with an error.", "error")
         self._diverged = self._counter("diverged", "Times that the depot held other bytes than were signed.")
         self._lease_lost = self._counter("lease_lost", "Times that another publisher was first.")
@@ -88,9 +89,6 @@ class Counted(Metrics):
     def storage_failed(self, operation: str, code: str) -> None:
         self._storage.labels(operation, code).inc()
 
-    def clock_off(self, source: str, seconds: float) -> None:
-        self._offset.labels(source).set(seconds)
-
     def collected(self, files: int) -> None:
         self._collected.inc(files)
 
@@ -121,7 +119,7 @@ class Gauges(Collector):
         for part, said in self._parts.look().items():
             ready.add_metric([part], said == OK)
         yield ready
-        for read in (self._depot, self._journal):  # in this order the depot is never seen ahead
+        for read in (self._depot, self._clocks, self._journal):  # in this order the depot is never seen ahead
             try:
                 yield from read()
             except Exception:  # counters are told whatever else is down; ``ready`` says what is
@@ -131,14 +129,20 @@ class Gauges(Collector):
         version = public_timestamp(self._parts.depot).version
         return [_gauge("storage_generation", "The release that the depot's timestamp points to.", value=version)]
 
+    def _clocks(self) -> list[Metric]:
+        found = _gauge("clock_offset_seconds", "How far another clock is ahead of this machine's.", "source")
+        for source, seconds in offsets(self._parts.clock(), self._parts.clocks).items():
+            found.add_metric([source.removeprefix("the ")], seconds)
+        return [found]
+
     def _journal(self) -> list[Metric]:
-        with self._parts.journal.reading() as view:
-            its = view.overview()
         now = self._parts.clock()
+        with self._parts.journal.reading() as view:
+            its = view.overview(now)
         return [
             _gauge("generation", "The newest committed release.", value=its.generation),
             _gauge("batches_staged", "Releases that are committed and not copied out.", value=its.staged),
-            *_of_roles(its),
+            *_of_roles(its, self._parts.lifetimes, now),
             *_of_lanes(its, now),
             *_of_lease(its, now),
         ]
@@ -173,14 +177,25 @@ def served(registry: CollectorRegistry, address: str) -> Iterator[int]:
         thread.join()
 
 
-def _of_roles(its: Overview) -> list[Metric]:
+def _of_roles(its: Overview, lifetimes: Lifetimes, now: datetime) -> list[Metric]:
     expires = _gauge("metadata_expires_timestamp_seconds", "When a role expires; of bins, the first that does.", "role")
     signed = _gauge("metadata_signed_timestamp_seconds", "When a role was signed.", "role")
-    for label, role in [*((each.role, each) for each in its.roles), *_bin(its)]:
+    left = _gauge("metadata_freshness_ratio", "How much of its period a role has left, 1 to 0.", "role")
+    roles = [*((each.role, each) for each in its.roles), *_bin(its)]
+    shares = freshness((Signed(each.role, each.version, each.expires) for _, each in roles), lifetimes, now)
+    for label, role in roles:
+        left.add_metric([label], shares[label])
         expires.add_metric([label], role.expires.timestamp())
         if role.signed is not None:
             signed.add_metric([label], role.signed.timestamp())
-    return [expires, signed]
+    late = (now - its.due_since).total_seconds() if its.due_since else 0
+    return [
+        expires,
+        signed,
+        left,
+        _gauge("renewals_due", "Roles that are due to be signed again.", value=its.due),
+        _gauge("renewal_oldest_due_seconds", "For how long the first of them has been due.", value=late),
+    ]
 
 
 def _bin(its: Overview) -> list[tuple[str, SignedRole]]:
@@ -199,7 +214,7 @@ def _of_lanes(its: Overview, now: datetime) -> list[Metric]:
 def _of_lease(its: Overview, now: datetime) -> list[Metric]:
     if its.lease is None:
         return []
-    left = max((its.lease.until - now).total_seconds(), 0)
+    left = max(its.lease.until - now.timestamp(), 0)
     return [
         _gauge("lease_epoch", "How often the lease to publish was taken.", value=its.lease.epoch),
         _gauge("lease_remaining_seconds", "For how long its holder still has it; 0 is free.", value=left),

@@ -45,9 +45,6 @@ class Metrics:
     def storage_failed(self, operation: str, code: str) -> None:
         """An operation of the depot failed, and perhaps is tried again."""
 
-    def clock_off(self, source: str, seconds: float) -> None:
-        """How far this machine's clock is ahead of another one (``database``, ``storage``)."""
-
     def collected(self, files: int) -> None:
         """So many superseded files were deleted."""
 

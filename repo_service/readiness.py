@@ -2,14 +2,16 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from keys.times import moment
 from repo_service.bell import Bell
-from repo_service.storage.depot import TIMESTAMP, Depot
+from repo_service.build.due import Lifetimes
+from repo_service.clocks import Source
+from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 
 logger: Final = logging.getLogger(__name__)
@@ -18,13 +20,14 @@ OK: Final = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is looked at. ``timestamp_lives`` is the period that a timestamp is signed for."""
+    """What is looked at, and against which periods and clocks."""
 
     journal: Journal
     depot: Depot
     bell: Bell
     clock: Callable[[], datetime]
-    timestamp_lives: timedelta
+    lifetimes: Lifetimes
+    clocks: Sequence[Source] = ()
 
     def look(self) -> dict[str, str]:
         """Each part with ``ok`` or with one sentence, without addresses or secrets, on what is wrong with it."""
@@ -48,13 +51,11 @@ class Parts:
         return f"the database has no {', '.join(lacks[:3])}; migrate it" if lacks else OK
 
     def _depot(self) -> str:
-        return OK if self.depot.read(TIMESTAMP) else "it has no timestamp.json"
+        return OK if self.depot.pointer() else "it has no timestamp.json"
 
     def _timestamp(self) -> str:
-        left = public_timestamp(self.depot).expires - self.clock()
-        if left >= self.timestamp_lives / 2:
-            return OK
-        return f"it has {left.total_seconds():.0f} s left of {self.timestamp_lives.total_seconds():.0f}"
+        left, whole = public_timestamp(self.depot).expires - self.clock(), self.lifetimes.timestamp
+        return OK if left >= whole / 2 else f"it has {left.total_seconds():.0f} s left of {whole.total_seconds():.0f}"
 
     def _publisher(self) -> str:
         return OK if self.bell.is_alive() else "its thread has ended; restart this process"
@@ -70,7 +71,7 @@ class PublicTimestamp:
 
 def public_timestamp(depot: Depot) -> PublicTimestamp:
     """The timestamp that is in the depot. LookupError if there is none."""
-    data = depot.read(TIMESTAMP)
+    data = depot.pointer()
     if data is None:
         raise LookupError("the depot has no timestamp.json")
     signed = json.loads(data)["signed"]

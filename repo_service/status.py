@@ -9,33 +9,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from keys import layout
 from keys.times import stamp
-from repo_service.build.due import RENEW_BELOW, Lifetimes
+from repo_service.build.due import Signed, warnings
 from repo_service.storage.overview import Lease, Overview, SignedRole
 
 WIDTH: Final = 80
 STALE: Final = timedelta(minutes=2)
 """What waits for longer than this in the first lane, or is not copied out, waits for somebody to look."""
-OFFLINE_WARNING: Final = timedelta(days=90)
-"""From when on a role that needs a ceremony is mentioned."""
+LATE: Final = timedelta(minutes=30)
+"""So long after it was due a role has been missed; of bins a few at a time are signed, so they may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything at one moment. ``pointer`` is the version of the depot's timestamp, None where it cannot be read."""
+    """Everything at one moment. ``pointer`` is the version of the depot's timestamp, None where it cannot be read;
+    ``notes`` is what else is to be said.
+    """
 
     now: datetime
     its: Overview
     counts: Mapping[str, int]
     pointer: int | None
-    lifetimes: Lifetimes
-
-    def due(self, role: SignedRole) -> datetime | None:
-        """When an online role is signed again; None for what only a ceremony can sign."""
-        if role.role in layout.OFFLINE:
-            return None
-        return role.expires - self.lifetimes.of(role.role) * RENEW_BELOW.get(role.role, 0.5)
+    notes: tuple[str, ...] = ()
 
     def roles(self) -> tuple[SignedRole, ...]:
         """Every role but the bins, and the bin that expires first."""
@@ -64,15 +59,15 @@ class Status:
             )
         for role in self.roles():
             yield from self._of(role)
+        yield from warnings((Signed(role.role, role.version, role.expires) for role in self.its.roles), self.now)
 
     def _of(self, role: SignedRole) -> Iterator[str]:
-        left, due = role.expires - self.now, self.due(role)
-        if left <= timedelta(0):
-            yield f"{role.role} has expired: every client refuses. " + (_CEREMONY if due is None else _PUBLISH)
-        elif due is None and left < OFFLINE_WARNING:
-            yield f"{role.role} expires in {span(left)}. {_CEREMONY}"
-        elif due is not None and self.now - due > STALE * 15:
-            yield f"{role.role} was due {span(self.now - due)} ago. {_PUBLISH}"
+        if role.due is None:
+            return
+        if role.expires <= self.now:
+            yield f"{role.role} has expired: every client refuses. {_PUBLISH}"
+        elif self.now - role.due > LATE:
+            yield f"{role.role} was due {span(self.now - role.due)} ago. {_PUBLISH}"
 
     def data(self) -> dict[str, Any]:
         """For programs."""
@@ -81,7 +76,6 @@ class Status:
             "now": stamp(self.now),
             "generation": its.generation,
             "snapshot": its.snapshot,
-            "signed_at": _stamp(its.signed_at),
             "storage_generation": self.pointer,
             "staged": its.staged,
             **self.counts,
@@ -89,14 +83,16 @@ class Status:
                 lane.name: {"pending": lane.pending, "oldest": _stamp(lane.oldest)} for lane in its.lanes
             },
             "bins": its.bins,
+            "due": its.due,
             "roles": {
                 role.role: {
                     "version": role.version, "expires": stamp(role.expires), "signed": _stamp(role.signed),
-                    "due": _stamp(self.due(role)),
+                    "due": _stamp(role.due),
                 }
                 for role in self.roles()
             },
             "lease": _lease(its.lease) if its.lease else None,
+            "notes": [*self.notes],
             "advice": [*self.advice()],
         }  # fmt: skip
 
@@ -121,7 +117,7 @@ class Status:
 
     def _signed(self) -> Iterator[str]:
         for role in self.roles():
-            left, due = role.expires - self.now, self.due(role)
+            left, due = role.expires - self.now, role.due
             ends = f"expires {stamp(role.expires)}, in {span(left)}" if left > timedelta(0) else "HAS EXPIRED"
             yield f"  {role.role:10} {role.version:<10} {ends}"
             notes = [f"(the first of {self.its.bins} bins)"] if role is self.its.soonest_bin else []
@@ -132,14 +128,17 @@ class Status:
 
     def _publishing(self) -> Iterator[str]:
         its = self.its
+        if its.due:
+            yield f"{its.due} roles are due to be signed again, bins a few at a time"
+        for note in self.notes:
+            yield textwrap.fill(note, WIDTH, subsequent_indent="  ")
         yield "public: " + ("no timestamp" if self.pointer is None else f"timestamp {self.pointer}")
         if its.lease is not None:
-            left = its.lease.until - self.now
+            left = timedelta(seconds=its.lease.until - self.now.timestamp())
             held = f"held by {its.lease.holder}, for {span(left)}" if left > timedelta(0) else "free"
             yield textwrap.shorten(f"lease: {held}; taken {its.lease.epoch} times", WIDTH, placeholder=" …")
 
 
-_CEREMONY: Final = "Hold a ceremony, then: tallystick-service take-in."
 _PUBLISH: Final = "Does a publisher run, and does its clock go right? Its log says why."
 
 
@@ -152,7 +151,7 @@ def span(length: timedelta) -> str:
 
 
 def _lease(lease: Lease) -> dict[str, Any]:
-    return {"holder": lease.holder, "epoch": lease.epoch, "until": stamp(lease.until)}
+    return {"holder": lease.holder, "epoch": lease.epoch, "until": lease.until}
 
 
 def _stamp(at: datetime | None) -> str | None:

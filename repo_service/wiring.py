@@ -2,7 +2,9 @@
 
 import logging
 import os
+import secrets
 import signal
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,19 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from keys import sealed, strict
-from keys.signing import HeldKey
+from keys.signing import HeldKey, HeldKeys
 from repo_service import exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
+from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
 from repo_service.exposition import Counted
-from repo_service.publish import Press, publish
+from repo_service.publish import Press, Turn, publish
 from repo_service.readiness import Parts, public_timestamp
 from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.status import Status
-from repo_service.storage.depot import LocalDepot
+from repo_service.storage.depot import Depot, DepotError
 from repo_service.storage.journal import Journal
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -32,6 +36,9 @@ from repo_service.web.limits import Limits
 logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
+NEXT_KEY: Final = "online-next.key"
+NEXT_PUB: Final = "online-next.pub"
+_PROCESS: Final = secrets.token_hex(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,10 @@ class Service:
     folder: Path
     settings: Settings
     press: Press
-    depot: LocalDepot
+    depot: Depot
     clock: Callable[[], datetime]
     metrics: Counted
-    online: HeldKey = field(repr=False)
+    online: HeldKeys = field(repr=False)
 
     @property
     def journal(self) -> Journal:
@@ -71,7 +78,7 @@ class Service:
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         self._begin_policy(now)
@@ -110,7 +117,7 @@ class Service:
 
     def parts(self, bell: Bell) -> Parts:
         """What must be well for this process to be ready."""
-        return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes.timestamp)
+        return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes, self.press.clocks)
 
     @contextmanager
     def metrics_served(self, bell: Bell) -> Iterator[None]:
@@ -128,11 +135,12 @@ class Service:
         """How it does, for people and programs."""
         try:
             pointer = public_timestamp(self.depot).version
-        except (LookupError, OSError, ValueError):
+        except (DepotError, LookupError, OSError, ValueError):
             pointer = None
+        now = self.clock()
         with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
-            its, counts = view.overview(), view.counts()
-        return Status(self.clock(), its, counts, pointer, self.press.lifetimes)
+            its, counts = view.overview(now), view.counts()
+        return Status(now, its, counts, pointer)
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
@@ -141,7 +149,26 @@ class Service:
     def waits(self) -> bool:
         """Whether something is accepted and not published, or committed and not copied out."""
         with self.journal.reading() as view:
-            return view.has_pending_beyond(0) or bool(view.staged())
+            return view.has_pending()
+
+    def catch_up(self) -> None:
+        """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""
+        self.journal.reschedule(self.press.lifetimes, self.clock())
+
+    def clear_clock(self, time: datetime) -> datetime:
+        """Go on although something is dated later than now, by a clock that was ahead; until when that was.
+
+        ``time`` is what another clock says. ClocksDiffer if it, or any clock that this service can see, says otherwise
+        than this machine's; BadSettings if nothing is ahead.
+        """
+        now = self.clock()
+        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        with self.journal.reading() as view:
+            ahead = view.last_done_at()
+        if ahead is None or ahead <= now:
+            raise BadSettings("nothing is dated later than now: there is no clock to clear. Nothing was written.")
+        self.journal.clear_clock(self.press.lifetimes, now)
+        return ahead
 
     @contextmanager
     def bell(self) -> Iterator[Bell]:
@@ -160,17 +187,20 @@ class Service:
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
     its = found_settings(folder).settings
-    online = online_key(folder)
+    online = online_keys(folder)
     journal = Journal(open_engine(_database(its.database, folder)))
     depot = LocalDepot(folder / its.public)
     lifetimes = Lifetimes(
         timedelta(seconds=its.timestamp_s),
         timedelta(seconds=its.snapshot_s),
         timedelta(seconds=its.bin_s),
+        timedelta(seconds=its.refresh_s),
     )
     _arm_failpoints(os.environ)
+    clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
+    turn = Turn(_holder, _is_dead, float(its.lease_s))
     return Service(
-        folder, its, Press(journal, depot, online, lifetimes, its.layout), depot,
+        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks), depot,
         clock or _utc_now, Counted(clock or _utc_now), online,
     )  # fmt: skip
 
@@ -180,13 +210,17 @@ def found_settings(folder: Path) -> settings.Found:
     return settings.read(folder / SETTINGS, os.environ)
 
 
-def online_key(folder: Path) -> HeldKey:
-    """The online key, which only file permissions protect."""
-    path = folder / ONLINE_KEY
+def online_keys(folder: Path) -> HeldKeys:
+    """The online key, which only file permissions protect, and while it is replaced the next one; both sign then."""
+    paths = [path for path in (folder / ONLINE_KEY, folder / NEXT_KEY) if path.exists()]
+    if not paths:
+        raise BadSettings(f"{folder / ONLINE_KEY} is missing; `tallystick-service key {folder}` makes it")
+    return HeldKeys(*map(_held_key, paths))
+
+
+def _held_key(path: Path) -> HeldKey:
     try:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` makes it") from None
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
         raise BadSettings(f"{path}: {error}") from None
 
@@ -223,6 +257,29 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _holder() -> str:
+    """Who publishes, for people and for ``_is_dead``; another text for each turn, also within one process."""
+    return f"{socket.gethostname()} {os.getpid()} {_PROCESS}.{secrets.token_hex(4)}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a holder of this machine is gone, so that nobody waits for its lease to pass. Of others nobody can know;
+    and where a number was given to another process, the lease passes by itself.
+    """
+    host, number, token = holder.split(" ")
+    if host != socket.gethostname():
+        return False
+    if int(number) == os.getpid():
+        return not token.startswith(f"{_PROCESS}.")  # a container's processes have one number in each of its lives
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _arm_failpoints(environment: Mapping[str, str]) -> None:

@@ -54,6 +54,7 @@ def work(service: Service) -> None:
     assert service.settings.redis is not None, "checked by the command"
     connection = Redis.from_url(service.settings.redis)
     current: list[_Worker] = []
+    service.catch_up()
     timer = service.publisher()
     _served.append(service)
     with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):

@@ -6,25 +6,29 @@ Everything here is a lookup by an index or a read of ``roles``, so that it costs
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, inspect, literal_column, select
+from sqlalchemy import Connection, Row, func, inspect, select
 
 from keys import layout
-from keys.times import moment
+from keys.times import moment, stamp
 from repo_service.storage import tables as t
 
-LANES = ("now", "bulk")
+LANES: Final = ("now", "bulk")
 """What ``events.lane`` numbers, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRole:
-    """A role's newest file. ``signed`` is when this service first published it."""
+    """A role's newest file. ``signed`` is when it was first published, ``due`` when it is signed again; None for what
+    only a ceremony can sign.
+    """
 
     role: str
     version: int
     signed: datetime | None
     expires: datetime
+    due: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,57 +42,53 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who publishes, or did last; ``until`` is by the database's clock."""
+    """Who publishes, and until when by the database's clock, in seconds since 1970; ``holder`` is empty if nobody."""
 
     holder: str
     epoch: int
-    until: datetime
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The newest committed release, every role but the bins, the bin that expires first, and what waits."""
+    """The newest committed release, every role but the bins, the bin that expires first, and what waits: how many
+    roles are due and since when, events by lane, and releases that are not copied out.
+    """
 
     generation: int
     snapshot: int
-    signed_at: datetime | None
     roles: tuple[SignedRole, ...]
     bins: int
     soonest_bin: SignedRole | None
+    due: int
+    due_since: datetime | None
     lanes: tuple[Lane, ...]
     staged: int
     lease: Lease | None
 
 
-def overview(connection: Connection) -> Overview:
+def overview(connection: Connection, lease: Lease | None, now: datetime) -> Overview:
     """The whole of it. ``lease`` is None while nobody has ever taken it."""
-    newest = connection.execute(
-        select(t.releases.c.generation, t.releases.c.snapshot, t.releases.c.signed_at)
-        .order_by(t.releases.c.generation.desc())
-        .limit(1)
-    ).first()
-    generation, snapshot, at = newest or (0, 0, None)
-    signed_at = moment(at) if at else None
+    newest = select(t.releases.c.generation, t.releases.c.snapshot).order_by(t.releases.c.generation.desc()).limit(1)
+    generation, snapshot = connection.execute(newest).first() or (0, 0)
     its, named = t.roles.c, (*layout.OFFLINE, *layout.ONLINE)
-    roles, bins = select(its.role, its.version, its.expires), its.role.not_in(named)
-    rows = connection.execute(roles.where(its.role.in_(named))).all()
-    soonest = connection.execute(roles.where(bins).order_by(its.expires, its.role).limit(1)).all()
-    signed = _first_published(connection, [(row.role, row.version) for row in (*rows, *soonest)])
-    signed |= {layout.TIMESTAMP: signed_at} if signed_at else {}
-    found = {
-        row.role: SignedRole(row.role, row.version, signed.get(row.role), moment(row.expires))
-        for row in (*rows, *soonest)
-    }
+    bins = its.role.not_in(named), its.signers.is_not(None)
+    rows = connection.execute(select(t.roles).where(its.role.in_(named))).all()
+    soonest = connection.execute(select(t.roles).where(*bins).order_by(its.expires, its.role).limit(1)).all()
+    signed = _first_published(connection, generation, [*rows, *soonest])
+    found = {row.role: _role(row, signed.get(row.role)) for row in (*rows, *soonest)}
+    late = its.renew_at <= stamp(now)
     return Overview(
         generation,
         snapshot,
-        signed_at,
         tuple(found[role] for role in named if role in found),
-        connection.scalar(select(func.count()).select_from(t.roles).where(bins)) or 0,
+        connection.scalar(select(func.count()).select_from(t.roles).where(*bins)) or 0,
         found[soonest[0].role] if soonest else None,
+        connection.scalar(select(func.count()).select_from(t.roles).where(late)) or 0,
+        _moment(connection.scalar(select(func.min(its.renew_at)).where(late))),
         tuple(_lane(connection, number, name) for number, name in enumerate(LANES)),
         connection.scalar(select(func.count()).select_from(t.releases).where(t.releases.c.published == 0)) or 0,
-        _lease(connection),
+        lease,
     )
 
 
@@ -106,31 +106,29 @@ def missing(connection: Connection) -> list[str]:
     )
 
 
-def _first_published(connection: Connection, roles: Iterable[tuple[str, int]]) -> dict[str, datetime]:
-    """When the file of each of these roles and versions came into a release."""
-    paths = {f"metadata/{version}.{role}.json": role for role, version in roles}
+def _first_published(connection: Connection, generation: int, roles: Iterable[Row[Any]]) -> dict[str, datetime]:
+    """When the newest file of each of these roles came into a release. A timestamp's version is its release."""
+    paths = {f"metadata/{row.version}.{row.role}.json": row.role for row in roles}
     query = (
         select(t.files.c.path, t.releases.c.signed_at)
         .join(t.releases, t.releases.c.generation == t.files.c.release)
         .where(t.files.c.path.in_(paths))
     )
-    return {paths[row.path]: moment(row.signed_at) for row in connection.execute(query)}
+    found = {paths[row.path]: moment(row.signed_at) for row in connection.execute(query)}
+    newest = connection.scalar(select(t.releases.c.signed_at).where(t.releases.c.generation == generation))
+    return found | ({layout.TIMESTAMP: moment(newest)} if newest else {})
+
+
+def _role(row: Row[Any], signed: datetime | None) -> SignedRole:
+    return SignedRole(row.role, row.version, signed, moment(row.expires), _moment(row.renew_at))
 
 
 def _lane(connection: Connection, number: int, name: str) -> Lane:
-    # Until the schema has lanes, every event is in the first.
-    lane: ColumnElement[int] = t.events.c.get("lane", literal_column("0"))
-    pending = t.events.c.release.is_(None), lane == number
+    pending = t.events.c.release.is_(None), t.events.c.lane == number
     count = connection.scalar(select(func.count()).select_from(t.events).where(*pending)) or 0
     oldest = connection.scalar(select(t.events.c.at).where(*pending).order_by(t.events.c.seq).limit(1))
-    return Lane(name, count, moment(oldest) if oldest else None)
+    return Lane(name, count, _moment(oldest))
 
 
-def _lease(connection: Connection) -> Lease | None:
-    lease = t.metadata.tables.get("lease")
-    if lease is None:  # until the schema has it
-        return None
-    row = connection.execute(
-        select(lease.c.holder, lease.c.epoch, lease.c.until).where(lease.c.name == "publish")
-    ).first()
-    return Lease(row.holder, row.epoch, moment(row.until)) if row else None
+def _moment(text: str | None) -> datetime | None:
+    return moment(text) if text else None

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,7 +63,24 @@ def test_of_the_bins_the_one_that_expires_first_is_told(world: World) -> None:
     with world.service.journal.reading() as view:
         bins = [each.expires.timestamp() for role, each in view.roles().items() if role.startswith("bin-")]
     assert soonest == min(bins)
-    assert len([each for each in scraped(Door(world)) if "role=bin" in each]) == 4  # bin and bins, twice
+    assert len([each for each in scraped(Door(world)) if "{role=bin" in each]) == 6  # bin and bins, three of each
+
+
+def test_other_clocks_are_compared_when_asked(world: World) -> None:
+    door = Door(world)
+    clocks = (("the database", lambda: world.now + timedelta(seconds=2)), ("the depot", lambda: None))
+    parts = replace(world.service.parts(door.bell), clocks=clocks)
+    text = exposition.text(exposition.exposed(world.service.metrics, parts)).decode()
+    assert 'tallystick_clock_offset_seconds{source="database"} 2.0' in text and 'source="depot"' not in text
+
+
+def test_how_fresh_each_role_is_and_what_is_due_is_told(world: World) -> None:
+    world.tick(hours=18)
+    found = scraped(Door(world))
+    assert found["metadata_freshness_ratio{role=timestamp}"] == 0.75
+    assert found["metadata_freshness_ratio{role=bin}"] == 0.975
+    late = (timedelta(hours=18) - timedelta(days=3) * 8 / 100).total_seconds()
+    assert found["renewals_due"] == 1 and abs(found["renewal_oldest_due_seconds"] - late) <= 1
 
 
 def test_a_release_that_is_not_copied_out_shows_as_staged_and_behind(world: World) -> None:
@@ -83,14 +101,12 @@ def test_what_happens_in_a_process_is_counted_there_and_nowhere_else(world: Worl
     counted.published([world.now - timedelta(seconds=4), world.now + timedelta(seconds=1)])
     counted.lease_lost()
     counted.storage_failed("add", "503")
-    counted.clock_off("database", -0.25)
     counted.collected(12)
     RedisBell(f"redis://127.0.0.1:{free_port()}/0", "x", counted).ring()
     found = scraped(Door(world))
     assert found["publish_duration_seconds_count{stage=sign}"] == 1
     assert found["publish_latency_seconds_bucket{le=3.0}"] == 1 and found["publish_latency_seconds_sum"] == 4
     assert found["lease_lost_total"] == found["storage_errors_total{code=503,op=add}"] == 1
-    assert found["clock_offset_seconds{source=database}"] == -0.25
     assert found["gc_deleted_total"] == 12 and found["doorbell_errors_total"] == 1
     assert scraped(Door(World(world.folder / "other")))["doorbell_errors_total"] == 0
 
