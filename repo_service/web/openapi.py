@@ -249,6 +249,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "policy_version": Operation("A version of a policy, as it is signed", {200: _JSON}, refuses=("policy_unknown",)),
     "status": Operation("Counts and newest versions", {200: answers.Status}),
     "openapi": Operation("This document", {200: _JSON}),
+    "healthz": Operation("Whether this process lives", {200: answers.Alive}),
+    "readyz": Operation("Whether this process is ready, part by part", {200: answers.Ready, 503: answers.Ready}),
+    "metrics": Operation("What Prometheus scrapes", {200: ("text/plain",)}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
