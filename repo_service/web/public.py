@@ -21,6 +21,7 @@ from repo_service.storage.depot import LocalDepot
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.uploads import stored_at
+from repo_service.web import encodings
 from repo_service.web.problems import Problem
 
 NAME: Final = "public"
@@ -35,11 +36,16 @@ _SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
 def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blueprint:
     """The public routes."""
     routes = Blueprint(NAME, __name__)
+    encodings.register(routes)
 
     @routes.get("/metadata/<filename>")
     def metadata(filename: str) -> Response:
         fresh = filename == "timestamp.json"
         return _send(depot, f"metadata/{filename}", "application/json", _FRESH if fresh else _FOREVER)
+
+    @routes.get("/deltas/<filename>")
+    def delta(filename: str) -> Response:
+        return _send(depot, f"deltas/{filename}", "application/zstd", _FOREVER)
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:
