@@ -57,15 +57,13 @@ def register(routes: Blueprint, room: int = ROOM) -> None:
 
     @routes.after_request
     def encode(response: Response) -> Response:
-        if response.status_code not in (200, 304) or not (response.mimetype or "").startswith(_TEXT):
+        if response.status_code not in (200, 206, 304) or not (response.mimetype or "").startswith(_TEXT):
             return response
         response.vary.add("Accept-Encoding")
-        if response.status_code == 304:
-            _spell_tag_as_asked(response)
-            return response
         coding = chosen(request.accept_encodings)
         # A range is of the bytes as they lie there: who goes on with a download must not meet others.
-        if coding and "Range" not in request.headers and LEAST <= (response.content_length or 0) <= MOST:
+        whole = response.status_code == 200 and "Range" not in request.headers
+        if coding and whole and LEAST <= (response.content_length or 0) <= MOST:
             _encode(response, coding, kept)
         return response
 
@@ -79,6 +77,15 @@ def chosen(accepted: Accept) -> str | None:
 
 def _encode(response: Response, coding: str, kept: Kept) -> None:
     tag, _ = response.get_etag()
+    response.headers["Content-Encoding"] = coding
+    response.headers.pop("Accept-Ranges", None)
+    if tag:
+        # Other bytes, so another tag: with the same one who has half of these could ask for the other half of those.
+        packed = f"{tag}-{coding}"
+        response.set_etag(packed)
+        if request.if_none_match.contains_weak(packed):
+            response.status_code = 304
+            return
     key = (request.path, response.mimetype or "", tag or "", coding)
     body = kept.get(key) if tag else None
     if body is None:
@@ -90,14 +97,3 @@ def _encode(response: Response, coding: str, kept: Kept) -> None:
         close()  # a file that nobody reads now
     response.direct_passthrough = False
     response.set_data(body)
-    response.headers["Content-Encoding"] = coding
-    response.headers.pop("Accept-Ranges", None)
-    if tag:
-        response.set_etag(tag, weak=True)  # the same content in other bytes: good for If-None-Match, not for If-Range
-
-
-def _spell_tag_as_asked(response: Response) -> None:
-    """A cache finds by the tag which of its copies is still good: a compressed one has the weak tag."""
-    tag, _ = response.get_etag()
-    if tag and not request.if_none_match.is_strong(tag):
-        response.set_etag(tag, weak=True)

@@ -176,6 +176,7 @@ _RECEIPT: Final[_Answers] = {
 _ASKING: Final = (KEY, IF_MATCH, IF_PREVIEW_MATCH, PREFER, DRY_RUN)
 _JSON: Final = ("application/json",)
 _BYTES: Final = ("application/octet-stream",)
+_DELTA: Final = ("application/zstd",)
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "release_verb": Operation("{verb} a release", _RECEIPT, _ASKING, _CHANGE, REFUSALS),
@@ -249,6 +250,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "status": Operation("Counts and newest versions", {200: answers.Status}),
     "openapi": Operation("This document", {200: _JSON}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
+    "public.delta": Operation("A delta to a TUF metadata file", {200: _DELTA}, refuses=("not_found",)),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
         "A file, or its .metadata, as a TUF target", {200: _BYTES}, refuses=("not_found", "name_invalid")
