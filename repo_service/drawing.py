@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from keys import layout
 from keys.deltas import Step, drawn_with, is_anchor
 from repo_service.build.deltas import Origin, thorough_delta
+from repo_service.build.metadata import metadata_path
 
 MOST_BINS: Final = 512
 """Of one release. Whoever signs all bins again wants it over with; clients take most of theirs whole, once."""
@@ -86,4 +87,4 @@ class Drawer:
         return origin.delta(new)
 
     def _read(self, role: str, version: int) -> bytes | None:
-        return self._depot.read(f"metadata/{version}.{role}.json")
+        return self._depot.read(metadata_path(role, version))

@@ -11,6 +11,7 @@ import pytest
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, rebuild
 from keys.signing import Sign
+from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file
 from repo_service.build.pages import Target
 from repo_service.drawing import MOST_BINS, Drawer
@@ -60,7 +61,8 @@ def key() -> Sign:
 
 
 def signed_bin(sign: Sign, times: int, targets: int, number: int = 7) -> Role:
-    entries = [Target(f"simple/name-{n}/vnd.pypi.simple.v1.json", 1000 + n, f"{n:064x}") for n in range(targets)]
+    named = (Target.of(f"simple/name-{n}/vnd.pypi.simple.v1.json", 1000 + n, f"{n:064x}") for n in range(targets))
+    entries = {target.path: target.entry for target in named}
     return bin_file(f"bin-{number:x}", times * layout.BIN_STRIDE + number, entries, LATER, sign)
 
 
@@ -89,7 +91,8 @@ def test_a_client_some_signings_behind_rebuilds_the_bin_as_it_was_signed(shelf: 
 
 
 def test_a_signed_snapshot_is_rebuilt_to_the_byte(shelf: Shelf, key: Sign) -> None:
-    first, second = (snapshot_file(n, dict.fromkeys(ROLES, n * 100_000), {}, LATER, key) for n in (1, 2))
+    listings = (Listing.of({role: Meta(n * 100_000 + at) for at, role in enumerate(ROLES)}) for n in (1, 2))
+    first, second = (snapshot_file(n, listing, LATER, key) for n, listing in enumerate(listings, 1))
     drawer = Drawer(shelf)
     for each in (first, second):
         shelf.publish(each)
