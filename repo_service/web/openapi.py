@@ -177,6 +177,7 @@ _RECEIPT: Final[_Answers] = {
 _ASKING: Final = (KEY, IF_MATCH, IF_PREVIEW_MATCH, PREFER, DRY_RUN)
 _JSON: Final = ("application/json",)
 _BYTES: Final = ("application/octet-stream",)
+_DELTA: Final = ("application/zstd",)
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "release_verb": Operation("{verb} a release", _RECEIPT, _ASKING, _CHANGE, REFUSALS),
@@ -253,6 +254,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "readyz": Operation("Whether this process is ready, part by part", {200: answers.Ready, 503: answers.Ready}),
     "metrics": Operation("What Prometheus scrapes", {200: ("text/plain",)}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
+    "public.delta": Operation("A delta to a TUF metadata file", {200: _DELTA}, refuses=("not_found",)),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
         "A file, or its .metadata, as a TUF target", {200: _BYTES}, refuses=("not_found", "name_invalid")
