@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from keys import possession, sealed
 from keys.signing import HeldKey, SignerFailed
 from keys.times import stamp
-from repo_service import cli_tokens, roots
+from repo_service import cli_journal, cli_tokens, roots
 from repo_service.bell import Publisher
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
 from repo_service.storage.depot import Diverged
+from repo_service.storage.schema import WrongSchema
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
@@ -56,6 +57,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
+    WrongSchema: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
     ClockWentBack: 4,
@@ -102,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
     cli_tokens.add_to(commands, _begun)
+    cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
@@ -153,7 +156,7 @@ def _init(options: argparse.Namespace) -> int:
 def _begun(folder: Path) -> Service:
     """A service that ``init`` has begun."""
     service = open_service(folder)
-    service.journal.create()
+    service.journal.check()
     with service.journal.reading() as view:
         if not view.roles():
             raise BadSettings(

@@ -21,6 +21,7 @@ from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
+from repo_service.storage import schema
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
@@ -57,8 +58,16 @@ class Journal:
         self._states = States()
 
     def create(self) -> None:
-        """Make the tables that are missing."""
-        t.metadata.create_all(self._engine)
+        """Make the tables of a new database. WrongSchema for one that has others."""
+        schema.create(self._engine)
+
+    def check(self) -> None:
+        """WrongSchema unless the database has the tables that this program needs."""
+        schema.check(self._engine)
+
+    def migrate(self) -> tuple[str, ...]:
+        """Move an older database's tables on; which steps that took. Raises WrongSchema."""
+        return schema.migrate(self._engine)
 
     @contextmanager
     def reading(self) -> Iterator[View]:
