@@ -12,8 +12,8 @@ _GUARDS = {
         "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
         "EXCEPTION USING MESSAGE = TG_ARGV[0]; END $$",
         'CREATE TRIGGER events_never_change BEFORE UPDATE OF "seq", "name", "serial", "at", "by", '
-        '"type", "body", "reason", "policy", "actor", "holder", "approver", "change", "org" ON events '
-        "FOR EACH ROW EXECUTE FUNCTION refuse('an event never changes')",
+        '"type", "body", "reason", "policy", "actor", "holder", "approver", "change", "org", "lane" ON '
+        "events FOR EACH ROW EXECUTE FUNCTION refuse('an event never changes')",
         "CREATE TRIGGER events_signed_once BEFORE UPDATE OF release ON events FOR EACH ROW WHEN "
         "(OLD.release IS NOT NULL) EXECUTE FUNCTION refuse('an event is signed in one release')",
         "CREATE TRIGGER events_never_go BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION "
@@ -23,8 +23,8 @@ _GUARDS = {
     ],
     "sqlite": [
         'CREATE TRIGGER events_never_change BEFORE UPDATE OF "seq", "name", "serial", "at", "by", "type", '
-        '"body", "reason", "policy", "actor", "holder", "approver", "change", "org" ON events BEGIN SELECT '
-        "RAISE(ABORT, 'an event never changes'); END",
+        '"body", "reason", "policy", "actor", "holder", "approver", "change", "org", "lane" ON events '
+        "BEGIN SELECT RAISE(ABORT, 'an event never changes'); END",
         "CREATE TRIGGER events_signed_once BEFORE UPDATE OF release ON events WHEN OLD.release IS NOT NULL "
         "BEGIN SELECT RAISE(ABORT, 'an event is signed in one release'); END",
         "CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'an event never goes'); END",
@@ -83,6 +83,14 @@ def upgrade() -> None:
     with op.batch_alter_table("escalations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_escalations_name"), ["name"], unique=False)
 
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     op.create_table(
         "names",
         sa.Column("name", sa.String(), nullable=False),
@@ -147,13 +155,16 @@ def upgrade() -> None:
     op.create_table(
         "releases",
         sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("snapshot", sa.Integer(), nullable=False),
         sa.Column("signed_at", sa.String(), nullable=False),
         sa.Column("timestamp", sa.LargeBinary(), nullable=False),
+        sa.Column("expires", sa.String(), nullable=False),
         sa.Column("published", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("generation"),
     )
     with op.batch_alter_table("releases", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_releases_expires"), ["expires"], unique=False)
         batch_op.create_index(batch_op.f("ix_releases_signed_at"), ["signed_at"], unique=False)
         batch_op.create_index(
             "staged",
@@ -168,8 +179,12 @@ def upgrade() -> None:
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires", sa.String(), nullable=False),
+        sa.Column("renew_at", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("role"),
     )
+    with op.batch_alter_table("roles", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_roles_renew_at"), ["renew_at"], unique=False)
+
     op.create_table(
         "sequences",
         sa.Column("name", sa.String(), nullable=False),
@@ -193,16 +208,15 @@ def upgrade() -> None:
 
     op.create_table(
         "targets",
-        sa.Column("path", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
         sa.Column("bin", sa.Integer(), nullable=False),
-        sa.Column("length", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(), nullable=False),
-        sa.Column("custom", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("path"),
+        sa.Column("path", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("bin", "path"),
+        sa.UniqueConstraint("path"),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("targets", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_targets_bin"), ["bin"], unique=False)
         batch_op.create_index(batch_op.f("ix_targets_name"), ["name"], unique=False)
 
     op.create_table(
@@ -237,6 +251,7 @@ def upgrade() -> None:
         sa.Column("change", sa.String(), nullable=False),
         sa.Column("release", sa.Integer(), nullable=True),
         sa.Column("org", sa.String(), nullable=True),
+        sa.Column("lane", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["release"],
             ["releases.generation"],
@@ -250,7 +265,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_events_change"), ["change"], unique=False)
         batch_op.create_index(
             "pending",
-            ["seq"],
+            ["lane", "seq"],
             unique=False,
             sqlite_where=sa.text("release IS NULL"),
             postgresql_where=sa.text("release IS NULL"),
@@ -259,18 +274,33 @@ def upgrade() -> None:
 
     op.create_table(
         "files",
-        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("path", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("release", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("superseded", sa.Integer(), nullable=True),
+        sa.Column("dropped", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["release"],
+            ["releases.generation"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["superseded"],
             ["releases.generation"],
         ),
         sa.PrimaryKeyConstraint("path"),
     )
     with op.batch_alter_table("files", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_files_release"), ["release"], unique=False)
+        batch_op.create_index("copied_out", ["release", "position"], unique=False)
+        batch_op.create_index(
+            "superseded",
+            ["superseded"],
+            unique=False,
+            sqlite_where=sa.text("superseded IS NOT NULL"),
+            postgresql_where=sa.text("superseded IS NOT NULL"),
+        )
 
     op.create_table(
         "flags",
