@@ -22,7 +22,8 @@ from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
-from repo_service.storage.depot import Diverged
+from repo_service.storage.backups import NotCopied
+from repo_service.storage.depot import Behind, Diverged
 from repo_service.storage.schema import WrongSchema
 from repo_service.web import openapi
 from repo_service.web.app import create_app
@@ -63,6 +64,8 @@ _EXIT: Final[dict[type[Exception], int]] = {
     ClockWentBack: 4,
     SignerFailed: 4,
     Diverged: 5,
+    Behind: 5,
+    NotCopied: 2,
 }
 """What can go wrong, and how a script can tell."""
 

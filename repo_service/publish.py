@@ -169,7 +169,7 @@ def finish(press: Press) -> None:
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and head and generation == head.generation:
-            _check_not_behind(press.depot, head)
+            check_not_behind(press.depot, head)
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
         press.depot.add(release.roots)
@@ -178,7 +178,7 @@ def finish(press: Press) -> None:
         failpoint("finish.marked")
 
 
-def _check_not_behind(depot: Depot, head: Head) -> None:
+def check_not_behind(depot: Depot, head: Head) -> None:
     """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and what
     it would publish now was published before, with other content.
     """
@@ -210,7 +210,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         head = view.head()
         check_clock(view.last_done_at(), now)
         if head and press.memory.of(head.generation) is None:
-            _check_not_behind(press.depot, head)
+            check_not_behind(press.depot, head)
         bins = sealed.bins if sealed else roots.parse_targets(view.newest(layout.BINS))
         shape = roots.bins_shape(bins)
         events, touched = view.pending(BULK)

@@ -15,7 +15,7 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey
-from repo_service import failpoint, halting, roots, sequences, sweeping
+from repo_service import collecting, failpoint, halting, roots, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
@@ -51,6 +51,7 @@ class Settings:
     snapshot_s: int = 7 * 86400
     bin_s: int = 30 * 86400
     refresh_s: int = 600
+    keep_s: int = 7 * 86400
     max_upload_bytes: int = 1 << 30
     url: str = "http://127.0.0.1:8416"
     max_token_days: int = 90
@@ -128,6 +129,11 @@ class Service:
         with self.journal.writing() as pen:
             if not pen.policies():
                 pen.add_policy(announcing.announce(self.named_policy(), (), now))
+
+    def collect(self) -> collecting.Collected:
+        """Let go of superseded files that nobody can need any more. Once a day is often enough."""
+        keep = timedelta(seconds=self.settings.keep_s)
+        return collecting.collect(self.journal, self.depot, keep, self.clock())
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
