@@ -181,13 +181,13 @@ def _offline(look: _Look) -> tuple[_Trusted | None, list[Problem]]:
     for role in layout.OFFLINE:
         newest = look.roles[role].version if role in look.roles else 0
         for version in range(1, newest + 1) if role == layout.ROOT else (newest,):
-            if (body := look.view.file(metadata_path(role, version))) is not None:
+            if (body := look.view.current(metadata_path(role, version))) is not None:
                 found[f"{version}.{role}.json"] = body
     try:
         held = _listed(found.get(f"{look.roles[layout.HELD].version}.{layout.HELD}.json"))
         for path, entry in held.items():
             stored = f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
-            found |= {stored: body} if (body := look.view.file(stored)) is not None else {}
+            found |= {stored: body} if (body := look.view.current(stored)) is not None else {}
         read = trust.read(found)
     except (trust.NotTrusted, strict.Malformed, KeyError) as error:
         return None, [Problem("the files of ceremonies", f"do not hold together: {error}", RESTORE)]
@@ -212,7 +212,7 @@ def _online(look: _Look) -> Iterator[Problem]:
     yield from problems
     pinned = {"snapshot.json": head.snapshot.described()}
     if signed and signed["meta"] != pinned:
-        yield Problem("timestamp", f"names {signed['meta']}; the snapshot is {pinned}", RESTORE)
+        yield Problem(f"timestamp {head.generation}", f"does not name snapshot {head.snapshot.version}", RESTORE)
     yield from _snapshot(look, look.trusted)
     for number in range(len(look.trusted.shape)):
         look.its.progress("bins", number + 1, len(look.trusted.shape))
@@ -221,7 +221,7 @@ def _online(look: _Look) -> Iterator[Problem]:
 
 def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
     """It lists every role but root and timestamp, at its newest version, and pins the bytes of the offline ones."""
-    data = look.view.file(metadata_path(layout.SNAPSHOT, look.roles[layout.SNAPSHOT].version))
+    data = look.view.current(metadata_path(layout.SNAPSHOT, look.roles[layout.SNAPSHOT].version))
     problems, signed = _read(look, trusted.root, layout.SNAPSHOT, data)
     yield from problems
     if signed is None:
@@ -235,7 +235,7 @@ def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
             said = f"lists {file} as {listed.get(file)}; the newest is {expected.get(file)}"
             yield Problem(f"snapshot {signed['version']}", said, RESTORE)
     for role in layout.OFFLINE:
-        body = look.view.file(metadata_path(role, look.roles[role].version))
+        body = look.view.current(metadata_path(role, look.roles[role].version))
         meta = signed["meta"].get(f"{role}.json")
         if meta and body and (meta.get("length"), meta.get("hashes")) != (len(body), {"sha256": sha256(body)}):
             yield Problem(f"snapshot {signed['version']}", f"does not pin the bytes of {role}", RESTORE)
@@ -247,7 +247,7 @@ def _bin(look: _Look, trusted: _Trusted, number: int) -> Iterator[Problem]:
     if role not in look.roles:
         yield Problem(role, "was never signed", RESTORE)
         return
-    problems, signed = _read(look, trusted.bins, role, look.view.file(metadata_path(role, look.roles[role].version)))
+    problems, signed = _read(look, trusted.bins, role, look.view.current(metadata_path(role, look.roles[role].version)))
     yield from problems
     if signed is None:
         return
@@ -267,7 +267,7 @@ def _read(
     """What a signed file says, and whether it is signed and dated as the journal says."""
     where = f"{role} {look.roles[role].version}" if role in look.roles else role
     if data is None:
-        return [Problem(where, "is gone from the journal", RESTORE)], None
+        return [Problem(where, "is not in the journal's current state", RESTORE)], None
     try:
         signed: dict[str, Any] = _body(data)
         count = counting.count_file(delegator, role, data)
@@ -296,7 +296,7 @@ def _body(data: bytes) -> dict[str, Any]:
 
 def _listed(data: bytes | None) -> dict[str, Any]:
     if data is None:
-        raise strict.Malformed("held.json", "is gone from the journal")
+        raise strict.Malformed("held.json", "is not in the journal's current state")
     targets: dict[str, Any] = _body(data)["targets"]
     return targets
 
@@ -331,9 +331,9 @@ def _page(look: _Look, state: NameState, targets: dict[str, Target], *, waiting:
         if not waiting:
             yield Problem(state.name, "has no signed page", RESTORE)
         return
-    body = look.view.file(_stored(own))
+    body = look.view.current(_stored(own))
     if body is None:
-        yield Problem(state.name, f"its signed page is gone from the journal: {_stored(own)}", RESTORE)
+        yield Problem(state.name, f"its signed page is not in the journal's current state: {_stored(own)}", RESTORE)
         return
     try:
         signed = page.parse(body)
@@ -432,7 +432,7 @@ class _Fetcher(FetcherInterface):
 
 def _client(look: _Look) -> Iterator[Problem]:
     """python-tuf's client, which trusts the first root alone, finds in every bin what the journal says."""
-    first, head = look.view.file(metadata_path(layout.ROOT, 1)), look.view.head()
+    first, head = look.view.current(metadata_path(layout.ROOT, 1)), look.view.head()
     if first is None or look.trusted is None or head is None:
         return
     shape = look.trusted.shape

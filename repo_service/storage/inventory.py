@@ -48,6 +48,12 @@ class Inventory(View):
         named = select(func.count()).select_from(t.names)
         return self._connection.scalar(current) or 0, self._connection.scalar(named) or 0
 
+    def current(self, path: str) -> bytes | None:
+        """A signed file of the current state, as it was signed."""
+        query = select(t.files.c.body).where(t.files.c.path == path, t.files.c.superseded.is_(None))
+        body: bytes | None = self._connection.scalar(query)
+        return body
+
     def current_files(self) -> Iterator[SignedFile]:
         """Every file of the current state, in the order of paths."""
         columns = (t.files.c.path, t.files.c.release, t.files.c.length, t.files.c.sha256, t.files.c.body)
