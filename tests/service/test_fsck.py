@@ -268,7 +268,10 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
     ),
     "the timestamp and the snapshot are signed by nobody": (
         hand(
-            'UPDATE releases SET timestamp = CAST(replace(timestamp, \'"sig":"\', \'"sig":"00\') AS BLOB) WHERE generation = 8'
+            hand(
+                'UPDATE releases SET timestamp = CAST(replace(timestamp, \'"sig":"\', \'"sig":"00\') AS BLOB) '
+                "WHERE generation = 8"
+            ),
         ),
         [
             "metadata/timestamp.json: is of version 8 and not as it was signed",
