@@ -47,6 +47,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("client", "key"),
     )
     op.create_table(
+        "cleared",
+        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
+        sa.Column("ahead", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -180,6 +189,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expires", sa.String(), nullable=False),
         sa.Column("renew_at", sa.String(), nullable=True),
+        sa.Column("signers", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("role"),
     )
     with op.batch_alter_table("roles", schema=None) as batch_op:
