@@ -15,12 +15,13 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import exposition, failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
+from repo_service.drawing import Drawer
 from repo_service.exposition import Counted
 from repo_service.publish import Press, Turn, publish
 from repo_service.readiness import Parts, public_timestamp
@@ -103,6 +104,11 @@ class Service:
         with self.journal.writing() as pen:
             if not pen.policies():
                 pen.add_policy(announcing.announce(self.named_policy(), (), now))
+
+    def collect(self) -> collecting.Collected:
+        """Let go of superseded files that nobody can need any more. Once a day is often enough."""
+        keep = timedelta(seconds=self.settings.keep_s)
+        return collecting.collect(self.journal, self.depot, keep, self.clock())
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
@@ -200,7 +206,8 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
     return Service(
-        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks), depot,
+        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw),
+        depot,
         clock or _utc_now, Counted(clock or _utc_now), online,
     )  # fmt: skip
 

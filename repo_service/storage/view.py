@@ -418,7 +418,7 @@ class View:
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if name is not None:
             query = query.where(t.events.c.name == name)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        return [event_of(row) for row in self._connection.execute(query).mappings()]
 
     def signing(self, events: Iterable[int]) -> dict[int, int]:
         """Event numbers to the generation that signs them; events that no release holds yet are left out."""
@@ -437,7 +437,7 @@ class View:
         query = (
             select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
         )
-        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
+        return [(row["release"], event_of(row)) for row in self._connection.execute(query).mappings()]
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
@@ -633,7 +633,8 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def _event(row: RowMapping) -> c.Event:
+def event_of(row: RowMapping) -> c.Event:
+    """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(

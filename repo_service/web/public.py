@@ -44,7 +44,7 @@ def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprin
 
     @routes.get("/deltas/<filename>")
     def delta(filename: str) -> Response:
-        return _send(depot, f"deltas/{filename}", "application/zstd", _FOREVER)
+        return _send(depot, f"deltas/{filename}")
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:
