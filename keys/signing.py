@@ -10,7 +10,6 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Signature, SSlibKey
 
 from keys import records
@@ -50,20 +49,28 @@ class HeldKey:
 
 def verified(key: SSlibKey, payload: bytes, raw: bytes) -> Signature:
     """``raw`` as a TUF signature object, after verifying it; SignerFailed if it is not one by ``key``."""
-    signature = Signature(key.keyid, raw.hex())
-    try:
-        key.verify_signature(signature, payload)
-    except (UnverifiedSignatureError, VerificationError) as error:
-        raise SignerFailed(f"signer of key {key.keyid:.16}: its signature does not verify: {error}") from error
-    return signature
+    if not records.verifies(key, raw.hex(), payload):
+        raise SignerFailed(f"signer of key {key.keyid:.16}: what it returned is no signature by it")
+    return Signature(key.keyid, raw.hex())
 
 
 def envelope(signed: Mapping[str, Any], signatures: tuple[Signature, ...]) -> bytes:
     """The metadata file: compact JSON of ``signed`` with its signatures, in order of key id."""
-    listed = [{"keyid": each.keyid, "sig": each.signature} for each in sorted(signatures, key=lambda s: s.keyid)]
-    return compact({"signatures": listed, "signed": signed})
+    return _around(compact(signed), signatures)
+
+
+def signed_payload(payload: bytes, sign: Sign) -> bytes:
+    """As ``signed_file``, for a body that is encoded already: ``compact`` of it, holding no control character, so that
+    the bytes in the file are the very bytes that are signed.
+    """
+    return _around(payload, sign(payload))
 
 
 def signed_file(signed: Mapping[str, Any], sign: Sign) -> bytes:
     """Sign a body and wrap it: the bytes that are stored, served and never made again."""
     return envelope(signed, sign(canonical(signed)))
+
+
+def _around(encoded: bytes, signatures: tuple[Signature, ...]) -> bytes:
+    listed = [{"keyid": each.keyid, "sig": each.signature} for each in sorted(signatures, key=lambda s: s.keyid)]
+    return b"".join((b'{"signatures":', compact(listed), b',"signed":', encoded, b"}"))

@@ -1,7 +1,9 @@
 """Everything put together: the only reader of settings, environment and clock."""
 
 import os
+import secrets
 import signal
+import socket
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +21,10 @@ from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.build.pages import Layout
 from repo_service.domain import announcing, policy
-from repo_service.publish import Press, publish
-from repo_service.storage.depot import LocalDepot
+from repo_service.publish import Press, Turn, publish
+from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -79,7 +82,7 @@ class Service:
     folder: Path
     settings: Settings
     press: Press
-    depot: LocalDepot
+    depot: Depot
     clock: Callable[[], datetime]
     online: HeldKey = field(repr=False)
 
@@ -159,7 +162,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     )
     _arm_failpoints(os.environ)
     return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
+        folder, settings, Press(journal, depot, online, lifetimes, settings.layout, Turn(_holder, _is_dead)), depot,
         clock or _utc_now, online,
     )  # fmt: skip
 
@@ -217,6 +220,27 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _holder() -> str:
+    """Who publishes, for people and for ``_is_dead``; another text for each turn, also within one process."""
+    return f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a holder of this machine is gone, so that nobody waits for its lease to pass. Of others nobody can know;
+    and where a number was given to another process, the lease passes by itself.
+    """
+    host, number, _ = holder.split(" ")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _arm_failpoints(environment: Mapping[str, str]) -> None:

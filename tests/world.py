@@ -30,6 +30,7 @@ from keys.trust import RootOfTrust
 from repo_service import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.view import ChangeRecord
 from repo_service.wiring import Service, open_service
 
@@ -117,6 +118,7 @@ class World:
     @property
     def public(self) -> Path:
         """The folder that everyone may read."""
+        assert isinstance(self.service.depot, LocalDepot)
         return self.service.depot.root
 
     def take_in(self, trust: RootOfTrust) -> None:

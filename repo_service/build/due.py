@@ -25,6 +25,13 @@ RENEW_BELOW: Final = {layout.TIMESTAMP: 0.9, layout.SNAPSHOT: 0.5}
 """Sign again when less than this part of the period is left; bins as the snapshot."""
 
 
+def renew_at(role: str, expires: datetime, lifetimes: Lifetimes) -> datetime | None:
+    """From when on a role that expires then is due to be signed again; None where only a ceremony can."""
+    if role in layout.OFFLINE:
+        return None
+    return expires - lifetimes.of(role) * RENEW_BELOW.get(role, 0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """What the journal knows of a role: its newest version and when that expires."""
@@ -32,15 +39,3 @@ class Signed:
     role: str
     version: int
     expires: datetime
-
-
-def is_due(signed: Signed, lifetimes: Lifetimes, now: datetime) -> bool:
-    """Whether an online role must be signed again at ``now``."""
-    left = signed.expires - now
-    return left < lifetimes.of(signed.role) * RENEW_BELOW.get(signed.role, 0.5)
-
-
-def due_bins(roles: Iterable[Signed], lifetimes: Lifetimes, now: datetime) -> list[int]:
-    """The numbers of the bins that must be signed again."""
-    online_bins = (each for each in roles if each.role.startswith(f"{layout.BIN_PREFIX}-"))
-    return [layout.bin_number(each.role) for each in online_bins if is_due(each, lifetimes, now)]
