@@ -12,9 +12,10 @@ never reads while the journal holds them.
 
 import hashlib
 import random
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from keys.state import Act, Deprecation, File, Mark, NameState, Reason, Release, Yank
 from keys.times import moment, stamp
@@ -25,7 +26,7 @@ DAYS: Final = 3900
 """Publications lie within these days from the epoch on."""
 
 _WORDS: Final = """
-    api app async auth aws azure base batch bio block bot build cache calc chain chat check cloud code color config
+    api app auth aws azure base batch bio block bot build cache calc chain chat check cloud code color config
     connect core cron crypto csv data date db deep demo deploy dev diff dns doc docker draw edge email engine env
     etl event excel fast feed file filter flask flow form forge format game gen geo git go graph grid group hash
     heat hook html http hub image index info input io iot item job json jupyter key kit kube lang layer lib light
@@ -74,21 +75,17 @@ def project(number: int, seed: int = 1) -> NameState:
         made = _release(dice, name, version, min(day + place * 9, DAYS), kinds, requires)
         if dice.random() < 0.03:
             yank = _mark(DAYS, Reason("broken", "does not import on Python 3.13"))
-            acts.append(Act(len(acts) + count, "release.yanked", version, yank))
-            made = Release(*_head(made), yank=Yank("owner", yank), files=made.files)
+            acts.append(Act(len(acts) + 2 * count, "release.yanked", version, yank))
+            made = replace(made, yank=Yank("owner", yank))
         releases.append(made)
     releases.sort(key=lambda release: release.version)
     fate = dice.random()
     archived = _mark(DAYS) if fate < 0.02 else None
     deprecated = Deprecation(_mark(DAYS), name_of(number + 1)) if 0.02 <= fate < 0.025 else None
     return NameState(
-        name, name, "registered", 1, len(acts) + count, number + 1, _mark(day), releases=tuple(releases),
+        name, name, "registered", 1, len(acts) + 2 * count, number + 1, _mark(day), releases=tuple(releases),
         history=tuple(acts), archived=archived, deprecated=deprecated,
     )  # fmt: skip
-
-
-def _head(release: Release) -> tuple[Any, ...]:
-    return release.version, release.canonical, release.state, release.generation, release.published_at
 
 
 @lru_cache(maxsize=8192)
@@ -132,7 +129,8 @@ def _release(dice: random.Random, name: str, version: str, day: int, kinds: int,
         for place, (identity, filename) in enumerate(artifacts)
     ]
     files.sort(key=lambda file: file.filename)
-    return Release(version, _canonical(version), "published", 1, at, files=tuple(files))
+    closed = Mark(_day(day + 14), "clock")
+    return Release(version, _canonical(version), "published", 1, at, files=tuple(files), closed=closed)
 
 
 def _file(identity: str, filename: str, size: int, at: str, requires: str | None) -> File:

@@ -33,6 +33,8 @@ from keys.skeletons import skeleton
 from keys.state import NameState
 from repo_service.build.pages import page_of
 from repo_service.domain import changes as c
+from repo_service.storage.journal import Journal
+from repo_service.storage.tables import open_engine
 from repo_service.wiring import Service, open_service
 from tests.world import online_key, root_of_trust, write_folder
 
@@ -114,13 +116,13 @@ def load(folder: Path, files: int, bins: int) -> Repository:
     shape, ready = layout.Bins(bins.bit_length() - 1), folder / "ready"
     if not ready.exists():
         began = time.perf_counter()
-        service = _begun(folder)
-        found, projects = _write(service.folder / "journal.sqlite", files, shape)
+        home = _begun(folder)
+        found, projects = _write(home / "journal.sqlite", files, shape)
         sealed_folder = write_folder(
             folder / "sealed", root_of_trust(datetime.now(UTC).replace(microsecond=0), bins=bins).files()
         )
-        service.take_in(sealed_folder, rehearsal_allowed=True)
-        with closing(sqlite3.connect(service.folder / "journal.sqlite")) as connection, connection:
+        open_service(home).take_in(sealed_folder, rehearsal_allowed=True)
+        with closing(sqlite3.connect(home / "journal.sqlite")) as connection, connection:
             connection.execute("UPDATE files SET release = 1 WHERE release = 0")
             connection.execute("UPDATE events SET release = 1 WHERE release = 0")
         ready.write_text(f"{found} {projects} {time.perf_counter() - began:.1f}")
@@ -128,15 +130,16 @@ def load(folder: Path, files: int, bins: int) -> Repository:
     return Repository(folder, int(found_files), int(found_projects), shape, float(seconds))
 
 
-def _begun(folder: Path) -> Service:
-    """A service that waits for its first ceremony."""
+def _begun(folder: Path) -> Path:
+    """The folder of a service that waits for its first ceremony; nobody has its database open."""
     home = folder / "service"
     home.mkdir(parents=True)
     (home / "service.toml").write_text(SETTINGS)
     sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
-    service = open_service(home)
-    service.journal.create()
-    return service
+    engine = open_engine(f"sqlite:///{home / 'journal.sqlite'}")
+    Journal(engine).create()
+    engine.dispose()
+    return home
 
 
 @dataclass(frozen=True, slots=True)
