@@ -62,12 +62,15 @@ def serving(service: Service) -> Iterator[Server]:
     with service.journal.writing() as pen:
         pen.add_token(token)
     command = [sys.executable, "-m", "repo_service.cli", "serve", str(service.folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        (service.folder / "server.log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             found = re.search(r"http://[^:]+:(\d+)", line)
-            assert found is not None, f"the server did not start: {line!r}"
+            assert found is not None, f"the server did not start: {(service.folder / 'server.log').read_text()[-2000:]}"
             yield Server(int(found[1]), process.pid, secret)
         finally:
             process.terminate()
