@@ -95,7 +95,7 @@ class Repository:
                 wanted += 1
 
 
-PURPOSES: Final = ("latency 20", "latency 100", "throughput", "batch", "memory", "growth", "warm", "spare")
+PURPOSES: Final = ("latency 20", "latency 100", "throughput", "batch", "memory", "growth", "profile", "warm")
 
 
 @contextmanager

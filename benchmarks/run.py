@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.charts import Bar, Chart, drawn
+from benchmarks.profile import LIBRARIES, STAGES
 from benchmarks.repository import FOLDER
 
 ROOT: Final = Path(__file__).parents[1]
@@ -29,7 +30,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results.json"
 DOCUMENT: Final = ROOT / "docs" / "PERFORMANCE.md"
 CHARTS: Final = ROOT / "docs" / "charts"
 BENCHMARKS: Final = (
-    "latency", "throughput", "batch", "growth", "memory", "resign", "imports", "deltas", "state",
+    "latency", "throughput", "batch", "growth", "memory", "profile", "resign", "imports", "deltas", "state",
 )  # fmt: skip
 """In this order: what adds to the million files comes before what reads all of it."""
 
@@ -194,6 +195,15 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
                 (f"{files:,} files, with its cache full", f"{files}_files: with_the_cache_full_mb", "ours", 200.0),
                 (f"{files:,} files, python-tuf's objects", f"{files}_files: python_tuf_objects_mb", "theirs", None),
             )
+        ],
+    ),
+    "profile": (
+        "Where the processor's time of a change goes",
+        "parts of a hundred",
+        [(what, f"percent_of_stages: {what}", "ours", None) for what in (*STAGES, "the rest: lease, deadlines")]
+        + [
+            (what, f"percent_of_libraries: {what}", "other", None)
+            for what in (*LIBRARIES.values(), "the rest of Python")
         ],
     ),
     "resign": (
