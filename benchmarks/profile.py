@@ -46,6 +46,9 @@ LIBRARIES: Final = {
 }
 """Parts of file names, or of the names of built-in functions, to whose they are; the first that is found counts."""
 
+REST: Final = "the rest: lease, deadlines"
+PYTHON: Final = "the rest of Python"
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -72,9 +75,9 @@ def shares(profile: cProfile.Profile) -> Shares:
         for stage, (its_file, its_function) in STAGES.items():
             if file.endswith(f"/{its_file}") and function == its_function:
                 stages[stage] += 100 * cumulative / total
-        whose = next((name for part, name in LIBRARIES.items() if part in f"{file} {function}"), "the rest of Python")
+        whose = next((name for part, name in LIBRARIES.items() if part in f"{file} {function}"), PYTHON)
         libraries[whose] += 100 * own / total
-    stages["the rest: lease, deadlines"] = 100 - sum(stages.values())
+    stages[REST] = 100 - sum(stages.values())
     return Shares(stages, dict(sorted(libraries.items(), key=lambda item: -item[1])))
 
 

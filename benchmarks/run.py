@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.charts import Bar, Chart, drawn
-from benchmarks.profile import LIBRARIES, STAGES
+from benchmarks.profile import LIBRARIES, PYTHON, REST, STAGES
 from benchmarks.repository import FOLDER
 
 ROOT: Final = Path(__file__).parents[1]
@@ -200,10 +200,9 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
     "profile": (
         "Where the processor's time of a change goes",
         "parts of a hundred",
-        [(what, f"percent_of_stages: {what}", "ours", None) for what in (*STAGES, "the rest: lease, deadlines")]
-        + [
-            (what, f"percent_of_libraries: {what}", "other", None)
-            for what in (*LIBRARIES.values(), "the rest of Python")
+        [
+            *((stage, f"percent_of_stages: {stage}", "ours", None) for stage in (*STAGES, REST)),
+            *((name, f"percent_of_libraries: {name}", "other", None) for name in (*LIBRARIES.values(), PYTHON)),
         ],
     ),
     "resign": (
