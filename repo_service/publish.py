@@ -6,35 +6,38 @@ goes back, and everything else can be repeated.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
 
 from keys import layout, names, page
-from keys.signing import Sign
+from keys.signing import Signer
 from keys.state import NameState, purged
 from repo_service import roots
 from repo_service.build.assemble import Base, Differences, Placed, Release, assemble
-from repo_service.build.check import check_release, check_successions
-from repo_service.build.due import Lifetimes
+from repo_service.build.check import check_for_old_root, check_release, check_successions
+from repo_service.build.due import Lifetimes, next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
+from repo_service.clocks import Source, check_clocks
 from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Behind, Depot, version_of
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.view import Head, View
 
-RENEWED: Final = 1024
-"""Bins that one release signs again because they are due, besides those that change."""
+DUAL_SIGNED: Final = 1024
+"""Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
 BULK: Final = 2000
 """Events of the slow lane that one release takes, about, when nothing waits in the fast one."""
 _ASK_S: Final = 0.02
+_LONG: Final = 60
+"""How much longer a lease is where a ceremony's files are taken in, which may sign every bin of a new number of bins."""
 
 
 class LeaseHeld(Exception):
@@ -43,7 +46,7 @@ class LeaseHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a publisher remembers of the release that it made last, so as not to read it anew: good for that one only."""
+    """What a publisher remembers of the release that it made last, so as not to read it anew. Good for that one only."""
 
     generation: int
     listing: Listing
@@ -77,11 +80,12 @@ class Press:
 
     journal: Journal
     depot: Depot
-    sign: Sign
+    sign: Signer
     lifetimes: Lifetimes
     layout: Layout
     turn: Turn
     memory: Memory = field(default_factory=Memory)
+    clocks: Sequence[Source] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class _Plan:
     events: tuple[int, ...]
     new: Differences
     root: Root
+    old_root: Root | None
     bins: Targets
     before: Mapping[str, NameState]
     snapshot: bytes | None
@@ -100,14 +105,21 @@ class _Plan:
 def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> Release | None:
     """Publish what is pending or due, or what a ceremony sealed; None if there was nothing to do.
 
-    Raises WouldBeRefused, ClockWentBack, SignerFailed, Behind or Diverged: then no client sees anything of it. LeaseHeld
-    if another publisher neither ends nor dies.
+    Raises WouldBeRefused, ClockWentBack, SignerFailed, Behind or Diverged: then no client sees anything of it.
+    LeaseHeld if another publisher neither ends nor dies.
     """
     if sealed is None and not _has_work(press, now):
         return None
+    release = _publish_once(press, now, sealed)
+    while release and _lacking(press):
+        release = _publish_once(press, now, None)
+    return release
+
+
+def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
     while True:
         try:
-            with _leased(press) as epoch:
+            with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 return _publish_next(press, now, sealed, epoch)
         except Overtaken:
             continue  # whoever was first may have left events behind, and the bell for them has been heard
@@ -115,15 +127,25 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 
 def _has_work(press: Press, now: datetime) -> bool:
     with press.journal.reading() as view:
-        return view.has_pending() or bool(view.due_roles(now, 1))
+        if view.has_pending() or view.is_due(now):
+            return True
+    return _lacking(press)
+
+
+def _lacking(press: Press) -> bool:
+    """Whether a new online key is held that has not signed everything yet. With one key nobody needs to ask."""
+    if len(press.sign.keyids) == 1:
+        return False
+    with press.journal.reading() as view:
+        return bool(view.lacking(press.sign.keyids, 1))
 
 
 @contextmanager
-def _leased(press: Press) -> Iterator[int]:
+def _leased(press: Press, seconds: float) -> Iterator[int]:
     """One publisher at a time, so that no two sign the same: worth time, not safety."""
     journal, turn = press.journal, press.turn
     holder, until = turn.holder(), time.monotonic() + 3 * turn.seconds
-    while (epoch := journal.take_lease(holder, turn.seconds)) is None:
+    while (epoch := journal.take_lease(holder, seconds)) is None:
         with journal.reading() as view:
             lease = view.lease()
         if lease and lease.holder and turn.is_dead(lease.holder):
@@ -144,10 +166,13 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     failpoint("publish.read")
     if plan is None:
         return None
+    check_clocks(now, press.clocks)
     shape = roots.bins_shape(plan.bins)
     release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
     check_release(release, plan.root, plan.bins, plan.snapshot)
+    if plan.old_root:
+        check_for_old_root(release, plan.old_root)
     check_successions(plan.before, release, now)
     failpoint("publish.before_commit")
     press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
@@ -179,15 +204,15 @@ def finish(press: Press) -> None:
 
 
 def _check_not_behind(depot: Depot, head: Head) -> None:
-    """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and what
-    it would publish now was published before, with other content.
+    """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and
+    what it would publish now was published before, with other content.
     """
     pointed = depot.pointer()
     if pointed is not None and (version := version_of(pointed)) > head.generation:
         raise Behind(
-            f"the depot's timestamp is version {version}, and this journal's newest release {head.generation}: an older "
-            "database was restored, or another service writes to this depot. Nothing was written; see docs/OPERATIONS.md, "
-            "Restore"
+            f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
+            "older database was restored, or another service writes to this depot. Nothing was written; see "
+            "docs/OPERATIONS.md, Restore"
         )
 
 
@@ -211,18 +236,38 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         check_clock(view.last_done_at(), now)
         if head and press.memory.of(head.generation) is None:
             _check_not_behind(press.depot, head)
-        bins = sealed.bins if sealed else roots.parse_targets(view.newest(layout.BINS))
+        bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)
         events, touched = view.pending(BULK)
-        due = view.due_roles(now, RENEWED) if head else [*shape.roles(), layout.SNAPSHOT, layout.TIMESTAMP]
+        rebinned = shape if head and sealed and shape != roots.bins_shape(_bins(view)) else None
+        due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
+        if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
+            raise roots.NotTakenIn(problems)
         pages = tuple(page_of(state, press.layout) for state in view.states(touched).values())
         policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
         if not (sealed or events or policies or due):
             return None
-        new = _differences(view, shape, pages, policies, due, sealed)
+        new = _differences(view, shape, pages, policies, due, sealed, rebinned)
+        old_root = roots.parse_root(view.newest(layout.ROOT)) if head and sealed else None
         root = sealed.trust.root if sealed else roots.parse_root(view.newest(layout.ROOT))
-        base, snapshot = _base(press.memory, view, head, [shape.role(number) for number in new.bins])
-        return _Plan(base, events, new, root, bins, _released_states(view, touched), snapshot)
+        base, snapshot = _base(press.memory, view, head, [] if rebinned else [shape.role(each) for each in new.bins])
+        if rebinned:
+            base = replace(base, highest=view.highest_bin())
+        return _Plan(base, events, new, root, old_root, bins, _released_states(view, touched), snapshot)
+
+
+def _bins(view: View) -> Targets:
+    return roots.parse_targets(view.newest(layout.BINS))
+
+
+def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[str]:
+    """Which roles the next release signs again, although nothing changes in them."""
+    due = view.due_roles(now)
+    bins = [each for each in due if each.role not in layout.ONLINE]
+    renewed = next_renewals(bins, len(shape), press.lifetimes, now)
+    roles = [*(each.role for each in due if each.role in layout.ONLINE), *(each.role for each in renewed)]
+    lacking = view.lacking(press.sign.keyids, DUAL_SIGNED) if len(press.sign.keyids) > 1 else []
+    return [*roles, *lacking]
 
 
 def _base(memory: Memory, view: View, head: Head | None, changing: Iterable[str]) -> tuple[Base, bytes | None]:
@@ -246,20 +291,18 @@ def _known(release: Release, plan: _Plan) -> Known:
 
 def _differences(
     view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...], due: Iterable[str],
-    sealed: roots.Sealed | None,
+    sealed: roots.Sealed | None, rebinned: layout.Bins | None,
 ) -> Differences:  # fmt: skip
     """What comes, changes and goes, and every bin in which something does, or that is due, with its whole content."""
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in view.targets_of({each.name for each in (*pages, *policies)})}
     placed = tuple(
-        Placed(shape.number(path), name, target)
-        for path, (name, target) in after.items()
-        if before.get(path) != target
+        Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
     gone = tuple(path for path in before if path not in after)
     renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
     touched = renewed.union((each.bin for each in placed), map(shape.number, gone))
-    bins = {number: view.bin(number) for number in sorted(touched)}
+    bins = _split(view, shape) if rebinned else {number: view.bin(number) for number in sorted(touched)}
     for path in gone:
         del bins[shape.number(path)][path]
     for each in placed:
@@ -275,7 +318,16 @@ def _differences(
         superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
         bins=bins,
         snapshot_due=layout.SNAPSHOT in due,
+        rebinned=rebinned,
     )
+
+
+def _split(view: View, shape: layout.Bins) -> dict[int, dict[str, str]]:
+    """Every target in the bin that another number of bins gives it."""
+    bins: dict[int, dict[str, str]] = {number: {} for number in range(len(shape))}
+    for path, entry in view.targets():
+        bins[shape.number(path)][path] = entry
+    return bins
 
 
 def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:

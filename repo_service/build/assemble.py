@@ -15,13 +15,15 @@ from repo_service.build.pages import Page, Target
 @dataclass(frozen=True, slots=True)
 class Base:
     """What the newest release holds, as far as the next one needs it. ``generation`` counts releases and is the
-    timestamp's version; 0 is nothing yet. ``versions`` are those of the online bins that will be signed again.
+    timestamp's version; 0 is nothing yet. ``versions`` are those of the online bins that will be signed again; a bin
+    that is not among them begins above ``highest``, the greatest version of any bin of a former number of bins.
     """
 
     generation: int
     snapshot: Meta | None
     listing: Listing
     versions: Mapping[str, int] = field(default_factory=dict)
+    highest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Differences:
     """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, the
     targets that come or change (``placed``) and go (``gone``), and the whole content of each bin that changes or is
     due. ``superseded`` are the stored files that nothing will name any more, but for those of the roles. With none of
-    them only the timestamp moves on, unless ``snapshot_due``.
+    them only the timestamp moves on, unless ``snapshot_due``. ``rebinned`` is the new number of bins where that
+    changes; then ``bins`` are all of them.
     """
 
     offline: tuple[Role, ...] = ()
@@ -50,6 +53,7 @@ class Differences:
     superseded: tuple[str, ...] = ()
     bins: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     snapshot_due: bool = False
+    rebinned: layout.Bins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +117,5 @@ def _bin(
     base: Base, role: str, number: int, entries: Mapping[str, str], lifetimes: Lifetimes, sign: Sign, now: datetime
 ) -> Role:
     before = base.versions.get(role)
-    version = layout.next_version(before) if before else layout.first_version(number)
+    version = layout.next_version(before) if before else layout.first_version(number, base.highest)
     return bin_file(role, version, entries, now + lifetimes.bin, sign)

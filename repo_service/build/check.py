@@ -20,6 +20,7 @@ from keys.encoding import canonical, sha256
 from keys.state import NameState
 from keys.times import stamp
 from repo_service.build.assemble import Release
+from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
 from repo_service.domain.announcing import Published
@@ -56,6 +57,13 @@ def check_release(release: Release, root: Root, bins: Targets, before: bytes | N
         _check_policy(policy)
 
 
+def check_for_old_root(release: Release, root: Root) -> None:
+    """The snapshot and the timestamp, for clients that do not have the new root yet: it is published after these."""
+    for role in release.roles:
+        if role.name in layout.ONLINE:
+            _signed_payload(role, root)
+
+
 def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
     """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
     for each in release.pages:
@@ -85,16 +93,12 @@ def _check_policy(policy: Page) -> None:
 def _check_timestamp(role: Role, root: Root, release: Release) -> None:
     """The timestamp names the snapshot of this release, by its bytes where it is a new one."""
     signed = _read_whole(role, root)
-    (snapshots,) = [each.body for each in release.roles if each.name == layout.SNAPSHOT] or [None]
-    meta = {"version": release.snapshot.version}
-    if snapshots is None:
-        meta |= {"hashes": {"sha256": release.snapshot.sha256}, "length": release.snapshot.length}
-    else:
-        meta |= {"hashes": {"sha256": sha256(snapshots)}, "length": len(snapshots)}
+    made = [each.body for each in release.roles if each.name == layout.SNAPSHOT]
+    snapshot = Meta.pinning(release.snapshot.version, made[0]) if made else release.snapshot
+    meta = snapshot.described()
     if signed["meta"] != {"snapshot.json": meta} or signed["version"] != release.generation:
-        raise WouldBeRefused(
-            f"timestamp {signed['version']}: of generation {release.generation}; names {signed['meta']}, not {meta}"
-        )
+        named, wanted = signed["meta"].get("snapshot.json"), release.generation
+        raise WouldBeRefused(f"timestamp {signed['version']} names {named}; it should be {wanted} and name {meta}")
 
 
 def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) -> None:
@@ -165,7 +169,16 @@ def _merged(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> dic
     for name, meta in changed.items():
         if (old := known.get(f"{name}.json")) is not None:
             _check_grows(name, old["version"], meta["version"])
+    _check_apart(known, changed)
     return known | {f"{name}.json": meta for name, meta in changed.items()}
+
+
+def _check_apart(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> None:
+    """A bin that was never listed is one of another number of bins: no file of those before may have its version."""
+    before = [meta["version"] for name, meta in known.items() if name.removesuffix(".json") not in layout.OFFLINE]
+    first = min((meta["version"] for name, meta in changed.items() if f"{name}.json" not in known), default=None)
+    if before and first is not None and first // layout.BIN_STRIDE <= max(before) // layout.BIN_STRIDE:
+        raise WouldBeRefused(f"a bin of version {first} is new beside bins of {max(before)}: one could stand in for it")
 
 
 def _check_grows(name: str, old: int, new: int) -> None:
@@ -238,8 +251,7 @@ def _signed_payload(role: Role, delegator: Root | Targets) -> bytes:
         raise WouldBeRefused(f"{role.name} {role.version}: {error}") from error
     if not count.met:
         raise WouldBeRefused(
-            f"{role.name} {role.version}: not signed by enough different keys, "
-            f"{count.distinct} of {count.threshold}"
+            f"{role.name} {role.version}: not signed by enough different keys, {count.distinct} of {count.threshold}"
         )
     return payload
 

@@ -4,19 +4,20 @@ import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
-from typing import Final, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, page, strict
 from keys.encoding import compact, sha256
+from keys.signing import keyids_of
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason
-from keys.times import stamp
+from keys.times import moment, stamp
 from repo_service.build.assemble import Release
-from repo_service.build.due import Lifetimes, renew_at
+from repo_service.build.due import Lifetimes, Signed, renew_at, rescheduled
 from repo_service.build.metadata import Role, metadata_path
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
@@ -37,6 +38,17 @@ _CLOCK: Final = {
     "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
 }
 """Seconds since 1970, as every publisher on this database sees them."""
+
+
+_MOVE: Final = {
+    "sqlite": text("UPDATE targets SET bin = bin_of(path, :bits)"),
+    "postgresql": text(
+        "UPDATE targets SET bin = (get_byte(hashed.digest, 0) << 8 | get_byte(hashed.digest, 1)) >> (16 - :bits) FROM "
+        "(SELECT path AS hashed_path, sha256(convert_to(path, 'UTF8')) AS digest FROM targets) AS hashed "
+        "WHERE path = hashed.hashed_path"
+    ),
+}
+"""Every target into the bin of ``layout.Bins(bits)``, by one statement, however many there are."""
 
 
 class Overtaken(Exception):
@@ -115,7 +127,9 @@ class Journal:
         with self._engine.begin() as connection:
             connection.execute(update(t.lease).where(t.lease.c.epoch == epoch).values(holder="", until=0))
 
-    def commit(self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int) -> None:
+    def commit(
+        self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
+    ) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
 
         The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken, also if the
@@ -130,15 +144,51 @@ class Journal:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
             _supersede(connection, release)
+            if release.new.rebinned:
+                _rebin(connection, release, release.new.rebinned)
             _store_roles(connection, release, lifetimes)
             _store_targets(connection, release)
+            if release.new.rebinned:
+                _check_rebinned(connection, release)
             marked = _mark_events(connection, events, release.generation)
             assert marked == len(events), "an event is in two releases, although generations follow each other"
             _mark_policies(connection, release)
 
+    def reschedule(self, lifetimes: Lifetimes, now: datetime) -> int:
+        """Correct when roles are due, where that follows from other periods than these; how many it corrects."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(t.roles).where(t.roles.c.signers.is_not(None))).all()
+            dates = {row.role: _rescheduled(row, lifetimes, now) for row in rows}
+            moved = [{"moved": row.role, "at": dates[row.role]} for row in rows if row.renew_at != dates[row.role]]
+            if moved:
+                connection.execute(s.RESCHEDULE, moved)
+            return len(moved)
+
+    def clear_clock(self, lifetimes: Lifetimes, now: datetime) -> None:
+        """A clock was ahead; from now on ``now`` is right. What was dated later stays, and no longer stops what
+        follows; what was signed for too long is due.
+        """
+        with self._engine.begin() as connection:
+            ahead = connection.execute(s.LAST_DONE).one()
+            events = connection.scalar(select(func.max(t.events.c.seq))) or 0
+            row = {"at": stamp(now), "events": events, "ahead": max(each for each in ahead if each)}
+            connection.execute(insert(t.cleared), row)
+            later = t.releases.c.signed_at > stamp(now)
+            connection.execute(update(t.releases).where(later).values(signed_at=stamp(now)))
+        self.reschedule(lifetimes, now)
+
+    def clock(self) -> datetime | None:
+        """The database's own clock; None for SQLite, whose clock is this machine's."""
+        if self._engine.dialect.name == "sqlite":
+            return None
+        with self._reader.begin() as connection:
+            seconds = connection.scalar(_CLOCK[self._engine.dialect.name])
+            assert seconds is not None, "a database without a clock"
+            return datetime.fromtimestamp(seconds, UTC)
+
     def mark_published(self, generation: int) -> None:
-        """Every file of this release is in the depot and the pointer is at it or past it; the bodies of what it replaced
-        are not needed any more.
+        """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it
+        replaced are not needed any more.
         """
         with self._engine.begin() as connection:
             connection.execute(update(t.releases).where(t.releases.c.generation == generation).values(published=1))
@@ -362,19 +412,39 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [
-        {"role": r.name, "version": r.version, "expires": stamp(r.expires), "renew_at": _due(r, lifetimes)}
-        for r in newest.values()
-    ]
+    rows = [_role_row(role, lifetimes) for role in newest.values()]
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
         connection.execute(s.STORE_ROLE, chunk)
 
 
-def _due(role: Role, lifetimes: Lifetimes) -> str | None:
+def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    online = role.name not in layout.OFFLINE
     due = renew_at(role.name, role.expires, lifetimes)
-    return stamp(due) if due else None
+    return {
+        "role": role.name, "version": role.version, "expires": stamp(role.expires),
+        "renew_at": stamp(due) if due else None, "signers": " ".join(sorted(keyids_of(role.body))) if online else None,
+    }  # fmt: skip
+
+
+def _rebin(connection: Connection, release: Release, shape: layout.Bins) -> None:
+    """Every target is in the bin that the new number of bins gives it; the bins of before lead nowhere any more."""
+    connection.execute(_MOVE[connection.dialect.name], {"bits": shape.bit_length})
+    left = t.roles.c.signers.is_not(None) & t.roles.c.role.not_in((*layout.ONLINE, *shape.roles()))
+    query = select(t.roles.c.role, t.roles.c.version).where(left)
+    gone = [metadata_path(row.role, row.version) for row in connection.execute(query)]
+    if gone:
+        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in gone])
+    connection.execute(update(t.roles).where(left).values(renew_at=None, signers=None))
+
+
+def _check_rebinned(connection: Connection, release: Release) -> None:
+    """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
+    query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
+    moved = {row.bin: row.targets for row in connection.execute(query)}
+    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
+    assert moved == signed, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:
@@ -403,6 +473,13 @@ def _mark_policies(connection: Connection, release: Release) -> None:
     named = [page.name for page in release.policies]
     for table in (t.policies, t.flags):
         connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
+
+
+def _rescheduled(row: Row[Any], lifetimes: Lifetimes, now: datetime) -> str | None:
+    signed = Signed(row.role, row.version, moment(row.expires))
+    due = rescheduled(signed, lifetimes, now)
+    assert due is not None, "offline roles have no signers"
+    return min(str(row.renew_at), stamp(now)) if due == now else stamp(due)  # due already, or now
 
 
 def _text(value: object) -> str:

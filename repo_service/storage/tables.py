@@ -25,6 +25,8 @@ from sqlalchemy import (
     event,
 )
 
+from keys.layout import Bins
+
 metadata: Final = MetaData()
 Bytewise: Final = String().with_variant(String(collation="C"), "postgresql")
 """Text in the order of its bytes, which is that of signed JSON; SQLite knows no other."""
@@ -204,9 +206,23 @@ roles = Table(
     Column("version", Integer, nullable=False),
     Column("expires", String, nullable=False),
     Column("renew_at", String, index=True),
+    Column("signers", String),
 )
-"""Everything that is signed with a date, in one place. ``renew_at`` is when it is due to be signed again; NULL where only
-a ceremony can.
+"""Everything that is signed with a date, in one place. ``renew_at`` is when it is due to be signed again, ``signers`` are
+the key ids that signed it; both NULL where only a ceremony can sign, and for bins of a former number of bins, to which
+nothing delegates any more and which snapshots must list for ever.
+"""
+
+cleared = Table(
+    "cleared",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("ahead", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""When an operator said that a clock had been ``ahead``: events up to number ``events`` no longer say how late it is.
 """
 
 targets = Table(
@@ -324,6 +340,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     pragmas = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=FAST", "busy_timeout=10000", "foreign_keys=ON")
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("bin_of", 2, lambda path, bits: Bins(bits).number(path), deterministic=True)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -1,13 +1,13 @@
 """What can be read of the journal, at one moment: plain values, never rows."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, or_, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
@@ -164,10 +164,29 @@ class View:
         """The newest version of each of these roles that was ever signed."""
         return {row["role"]: row["version"] for row in self._in(select(t.roles), t.roles.c.role, roles)}
 
-    def due_roles(self, now: datetime, limit: int) -> list[str]:
+    def due_roles(self, now: datetime) -> list[Signed]:
         """Roles that are due to be signed again, the longest due first."""
-        due = select(t.roles.c.role).where(t.roles.c.renew_at <= stamp(now)).order_by(t.roles.c.renew_at)
-        return list(self._connection.scalars(due.limit(limit)))
+        query = select(t.roles).where(t.roles.c.renew_at <= stamp(now)).order_by(t.roles.c.renew_at)
+        return [_signed(row) for row in self._connection.execute(query).mappings()]
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether any role is."""
+        return (
+            self._connection.scalar(select(t.roles.c.role).where(t.roles.c.renew_at <= stamp(now)).limit(1)) is not None
+        )
+
+    def lacking(self, keyids: Collection[str], limit: int) -> list[str]:
+        """Online roles that are not signed by each of these keys, the timestamp and the snapshot first."""
+        lacks = or_(*(~t.roles.c.signers.contains(keyid) for keyid in keyids))
+        query = select(t.roles.c.role).where(t.roles.c.signers.is_not(None), lacks).order_by(t.roles.c.role.desc())
+        return list(self._connection.scalars(query.limit(limit)))
+
+    def signed_by(self) -> list[tuple[str, frozenset[str], int]]:
+        """By which keys the online files of now are signed: ``timestamp``, ``snapshot`` or ``bin``, the key ids, and
+        how many files.
+        """
+        rows = self._connection.execute(s.SIGNED_BY)
+        return [(row.kind, frozenset(row.signers.split()), row.files) for row in rows]
 
     def lease(self) -> Lease | None:
         """Who published last, or does now."""
@@ -180,9 +199,14 @@ class View:
         return max((moment(each) for each in times if each is not None), default=None)
 
     def roles(self) -> dict[str, Signed]:
-        """The newest version of every role."""
-        rows = self._connection.execute(select(t.roles)).mappings()
-        return {row["role"]: Signed(row["role"], row["version"], moment(row["expires"])) for row in rows}
+        """The newest version of every role that clients can come to."""
+        live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
+        return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
+
+    def highest_bin(self) -> int:
+        """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
+        query = select(func.max(t.roles.c.version)).where(t.roles.c.role.like(f"{layout.BIN_PREFIX}-%"))
+        return self._connection.scalar(query) or 0
 
     def offline(self) -> dict[str, bytes]:
         """The newest file of every offline role; empty before the first ceremony was taken in."""
@@ -199,6 +223,13 @@ class View:
         """A signed public file, as it was signed."""
         body: bytes | None = self._connection.scalar(select(t.files.c.body).where(t.files.c.path == path))
         return body
+
+    def signed_at(self, path: str) -> datetime:
+        """When the release with this file was signed."""
+        releases = t.releases.join(t.files, t.files.c.release == t.releases.c.generation)
+        at = self._connection.scalar(select(t.releases.c.signed_at).select_from(releases).where(t.files.c.path == path))
+        assert at is not None, f"{path} was never signed"
+        return moment(at)
 
     def has_file(self, path: str) -> bool:
         """Whether a file of this path was ever signed."""
@@ -279,6 +310,12 @@ class View:
         rows = self._connection.execute(s.BIN, {"bin": number})
         return {row.path: row.entry for row in rows}
 
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
+        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
+        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
+            yield row.path, row.entry
+
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
         query = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
@@ -292,7 +329,9 @@ class View:
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
         files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
-        return Staged(generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots)
+        return Staged(
+            generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
+        )
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
@@ -568,6 +607,10 @@ def _target(row: RowMapping) -> Target:
     # In canonical JSON this text cannot stand within a string: there its quotes would have backslashes.
     start = row["entry"].index(_DIGEST) + len(_DIGEST)
     return Target(row["path"], row["entry"][start : start + 64], row["entry"])
+
+
+def _signed(row: RowMapping) -> Signed:
+    return Signed(row["role"], row["version"], moment(row["expires"]))
 
 
 def _change(row: RowMapping) -> ChangeRecord:
