@@ -82,16 +82,18 @@ class Repository:
         """
         numbers = [n for n in range(self.projects) if n % len(PURPOSES) == PURPOSES.index(purpose)]
         random.Random(purpose).shuffle(numbers)
-        wanted = 0
+        wanted, run = 0, int(time.time())
         for number in numbers:
-            state = generator.project(number)
+            with self.service.journal.reading() as view:
+                state = view.name(generator.name_of(number)).state
+            assert state is not None, "a project that was loaded"
             verb = verbs[wanted % len(verbs)]
             standing = [release.version for release in state.releases if release.yank is None]
             if verb == "yank" and len(standing) > 2:
                 yield yanking(state.name, standing[len(standing) // 2])
                 wanted += 1
             elif verb == "publish" and state.archived is None:
-                yield publishing(state.name, f"9000.{number}")
+                yield publishing(state.name, f"9000.{run}")
                 wanted += 1
 
 
