@@ -37,7 +37,7 @@ BULK: Final = 2000
 """Events of the slow lane that one release takes, about, when nothing waits in the fast one."""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
-"""How much longer a lease is where a ceremony's files are taken in, which may sign every bin of a new number of bins."""
+"""How often longer a lease is where a ceremony's files are taken in, which may sign every bin of another number."""
 
 
 class LeaseHeld(Exception):
@@ -46,7 +46,7 @@ class LeaseHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a publisher remembers of the release that it made last, so as not to read it anew. Good for that one only."""
+    """What a publisher remembers of the release that it made last, so as not to read it anew. Good for that one."""
 
     generation: int
     listing: Listing

@@ -23,9 +23,11 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
@@ -110,15 +112,6 @@ class Head:
     snapshot: Meta
     signed_at: datetime
     timestamp: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who publishes, and until when by the database's clock, in seconds since 1970; ``holder`` is empty if nobody."""
-
-    holder: str
-    epoch: int
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,6 +542,14 @@ class View:
             "events": self._connection.scalar(select(func.count()).select_from(t.events)) or 0,
             "pending": self._connection.scalar(pending) or 0,
         }
+
+    def overview(self, now: datetime) -> overview.Overview:
+        """How the repository does: what is signed until when, what waits, who publishes."""
+        return overview.overview(self._connection, self.lease(), now)
+
+    def missing(self) -> list[str]:
+        """What this version needs and the database has not: ``table.column``."""
+        return overview.missing(self._connection)
 
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
