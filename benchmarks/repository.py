@@ -38,7 +38,7 @@ from repo_service.storage.tables import open_engine
 from repo_service.wiring import Service, open_service
 from tests.world import online_key, root_of_trust, write_folder
 
-FOLDER: Final = "TALLYSTICK_BENCH"
+FOLDER: Final = "BENCH_FOLDER"
 """The environment's name for a folder in which loaded repositories are kept for other benchmarks."""
 BINS_FOR: Final = {10_000: 256, 100_000: 2048, 1_000_000: 16_384}
 _CHUNK: Final = 400
