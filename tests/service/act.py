@@ -24,7 +24,7 @@ from repo_service.wiring import Service, open_service
 from tests.service.variations import vary
 from tests.world import publishing
 
-CHANGES: Final = (
+CHANGES: Final[tuple[r.Request, ...]] = (
     r.Yank("first", "1.0", Reason("broken", "does not start"), r.Actor("owner", "a", approver="b")),
     publishing("second"),
 )

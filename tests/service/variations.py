@@ -12,6 +12,7 @@ from repo_service.failpoint import failpoint
 from repo_service.publish import Press
 from repo_service.storage import depot
 from repo_service.storage.journal import Journal
+from repo_service.storage.view import View
 
 
 def timestamp_first() -> None:
@@ -31,7 +32,7 @@ def timestamp_first() -> None:
 
 def upload_before_commit() -> None:
     """Show a release before it is true: copied out and pointed to, then committed."""
-    real = Journal.commit
+    real: Callable[..., None] = Journal.commit
 
     def commit(journal: Journal, release: Any, *rest: Any) -> None:
         press = _PRESS[0]
@@ -42,7 +43,7 @@ def upload_before_commit() -> None:
         failpoint("finish.pointed")
         real(journal, release, *rest)
 
-    Journal.commit = commit  # type: ignore[method-assign]
+    Journal.commit = commit  # type: ignore[assignment,method-assign]
 
 
 def pointer_unguarded() -> None:
@@ -53,13 +54,13 @@ def pointer_unguarded() -> None:
 
 def event_forgotten() -> None:
     """Sign all pending events but the newest, and mark that one too: it is in a release and in no page."""
-    real = publish.View.pending
+    real = View.pending
 
-    def pending(view: Any) -> tuple[Collection[int], Collection[str]]:
+    def pending(view: View) -> tuple[Collection[int], Collection[str]]:
         events, names = real(view)
         return events, names[:-1] if len(names) > 1 else names
 
-    publish.View.pending = pending  # type: ignore[assignment,method-assign]
+    View.pending = pending  # type: ignore[assignment,method-assign]
 
 
 _PRESS: list[Press] = []
