@@ -75,7 +75,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """What was done to whom: ``kill``, ``stop``, ``restart`` of a server, ``reset`` of connections, ``fall`` by itself."""
+    """Done to whom: ``kill``, ``stop``, ``restart`` of a server, ``reset`` of connections; a ``fall`` is by itself."""
 
     at: float
     how: str

@@ -23,6 +23,7 @@ from tests.servers import free_port, need, postgres_server
 from tests.soak.checker import Verdict, check, sorted_by_kind
 from tests.soak.history import Diary, End, Page, Signed, read
 from tests.soak.nemesis import Nemesis, Stroke
+from tests.soak.process import PEACE
 from tests.soak.processes import Process, python
 from tests.soak.reader import Sources
 from tests.soak.writers import Door, Writer
@@ -95,6 +96,7 @@ def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[s
         thread.daemon = True  # whoever interrupts the soak does not wait for its writers
         thread.start()
     time.sleep(soak.seconds)
+    (folder / PEACE).touch()
     nemesis.end()
     return [*_settle(writers, site), *_stop([*readers, *site.victims])]
 
