@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import waitress
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from keys import possession, sealed
-from keys.signing import HeldKey, SignerFailed
-from keys.times import stamp
-from repo_service import cli_tokens, roots
+from keys.signing import SignerFailed
+from keys.times import moment, stamp
+from repo_service import cli_keys, cli_tokens, roots
 from repo_service.bell import Publisher
 from repo_service.build.check import WouldBeRefused
+from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
@@ -26,7 +25,7 @@ from repo_service.storage.depot import Diverged
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
-from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
+from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
 
 MAX_HEADERS: Final = 1 << 14
 """Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
@@ -56,9 +55,11 @@ _EXIT: Final[dict[type[Exception], int]] = {
     NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
+    cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
     ClockWentBack: 4,
+    ClocksDiffer: 4,
     SignerFailed: 4,
     Diverged: 5,
 }
@@ -93,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
 
     key = add("key", _key, "begin a service: make its online key and settings; the ceremony needs DIR/online.pub")
     key.add_argument("--name", default="online", help="how the ceremony shows this key (default: online)")
+    step = key.add_mutually_exclusive_group()
+    step.add_argument("--next", action="store_true", help="make the key that is to follow; both sign until --retire")
+    step.add_argument("--retire", action="store_true", help="let the next key sign alone (docs/OPERATIONS.md)")
     key.add_argument("--rehearsal", action="store_true", help="a throw-away key, for a rehearsal ceremony")
     for name, run, text in (
         ("init", _init, "take a first ceremony's sealed files in, verify them again and publish the first snapshot"),
@@ -118,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("openapi", _openapi, "print the API's description, OpenAPI 3.1, as /v1/openapi.json serves it")
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
+    clear = add("clear-clock", _clear_clock, "go on after something was signed by a clock that was ahead")
+    clear.add_argument(
+        "--time", type=moment, required=True, metavar="2026-11-22T10:00:00Z",
+        help="what time it is, from another clock than this machine's",
+    )  # fmt: skip
     add("status", _status, "what is signed, what is pending, what expires when")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
@@ -125,14 +134,39 @@ def _parser() -> argparse.ArgumentParser:
 
 def _key(options: argparse.Namespace) -> int:
     folder: Path = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    private = generate_private_key(SECP256R1())
-    sealed.write_private(folder / ONLINE_KEY, sealed.plain(private))
-    (folder / ONLINE_PUB).write_bytes(possession.write(options.name, HeldKey(private), rehearsal=options.rehearsal))
+    if options.next:
+        return _next_key(options)
+    if options.retire:
+        return _retire_key(options)
+    cli_keys.make(folder, options.name, rehearsal=options.rehearsal)
     if not (folder / SETTINGS).exists():
         (folder / SETTINGS).write_text(_SETTINGS_TEXT)
     print(f"Wrote {folder / ONLINE_KEY} (keep it; only its owner can read it), {folder / SETTINGS}")
     print(f"and {folder / ONLINE_PUB}, which the ceremony needs: `tallystick-ceremony plan --online ...`.")
+    return 0
+
+
+def _next_key(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    cli_keys.make_next(folder, options.name, rehearsal=options.rehearsal)
+    print(f"Wrote {folder / NEXT_KEY} (keep it; only its owner can read it) and {folder / NEXT_PUB}.")
+    print("Restart the service now: from then on both keys sign, and everything is signed again little by little.")
+    print(f"When `tallystick-service status {folder}` says that both have signed everything, hold a ceremony:")
+    print(f"`tallystick-ceremony plan ... --online {folder / NEXT_PUB} --after ...`, then take-in, then key --retire.")
+    return 0
+
+
+def _retire_key(options: argparse.Namespace) -> int:
+    retired = cli_keys.retire(_begun(options.folder))
+    print(f"Restart the service: from then on the new key signs alone. The old one lies in {retired};")
+    print("destroy it once the service runs.")
+    return 0
+
+
+def _clear_clock(options: argparse.Namespace) -> int:
+    ahead = _begun(options.folder).clear_clock(options.time)
+    print(f"Cleared: what was dated until {stamp(ahead)} no longer stops what comes. Publishing goes on.")
+    print("Pages of names that changed by the wrong clock are dated later than now and change again after that date.")
     return 0
 
 
@@ -171,6 +205,7 @@ def _take_in(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
+    service.catch_up()
     with _stopped_by_signals(), service.bell() as bell:
         bell.ring()  # what a crash left is finished before the first request
         server = waitress.create_server(
@@ -259,7 +294,9 @@ _POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publ
 
 
 def _publish(options: argparse.Namespace) -> int:
-    release = _begun(options.folder).round()
+    service = _begun(options.folder)
+    service.catch_up()
+    release = service.round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
     return 0
 
@@ -275,16 +312,17 @@ def _status(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
     now = service.clock()
     with service.journal.reading() as view:
-        base, counts, staged = view.base(), view.counts(), view.staged()
+        head, roles, counts, staged = view.head(), view.roles(), view.counts(), view.staged()
     print(f"{counts['names']} names, {counts['events']} events, {counts['pending']} of them not signed yet")
     print(
-        f"snapshot {base.snapshot[0] if base.snapshot else '-'}, timestamp {base.generation}, {len(staged)} to copy out"
+        f"snapshot {head.snapshot.version if head else '-'}, timestamp {head.generation if head else '-'}, "
+        f"{len(staged)} to copy out"
     )
-    bins = [signed for role, signed in base.roles.items() if role.startswith("bin-")]
+    bins = [signed for role, signed in roles.items() if role.startswith("bin-")]
     soonest = min(bins, key=lambda signed: signed.expires, default=None)
-    shown = [
-        base.roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in base.roles
-    ]
+    shown = [roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in roles]
+    for line in (*cli_keys.rotation_lines(service), *cli_keys.freshness_lines(service)):
+        print(line)
     for signed in [*shown, *([soonest] if soonest else [])]:
         left = signed.expires - now
         note = f" (the first of {len(bins)} bins)" if signed is soonest else ""

@@ -1,7 +1,9 @@
 """Everything put together: the only reader of settings, environment and clock."""
 
 import os
+import secrets
 import signal
+import socket
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,16 +14,18 @@ from pathlib import Path
 from typing import Final
 
 from keys import sealed, strict
-from keys.signing import HeldKey
+from keys.signing import HeldKey, HeldKeys
 from repo_service import failpoint, halting, roots, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.build.pages import Layout
+from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
-from repo_service.publish import Press, publish
-from repo_service.storage.depot import LocalDepot
+from repo_service.publish import Press, Turn, publish
+from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -29,7 +33,10 @@ from repo_service.web.limits import Limits
 SETTINGS: Final = "service.toml"
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
+NEXT_KEY: Final = "online-next.key"
+NEXT_PUB: Final = "online-next.pub"
 _MAX_LIFETIME_S: Final = 400 * 86400
+_PROCESS: Final = secrets.token_hex(4)
 
 
 class BadSettings(Exception):
@@ -79,9 +86,9 @@ class Service:
     folder: Path
     settings: Settings
     press: Press
-    depot: LocalDepot
+    depot: Depot
     clock: Callable[[], datetime]
-    online: HeldKey = field(repr=False)
+    online: HeldKeys = field(repr=False)
 
     @property
     def journal(self) -> Journal:
@@ -100,7 +107,7 @@ class Service:
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         self._begin_policy(now)
@@ -132,6 +139,25 @@ class Service:
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
         return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
 
+    def catch_up(self) -> None:
+        """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""
+        self.journal.reschedule(self.press.lifetimes, self.clock())
+
+    def clear_clock(self, time: datetime) -> datetime:
+        """Go on although something is dated later than now, by a clock that was ahead; until when that was.
+
+        ``time`` is what another clock says. ClocksDiffer if it, or any clock that this service can see, says otherwise
+        than this machine's; BadSettings if nothing is ahead.
+        """
+        now = self.clock()
+        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        with self.journal.reading() as view:
+            ahead = view.last_done_at()
+        if ahead is None or ahead <= now:
+            raise BadSettings("nothing is dated later than now: there is no clock to clear. Nothing was written.")
+        self.journal.clear_clock(self.press.lifetimes, now)
+        return ahead
+
     @contextmanager
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
@@ -149,28 +175,35 @@ class Service:
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
     settings = _settings(folder)
-    online = online_key(folder)
+    online = online_keys(folder)
     journal = Journal(open_engine(_database(settings.database, folder)))
     depot = LocalDepot(folder / settings.public)
     lifetimes = Lifetimes(
         timedelta(seconds=settings.timestamp_s),
         timedelta(seconds=settings.snapshot_s),
         timedelta(seconds=settings.bin_s),
+        timedelta(seconds=settings.refresh_s),
     )
     _arm_failpoints(os.environ)
+    clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
+    turn = Turn(_holder, _is_dead)
     return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
+        folder, settings, Press(journal, depot, online, lifetimes, settings.layout, turn, clocks=clocks), depot,
         clock or _utc_now, online,
     )  # fmt: skip
 
 
-def online_key(folder: Path) -> HeldKey:
-    """The online key, which only file permissions protect."""
-    path = folder / ONLINE_KEY
+def online_keys(folder: Path) -> HeldKeys:
+    """The online key, which only file permissions protect, and while it is replaced the next one; both sign then."""
+    paths = [path for path in (folder / ONLINE_KEY, folder / NEXT_KEY) if path.exists()]
+    if not paths:
+        raise BadSettings(f"{folder / ONLINE_KEY} is missing; `tallystick-service key {folder}` makes it")
+    return HeldKeys(*map(_held_key, paths))
+
+
+def _held_key(path: Path) -> HeldKey:
     try:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` makes it") from None
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
         raise BadSettings(f"{path}: {error}") from None
 
@@ -217,6 +250,29 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _holder() -> str:
+    """Who publishes, for people and for ``_is_dead``; another text for each turn, also within one process."""
+    return f"{socket.gethostname()} {os.getpid()} {_PROCESS}.{secrets.token_hex(4)}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a holder of this machine is gone, so that nobody waits for its lease to pass. Of others nobody can know;
+    and where a number was given to another process, the lease passes by itself.
+    """
+    host, number, token = holder.split(" ")
+    if host != socket.gethostname():
+        return False
+    if int(number) == os.getpid():
+        return not token.startswith(f"{_PROCESS}.")  # a container's processes have one number in each of its lives
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _arm_failpoints(environment: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ def publish_round(folder: str) -> int | None:
 def work(service: Service) -> None:
     """Serve the queue until told to stop, with a timer beside it that needs no Redis at all."""
     assert service.settings.redis is not None, "checked by the command"
+    service.catch_up()
     timer = Publisher(service.round, service.settings.refresh_s)
     timer.start()
     try:

@@ -26,8 +26,8 @@ from tests.world import World, publishing
 
 EXPECTED_POINTS: Final = {
     "intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit",
-    "publish.committed", "depot.written", "depot.linked", "finish.added", "depot.pointer_written", "depot.pointed",
-    "finish.pointed", "finish.marked",
+    "publish.committed", "depot.drafted", "depot.written", "depot.linked", "finish.added",
+    "depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked",
 }  # fmt: skip
 BEGUN: Final = Counter({"first": 2})
 MADE: Final = {"first": 1, "second": 2, "numbered": 2, "late": 2}

@@ -8,7 +8,8 @@ import pytest
 
 from keys.encoding import compact
 from repo_service import failpoint
-from repo_service.storage.depot import TIMESTAMP, Diverged, LocalDepot, version_of
+from repo_service.storage.depot import TIMESTAMP, Diverged
+from repo_service.storage.local import LocalDepot
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def drafts(depot: LocalDepot) -> list[Path]:
 
 
 def test_a_file_is_added_for_everyone_to_read(depot: LocalDepot) -> None:
-    depot.add("metadata/1.root.json", b"root")
+    depot.add([("metadata/1.root.json", b"root")])
     assert depot.read("metadata/1.root.json") == b"root"
     assert stat.S_IMODE((depot.root / "metadata/1.root.json").stat().st_mode) == 0o644
     assert drafts(depot) == []
@@ -33,35 +34,47 @@ def test_a_file_is_added_for_everyone_to_read(depot: LocalDepot) -> None:
 
 def test_the_same_bytes_are_added_twice_without_a_word(depot: LocalDepot) -> None:
     for _ in range(2):
-        depot.add("a/b", b"same")
+        depot.add([("a/b", b"same")])
     assert depot.read("a/b") == b"same"
 
 
 @pytest.mark.parametrize("other", [b"else", b"same and more", b"", b"s" * (1 << 21)])
 def test_other_bytes_under_a_name_that_is_taken_diverge_and_overwrite_nothing(depot: LocalDepot, other: bytes) -> None:
-    depot.add("a/b", b"same")
+    depot.add([("a/b", b"same")])
     with pytest.raises(Diverged, match="a/b"):
-        depot.add("a/b", other)
+        depot.add([("a/b", other)])
     assert depot.read("a/b") == b"same"
     assert drafts(depot) == []
 
 
 def test_files_that_differ_in_their_last_byte_alone_diverge(depot: LocalDepot) -> None:
     large = bytes(1 << 20) + b"1"
-    depot.add("a/b", large)
-    depot.add("a/b", large)
+    depot.add([("a/b", large)])
+    depot.add([("a/b", large)])
     with pytest.raises(Diverged):
-        depot.add("a/b", large[:-1] + b"2")
+        depot.add([("a/b", large[:-1] + b"2")])
 
 
-def test_the_pointer_never_goes_back_and_never_changes_a_version(depot: LocalDepot) -> None:
-    for version, content, shown in ((1, "", 1), (3, "first", 3), (2, "", 3), (3, "second", 3), (1, "", 3), (4, "", 4)):
-        depot.point(timestamp(version, content))
-        found = depot.read(TIMESTAMP)
-        assert found is not None and version_of(found) == shown
-        if shown == 3:
-            assert found == timestamp(3, "first")
+def test_the_pointer_moves_forward_only_and_says_whether_it_did(depot: LocalDepot) -> None:
+    assert depot.pointer() is None
+    for version, moved, shown in (
+        (1, True, 1),
+        (3, True, 3),
+        (2, False, 3),
+        (3, False, 3),
+        (1, False, 3),
+        (4, True, 4),
+    ):
+        assert depot.point(timestamp(version)) is moved
+        assert depot.pointer() == timestamp(shown)
     assert drafts(depot) == []
+
+
+def test_the_pointer_never_shows_two_timestamps_of_one_version(depot: LocalDepot) -> None:
+    depot.point(timestamp(3, "first"))
+    with pytest.raises(Diverged, match="version 3 already"):
+        depot.point(timestamp(3, "second"))
+    assert depot.pointer() == timestamp(3, "first")
 
 
 def test_ten_comes_after_nine(depot: LocalDepot) -> None:
@@ -104,7 +117,7 @@ def test_of_many_who_add_one_file_all_are_content_and_of_two_contents_one_stays(
 
     def add(data: bytes) -> None:
         try:
-            depot.add("a/b", data)
+            depot.add([("a/b", data)])
         except Diverged as error:
             diverged.append(error)
 
@@ -118,14 +131,14 @@ def test_of_many_who_add_one_file_all_are_content_and_of_two_contents_one_stays(
 
 
 def test_what_is_not_there_is_nothing(depot: LocalDepot) -> None:
-    depot.add("a/b", b"")
+    depot.add([("a/b", b"")])
     assert [depot.read(path) for path in ("c", "a", "a/b/c", "a/c")] == [None] * 4
     assert depot.read("a/b") == b""
 
 
 @pytest.mark.parametrize("path", ["", "../a", "a/../../b", "/etc/passwd", "a//b", "a/", "./a", ".pointer", "a/.b"])
 def test_no_path_leaves_the_depot(depot: LocalDepot, path: str) -> None:
-    for ask in (lambda: depot.read(path), lambda: depot.add(path, b"")):
+    for ask in (lambda: depot.read(path), lambda: depot.add([(path, b"")])):
         with pytest.raises(AssertionError, match="leaves the depot"):
             ask()
 
