@@ -23,6 +23,7 @@ from repo_service.wiring import Service
 
 TIMESTAMP: Final = "metadata/timestamp.json"
 _VERSIONED: Final = re.compile(r"metadata/(\d+)\.([a-z0-9-]+)\.json", re.ASCII)
+_REPLACED: Final = ("metadata/", "targets/simple/")
 _SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/")
 """Folders of the depot that hold nothing but what a release names."""
 
@@ -34,6 +35,7 @@ def audit(service: Service) -> list[str]:
             *_releases(view._connection),
             *_events(view._connection),
             *_copies(service, view._connection),
+            *_current(view._connection),
             *_versions(view._connection),
             *_newest(service, view._connection),
             *_names(service, view),
@@ -69,21 +71,36 @@ def _events(connection: Connection) -> Iterator[str]:
 
 
 def _copies(service: Service, connection: Connection) -> Iterator[str]:
-    kept = {row["path"]: row["body"] for row in connection.execute(select(t.files)).mappings()}
-    for path, body in kept.items():
-        if (found := service.depot.read(path)) is None:
+    kept = {row["path"]: row for row in connection.execute(select(t.files)).mappings()}
+    for path, row in kept.items():
+        found = service.depot.read(path)
+        if found is None and row["dropped"] is None:
             yield f"{path} is not in the depot"
-        elif found != body:
+        elif found is not None and (len(found), sha256(found)) != (row["length"], row["sha256"]):
             yield f"{path} is other bytes in the depot"
+        if row["body"] is not None and row["body"] != found:
+            yield f"{path} is other bytes in the journal"
     for path in sorted(set(lying(service)) - kept.keys() - {TIMESTAMP}):
         yield f"{path} is in the depot, and no release names it"
 
 
+def _current(connection: Connection) -> Iterator[str]:
+    """What the newest release names is kept whole; what none names any more is known to be superseded."""
+    named = {f"metadata/{row.version}.{row.role}.json" for row in connection.execute(select(t.roles))}
+    for row in connection.execute(select(t.targets)).mappings():
+        digest = json.loads(row["entry"])["hashes"]["sha256"]
+        named.add(f"targets/{names.hashed(row['path'], digest)}")
+    for row in connection.execute(select(t.files)).mappings():
+        path, superseded = row["path"], row["superseded"]
+        if path in named and (superseded is not None or row["body"] is None):
+            yield f"{path} is named by the newest release and taken for superseded"
+        if path not in named and superseded is None and path.startswith(_REPLACED) and not path.endswith(".root.json"):
+            yield f"{path} is named by nothing and not known to be superseded"
+
+
 def lying(service: Service) -> Iterator[str]:
     """The paths of everything in the depot that a release must have put there, the pointer among it."""
-    root = service.depot.root
-    found = (each.relative_to(root).as_posix() for each in root.rglob("*") if each.is_file())
-    return (path for path in found if path.startswith(_SIGNED))
+    return (path for path in service.depot.paths("") if path.startswith(_SIGNED))
 
 
 def _versions(connection: Connection) -> Iterator[str]:

@@ -15,8 +15,10 @@ from itertools import chain
 from typing import Final
 
 import pytest
+from sqlalchemy import update
 
-from repo_service.storage.depot import Diverged
+from repo_service.storage import tables as t
+from repo_service.storage.depot import DepotError
 from tests.audit import audit, lying
 from tests.servers import postgres
 from tests.service.act import Acts, Order, Outcome, acts
@@ -26,7 +28,7 @@ from tests.world import World, publishing
 
 EXPECTED_POINTS: Final = {
     "intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit",
-    "publish.committed", "depot.drafted", "depot.written", "depot.linked", "finish.added",
+    "publish.committed", "depot.drafted", "depot.written", "depot.linked", "finish.staged", "finish.added",
     "depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked",
 }  # fmt: skip
 BEGUN: Final = Counter({"first": 2})
@@ -88,8 +90,8 @@ class Wreck:
         """The next round, by the normal code; then the auditor comes."""
         try:
             self.world.service.round()
-        except Diverged as diverged:
-            self.say(f"diverged: {diverged}")
+        except DepotError as error:
+            self.say(f"{type(error).__name__}: {error}")
         self.say(*audit(self.world.service))
 
     def done(self) -> list[str]:
@@ -165,7 +167,7 @@ def test_whoever_dies_where_clients_see_old_or_new_and_the_next_round_finishes(m
 
 
 @pytest.mark.parametrize("ground", ["embedded"], indirect=True)
-@pytest.mark.parametrize(("variation", "found"), [("timestamp first", "404"), ("upload before commit", "diverged")])
+@pytest.mark.parametrize(("variation", "found"), [("timestamp first", "404"), ("upload before commit", "Diverged")])
 def test_the_matrix_sees_what_a_publisher_in_another_order_would_break(
     matrix: Matrix, variation: str, found: str
 ) -> None:
@@ -177,7 +179,9 @@ def test_the_matrix_sees_what_a_publisher_in_another_order_would_break(
     assert any(found in sentence for sentence in chain(*bad.values())), bad
 
 
-PAUSES: Final = ("publish.read", "publish.before_commit", "publish.committed", "finish.added", "depot.pointed")
+PAUSES: Final = (
+    "publish.read", "publish.before_commit", "publish.committed", "finish.staged", "finish.added", "depot.pointed",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("point", PAUSES)
@@ -221,4 +225,6 @@ def pause(matrix: Matrix, wreck: Wreck, point: str, variation: str = "") -> str:
 
 
 def let_leases_run_out(world: World) -> None:
-    """As if the lease's time had passed."""
+    """As if the time of a lease had passed."""
+    with world.service.journal._engine.begin() as connection:
+        connection.execute(update(t.lease).values(until=0))

@@ -3,14 +3,13 @@
 They exist so that the crash matrix and the soak can show that they would notice. Nothing outside the tests uses them.
 """
 
-import itertools
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from repo_service import publish
 from repo_service.failpoint import failpoint
 from repo_service.publish import Press
-from repo_service.storage import depot
+from repo_service.storage import local
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 
@@ -36,9 +35,8 @@ def upload_before_commit() -> None:
 
     def commit(journal: Journal, release: Any, *rest: Any) -> None:
         press = _PRESS[0]
-        for path, body in release.immutable:
-            press.depot.add(path, body)
-            failpoint("finish.added")
+        press.depot.add(release.immutable)
+        failpoint("finish.added")
         press.depot.point(release.timestamp.body)
         failpoint("finish.pointed")
         real(journal, release, *rest)
@@ -48,8 +46,7 @@ def upload_before_commit() -> None:
 
 def pointer_unguarded() -> None:
     """Move the pointer wherever the caller says, also back."""
-    always_newer = itertools.count()
-    depot.version_of = lambda timestamp: next(always_newer)
+    local.moves = lambda public, timestamp: True
 
 
 def event_forgotten() -> None:
