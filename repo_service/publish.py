@@ -208,16 +208,17 @@ def _accepted(press: Press, release: Release) -> list[datetime]:
 def finish(press: Press) -> None:
     """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable."""
     with press.journal.reading() as view:
-        staged, head = view.staged(), view.head()
+        staged = view.staged()
     for generation in staged:
+        failpoint("finish.staged")
         with press.journal.reading() as view:
             release = view.stage(generation)
             press.depot.add(release.files)
         failpoint("finish.added")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
-        if not moved and head and generation == head.generation:
-            check_not_behind(press.depot, head)
+        if not moved and generation == staged[-1]:
+            check_not_behind(press)
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
         press.depot.add(release.roots)
@@ -226,12 +227,17 @@ def finish(press: Press) -> None:
         failpoint("finish.marked")
 
 
-def check_not_behind(depot: Depot, head: Head) -> None:
+def check_not_behind(press: Press) -> None:
     """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and
     what it would publish now was published before, with other content.
+
+    The journal is asked after the depot: a release is committed before it is pointed to, so one that another publisher
+    makes meanwhile is no alarm.
     """
-    pointed = depot.pointer()
-    if pointed is not None and (version := version_of(pointed)) > head.generation:
+    pointed = press.depot.pointer()
+    with press.journal.reading() as view:
+        head = view.head()
+    if pointed is not None and head and (version := version_of(pointed)) > head.generation:
         raise Behind(
             f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
             "older database was restored, or another service writes to this depot. Nothing was written; see "
@@ -258,7 +264,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         head = view.head()
         check_clock(view.last_done_at(), now)
         if head and press.memory.of(head.generation) is None:
-            check_not_behind(press.depot, head)
+            check_not_behind(press)
         bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)
         events, touched = view.pending(BULK if view.in_use(head) else BULK_ALONE)

@@ -329,8 +329,10 @@ class View:
         return list(self._connection.scalars(query))
 
     def stage(self, generation: int) -> Staged:
-        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for."""
-        of_it = t.files.c.release == generation
+        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for. A file without
+        a body was copied out, and replaced, by another publisher since.
+        """
+        of_it = (t.files.c.release == generation) & t.files.c.body.is_not(None)
         is_root = t.files.c.path.like("metadata/%.root.json")
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
