@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
@@ -29,6 +30,7 @@ from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Behind, Depot, version_of
 from repo_service.storage.journal import Journal, Overtaken
+from repo_service.storage.spool import Spool
 from repo_service.storage.view import Head, View
 
 DUAL_SIGNED: Final = 1024
@@ -51,6 +53,44 @@ class Known:
     generation: int
     listing: Listing
     snapshot: bytes
+
+
+class Rebinned(Mapping[int, Mapping[str, str]]):
+    """The whole content of every bin of another number of bins, each put together when it is asked for.
+
+    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of several
+    neighbours of more: little is read at a time. What is read changes with the next release only, and then the commit
+    of this one fails.
+    """
+
+    def __init__(self, journal: Journal, before: layout.Bins, after: layout.Bins, new: Differences) -> None:
+        self._journal, self._before, self._after = journal, before, after
+        self._gone = frozenset((*new.gone, *(each.target.path for each in new.placed)))
+        self._placed: dict[int, dict[str, str]] = {}
+        for each in new.placed:
+            self._placed.setdefault(each.bin, {})[each.target.path] = each.target.entry
+        self._read = lru_cache(maxsize=1)(self._read_bin)
+
+    def __getitem__(self, number: int) -> Mapping[str, str]:
+        deeper = self._after.bit_length - self._before.bit_length
+        former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
+        entries = {
+            path: entry
+            for each in former
+            for path, entry in self._read(each).items()
+            if self._after.number(path) == number and path not in self._gone
+        }
+        return entries | self._placed.get(number, {})
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._after)))
+
+    def __len__(self) -> int:
+        return len(self._after)
+
+    def _read_bin(self, number: int) -> Mapping[str, str]:
+        with self._journal.reading() as view:
+            return view.bin(number)
 
 
 class Memory:
@@ -168,7 +208,8 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
         return None
     check_clocks(now, press.clocks)
     shape = roots.bins_shape(plan.bins)
-    release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+    roles = Spool() if plan.new.rebinned else None
+    release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles)
     failpoint("publish.signed")
     check_release(release, plan.root, plan.bins, plan.snapshot)
     if plan.old_root:
@@ -247,7 +288,12 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
         if not (sealed or events or policies or due):
             return None
-        new = _differences(view, shape, pages, policies, due, sealed, rebinned)
+        new = _differences(view, shape, pages, policies, due, sealed)
+        if rebinned:
+            moved = Rebinned(press.journal, roots.bins_shape(_bins(view)), rebinned, new)
+            new = replace(new, bins=moved, rebinned=rebinned)
+        else:
+            new = replace(new, bins=_contents(view, shape, new, due))
         old_root = roots.parse_root(view.newest(layout.ROOT)) if head and sealed else None
         root = sealed.trust.root if sealed else roots.parse_root(view.newest(layout.ROOT))
         base, snapshot = _base(press.memory, view, head, [] if rebinned else [shape.role(each) for each in new.bins])
@@ -291,22 +337,15 @@ def _known(release: Release, plan: _Plan) -> Known:
 
 def _differences(
     view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...], due: Iterable[str],
-    sealed: roots.Sealed | None, rebinned: layout.Bins | None,
+    sealed: roots.Sealed | None,
 ) -> Differences:  # fmt: skip
-    """What comes, changes and goes, and every bin in which something does, or that is due, with its whole content."""
+    """What comes, changes and goes, but for the bins that follow from it."""
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in view.targets_of({each.name for each in (*pages, *policies)})}
     placed = tuple(
         Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
     gone = tuple(path for path in before if path not in after)
-    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
-    touched = renewed.union((each.bin for each in placed), map(shape.number, gone))
-    bins = _split(view, shape) if rebinned else {number: view.bin(number) for number in sorted(touched)}
-    for path in gone:
-        del bins[shape.number(path)][path]
-    for each in placed:
-        bins[each.bin][each.target.path] = each.target.entry
     replaced = (before[each.target.path] for each in placed if each.target.path in before)
     return Differences(
         offline=sealed.fresh if sealed else (),
@@ -316,17 +355,19 @@ def _differences(
         placed=placed,
         gone=gone,
         superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
-        bins=bins,
         snapshot_due=layout.SNAPSHOT in due,
-        rebinned=rebinned,
     )
 
 
-def _split(view: View, shape: layout.Bins) -> dict[int, dict[str, str]]:
-    """Every target in the bin that another number of bins gives it."""
-    bins: dict[int, dict[str, str]] = {number: {} for number in range(len(shape))}
-    for path, entry in view.targets():
-        bins[shape.number(path)][path] = entry
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+    """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
+    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
+    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
+    bins = {number: view.bin(number) for number in sorted(touched)}
+    for path in new.gone:
+        del bins[shape.number(path)][path]
+    for each in new.placed:
+        bins[each.bin][each.target.path] = each.target.entry
     return bins
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
@@ -33,6 +34,7 @@ from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, Re
 
 Written = TypeVar("Written")
 PUBLISHING: Final = "publish"
+_FILES: Final = 16  # whole bins, so that a release of all of them never lies in memory
 _CLOCK: Final = {
     "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
     "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
@@ -388,15 +390,15 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
 
 
 def _store_files(connection: Connection, release: Release) -> None:
-    rows = [
+    rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
             "sha256": sha256(body), "body": body,
         }
         for position, (path, body) in enumerate(release.immutable)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(s.STORE_FILE, rows)
+    )  # fmt: skip
+    while chunk := list(islice(rows, _FILES)):
+        connection.execute(s.STORE_FILE, chunk)
 
 
 def _supersede(connection: Connection, release: Release) -> None:
@@ -411,8 +413,8 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [_role_row(role, lifetimes) for role in newest.values()]
+    newest = {role.name: _role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    rows = list(newest.values())
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
@@ -443,8 +445,7 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
     query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
     moved = {row.bin: row.targets for row in connection.execute(query)}
-    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
-    assert moved == signed, "the bins that were signed do not hold what the journal does"
+    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:

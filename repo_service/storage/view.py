@@ -310,12 +310,6 @@ class View:
         rows = self._connection.execute(s.BIN, {"bin": number})
         return {row.path: row.entry for row in rows}
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
-        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
-        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
-            yield row.path, row.entry
-
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
         query = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
