@@ -312,16 +312,15 @@ def _status(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
     now = service.clock()
     with service.journal.reading() as view:
-        base, counts, staged = view.base(), view.counts(), view.staged()
+        head, roles, counts, staged = view.head(), view.roles(), view.counts(), view.staged()
     print(f"{counts['names']} names, {counts['events']} events, {counts['pending']} of them not signed yet")
     print(
-        f"snapshot {base.snapshot[0] if base.snapshot else '-'}, timestamp {base.generation}, {len(staged)} to copy out"
+        f"snapshot {head.snapshot.version if head else '-'}, timestamp {head.generation if head else '-'}, "
+        f"{len(staged)} to copy out"
     )
-    bins = [signed for role, signed in base.roles.items() if role.startswith("bin-")]
+    bins = [signed for role, signed in roles.items() if role.startswith("bin-")]
     soonest = min(bins, key=lambda signed: signed.expires, default=None)
-    shown = [
-        base.roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in base.roles
-    ]
+    shown = [roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in roles]
     for line in (*cli_keys.rotation_lines(service), *cli_keys.freshness_lines(service)):
         print(line)
     for signed in [*shown, *([soonest] if soonest else [])]:

@@ -39,7 +39,7 @@ BULK: Final = 2000
 """Events of the slow lane that one release takes, about, when nothing waits in the fast one."""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
-"""How much longer a lease is where a ceremony's files are taken in, which may sign every bin of a new number of bins."""
+"""How often longer a lease is where a ceremony's files are taken in, which may sign every bin of another number."""
 
 
 class LeaseHeld(Exception):
@@ -48,7 +48,7 @@ class LeaseHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a publisher remembers of the release that it made last, so as not to read it anew: good for that one only."""
+    """What a publisher remembers of the release that it made last, so as not to read it anew. Good for that one."""
 
     generation: int
     listing: Listing
@@ -145,8 +145,8 @@ class _Plan:
 def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> Release | None:
     """Publish what is pending or due, or what a ceremony sealed; None if there was nothing to do.
 
-    Raises WouldBeRefused, ClockWentBack, SignerFailed, Behind or Diverged: then no client sees anything of it. LeaseHeld
-    if another publisher neither ends nor dies.
+    Raises WouldBeRefused, ClockWentBack, SignerFailed, Behind or Diverged: then no client sees anything of it.
+    LeaseHeld if another publisher neither ends nor dies.
     """
     if sealed is None and not _has_work(press, now):
         return None
@@ -245,15 +245,15 @@ def finish(press: Press) -> None:
 
 
 def _check_not_behind(depot: Depot, head: Head) -> None:
-    """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and what
-    it would publish now was published before, with other content.
+    """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and
+    what it would publish now was published before, with other content.
     """
     pointed = depot.pointer()
     if pointed is not None and (version := version_of(pointed)) > head.generation:
         raise Behind(
-            f"the depot's timestamp is version {version}, and this journal's newest release {head.generation}: an older "
-            "database was restored, or another service writes to this depot. Nothing was written; see docs/OPERATIONS.md, "
-            "Restore"
+            f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
+            "older database was restored, or another service writes to this depot. Nothing was written; see "
+            "docs/OPERATIONS.md, Restore"
         )
 
 

@@ -36,6 +36,7 @@ ONLINE_PUB: Final = "online.pub"
 NEXT_KEY: Final = "online-next.key"
 NEXT_PUB: Final = "online-next.pub"
 _MAX_LIFETIME_S: Final = 400 * 86400
+_PROCESS: Final = secrets.token_hex(4)
 
 
 class BadSettings(Exception):
@@ -253,16 +254,18 @@ def _utc_now() -> datetime:
 
 def _holder() -> str:
     """Who publishes, for people and for ``_is_dead``; another text for each turn, also within one process."""
-    return f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
+    return f"{socket.gethostname()} {os.getpid()} {_PROCESS}.{secrets.token_hex(4)}"
 
 
 def _is_dead(holder: str) -> bool:
     """Whether a holder of this machine is gone, so that nobody waits for its lease to pass. Of others nobody can know;
     and where a number was given to another process, the lease passes by itself.
     """
-    host, number, _ = holder.split(" ")
+    host, number, token = holder.split(" ")
     if host != socket.gethostname():
         return False
+    if int(number) == os.getpid():
+        return not token.startswith(f"{_PROCESS}.")  # a container's processes have one number in each of its lives
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:

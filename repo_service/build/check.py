@@ -20,6 +20,7 @@ from keys.encoding import canonical, sha256
 from keys.state import NameState
 from keys.times import stamp
 from repo_service.build.assemble import Release
+from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
 from repo_service.domain.announcing import Published
@@ -92,16 +93,12 @@ def _check_policy(policy: Page) -> None:
 def _check_timestamp(role: Role, root: Root, release: Release) -> None:
     """The timestamp names the snapshot of this release, by its bytes where it is a new one."""
     signed = _read_whole(role, root)
-    (snapshots,) = [each.body for each in release.roles if each.name == layout.SNAPSHOT] or [None]
-    meta = {"version": release.snapshot.version}
-    if snapshots is None:
-        meta |= {"hashes": {"sha256": release.snapshot.sha256}, "length": release.snapshot.length}
-    else:
-        meta |= {"hashes": {"sha256": sha256(snapshots)}, "length": len(snapshots)}
+    made = [each.body for each in release.roles if each.name == layout.SNAPSHOT]
+    snapshot = Meta.pinning(release.snapshot.version, made[0]) if made else release.snapshot
+    meta = snapshot.described()
     if signed["meta"] != {"snapshot.json": meta} or signed["version"] != release.generation:
-        raise WouldBeRefused(
-            f"timestamp {signed['version']}: of generation {release.generation}; names {signed['meta']}, not {meta}"
-        )
+        named, wanted = signed["meta"].get("snapshot.json"), release.generation
+        raise WouldBeRefused(f"timestamp {signed['version']} names {named}; it should be {wanted} and name {meta}")
 
 
 def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) -> None:

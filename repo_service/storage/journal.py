@@ -189,8 +189,8 @@ class Journal:
             return datetime.fromtimestamp(seconds, UTC)
 
     def mark_published(self, generation: int) -> None:
-        """Every file of this release is in the depot and the pointer is at it or past it; the bodies of what it replaced
-        are not needed any more.
+        """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it
+        replaced are not needed any more.
         """
         with self._engine.begin() as connection:
             connection.execute(update(t.releases).where(t.releases.c.generation == generation).values(published=1))

@@ -99,14 +99,14 @@ def _reading(app: Flask, desk: Desk) -> None:
     @app.get("/v1/status")
     def status() -> Response:
         with desk.journal.reading() as view:
-            base = view.base()
+            head = view.head()
             held, oldest = sequence_door.waiting(view)
             body = answers.Status(
                 **view.counts(),
                 held=held,
                 oldest_held=oldest,
-                timestamp=base.generation,
-                snapshot=base.snapshot[0] if base.snapshot else 0,
+                timestamp=head.generation if head else 0,
+                snapshot=head.snapshot.version if head else 0,
             )
         return json_answer(strict.dump(body), 200)
 
