@@ -58,9 +58,9 @@ class Known:
 class Rebinned(Mapping[int, Mapping[str, str]]):
     """The whole content of every bin of another number of bins, each put together when it is asked for.
 
-    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of several
-    neighbours of more: little is read at a time. What is read changes with the next release only, and then the commit
-    of this one fails.
+    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of
+    several neighbours of more: little is read at a time. What is read changes with the next release only, and then the
+    commit of this one fails.
     """
 
     def __init__(self, journal: Journal, before: layout.Bins, after: layout.Bins, new: Differences) -> None:

@@ -30,11 +30,10 @@ from repo_service.storage.deliveries import Delivery
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 PUBLISHING: Final = "publish"
-_FILES: Final = 16  # whole bins, so that a release of all of them never lies in memory
 _CLOCK: Final = {
     "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
     "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
@@ -397,7 +396,7 @@ def _store_files(connection: Connection, release: Release) -> None:
         }
         for position, (path, body) in enumerate(release.immutable)
     )  # fmt: skip
-    while chunk := list(islice(rows, _FILES)):
+    while chunk := list(islice(rows, FILES)):
         connection.execute(s.STORE_FILE, chunk)
 
 

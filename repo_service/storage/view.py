@@ -33,8 +33,8 @@ from repo_service.storage.tokens import Scope, Token
 _DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
-
-
+FILES: Final = 16
+"""Files whose bytes are read or written together: whole bins, of which a release may have sixteen thousand."""
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
 MOST: Final = 20_000
@@ -322,7 +322,7 @@ class View:
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
+        files = self._connection.execution_options(yield_per=FILES).execute(query.where(~is_root))
         return Staged(
             generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
         )

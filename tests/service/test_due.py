@@ -8,10 +8,11 @@ import pytest
 from client_verify.refusals import Refused
 from keys import names
 from keys.invariants import CLOCK
-from keys.layout import Bins
+from keys.layout import OFFLINE, Bins
 from keys.times import stamp
 from repo_service import sweeping
 from repo_service.build.assemble import Release
+from repo_service.build.due import freshness
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
 from repo_service.wiring import BadSettings, open_service
@@ -183,7 +184,7 @@ def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(w
     world.tick(days=14)
     assert world.do(publishing("bar")) is not None
     with world.service.journal.reading() as view:
-        assert view.pending() == ((), ())
+        assert view.pending(1000) == ((), ())
         assert [event.name for event in view.events()] == ["foo", "bar", "bar", "foo"]
 
 
@@ -221,3 +222,40 @@ def test_settings_with_which_clients_would_refuse_are_refused(world: World, sett
     (home / "service.toml").write_text(settings)
     with pytest.raises(BadSettings, match=r"service\.toml"):
         open_service(home)
+
+
+def test_other_periods_take_effect_at_the_next_start_for_what_was_signed_before_too(world: World) -> None:
+    """RSTUF's re-signing did not run until a restart, with settings from before the bootstrap."""
+    world.tick(hours=1)
+    (world.service.folder / "service.toml").write_text("timestamp_s = 86400\nsnapshot_s = 86400\nbin_s = 86400\n")
+    assert after(world, hours=1) == []
+    world.reopen()
+    assert after(world, hours=1) == [*BINS, "snapshot", "timestamp"]
+    day = world.now + timedelta(days=1)
+    with world.service.journal.reading() as view:
+        assert {each.expires for each in view.roles().values() if each.role not in OFFLINE} == {day}
+    (world.service.folder / "service.toml").write_text("")
+    world.reopen()
+    assert after(world, hours=1) == [*BINS, "snapshot", "timestamp"], "a day is less than half of 30, and of 7"
+    assert world.service.journal.reschedule(world.service.press.lifetimes, world.now) == 0
+
+
+def test_idle_over_three_periods_every_bin_is_renewed_and_any_client_succeeds_at_any_time(world: World) -> None:
+    """Three months, a round each six hours, a client that was there and one that comes anew each day; no traffic at all."""
+    world.do(publishing("foo"), r.CloseRelease("foo", "1.0"))
+    renewed: dict[str, int] = dict.fromkeys(BINS, 0)
+    for number in range(90 * 4):
+        world.tick(hours=6)
+        with world.service.journal.reading() as view:
+            left = freshness(view.roles().values(), world.service.press.lifetimes, world.now)
+        assert left["timestamp"] >= 66 / 72 and left["snapshot"] > 0.45 and left["bin"] > 0.24
+        release = world.service.round()
+        for role in signed(release):
+            if role in renewed:
+                renewed[role] += 1
+        if number % 20 == 0:
+            world.stock("cached").refresh()
+            fresh = world.stock(f"fresh-{number}")
+            fresh.refresh()
+            assert fresh.get_targetinfo(names.page_path("foo")) is not None
+    assert min(renewed.values()) >= 4
