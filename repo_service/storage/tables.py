@@ -170,6 +170,7 @@ releases = Table(
     Column("snapshot", Integer, nullable=False),
     Column("signed_at", String, nullable=False, index=True),
     Column("timestamp", LargeBinary, nullable=False),
+    Column("expires", String, nullable=False, index=True),
     Column("published", Integer, nullable=False),
 )
 Index(
