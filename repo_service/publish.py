@@ -119,6 +119,11 @@ class Turn:
     seconds: float = 10.0
 
 
+def _draw_nothing(roles: Iterable[Role]) -> None:
+    """Where no deltas are asked for."""
+    del roles
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout."""
@@ -131,7 +136,7 @@ class Press:
     turn: Turn
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
-    draw: Callable[[Sequence[Role]], object] = len
+    draw: Callable[[Iterable[Role]], object] = _draw_nothing
     metrics: Metrics = FORGETFUL
 
 
