@@ -198,6 +198,12 @@ class View:
         live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
         return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
 
+    def former_bins(self) -> dict[str, int]:
+        """The last versions of bins of a former number of bins, to which nothing delegates any more."""
+        former = t.roles.c.signers.is_(None) & t.roles.c.role.not_in(layout.OFFLINE)
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version).where(former))
+        return {row.role: row.version for row in rows}
+
     def highest_bin(self) -> int:
         """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
         query = select(func.max(t.roles.c.version)).where(t.roles.c.role.like(f"{layout.BIN_PREFIX}-%"))

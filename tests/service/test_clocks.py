@@ -73,7 +73,9 @@ def far_ahead(world: World) -> datetime:
 def test_after_a_signing_by_a_clock_far_ahead_an_operator_can_go_on(world: World) -> None:
     world.do(publishing("foo"))
     ahead = far_ahead(world)
-    with pytest.raises(ClocksDiffer, match="this machine says 2026-11-22T10:05:00Z; the time you gave says 2026-11-22T10:07:00Z"):
+    with pytest.raises(
+        ClocksDiffer, match="machine says 2026-11-22T10:05:00Z; the time you gave says 2026-11-22T10:07"
+    ):
         world.service.clear_clock(world.now + timedelta(minutes=2))
     with pytest.raises(ClockWentBack):
         world.do(publishing("bar"))

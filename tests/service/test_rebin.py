@@ -13,7 +13,7 @@ from client_verify.answers import ProvenAbsent
 from client_verify.refusals import Refused
 from keys import layout, names
 from keys.encoding import sha256
-from repo_service import failpoint
+from repo_service import failpoint, fsck
 from repo_service.build.due import freshness
 from repo_service.domain import requests as r
 from repo_service.publish import Rebinned
@@ -119,6 +119,24 @@ def test_bins_of_before_are_due_no_more_and_make_nobody_anxious(world: World) ->
     world.service.round()
     with world.service.journal.reading() as view:
         assert freshness(view.roles().values(), lifetimes, world.now)["bin"] == 1.0
+
+
+def test_the_repository_is_sound_afterwards_also_when_the_bins_of_before_are_gone(world: World) -> None:
+    def sound() -> list[str]:
+        press = world.service.press
+        updater = world.updater
+        its = fsck.Repository(press.journal, press.depot, press.layout, world.now, make_updater=updater)
+        return [str(problem) for problem in fsck.examine_quickly(its)]
+
+    rebin(world, 64)
+    assert sound() == []
+    for _ in range(40):
+        world.tick(days=1)
+        world.do(publishing("foo", f"2.{world.now:%j}"))
+        world.service.collect()
+    assert [*(world.public / "metadata").glob("*.bin-?.json")] == []
+    assert sound() == []
+    everyone_reads(world)
 
 
 def test_changes_that_wait_are_signed_with_the_new_bins(world: World) -> None:
