@@ -1,8 +1,9 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
@@ -17,6 +18,7 @@ from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
+from repo_service.storage.journal import Journal
 from repo_service.storage.view import Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
@@ -27,6 +29,44 @@ BULK_ALONE: Final = 100_000
 the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
 import into a registry that is not used yet saves many times over, and nobody is kept waiting.
 """
+
+
+class Rebinned(Mapping[int, Mapping[str, str]]):
+    """The whole content of every bin of another number of bins, each put together when it is asked for.
+
+    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of
+    several neighbours of more: little is read at a time. What is read changes with the next release only, and then the
+    commit of this one fails.
+    """
+
+    def __init__(self, journal: Journal, before: layout.Bins, after: layout.Bins, new: Differences) -> None:
+        self._journal, self._before, self._after = journal, before, after
+        self._gone = frozenset((*new.gone, *(each.target.path for each in new.placed)))
+        self._placed: dict[int, dict[str, str]] = {}
+        for each in new.placed:
+            self._placed.setdefault(each.bin, {})[each.target.path] = each.target.entry
+        self._read = lru_cache(maxsize=1)(self._read_bin)
+
+    def __getitem__(self, number: int) -> Mapping[str, str]:
+        deeper = self._after.bit_length - self._before.bit_length
+        former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
+        entries = {
+            path: entry
+            for each in former
+            for path, entry in self._read(each).items()
+            if self._after.number(path) == number and path not in self._gone
+        }
+        return entries | self._placed.get(number, {})
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._after)))
+
+    def __len__(self) -> int:
+        return len(self._after)
+
+    def _read_bin(self, number: int) -> Mapping[str, str]:
+        with self._journal.reading() as view:
+            return view.bin(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +107,12 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     if not (sealed or pending.events or policies or due):
         return None
     signed = view.targets_of({each.name for each in (*pages, *policies)})
-    new = _differences(view, shape, pages, policies, signed, due, sealed, rebinned)
+    new = _differences(shape, pages, policies, signed, due, _sealed(view, sealed))
+    if rebinned and known:
+        moved = Rebinned(press.journal, roots.bins_shape(known.bins), rebinned, new)
+        new = replace(new, bins=moved, rebinned=rebinned)
+    else:
+        new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)
     return Plan(
         base, pending.events, pending.accepted, new,
@@ -137,48 +182,45 @@ def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[st
 
 
 def _differences(
-    view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
-    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None, rebinned: layout.Bins | None,
+    shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...], signed: Iterable[tuple[str, Target]],
+    due: Iterable[str], sealed: Differences,
 ) -> Differences:  # fmt: skip
-    """What comes, changes and goes, and every bin in which something does, or that is due, with its whole content."""
+    """What comes, changes and goes besides what a ceremony ``sealed``, but for the bins that follow from it."""
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in signed}
     placed = tuple(
         Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
-    gone = tuple(path for path in before if path not in after)
-    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
-    touched = renewed.union((each.bin for each in placed), map(shape.number, gone))
-    bins = _split(view, shape) if rebinned else {number: view.bin(number) for number in sorted(touched)}
-    for path in gone:
-        del bins[shape.number(path)][path]
-    for each in placed:
-        bins[each.bin][each.target.path] = each.target.entry
     replaced = (before[each.target.path] for each in placed if each.target.path in before)
-    return Differences(
-        offline=sealed.fresh if sealed else (),
-        held=_new_held(view, sealed),
+    return replace(
+        sealed,
         pages=pages,
         policies=policies,
         placed=placed,
-        gone=gone,
+        gone=tuple(path for path in before if path not in after),
         superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
-        bins=bins,
         snapshot_due=layout.SNAPSHOT in due,
-        rebinned=rebinned,
     )
 
 
-def _split(view: View, shape: layout.Bins) -> dict[int, dict[str, str]]:
-    """Every target in the bin that another number of bins gives it."""
-    bins: dict[int, dict[str, str]] = {number: {} for number in range(len(shape))}
-    for path, entry in view.targets():
-        bins[shape.number(path)][path] = entry
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+    """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
+    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
+    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
+    bins = {number: view.bin(number) for number in sorted(touched)}
+    for path in new.gone:
+        del bins[shape.number(path)][path]
+    for each in new.placed:
+        bins[each.bin][each.target.path] = each.target.entry
     return bins
 
 
-def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:
-    return tuple((path, body) for path, body in sealed.pages if not view.has_file(path)) if sealed else ()
+def _sealed(view: View, sealed: roots.Sealed | None) -> Differences:
+    """The files of a ceremony, with the pages of held names that are new."""
+    if sealed is None:
+        return Differences()
+    held = tuple((path, body) for path, body in sealed.pages if not view.has_file(path))
+    return Differences(offline=sealed.fresh, held=held)
 
 
 def _stored(target: Target) -> str:

@@ -177,7 +177,7 @@ class Service:
         than this machine's; BadSettings if nothing is ahead.
         """
         now = self.clock()
-        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        check_clocks(now, (("the time you gave", lambda: time), *self.press.clocks))
         with self.journal.reading() as view:
             ahead = view.last_done_at()
         if ahead is None or ahead <= now:

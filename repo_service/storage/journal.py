@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,7 +33,7 @@ from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 PUBLISHING: Final = "publish"
@@ -425,15 +426,15 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
 
 
 def _store_files(connection: Connection, release: Release) -> None:
-    rows = [
+    rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
             "sha256": sha256(body), "body": body,
         }
         for position, (path, body) in enumerate(release.immutable)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(s.STORE_FILE, rows)
+    )  # fmt: skip
+    while chunk := list(islice(rows, FILES)):
+        connection.execute(s.STORE_FILE, chunk)
 
 
 def _supersede(connection: Connection, release: Release) -> None:
@@ -448,8 +449,8 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role for role in release.roles}  # of several new roots the last
-    connection.execute(s.STORE_ROLE, [_role_row(role, lifetimes) for role in newest.values()])
+    newest = {role.name: _role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    connection.execute(s.STORE_ROLE, list(newest.values()))
 
 
 def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
