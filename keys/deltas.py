@@ -150,7 +150,7 @@ def rebuild(delta: bytes, old: bytes, limit: int, inflate: Inflate) -> bytes:
 def _content_size(frame: bytes) -> int:
     """How many bytes a frame says it gives (RFC 8878, 3.1.1.1). In one segment, so its window is no larger either."""
     width = 1 << (frame[4] >> 6) if len(frame) > 4 else 0
-    if frame[:4] != _FRAME or not width or frame[4] & 0b0011_1111 != _ONE_SEGMENT or len(frame) < 5 + width:
+    if frame[:4] != _FRAME or not width or frame[4] & 0b0011_1111 != _ONE_SEGMENT:
         raise BadDelta("no zstd frame of one segment, with its size and without a checksum or dictionary id")
     return int.from_bytes(frame[5 : 5 + width], "little") + (256 if width == 2 else 0)
 

@@ -79,6 +79,19 @@ def test_a_delta_for_another_file_is_refused_before_it_is_unpacked() -> None:
         rebuild(drawn(OLD, NEW), NEW, LIMIT, never)
 
 
+def test_what_does_not_begin_as_a_delta_is_not_unpacked() -> None:
+    """Also zstd reads frames of other kinds, old ones among them, which say their size elsewhere."""
+
+    def never(frame: bytes, old: bytes, length: int) -> bytes:
+        raise AssertionError("unpacked")
+
+    delta = drawn(OLD, NEW)
+    for place in (*range(8), *range(40, 48), *range(80, 84)):
+        broken = delta[:place] + bytes([delta[place] ^ 3]) + delta[place + 1 :]
+        with pytest.raises(BadDelta, match="no delta|no zstd frame"):
+            rebuild(broken, OLD, LIMIT, never)
+
+
 def test_a_delta_that_gives_another_file_than_it_names_is_refused() -> None:
     frame = drawn(OLD, NEW)[80:]
     with pytest.raises(BadDelta, match="another file than it says"):
@@ -162,6 +175,21 @@ def test_a_client_that_holds_an_anchor_in_reach_never_begins_with_nothing() -> N
     assert deltas.snapshot_steps(2 * SPACING, newest)[0].old == 0
     assert deltas.snapshot_steps(3 * SPACING + 1, newest)[0].old == 0  # no anchor
     assert deltas.snapshot_steps((REACH + 4) * SPACING, newest)[0].old == 0  # from the future
+
+
+def test_the_examples_of_the_format() -> None:
+    """The table in docs/FORMAT.md, "Deltas"."""
+    ways = {
+        (held, version): [f"{step.old}.{step.new}" for step in deltas.snapshot_steps(held, version)]
+        for held, version in ((1, 900), (1, 1500), (1024, 1500), (1024, 5000), (0, 5000))
+    }
+    assert ways == {
+        (1, 900): ["1.900"],
+        (1, 1500): ["1.1024", "1024.1500"],
+        (1024, 1500): ["1024.1500"],
+        (1024, 5000): ["1024.4096", "4096.5000"],
+        (0, 5000): ["0.4096", "4096.5000"],
+    }
 
 
 def test_a_publication_draws_two_deltas_of_the_snapshot_at_most() -> None:
