@@ -23,9 +23,11 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
@@ -110,15 +112,6 @@ class Head:
     snapshot: Meta
     signed_at: datetime
     timestamp: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who publishes, and until when by the database's clock, in seconds since 1970; ``holder`` is empty if nobody."""
-
-    holder: str
-    epoch: int
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +418,7 @@ class View:
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if name is not None:
             query = query.where(t.events.c.name == name)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        return [event_of(row) for row in self._connection.execute(query).mappings()]
 
     def signing(self, events: Iterable[int]) -> dict[int, int]:
         """Event numbers to the generation that signs them; events that no release holds yet are left out."""
@@ -444,7 +437,7 @@ class View:
         query = (
             select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
         )
-        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
+        return [(row["release"], event_of(row)) for row in self._connection.execute(query).mappings()]
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
@@ -550,6 +543,14 @@ class View:
             "pending": self._connection.scalar(pending) or 0,
         }
 
+    def overview(self, now: datetime) -> overview.Overview:
+        """How the repository does: what is signed until when, what waits, who publishes."""
+        return overview.overview(self._connection, self.lease(), now)
+
+    def missing(self) -> list[str]:
+        """What this version needs and the database has not: ``table.column``."""
+        return overview.missing(self._connection)
+
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -632,7 +633,8 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def _event(row: RowMapping) -> c.Event:
+def event_of(row: RowMapping) -> c.Event:
+    """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(
