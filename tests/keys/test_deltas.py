@@ -233,9 +233,22 @@ def test_when_a_file_goes_every_delta_to_it_goes_and_no_other() -> None:
 
 def test_an_anchor_is_needed_as_long_as_the_newest_snapshot_is_drawn_from_it() -> None:
     newest = 5 * SPACING + REACH - 1
-    needed = [version for version in range(newest + 1) if deltas.is_needed(version, newest)]
+    needed = [n for n in range(newest + 1) if deltas.is_needed(f"metadata/{n}.snapshot.json", newest)]
     assert needed == [4 * SPACING, 5 * SPACING]
-    assert deltas.is_needed(1, SPACING) and not deltas.is_needed(1, SPACING + REACH)
+    first = "metadata/1.snapshot.json"
+    assert deltas.is_needed(first, SPACING) and not deltas.is_needed(first, SPACING + REACH)
+    others = ("metadata/1024.root.json", "metadata/102400.bin-00.json", "targets/simple/1.snapshot.json")
+    assert not any(deltas.is_needed(path, 1100) for path in others)
+
+
+def test_what_goes_with_a_public_file_is_told_by_its_path() -> None:
+    assert deltas.beside("metadata/300007.bin-07.json") == ("deltas/200007.300007.bin-07.dcz",)
+    assert deltas.beside("metadata/1500.snapshot.json") == ("deltas/1024.1500.snapshot.dcz",)
+    assert deltas.beside("metadata/2048.snapshot.json") == tuple(
+        f"deltas/{old}.2048.snapshot.dcz" for old in (0, 1, 1024)
+    )
+    for path in ("metadata/2.root.json", "metadata/timestamp.json", "targets/simple/foo/2.snapshot.json", "metadata/"):
+        assert deltas.beside(path) == ()
 
 
 def test_names_are_for_any_depot() -> None:
