@@ -119,7 +119,8 @@ def test_ten_releases_stay_however_old_they_are(world: World) -> None:
         head = view.head()
     assert head is not None
     snapshots = sorted(int(name.split(".")[0]) for name in metadata(world) if name.endswith("snapshot.json"))
-    assert snapshots == [*range(head.generation - 10, head.generation + 1)]
+    anchor = 1  # what deltas lead from (docs/FORMAT.md)
+    assert snapshots == [anchor, *range(head.generation - 10, head.generation + 1)]
 
 
 def test_no_root_ever_goes(world: World) -> None:
@@ -190,10 +191,10 @@ def test_the_command_says_what_would_go_and_writes_nothing(
     monkeypatch.setattr("repo_service.wiring._utc_now", lambda: world.now)
     assert main(["gc", home, "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert "would go in a day: metadata/1.snapshot.json" in said and said[-1] == "Nothing was written."
+    assert "would go in a day: metadata/2.snapshot.json" in said and said[-1] == "Nothing was written."
     assert main(["gc", home]) == 0
     assert capsys.readouterr().out == f"0 files are gone, and {len(said) - 1} more go in a day.\n"
     world.tick(days=1, minutes=1)
     assert main(["gc", home, "--dry-run"]) == 0
-    assert "would go now: metadata/1.snapshot.json" in capsys.readouterr().out
-    assert "1.snapshot.json" in metadata(world)
+    assert "would go now: metadata/2.snapshot.json" in capsys.readouterr().out
+    assert "2.snapshot.json" in metadata(world)
