@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -9,23 +10,51 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
+from repo_service.metrics import FORGETFUL, Metrics
+
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"
+_LONGEST_PAUSE_S: Final = 30.0
+_LOOK_S: Final = 0.02
+"""How often one looks for what another process published."""
 
 
 class Bell(Protocol):
     def ring(self) -> None:
         """Say that something is pending. Never raises."""
 
+    def is_alive(self) -> bool:
+        """Whether who would publish in this process is there; True where others publish."""
+
+    def rounds(self) -> int:
+        """How many rounds have ended here; 0 where others publish."""
+
+    def await_round(self, after: int, seconds: float) -> None:
+        """Return as soon as it may be worth looking what is published now: another round than these many has ended, or
+        some time is over, ``seconds`` at most.
+        """
+
 
 class Publisher:
-    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds."""
+    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds.
 
-    def __init__(self, do_round: Callable[[], object], interval: float) -> None:
+    Every ``poll`` seconds it looks whether something waits that no bell told of: another process accepted it, or died.
+    After a round that published the next one follows, ``pause`` seconds later: more may have come, or was left.
+    """
+
+    def __init__(
+        self, do_round: Callable[[], object | None], interval: float, waits: Callable[[], bool], poll: float,
+        pause: float = 0.0,
+    ) -> None:  # fmt: skip
         self._do_round = do_round
         self._interval = interval
+        self._waits = waits
+        self._poll = poll
+        self._pause = pause
         self._rung = threading.Event()
         self._stopping = threading.Event()
+        self._rounds = 0
+        self._ended = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="publisher")
 
     def ring(self) -> None:
@@ -34,6 +63,16 @@ class Publisher:
     def start(self) -> None:
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def rounds(self) -> int:
+        return self._rounds
+
+    def await_round(self, after: int, seconds: float) -> None:
+        with self._ended:
+            self._ended.wait_for(lambda: self._rounds != after, seconds)
+
     def stop(self) -> None:
         """Let the round in hand end, then return."""
         self._stopping.set()
@@ -41,25 +80,60 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        failures = 0
         while not self._stopping.is_set():
             self._rung.clear()
             try:
-                self._do_round()
+                published = self._do_round() is not None
+                failures = 0
             except Exception:  # whatever it was, the next round begins from the journal again
                 logger.exception("publishing failed; nothing is lost, and it is tried again")
-                self._stopping.wait(min(self._interval, 1.0))
-            self._rung.wait(self._interval)
+                self._stopping.wait(min(self._interval, 2.0**failures, _LONGEST_PAUSE_S))
+                failures += 1
+                published = False
+            self._tell()
+            if not published:
+                self._wait()
+            elif self._pause:
+                self._stopping.wait(self._pause)
+
+    def _tell(self) -> None:
+        with self._ended:
+            self._rounds += 1
+            self._ended.notify_all()
+
+    def _wait(self) -> None:
+        """Until rung, until something waits, or until the interval is over."""
+        until = time.monotonic() + self._interval
+        while (left := until - time.monotonic()) > 0 and not self._rung.wait(min(self._poll, left)):
+            try:
+                if self._waits():
+                    return
+            except Exception:
+                return  # a round will say what is wrong
 
 
 class RedisBell:
     """Enqueues a round for any RQ worker. RQ loses and repeats jobs; both are harmless to a round."""
 
-    def __init__(self, url: str, folder: str) -> None:
+    def __init__(self, url: str, folder: str, metrics: Metrics = FORGETFUL) -> None:
         self._queue = Queue(QUEUE, connection=Redis.from_url(url))
         self._folder = folder
+        self._metrics = metrics
+
+    def is_alive(self) -> bool:
+        return True
+
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        del after  # rounds end elsewhere
+        time.sleep(min(seconds, _LOOK_S))
 
     def ring(self) -> None:
         try:
             self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
         except RedisError:
+            self._metrics.doorbell_failed()
             logger.warning("Redis did not take the wake-up; a worker's own timer publishes instead", exc_info=True)

@@ -12,7 +12,6 @@ from keys import layout, possession, sealed
 from keys.signing import HeldKey
 from keys.times import stamp
 from repo_service import roots
-from repo_service.build.due import next_renewals, warnings
 from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
 
 RETIRE_AFTER: Final = timedelta(hours=1)
@@ -70,19 +69,6 @@ def rotation_lines(service: Service) -> Iterator[str]:
     names = " and ".join(f"{key.record.keyid:.16}" for key in service.online.keys)
     then = "ready for the root that names the new one" if both == total else "the rest is signed by the next rounds"
     yield f"two online keys, {names}: both have signed {both} of {total} files; {then}"
-
-
-def freshness_lines(service: Service) -> Iterator[str]:
-    """What is due, and which ceremony must come soon, for status."""
-    now = service.clock()
-    with service.journal.reading() as view:
-        roles, due = view.roles(), view.due_roles(now)
-    bins = [each for each in due if each.role not in layout.ONLINE]
-    if due:
-        total = sum(role.startswith(f"{layout.BIN_PREFIX}-") for role in roles)
-        batch = next_renewals(bins, total, service.press.lifetimes, now)
-        yield f"{len(due)} roles are due to be signed again, of them {len(batch)} bins with the next release"
-    yield from warnings(roles.values(), now)
 
 
 def _check_named(service: Service, keyid: str) -> None:

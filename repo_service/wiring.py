@@ -1,12 +1,12 @@
 """Everything put together: the only reader of settings, environment and clock."""
 
+import logging
 import os
 import secrets
 import signal
 import socket
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,68 +15,31 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import failpoint, halting, roots, sequences, sweeping
+from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
-from repo_service.build.pages import Layout
 from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
+from repo_service.drawing import Drawer
+from repo_service.exposition import Counted
 from repo_service.publish import Press, Turn, publish
-from repo_service.storage.depot import Depot
+from repo_service.readiness import Parts, public_timestamp
+from repo_service.settings import SETTINGS, BadSettings, Settings
+from repo_service.status import Status
+from repo_service.storage.depot import Depot, DepotError
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 
-SETTINGS: Final = "service.toml"
+logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
 NEXT_KEY: Final = "online-next.key"
 NEXT_PUB: Final = "online-next.pub"
-_MAX_LIFETIME_S: Final = 400 * 86400
 _PROCESS: Final = secrets.token_hex(4)
-
-
-class BadSettings(Exception):
-    """service.toml or the folder around it cannot be used; the message says which line and what to write there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """service.toml. Durations are in seconds. Defaults are safe; the file ``init`` writes explains each."""
-
-    layout: Layout = "full"
-    database: str = "sqlite:///journal.sqlite"
-    public: str = "public"
-    redis: str | None = None
-    timestamp_s: int = 3 * 86400
-    snapshot_s: int = 7 * 86400
-    bin_s: int = 30 * 86400
-    refresh_s: int = 600
-    max_upload_bytes: int = 1 << 30
-    url: str = "http://127.0.0.1:8416"
-    max_token_days: int = 90
-    client_per_minute: int = 6000
-    name_per_minute: int = 600
-    max_pending: int = 20000
-    policy: str = "standard"
-
-    def __post_init__(self) -> None:
-        if self.refresh_s < 1 or self.timestamp_s < 4 * self.refresh_s:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s} and refresh_s {self.refresh_s}: a timestamp must live at least "
-                "four refreshes, or one slow refresh makes every client refuse"
-            )
-        if not self.timestamp_s <= self.snapshot_s <= self.bin_s <= _MAX_LIFETIME_S:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
-                f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
-            )
-        for name in ("max_token_days", "client_per_minute", "name_per_minute", "max_pending"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: nobody could call; it must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +51,7 @@ class Service:
     press: Press
     depot: Depot
     clock: Callable[[], datetime]
+    metrics: Counted
     online: HeldKeys = field(repr=False)
 
     @property
@@ -96,11 +60,19 @@ class Service:
 
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
-        now = self.clock()
-        halting.clear_due(self.journal, now)
-        sequences.sweep(self.journal, now)
-        sweeping.sweep(self.journal, now)
-        return publish(self.press, now)
+        try:
+            now = self.clock()
+            halting.clear_due(self.journal, now)
+            sequences.sweep(self.journal, now)
+            sweeping.sweep(self.journal, now)
+            release = publish(self.press, now)
+        except Exception as error:
+            self.metrics.round_failed(error)
+            raise
+        self.metrics.round_done()
+        if release is not None:
+            logger.info("published", extra={"generation": release.generation, "snapshot": release.snapshot_version})
+        return release
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
@@ -133,11 +105,58 @@ class Service:
             if not pen.policies():
                 pen.add_policy(announcing.announce(self.named_policy(), (), now))
 
+    def collect(self) -> collecting.Collected:
+        """Let go of superseded files that nobody can need any more. Once a day is often enough."""
+        keep = timedelta(seconds=self.settings.keep_s)
+        return collecting.collect(self.journal, self.depot, keep, self.clock())
+
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
         its = self.settings
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
-        return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
+        parts = self.parts(bell)
+        registry = exposition.exposed(self.metrics, parts)
+        return Desk(
+            self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
+            self.metrics, lambda: exposition.text(registry), parts.look,
+        )  # fmt: skip
+
+    def parts(self, bell: Bell) -> Parts:
+        """What must be well for this process to be ready."""
+        return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes, self.press.clocks)
+
+    @contextmanager
+    def metrics_served(self, bell: Bell) -> Iterator[None]:
+        """Answer with the metrics at ``metrics_address``, if there is one, for as long as the block lasts."""
+        address, registry = self.settings.metrics_address, exposition.exposed(self.metrics, self.parts(bell))
+        with ExitStack() as stack:
+            try:
+                if address is not None:
+                    stack.enter_context(exposition.served(registry, address))
+            except OSError as error:
+                raise BadSettings(f"metrics_address {address} cannot be had: {error.strerror}") from None
+            yield
+
+    def status(self) -> Status:
+        """How it does, for people and programs."""
+        try:
+            pointer = public_timestamp(self.depot).version
+        except (DepotError, LookupError, OSError, ValueError):
+            pointer = None
+        now = self.clock()
+        with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
+            its, counts = view.overview(now), view.counts()
+        return Status(now, its, counts, pointer)
+
+    def publisher(self) -> Publisher:
+        """A thread, not started yet, that does rounds."""
+        its = self.settings
+        return Publisher(self.round, its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
+
+    def waits(self) -> bool:
+        """Whether something is accepted and not published, or committed and not copied out."""
+        with self.journal.reading() as view:
+            return view.has_pending()
 
     def catch_up(self) -> None:
         """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""
@@ -162,9 +181,9 @@ class Service:
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
-            yield RedisBell(self.settings.redis, str(self.folder))
+            yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
-        publisher = Publisher(self.round, self.settings.refresh_s)
+        publisher = self.publisher()
         publisher.start()
         try:
             yield publisher
@@ -174,23 +193,24 @@ class Service:
 
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
-    settings = _settings(folder)
+    its = found_settings(folder).settings
     online = online_keys(folder)
-    journal = Journal(open_engine(_database(settings.database, folder)))
-    depot = _depot(settings.public, folder)
+    journal = Journal(open_engine(_database(its.database, folder)))
+    depot = _depot(its.public, folder)
     lifetimes = Lifetimes(
-        timedelta(seconds=settings.timestamp_s),
-        timedelta(seconds=settings.snapshot_s),
-        timedelta(seconds=settings.bin_s),
-        timedelta(seconds=settings.refresh_s),
+        timedelta(seconds=its.timestamp_s),
+        timedelta(seconds=its.snapshot_s),
+        timedelta(seconds=its.bin_s),
+        timedelta(seconds=its.refresh_s),
     )
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
-    turn = Turn(_holder, _is_dead)
-    return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout, turn, clocks=clocks), depot,
-        clock or _utc_now, online,
-    )  # fmt: skip
+    turn = Turn(_holder, _is_dead, float(its.lease_s))
+    counted = Counted(clock or _utc_now)
+    press = Press(
+        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted
+    )
+    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
 
 def _depot(place: str, folder: Path) -> Depot:
@@ -198,6 +218,11 @@ def _depot(place: str, folder: Path) -> Depot:
         return open_depot(parse(place), folder, os.environ)
     except BadPlace as error:
         raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
+
+
+def found_settings(folder: Path) -> settings.Found:
+    """The settings of the service in ``folder``, with where each one came from. BadSettings if there are none."""
+    return settings.read(folder / SETTINGS, os.environ)
 
 
 def online_keys(folder: Path) -> HeldKeys:
@@ -229,16 +254,6 @@ def read_policy(folder: Path, source: str) -> policy.Policy:
         return policy.preset(source, presets())
     except (OSError, strict.Malformed) as error:
         raise BadSettings(f"policy {source}: {error}. Nothing was written.") from None
-
-
-def _settings(folder: Path) -> Settings:
-    path = folder / SETTINGS
-    try:
-        return strict.load(Settings, tomllib.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` begins a service") from None
-    except (tomllib.TOMLDecodeError, strict.Malformed) as error:
-        raise BadSettings(f"{path}: {error}") from None
 
 
 def _database(url: str, folder: Path) -> str:

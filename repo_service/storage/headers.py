@@ -12,12 +12,16 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 FRESH: Final = "public, max-age=5, must-revalidate"
 CHECKED: Final = "no-cache"
 JSON: Final = "application/json"
+ZSTD: Final = "application/zstd"
 BYTES: Final = "application/octet-stream"
 _PACKAGES: Final = "targets/packages/"
+_DELTAS: Final = "deltas/"
 
 
 def media_type(path: str) -> str:
     """What a file of the depot is."""
+    if path.startswith(_DELTAS):
+        return ZSTD
     return JSON if path.endswith(".json") and not path.startswith(_PACKAGES) else BYTES
 
 

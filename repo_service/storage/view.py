@@ -23,9 +23,11 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
@@ -37,6 +39,8 @@ BATCH: Final = 500
 
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
+LATELY: Final = 20
+"""Releases that say whether a registry is in use."""
 MOST: Final = 20_000
 """Events of the fast lane in one release."""
 
@@ -110,15 +114,6 @@ class Head:
     snapshot: Meta
     signed_at: datetime
     timestamp: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who publishes, and until when by the database's clock, in seconds since 1970; ``holder`` is empty if nobody."""
-
-    holder: str
-    epoch: int
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +243,18 @@ class View:
             rows = sorted({*rows, *((row["seq"], row["name"]) for row in self._in(pending, t.events.c.name, names))})
         return tuple(seq for seq, _ in rows), tuple(dict.fromkeys(name for _, name in rows))
 
+    def in_use(self, head: Head | None) -> bool:
+        """Whether one of the last releases held anything of the fast lane."""
+        lately = t.events.c.release > (head.generation - LATELY if head else 0)
+        return (
+            self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
+        )
+
+    def accepted(self, generation: int) -> list[datetime]:
+        """When the events of a release were accepted, but for the slow lane's."""
+        of_it = t.events.c.release == generation, t.events.c.lane == NOW
+        return [moment(at) for at in self._connection.scalars(select(t.events.c.at).where(*of_it))]
+
     def _lane(self, lane: int, limit: int) -> list[tuple[int, str]]:
         rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": lane, "limit": limit})
         return [(row.seq, row.name) for row in rows]
@@ -322,8 +329,10 @@ class View:
         return list(self._connection.scalars(query))
 
     def stage(self, generation: int) -> Staged:
-        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for."""
-        of_it = t.files.c.release == generation
+        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for. A file without
+        a body was copied out, and replaced, by another publisher since.
+        """
+        of_it = (t.files.c.release == generation) & t.files.c.body.is_not(None)
         is_root = t.files.c.path.like("metadata/%.root.json")
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
@@ -425,7 +434,7 @@ class View:
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if name is not None:
             query = query.where(t.events.c.name == name)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        return [event_of(row) for row in self._connection.execute(query).mappings()]
 
     def signing(self, events: Iterable[int]) -> dict[int, int]:
         """Event numbers to the generation that signs them; events that no release holds yet are left out."""
@@ -444,7 +453,7 @@ class View:
         query = (
             select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
         )
-        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
+        return [(row["release"], event_of(row)) for row in self._connection.execute(query).mappings()]
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
@@ -550,6 +559,14 @@ class View:
             "pending": self._connection.scalar(pending) or 0,
         }
 
+    def overview(self, now: datetime) -> overview.Overview:
+        """How the repository does: what is signed until when, what waits, who publishes."""
+        return overview.overview(self._connection, self.lease(), now)
+
+    def missing(self) -> list[str]:
+        """What this version needs and the database has not: ``table.column``."""
+        return overview.missing(self._connection)
+
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -632,7 +649,8 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def _event(row: RowMapping) -> c.Event:
+def event_of(row: RowMapping) -> c.Event:
+    """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(

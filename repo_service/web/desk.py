@@ -13,6 +13,7 @@ from repo_service import uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import requests as r
+from repo_service.metrics import Metrics
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 from repo_service.web.limits import Limits, received
@@ -23,7 +24,9 @@ MAX_BODY: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the door works with."""
+    """What the door works with. ``exposed`` gives the metrics as Prometheus reads them, ``ready`` of each part of this
+    process ``ok`` or what is wrong with it.
+    """
 
     journal: Journal
     depot: Depot
@@ -32,6 +35,9 @@ class Desk:
     bell: Bell
     url: str
     limits: Limits
+    metrics: Metrics
+    exposed: Callable[[], bytes]
+    ready: Callable[[], dict[str, str]]
 
 
 def is_preview() -> bool:

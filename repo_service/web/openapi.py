@@ -177,6 +177,7 @@ _RECEIPT: Final[_Answers] = {
 _ASKING: Final = (KEY, IF_MATCH, IF_PREVIEW_MATCH, PREFER, DRY_RUN)
 _JSON: Final = ("application/json",)
 _BYTES: Final = ("application/octet-stream",)
+_DELTA: Final = ("application/zstd",)
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "release_verb": Operation("{verb} a release", _RECEIPT, _ASKING, _CHANGE, REFUSALS),
@@ -249,7 +250,11 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "policy_version": Operation("A version of a policy, as it is signed", {200: _JSON}, refuses=("policy_unknown",)),
     "status": Operation("Counts and newest versions", {200: answers.Status}),
     "openapi": Operation("This document", {200: _JSON}),
+    "healthz": Operation("Whether this process lives", {200: answers.Alive}),
+    "readyz": Operation("Whether this process is ready, part by part", {200: answers.Ready, 503: answers.Ready}),
+    "metrics": Operation("What Prometheus scrapes", {200: ("text/plain",)}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
+    "public.delta": Operation("A delta to a TUF metadata file", {200: _DELTA}, refuses=("not_found",)),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
         "A file, or its .metadata, as a TUF target", {200: _BYTES}, refuses=("not_found", "name_invalid")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
@@ -170,6 +170,7 @@ def reason(why: Why) -> dict[str, Any]:
 
 def problem(error: Problem) -> Response:
     """An answer that is problem details."""
+    g.problem = error.code  # for the log and the metrics
     response = Response(compact(details(error)), error.status, content_type="application/problem+json")
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1

@@ -22,6 +22,7 @@ from repo_service.storage.headers import FRESH, caching, media_type
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.uploads import stored_at
+from repo_service.web import encodings
 from repo_service.web.problems import Problem
 
 NAME: Final = "public"
@@ -34,11 +35,16 @@ _SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
 def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprint:
     """The public routes."""
     routes = Blueprint(NAME, __name__)
+    encodings.register(routes)
     as_html = lru_cache(maxsize=64)(partial(_as_html, depot))  # a stored page never changes
 
     @routes.get("/metadata/<filename>")
     def metadata(filename: str) -> Response:
         return _send(depot, f"metadata/{filename}")
+
+    @routes.get("/deltas/<filename>")
+    def delta(filename: str) -> Response:
+        return _send(depot, f"deltas/{filename}")
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:

@@ -4,7 +4,7 @@ import re
 import time
 from typing import Any, Final
 
-from flask import request
+from flask import g, request
 
 from keys import strict
 from repo_service.storage.deliveries import Delivery
@@ -14,16 +14,17 @@ from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk
 
 MAX_WAIT: Final = 60
-_POLL: Final = 0.01
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
 def wait(desk: Desk, record: ChangeRecord) -> None:
     """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match else 0.0
-    while record.events and time.monotonic() < until and not _is_published(desk, record):
-        time.sleep(_POLL)
+    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match and record.events else 0.0
+    rounds = desk.bell.rounds()
+    while (left := until - time.monotonic()) > 0 and not _is_published(desk, record):
+        desk.bell.await_round(rounds, left)
+        rounds = desk.bell.rounds()
 
 
 def _is_published(desk: Desk, record: ChangeRecord) -> bool:
@@ -34,11 +35,13 @@ def _is_published(desk: Desk, record: ChangeRecord) -> bool:
 
 def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
     """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
+    g.setdefault("changes", []).append(record.id)  # for the log
     with desk.journal.reading() as view:
         if isinstance(record, Delivery):
             return sequence_door.receipt(view, record)
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
+    g.generation = signed.timestamp if signed and visible else None
     receipt = answers.Receipt(
         change=record.id,
         name=record.name,

@@ -4,10 +4,12 @@ import io
 import json
 import re
 import tarfile
+import time
 import zipfile
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from werkzeug.test import TestResponse
 
 from keys.encoding import sha256
@@ -35,6 +37,15 @@ class Silent:
     def ring(self) -> None:
         self.rings += 1
 
+    def is_alive(self) -> bool:
+        return True
+
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
 
 class AtOnce:
     """A bell that does a round before it returns."""
@@ -44,6 +55,15 @@ class AtOnce:
 
     def ring(self) -> None:
         self._world.service.round()
+
+    def is_alive(self) -> bool:
+        return True
+
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        pytest.fail("what is rung for is published before anybody waits")
 
 
 class Door:

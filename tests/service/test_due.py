@@ -14,7 +14,8 @@ from repo_service import sweeping
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
-from repo_service.wiring import BadSettings, open_service
+from repo_service.settings import BadSettings
+from repo_service.wiring import open_service
 from tests.service.door import Door
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust
 
