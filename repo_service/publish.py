@@ -255,8 +255,7 @@ def _drop_purged(press: Press, generation: int) -> None:
     for state in states.values():
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
-            press.depot.drop(stored)
-            press.depot.drop(f"{stored}.metadata")
+            press.depot.drop(stored, f"{stored}.metadata")
 
 
 def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | None:

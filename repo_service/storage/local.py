@@ -122,11 +122,14 @@ class LocalDepot:
         file = self._inside(path)
         return file.stat().st_size if file.is_file() else None
 
-    def drop(self, path: str) -> None:
-        final = self._inside(path)
-        if final.parent.is_dir():
-            self._disk.remove(final)
-            self._disk.sync(final.parent)
+    def drop(self, *paths: str) -> None:
+        finals = [self._inside(path) for path in paths]
+        folders = {final.parent: None for final in finals if final.parent.is_dir()}
+        for final in finals:
+            if final.parent in folders:
+                self._disk.remove(final)
+                failpoint("depot.dropped")
+        self._disk.sync_each(folders)
 
     def paths(self, folder: str) -> Iterator[str]:
         for above, folders, files in os.walk(self._inside(folder) if folder else self.root):

@@ -164,9 +164,9 @@ class S3Depot:
         except FileNotFoundError:
             return None
 
-    def drop(self, path: str) -> None:
-        with self._reaching(path):
-            obstore.delete(self._store, _checked(path))
+    def drop(self, *paths: str) -> None:
+        with self._reaching("could not be dropped"):
+            obstore.delete(self._store, [_checked(path) for path in paths])
 
     def paths(self, folder: str) -> Iterator[str]:
         with self._reaching(folder):

@@ -147,11 +147,12 @@ def test_all_paths_are_listed_and_those_below_a_folder(depot: Depot) -> None:
 
 
 def test_what_is_dropped_is_gone_and_dropping_it_again_is_fine(depot: Depot) -> None:
-    depot.add([("a/b", b"1"), ("a/c", b"2")])
+    depot.add([("a/b", b"1"), ("a/c", b"2"), ("b/a", b"3")])
     for _ in range(2):
-        depot.drop("a/b")
+        depot.drop("a/b", "b/a")
     depot.drop("never/was")
-    assert (depot.read("a/b"), depot.read("a/c")) == (None, b"2")
+    depot.drop()
+    assert (depot.read("a/b"), depot.read("b/a"), depot.read("a/c")) == (None, None, b"2")
 
 
 def test_the_pointer_moves_forward_only_and_says_whether_it_did(depot: Depot) -> None:
