@@ -62,9 +62,7 @@ def foreseen(journal: Journal, keep: timedelta, now: datetime) -> tuple[list[str
 def _dropped(journal: Journal, depot: Depot, keep: timedelta, now: datetime) -> Iterator[list[str]]:
     with journal.inventory() as view:
         for group in _groups(view.marked(_until(view, now), now - keep, now - GRACE)):
-            for path in group:
-                for each in (path, *deltas.beside(path)):
-                    depot.drop(each)
+            depot.drop(*(each for path in group for each in (path, *deltas.beside(path))))
             failpoint("collect.dropped")
             with journal.writing() as pen:
                 pen.forget_files(group)

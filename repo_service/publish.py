@@ -180,5 +180,4 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
     for state in states.values():
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
-            press.depot.drop(stored)
-            press.depot.drop(f"{stored}.metadata")
+            press.depot.drop(stored, f"{stored}.metadata")
