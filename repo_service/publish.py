@@ -27,6 +27,7 @@ from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.clocks import Source, check_clocks
 from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
+from repo_service.metrics import FORGETFUL, Metrics
 from repo_service.storage.depot import Behind, Depot, version_of
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.view import Head, View
@@ -86,6 +87,7 @@ class Press:
     turn: Turn
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
+    metrics: Metrics = FORGETFUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
             with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 return _publish_next(press, now, sealed, epoch)
         except Overtaken:
+            press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
 
 
@@ -161,25 +164,38 @@ def _leased(press: Press, seconds: float) -> Iterator[int]:
 
 
 def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Release | None:
+    stage = press.metrics.stage
     finish(press)
-    plan = _read(press, now, sealed)
+    with stage("read"):
+        plan = _read(press, now, sealed)
     failpoint("publish.read")
     if plan is None:
         return None
     check_clocks(now, press.clocks)
     shape = roots.bins_shape(plan.bins)
-    release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+    with stage("sign"):
+        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
-    check_release(release, plan.root, plan.bins, plan.snapshot)
-    if plan.old_root:
-        check_for_old_root(release, plan.old_root)
-    check_successions(plan.before, release, now)
+    with stage("check"):
+        check_release(release, plan.root, plan.bins, plan.snapshot)
+        if plan.old_root:
+            check_for_old_root(release, plan.old_root)
+        check_successions(plan.before, release, now)
     failpoint("publish.before_commit")
-    press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
+    with stage("commit"):
+        press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
     failpoint("publish.committed")
     press.memory.known = _known(release, plan)
-    finish(press)
+    with stage("copy"):
+        finish(press)
+    press.metrics.published(_accepted(press.journal, release.generation))
     return release
+
+
+def _accepted(journal: Journal, generation: int) -> Iterator[datetime]:
+    """When the events of a release were accepted, for whoever counts; read only if somebody does."""
+    with journal.reading() as view:
+        yield from view.accepted(generation)
 
 
 def finish(press: Press) -> None:

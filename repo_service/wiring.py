@@ -199,10 +199,9 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    return Service(
-        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks), depot,
-        clock or _utc_now, Counted(clock or _utc_now), online,
-    )  # fmt: skip
+    metrics = Counted(clock or _utc_now)
+    press = Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, metrics=metrics)
+    return Service(folder, its, press, depot, clock or _utc_now, metrics, online)
 
 
 def found_settings(folder: Path) -> settings.Found:

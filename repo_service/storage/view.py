@@ -420,6 +420,11 @@ class View:
             query = query.where(t.events.c.name == name)
         return [_event(row) for row in self._connection.execute(query).mappings()]
 
+    def accepted(self, generation: int) -> list[datetime]:
+        """When the events of a release were accepted, without those of the slow lane: nobody waits for them."""
+        own = t.events.c.release == generation, t.events.c.lane == 0
+        return [moment(at) for at in self._connection.scalars(select(t.events.c.at).where(*own))]
+
     def signing(self, events: Iterable[int]) -> dict[int, int]:
         """Event numbers to the generation that signs them; events that no release holds yet are left out."""
         wanted, found = list(events), {}

@@ -94,6 +94,19 @@ def test_a_release_that_is_not_copied_out_shows_as_staged_and_behind(world: Worl
     assert found["diverged_total"] == found["rounds_failed_total{error=Diverged}"] == 1
 
 
+def test_each_part_of_a_release_is_timed_and_so_is_what_its_events_waited(world: World) -> None:
+    world.record(publishing("foo"))
+    world.tick(seconds=2)
+    before = scraped(Door(world))
+    world.service.round()
+    after = scraped(Door(world))
+    for stage in ("read", "sign", "check", "commit", "copy"):
+        count = f"publish_duration_seconds_count{{stage={stage}}}"
+        assert after[count] == before[count] + 1, stage
+    assert after["publish_latency_seconds_count"] == before["publish_latency_seconds_count"] + 2
+    assert after["publish_latency_seconds_sum"] == 4
+
+
 def test_what_happens_in_a_process_is_counted_there_and_nowhere_else(world: World) -> None:
     counted = world.service.metrics
     with counted.stage("sign"):
@@ -104,7 +117,7 @@ def test_what_happens_in_a_process_is_counted_there_and_nowhere_else(world: Worl
     counted.collected(12)
     RedisBell(f"redis://127.0.0.1:{free_port()}/0", "x", counted).ring()
     found = scraped(Door(world))
-    assert found["publish_duration_seconds_count{stage=sign}"] == 1
+    assert found["publish_duration_seconds_count{stage=sign}"] == 2  # one was the first release
     assert found["publish_latency_seconds_bucket{le=3.0}"] == 1 and found["publish_latency_seconds_sum"] == 4
     assert found["lease_lost_total"] == found["storage_errors_total{code=503,op=add}"] == 1
     assert found["gc_deleted_total"] == 12 and found["doorbell_errors_total"] == 1
