@@ -11,7 +11,7 @@ from typing import Final
 
 from keys.signing import SignerFailed
 from keys.times import moment, stamp
-from repo_service import cli_keys, cli_tokens, logs, roots, settings
+from repo_service import cli_journal, cli_keys, cli_tokens, logs, roots, settings
 from repo_service.build.check import WouldBeRefused
 from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
@@ -19,7 +19,9 @@ from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
-from repo_service.storage.depot import Diverged
+from repo_service.storage.backups import NotCopied
+from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
+from repo_service.storage.schema import WrongSchema
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
@@ -30,13 +32,18 @@ _EXIT: Final[dict[type[Exception], int]] = {
     NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
+    WrongSchema: 2,
     cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
+    Unfit: 2,
     Diverged: 5,
+    Behind: 5,
+    Unavailable: 5,
+    NotCopied: 2,
 }
 """What can go wrong, and how a script can tell."""
 
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
     cli_tokens.add_to(commands, _begun)
+    cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
@@ -164,7 +172,7 @@ def _init(options: argparse.Namespace) -> int:
 def _begun(folder: Path) -> Service:
     """A service that ``init`` has begun."""
     service = open_service(folder)
-    service.journal.create()
+    service.journal.check()
     with service.journal.reading() as view:
         if not view.roles():
             raise BadSettings(

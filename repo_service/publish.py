@@ -22,7 +22,7 @@ from repo_service.build.assemble import Base, Differences, Placed, Release, asse
 from repo_service.build.check import check_for_old_root, check_release, check_successions
 from repo_service.build.due import Lifetimes, next_renewals
 from repo_service.build.listing import Listing
-from repo_service.build.metadata import metadata_path
+from repo_service.build.metadata import Role, metadata_path
 from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.clocks import Source, check_clocks
 from repo_service.domain.clock import check_clock
@@ -88,6 +88,7 @@ class Press:
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
     metrics: Metrics = FORGETFUL
+    draw: Callable[[Iterable[Role]], object] = lambda roles: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,12 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
     while True:
         try:
             with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
-                return _publish_next(press, now, sealed, epoch)
+                release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
             press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
+        press.draw(release.roles if release else ())
+        return release
 
 
 def _has_work(press: Press, now: datetime) -> bool:
@@ -210,7 +213,7 @@ def finish(press: Press) -> None:
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and head and generation == head.generation:
-            _check_not_behind(press.depot, head)
+            check_not_behind(press.depot, head)
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
         press.depot.add(release.roots)
@@ -219,7 +222,7 @@ def finish(press: Press) -> None:
         failpoint("finish.marked")
 
 
-def _check_not_behind(depot: Depot, head: Head) -> None:
+def check_not_behind(depot: Depot, head: Head) -> None:
     """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and
     what it would publish now was published before, with other content.
     """
@@ -251,7 +254,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         head = view.head()
         check_clock(view.last_done_at(), now)
         if head and press.memory.of(head.generation) is None:
-            _check_not_behind(press.depot, head)
+            check_not_behind(press.depot, head)
         bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)
         events, touched = view.pending(BULK)

@@ -15,12 +15,13 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import exposition, failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
+from repo_service.drawing import Drawer
 from repo_service.exposition import Counted
 from repo_service.publish import Press, Turn, publish
 from repo_service.readiness import Parts, public_timestamp
@@ -28,7 +29,7 @@ from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.status import Status
 from repo_service.storage.depot import Depot, DepotError
 from repo_service.storage.journal import Journal
-from repo_service.storage.local import LocalDepot
+from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
@@ -103,6 +104,13 @@ class Service:
         with self.journal.writing() as pen:
             if not pen.policies():
                 pen.add_policy(announcing.announce(self.named_policy(), (), now))
+
+    def collect(self) -> collecting.Collected:
+        """Let go of superseded files that nobody can need any more. Once a day is often enough."""
+        keep = timedelta(seconds=self.settings.keep_s)
+        done = collecting.collect(self.journal, self.depot, keep, self.clock())
+        self.metrics.collected(done.dropped)
+        return done
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
@@ -189,7 +197,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     its = found_settings(folder).settings
     online = online_keys(folder)
     journal = Journal(open_engine(_database(its.database, folder)))
-    depot = LocalDepot(folder / its.public)
+    depot = _depot(its.public, folder)
     lifetimes = Lifetimes(
         timedelta(seconds=its.timestamp_s),
         timedelta(seconds=its.snapshot_s),
@@ -199,9 +207,16 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    metrics = Counted(clock or _utc_now)
-    press = Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, metrics=metrics)
+    metrics, draw = Counted(clock or _utc_now), Drawer(depot).draw
+    press = Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, metrics=metrics, draw=draw)
     return Service(folder, its, press, depot, clock or _utc_now, metrics, online)
+
+
+def _depot(place: str, folder: Path) -> Depot:
+    try:
+        return open_depot(parse(place), folder, os.environ)
+    except BadPlace as error:
+        raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
 
 
 def found_settings(folder: Path) -> settings.Found:

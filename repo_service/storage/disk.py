@@ -14,16 +14,15 @@ from typing import Final
 from repo_service.storage.depot import Unavailable
 
 
-class SyncFailed(Unavailable):
-    """A sync failed, so the kernel may have dropped what was written and will not say so again: trying again would
-    seem to work. This process writes nothing more; after a restart everything unpublished is written anew."""
-
-
 class Disk:
-    """Writes, names and syncs. After one failed sync every other one fails too: see SyncFailed."""
+    """Writes, names and syncs.
+
+    After one failed sync every other one raises Unavailable too: the kernel may have dropped what was written and does
+    not say so twice, so trying again would seem to work. A restarted process writes everything unpublished anew.
+    """
 
     def __init__(self) -> None:
-        self._failed: SyncFailed | None = None
+        self._failed: Unavailable | None = None
 
     def create(self, path: Path, data: bytes) -> None:
         """A new file, readable for everyone."""
@@ -51,7 +50,7 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def sync(self, path: Path) -> None:
-        """A file's bytes, or a folder's names, survive a power cut from here on. SyncFailed if they may not."""
+        """A file's bytes, or a folder's names, survive a power cut from here on. Unavailable if they may not."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
             self._sure(path, lambda: os.fsync(descriptor))
@@ -78,7 +77,7 @@ class Disk:
         try:
             sync()
         except OSError as error:
-            self._failed = SyncFailed(
+            self._failed = Unavailable(
                 f"{path}: {error.strerror} while it was made durable. Nothing that rests on it was published, and this "
                 "process writes no more: check the disk, then restart; what is not published is written again"
             )

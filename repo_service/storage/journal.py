@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
@@ -23,9 +24,11 @@ from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
+from repo_service.storage import backups, schema
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
@@ -76,14 +79,37 @@ class Journal:
         self._states = States()
 
     def create(self) -> None:
-        """Make the tables that are missing."""
-        t.metadata.create_all(self._engine)
+        """Make the tables of a new database. WrongSchema for one that has others."""
+        schema.create(self._engine)
+
+    def check(self) -> None:
+        """WrongSchema unless the database has the tables that this program needs."""
+        schema.check(self._engine)
+
+    def migrate(self) -> tuple[str, ...]:
+        """Move an older database's tables on; which steps that took. Raises WrongSchema."""
+        return schema.migrate(self._engine)
+
+    def back_up(self, file: Path) -> None:
+        """Everything into a new file, while others go on. Raises NotCopied."""
+        backups.backup(self._engine, file)
+
+    def restore(self, file: Path) -> None:
+        """Become what a backup holds, where there is no journal yet. Raises NotCopied."""
+        self._engine.dispose()
+        backups.restore(self._engine, file)
 
     @contextmanager
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
         with self._reader.begin() as connection:
             yield View(connection, self._states)
+
+    @contextmanager
+    def inventory(self) -> Iterator[Inventory]:
+        """As ``reading``, for who walks through everything."""
+        with self._reader.begin() as connection:
+            yield Inventory(connection, self._states)
 
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
@@ -346,6 +372,18 @@ class Pen(View):
         except IntegrityError as error:
             raise Overtaken(f"{act.id} was written by somebody else") from error
 
+    def mark_dropped(self, paths: Collection[str], at: datetime) -> None:
+        """These files may go from the depot once they have been marked for a while."""
+        self._connection.execute(update(t.files).where(t.files.c.path.in_(paths)).values(dropped=stamp(at)))
+
+    def forget_files(self, paths: Collection[str]) -> None:
+        """These files are gone from the depot. Their names never come back: versions and serials only grow."""
+        self._connection.execute(delete(t.files).where(t.files.c.path.in_(paths)))
+
+    def forget_nonces(self, now: datetime) -> None:
+        """Forget the nonces of signatures that are too old to be accepted again."""
+        self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))
+
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
         self._connection.execute(insert(t.tokens), {**strict.dump(token), "scope": _text(strict.dump(token.scope))})
@@ -383,6 +421,7 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
         "snapshot": release.snapshot.version,
         "signed_at": stamp(now),
         "timestamp": release.timestamp.body,
+        "expires": stamp(release.timestamp.expires),
         "published": 0,
     }
 

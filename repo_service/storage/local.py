@@ -6,19 +6,18 @@ together share their folders' syncs; hundreds share one sync of the whole file s
 
 import fcntl
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from repo_service.failpoint import failpoint
-from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, is_path, moves
+from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
 from repo_service.storage.disk import Disk
+from repo_service.storage.drafts import FOLDER, Drafts
 
-_INCOMING: Final = ".incoming"
 _LOCK: Final = ".pointer"
 _CHUNK: Final = 1 << 20
 _GROUP: Final = 1024
@@ -29,15 +28,12 @@ is being written (benchmarks/depot.py), but it also waits for whatever else is."
 _MAX_SETTLED: Final = 1 << 16
 
 
-class PointerHeld(Unavailable):
-    """Somebody else has held the pointer's lock for too long."""
-
-
 class LocalDepot:
     """A depot in the folder ``root``. ``patience_s`` is how long another process may hold the pointer."""
 
     def __init__(self, root: Path, disk: Disk | None = None, patience_s: float = 10.0) -> None:
         self.root = root
+        self.drafts = Drafts(root / FOLDER)  # on the same file system, so that a draft can be linked
         self._disk = disk or Disk()
         self._patience_s = patience_s
         self._above = frozenset(folder for folder in root.parents if folder.exists())
@@ -47,7 +43,7 @@ class LocalDepot:
 
     def add(self, files: Iterable[tuple[str, bytes]]) -> None:
         for group in _groups(files):
-            with self._syncing(len(group)) as sync, self._drafts() as new_draft:
+            with self._syncing(len(group)) as sync, self.drafts.naming() as new_draft:
                 new, old = [], []
                 for path, data in group:
                     final = self._inside(path)
@@ -70,10 +66,9 @@ class LocalDepot:
     ) -> None:
         """Drafts become public and durable. What lies there already may be from somebody who died before it was."""
         sync(draft for _, _, draft in new)
-        folders: set[Path] = set()
-        fresh: set[Path] = set()
+        folders, fresh = dict[Path, None](), set[Path]()
         for final in (*(final for _, final, _ in new), *old):
-            folders.add(final.parent)
+            folders[final.parent] = None
             self._make_folder(final.parent, folders, fresh)
         for path, final, draft in new:
             failpoint("depot.written")
@@ -88,9 +83,9 @@ class LocalDepot:
 
     def point(self, timestamp: bytes) -> bool:
         final = self._inside(TIMESTAMP)
-        folders, fresh = {final.parent}, set[Path]()
+        folders, fresh = dict[Path, None]({final.parent: None}), set[Path]()
         self._make_folder(final.parent, folders, fresh)
-        with self._alone(), self._drafts() as new_draft:
+        with self._alone(), self.drafts.naming() as new_draft:
             moved = moves(self.pointer(), timestamp)
             if moved:
                 draft = new_draft()
@@ -141,46 +136,34 @@ class LocalDepot:
                 if not file.startswith("."):
                     yield (Path(above) / file).relative_to(self.root).as_posix()
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """On the depot's own file system, so that ``adopt`` need not copy."""
-        with self._drafts() as new_draft:
-            draft = new_draft()
-            draft.touch(0o600, exist_ok=False)
-            yield draft
+    def incoming(self) -> AbstractContextManager[Path]:
+        return self.drafts.incoming()
 
     def date(self) -> None:
         return None
 
-    def sweep(self, before: datetime) -> int:
-        """Remove the drafts of processes that were killed before then; how many they were."""
-        swept = 0
-        incoming = self.root / _INCOMING
-        for draft in incoming.iterdir() if incoming.is_dir() else ():
+    def probe(self) -> None:
+        """Try on a draft whether the folder can hold a depot. Unfit, with what to do, if it cannot."""
+        with self.drafts.naming() as new_draft:
+            draft, other = new_draft(), new_draft()
             try:
-                if draft.stat().st_mtime < before.timestamp():
-                    draft.unlink()
-                    swept += 1
-            except FileNotFoundError:
-                continue  # somebody else sweeps too
-        return swept
+                self._disk.create(draft, b"")
+                self._disk.link(draft, other)
+                why = self._why_unfit(draft, other)
+            except OSError as error:
+                why = error.strerror
+        if why:
+            raise Unfit(
+                f"{self.root} cannot hold a depot: {why}. It must be a folder on a local file system that has hard "
+                "links (not NFS, not exFAT) and that the service may write to. Nothing was published there"
+            )
 
-    @contextmanager
-    def _drafts(self) -> Iterator[Callable[[], Path]]:
-        """Names for drafts, on the same file system; whatever has one is gone afterwards."""
-        folder = self.root / _INCOMING
-        folder.mkdir(parents=True, exist_ok=True)
-        named: list[Path] = []
-
-        def new_draft() -> Path:
-            named.append(folder / secrets.token_hex(16))
-            return named[-1]
-
+    def _why_unfit(self, draft: Path, taken: Path) -> str | None:
         try:
-            yield new_draft
-        finally:
-            for draft in named:
-                self._disk.remove(draft)
+            self._disk.link(draft, taken)
+        except FileExistsError:
+            return None
+        return "a name that is taken is given away"
 
     @contextmanager
     def _syncing(self, count: int) -> Iterator[Callable[[Iterable[Path]], None]]:
@@ -199,7 +182,7 @@ class LocalDepot:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else moves the pointer inside the block. PointerHeld if somebody holds it for too long."""
+        """Nobody else moves the pointer inside the block. Unavailable if somebody holds it for too long."""
         deadline = time.monotonic() + self._patience_s
         with (self.root / _LOCK).open("a+") as lock:
             while True:
@@ -215,9 +198,9 @@ class LocalDepot:
             lock.flush()
             yield
 
-    def _held(self, lock: str) -> PointerHeld:
+    def _held(self, lock: str) -> Unavailable:
         holder = Path(lock).read_text().strip() or "unknown"
-        return PointerHeld(
+        return Unavailable(
             f"{lock} has been locked for {self._patience_s:.0f} s by process {holder}, which may be stopped; end it, "
             "or let it go on, and publishing continues by itself. The pointer was not moved"
         )
@@ -232,13 +215,13 @@ class LocalDepot:
             return False
         raise _diverged(path)
 
-    def _make_folder(self, folder: Path, to_sync: set[Path], fresh: set[Path]) -> None:
+    def _make_folder(self, folder: Path, to_sync: dict[Path, None], fresh: set[Path]) -> None:
         """Make a folder, and those above it, where they are missing; gather what must be synced for them to last."""
         if folder in self._settled or folder in self._above or folder in fresh:
             return
         self._make_folder(folder.parent, to_sync, fresh)
         self._disk.make_folder(folder)
-        to_sync.add(folder.parent)
+        to_sync[folder.parent] = None
         fresh.add(folder)
 
     def _settle(self, fresh: set[Path]) -> None:

@@ -170,6 +170,7 @@ releases = Table(
     Column("snapshot", Integer, nullable=False),
     Column("signed_at", String, nullable=False, index=True),
     Column("timestamp", LargeBinary, nullable=False),
+    Column("expires", String, nullable=False, index=True),
     Column("published", Integer, nullable=False),
 )
 Index(
@@ -209,8 +210,8 @@ roles = Table(
     Column("signers", String),
 )
 """Everything that is signed with a date, in one place. ``renew_at`` is when it is due to be signed again, ``signers``
-are the key ids that signed it; both NULL where only a ceremony can sign, and for bins of a former number of bins, to which
-nothing delegates any more and which snapshots must list for ever.
+are the key ids that signed it; both NULL where only a ceremony can sign, and for bins of a former number of bins, to
+which nothing delegates any more and which snapshots must list for ever.
 """
 
 cleared = Table(

@@ -418,7 +418,7 @@ class View:
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if name is not None:
             query = query.where(t.events.c.name == name)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        return [event_of(row) for row in self._connection.execute(query).mappings()]
 
     def accepted(self, generation: int) -> list[datetime]:
         """When the events of a release were accepted, without those of the slow lane: nobody waits for them."""
@@ -442,7 +442,7 @@ class View:
         query = (
             select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
         )
-        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
+        return [(row["release"], event_of(row)) for row in self._connection.execute(query).mappings()]
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
@@ -552,10 +552,6 @@ class View:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
 
-    def missing(self) -> list[str]:
-        """What this version needs and the database has not: ``table.column``."""
-        return overview.missing(self._connection)
-
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -638,7 +634,8 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def _event(row: RowMapping) -> c.Event:
+def event_of(row: RowMapping) -> c.Event:
+    """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(

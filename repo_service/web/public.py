@@ -18,14 +18,14 @@ from keys.state import installable
 from repo_service.build.pages import Layout
 from repo_service.domain.changes import Granted
 from repo_service.storage.depot import Depot, is_path
+from repo_service.storage.headers import FRESH, caching, media_type
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.uploads import stored_at
+from repo_service.web import encodings
 from repo_service.web.problems import Problem
 
 NAME: Final = "public"
-_FOREVER: Final = "public, max-age=31536000, immutable"
-_FRESH: Final = "public, max-age=5, must-revalidate"
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
 _OWN_HTML: Final = ("application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.latest+html")
 _SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
@@ -35,16 +35,20 @@ _SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
 def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprint:
     """The public routes."""
     routes = Blueprint(NAME, __name__)
+    encodings.register(routes)
     as_html = lru_cache(maxsize=64)(partial(_as_html, depot))  # a stored page never changes
 
     @routes.get("/metadata/<filename>")
     def metadata(filename: str) -> Response:
-        fresh = filename == "timestamp.json"
-        return _send(depot, f"metadata/{filename}", "application/json", _FRESH if fresh else _FOREVER)
+        return _send(depot, f"metadata/{filename}")
+
+    @routes.get("/deltas/<filename>")
+    def delta(filename: str) -> Response:
+        return _send(depot, f"deltas/{filename}")
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:
-        return _send(depot, f"targets/simple/{segment}/{filename}", "application/json", _FOREVER)
+        return _send(depot, f"targets/simple/{segment}/{filename}")
 
     @routes.get("/targets/packages/<segment>/<prefixed>")
     def file_target(segment: str, prefixed: str) -> Response:
@@ -53,7 +57,7 @@ def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprin
 
     @routes.get("/targets/policy/<segment>/<filename>")
     def policy_target(segment: str, filename: str) -> Response:
-        return _send(depot, f"targets/policy/{segment}/{filename}", "application/json", _FOREVER)
+        return _send(depot, f"targets/policy/{segment}/{filename}")
 
     @routes.get("/packages/<segment>/<filename>")
     def file(segment: str, filename: str) -> Response:
@@ -70,7 +74,7 @@ def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprin
             raise _not_found(f"{name} is not known to this registry")
         path = f"targets/{names.hashed(found.path, found.sha256)}"
         kind = request.accept_mimetypes.best_match(_SIMPLE, default="text/html")
-        response = _send(depot, path, page.MEDIA_TYPE, _FRESH) if kind in _JSON else _send_html(as_html(path), kind)
+        response = _send_page(depot, path) if kind in _JSON else _send_html(as_html(path), kind)
         response.vary.add("Accept")
         return response
 
@@ -109,7 +113,7 @@ def _namespace(over: tuple[Granted, ...], below: tuple[Granted, ...]) -> dict[st
 def _listed(body: object) -> Response:
     # Unsigned and for people's convenience, as PEP 752 has it; the grant itself is signed on the page of its prefix.
     response = Response(compact(body), content_type="application/json")
-    response.headers["Cache-Control"] = _FRESH
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
@@ -124,7 +128,7 @@ def _send_file(
     if signed is None or digest not in (None, signed):
         raise _not_found(f"{filename} is not, or no longer, a file of {name}")
     suffix = filename.removeprefix(wanted)
-    return _send(depot, stored_at(name, wanted, signed) + suffix, "application/octet-stream", "no-cache")
+    return _send(depot, stored_at(name, wanted, signed) + suffix)
 
 
 def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) -> str | None:
@@ -137,12 +141,12 @@ def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) 
     return next((file.sha256 for _, file in listed if file.filename == filename), None)
 
 
-def _send(depot: Depot, path: str, media_type: str, caching: str) -> Response:
+def _send(depot: Depot, path: str) -> Response:
     """A file from the depot, piece by piece; all, a range, or nothing if the client has it."""
     found = depot.open(path) if is_path(path) else None
     if found is None:
         raise _not_found(f"there is no {path}")
-    response = send_file(found.file, media_type, etag=found.etag, last_modified=found.modified, conditional=False)
+    response = send_file(found.file, media_type(path), etag=found.etag, last_modified=found.modified, conditional=False)
     response.content_length = found.size
     response.call_on_close(found.file.close)
     try:
@@ -150,16 +154,24 @@ def _send(depot: Depot, path: str, media_type: str, caching: str) -> Response:
     except RequestedRangeNotSatisfiable:
         found.file.close()
         raise
-    response.headers["Cache-Control"] = caching
+    response.headers["Cache-Control"] = caching(path)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _send_page(depot: Depot, path: str) -> Response:
+    """The signed page at ``path`` under its name, where the next one will be."""
+    response = _send(depot, path)
+    response.content_type = page.MEDIA_TYPE
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
 def _send_html(rendered: bytes, kind: str) -> Response:
     """A signed page as HTML, for clients that read no JSON."""
-    media_type = _OWN_HTML[0] if kind in _OWN_HTML else html.MEDIA_TYPE
-    response = Response(rendered, content_type=media_type)
-    response.headers["Cache-Control"] = _FRESH
+    said = _OWN_HTML[0] if kind in _OWN_HTML else html.MEDIA_TYPE
+    response = Response(rendered, content_type=said)
+    response.headers["Cache-Control"] = FRESH
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.add_etag()
     response.make_conditional(request)
