@@ -29,13 +29,18 @@ class Publisher:
     """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds.
 
     Every ``poll`` seconds it looks whether something waits that no bell told of: another process accepted it, or died.
+    After a round that published (one that gives something) it rests for ``pause`` seconds.
     """
 
-    def __init__(self, do_round: Callable[[], object], interval: float, waits: Callable[[], bool], poll: float) -> None:
+    def __init__(
+        self, do_round: Callable[[], object], interval: float, waits: Callable[[], bool] = lambda: False,
+        poll: float = 1.0, pause: float = 0.0,
+    ) -> None:  # fmt: skip
         self._do_round = do_round
         self._interval = interval
         self._waits = waits
         self._poll = poll
+        self._pause = pause
         self._rung = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher")
@@ -60,7 +65,8 @@ class Publisher:
         while not self._stopping.is_set():
             self._rung.clear()
             try:
-                self._do_round()
+                if self._do_round() is not None:
+                    self._stopping.wait(self._pause)
                 failures = 0
             except Exception:  # whatever it was, the next round begins from the journal again
                 logger.exception("publishing failed; nothing is lost, and it is tried again")

@@ -84,7 +84,7 @@ class Settings:
         float, About("how often the publisher looks when no bell rings", least=0.01, heading="How publishing runs")
     ] = 1
     min_interval_s: Annotated[
-        float, About("shortest time between two snapshots; 1 to 5 with many changes", least=0)
+        float, About("a publisher rests so long after a release; 1 to 5 with many changes", least=0)
     ] = 0
     lease_s: Annotated[int, About("after so long a publisher that was killed is replaced", least=2)] = 10
     url: Annotated[str, About("as its clients say it: what signed requests must sign", heading="The API")] = (

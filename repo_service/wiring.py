@@ -152,7 +152,8 @@ class Service:
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
-        return Publisher(self.round, self.settings.refresh_s, self.waits, self.settings.poll_s)
+        its = self.settings
+        return Publisher(self.round, its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
 
     def waits(self) -> bool:
         """Whether something is accepted and not published, or committed and not copied out."""
