@@ -208,9 +208,11 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    metrics, draw = Counted(clock or _utc_now), Drawer(depot).draw
-    press = Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, metrics=metrics, draw=draw)
-    return Service(folder, its, press, depot, clock or _utc_now, metrics, online)
+    counted = Counted(clock or _utc_now)
+    press = Press(
+        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted
+    )
+    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
 
 def _depot(place: str, folder: Path) -> Depot:

@@ -16,14 +16,14 @@ from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)
 _RETRY_S: Final = 2.0
-_publishers: dict[Path, Publisher] = {}
-"""The publisher that this process runs, by its service's folder: all its rounds are done by one thread."""
+_served: dict[Path, Publisher] = {}
+"""Who publishes in this process, by the folder of the service."""
 
 
 def publish_round(folder: str) -> None:
-    """The job: a round for the service in ``folder``, soon, or at once where no publisher runs (``rq worker``)."""
+    """The job: wake this process's publisher up; in a worker of RQ's own, without one, do a round here."""
     path = Path(folder).resolve()
-    if publisher := _publishers.get(path):
+    if publisher := _served.get(path):
         publisher.ring()
     else:
         open_service(path).round()
@@ -56,17 +56,17 @@ def work(service: Service) -> None:
     connection = Redis.from_url(service.settings.redis)
     current: list[_Worker] = []
     service.catch_up()
-    publisher, folder = service.publisher(), service.folder.resolve()
-    with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(publisher):
-        _publishers[folder] = publisher
-        publisher.start()
+    timer = service.publisher()
+    _served[service.folder.resolve()] = timer
+    with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):
+        timer.start()
         try:
             while not stopping.is_set():
                 _listen(connection, current)
                 stopping.wait(_RETRY_S)
         finally:
-            publisher.stop()
-            del _publishers[folder]
+            timer.stop()
+            del _served[service.folder.resolve()]
 
 
 def _listen(connection: Redis, current: list[_Worker]) -> None:
