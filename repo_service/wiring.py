@@ -116,7 +116,9 @@ class Service:
     def collect(self) -> collecting.Collected:
         """Let go of superseded files that nobody can need any more. Once a day is often enough."""
         keep = timedelta(seconds=self.settings.keep_s)
-        return collecting.collect(self.journal, self.depot, keep, self.clock())
+        done = collecting.collect(self.journal, self.depot, keep, self.clock())
+        self.metrics.collected(done.dropped)
+        return done
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""

@@ -574,10 +574,6 @@ class View:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
 
-    def missing(self) -> list[str]:
-        """What this version needs and the database has not: ``table.column``."""
-        return overview.missing(self._connection)
-
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
