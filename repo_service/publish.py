@@ -27,17 +27,22 @@ from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.clocks import Source, check_clocks
 from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
+from repo_service.metrics import FORGETFUL, Metrics
 from repo_service.storage.depot import Behind, Depot, version_of
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.view import Head, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
-BULK: Final = 2000
-"""Events of the slow lane that one release takes, about, when nothing waits in the fast one."""
+BULK: Final = 2_000
+BULK_ALONE: Final = 100_000
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one: many only where none of
+the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
+import into a registry that is not used yet saves many times over, and nobody is kept waiting.
+"""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
-"""How often longer a lease is where a ceremony's files are taken in, which may sign every bin of another number."""
+"""How often longer a lease is where a ceremony's files are taken in: these may have every bin signed."""
 
 
 class LeaseHeld(Exception):
@@ -86,7 +91,8 @@ class Press:
     turn: Turn
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
-    draw: Callable[[Iterable[Role]], object] = lambda roles: None
+    draw: Callable[[Sequence[Role]], object] = len
+    metrics: Metrics = FORGETFUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
             with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
+            press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
         press.draw(release.roles if release else ())
         return release
@@ -164,40 +171,54 @@ def _leased(press: Press, seconds: float) -> Iterator[int]:
 
 
 def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Release | None:
+    timed = press.metrics.stage
     finish(press)
-    plan = _read(press, now, sealed)
+    with timed("read"):
+        plan = _read(press, now, sealed)
     failpoint("publish.read")
     if plan is None:
         return None
     check_clocks(now, press.clocks)
-    shape = roots.bins_shape(plan.bins)
-    release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+    with timed("sign"):
+        shape = roots.bins_shape(plan.bins)
+        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
-    check_release(release, plan.root, plan.bins, plan.snapshot)
-    if plan.old_root:
-        check_for_old_root(release, plan.old_root)
-    check_successions(plan.before, release, now)
+    with timed("check"):
+        check_release(release, plan.root, plan.bins, plan.snapshot)
+        if plan.old_root:
+            check_for_old_root(release, plan.old_root)
+        check_successions(plan.before, release, now)
     failpoint("publish.before_commit")
-    press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
+    with timed("commit"):
+        press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
     failpoint("publish.committed")
     press.memory.known = _known(release, plan)
-    finish(press)
+    with timed("copy"):
+        finish(press)
+    press.metrics.published(_accepted(press, release))
     return release
+
+
+def _accepted(press: Press, release: Release) -> list[datetime]:
+    """When what somebody may wait for was accepted."""
+    with press.journal.reading() as view:
+        return view.accepted(release.generation)
 
 
 def finish(press: Press) -> None:
     """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable."""
     with press.journal.reading() as view:
-        staged, head = view.staged(), view.head()
+        staged = view.staged()
     for generation in staged:
+        failpoint("finish.staged")
         with press.journal.reading() as view:
             release = view.stage(generation)
             press.depot.add(release.files)
         failpoint("finish.added")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
-        if not moved and head and generation == head.generation:
-            check_not_behind(press.depot, head)
+        if not moved and generation == staged[-1]:
+            check_not_behind(press)
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
         press.depot.add(release.roots)
@@ -206,12 +227,17 @@ def finish(press: Press) -> None:
         failpoint("finish.marked")
 
 
-def check_not_behind(depot: Depot, head: Head) -> None:
+def check_not_behind(press: Press) -> None:
     """Behind if the depot's timestamp is newer than the journal's newest release: an old database was restored, and
     what it would publish now was published before, with other content.
+
+    The journal is asked after the depot: a release is committed before it is pointed to, so one that another publisher
+    makes meanwhile is no alarm.
     """
-    pointed = depot.pointer()
-    if pointed is not None and (version := version_of(pointed)) > head.generation:
+    pointed = press.depot.pointer()
+    with press.journal.reading() as view:
+        head = view.head()
+    if pointed is not None and head and (version := version_of(pointed)) > head.generation:
         raise Behind(
             f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
             "older database was restored, or another service writes to this depot. Nothing was written; see "
@@ -238,10 +264,10 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         head = view.head()
         check_clock(view.last_done_at(), now)
         if head and press.memory.of(head.generation) is None:
-            check_not_behind(press.depot, head)
+            check_not_behind(press)
         bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)
-        events, touched = view.pending(BULK)
+        events, touched = view.pending(BULK if view.in_use(head) else BULK_ALONE)
         rebinned = shape if head and sealed and shape != roots.bins_shape(_bins(view)) else None
         due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
         if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):

@@ -21,7 +21,7 @@ def rebuild(press: Press, progress: Progress) -> Iterator[Problem]:
     with press.journal.inventory() as view:
         if (head := view.head()) is None:
             return
-        check_not_behind(press.depot, head)
+        check_not_behind(press)
         diverged = [*_added(press.depot, _files(view, progress))]
         yield from diverged
         if not diverged:  # else whoever follows the pointer would meet a file that is not as it was signed
