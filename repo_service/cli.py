@@ -17,6 +17,7 @@ from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.imports import import_folder
+from repo_service.recovering import NotRecovered
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.backups import NotCopied
@@ -44,6 +45,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     Behind: 5,
     Unavailable: 5,
     NotCopied: 2,
+    NotRecovered: 5,
 }
 """What can go wrong, and how a script can tell."""
 

@@ -126,7 +126,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
     while True:
         try:
-            with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
+            with leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
             press.metrics.lease_lost()
@@ -151,7 +151,7 @@ def _lacking(press: Press) -> bool:
 
 
 @contextmanager
-def _leased(press: Press, seconds: float) -> Iterator[int]:
+def leased(press: Press, seconds: float) -> Iterator[int]:
     """One publisher at a time, so that no two sign the same: worth time, not safety."""
     journal, turn = press.journal, press.turn
     holder, until = turn.holder(), time.monotonic() + 3 * turn.seconds

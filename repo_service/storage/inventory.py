@@ -1,5 +1,6 @@
 """What fsck, rebuild and gc ask of the journal: whole tables, a piece at a time, never more than a name in memory."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
+from keys import strict
+from keys.state import NameState
 from keys.times import stamp
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
@@ -76,11 +79,21 @@ class Inventory(View):
             more = len(rows) == _PIECE
             after = rows[-1]["name"] if rows else after
 
-    def history(self, name: str) -> Iterator[Remembered]:
-        """A name's events in the order of its serials."""
-        query = select(t.events).where(t.events.c.name == name).order_by(t.events.c.serial)
+    def history(self, name: str, after: int = 0) -> Iterator[Remembered]:
+        """A name's events in the order of its serials, after one of these."""
+        its = t.events.c.name == name, t.events.c.serial > after
+        query = select(t.events).where(*its).order_by(t.events.c.serial)
         for row in self._connection.execute(query, execution_options={"yield_per": _PIECE}).mappings():
             yield Remembered(row["serial"], row["release"], event_of(row))
+
+    def begun_from(self, name: str) -> tuple[c.Name, int, int] | None:
+        """What a name was when it was recovered from its public page, with its serial and release then."""
+        row = self._one(select(t.recovered).where(t.recovered.c.name == name))
+        if row is None:
+            return None
+        state = strict.load(NameState, json.loads(row["state"]), f"recovered.{name}")
+        orgs = strict.load(tuple[str, ...], json.loads(row["orgs"]), f"recovered.{name}")
+        return c.Name(name, state, row["holder"], row["org"], orgs), row["serial"], row["release"]
 
     def is_pending(self, name: str) -> bool:
         """Whether something about a name is not signed yet."""

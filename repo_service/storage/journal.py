@@ -35,6 +35,7 @@ from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
+AnyPen = TypeVar("AnyPen", bound="Pen")
 PUBLISHING: Final = "publish"
 _CLOCK: Final = {
     "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
@@ -114,9 +115,15 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
         """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        with self.writing_with(Pen) as pen:
+            yield pen
+
+    @contextmanager
+    def writing_with(self, kind: "type[AnyPen]") -> Iterator["AnyPen"]:
+        """As ``writing``, with a pen of this kind."""
         try:
             with self._engine.begin() as connection:
-                yield Pen(connection, self._states)
+                yield kind(connection, self._states)
         except IntegrityError as error:
             raise Collided("another request wrote the same at the same time") from error
 
@@ -451,14 +458,15 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [_role_row(role, lifetimes) for role in newest.values()]
+    rows = [role_row(role, lifetimes) for role in newest.values()]
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
         connection.execute(s.STORE_ROLE, chunk)
 
 
-def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    """What the journal keeps of a signed role."""
     online = role.name not in layout.OFFLINE
     due = renew_at(role.name, role.expires, lifetimes)
     return {

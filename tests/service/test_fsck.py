@@ -53,15 +53,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> World:
     return eventful(tmp_path_factory.mktemp("template"))
 
 
+def copied(template: World, folder: Path) -> World:
+    """The same world in another folder."""
+    shutil.copytree(template.folder, folder)
+    world = object.__new__(World)
+    world.__dict__.update(template.__dict__)
+    world.folder = folder
+    world.service = open_service(folder / "service", clock=lambda: world.now)
+    return world
+
+
 @pytest.fixture
 def sound(template: World, tmp_path: Path) -> World:
-    """The same world in another folder."""
-    shutil.copytree(template.folder, tmp_path / "copy")
-    copied = object.__new__(World)
-    copied.__dict__.update(template.__dict__)
-    copied.folder = tmp_path / "copy"
-    copied.service = open_service(copied.folder / "service", clock=lambda: copied.now)
-    return copied
+    return copied(template, tmp_path / "copy")
 
 
 def lines(world: World, how: Callable[[fsck.Repository], Any] = fsck.examine) -> list[str]:
