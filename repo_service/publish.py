@@ -237,11 +237,12 @@ def check_not_behind(press: Press) -> None:
     pointed = press.depot.pointer()
     with press.journal.reading() as view:
         head = view.head()
-    if pointed is not None and head and (version := version_of(pointed)) > head.generation:
+    newest = head.generation if head else 0
+    if pointed is not None and (version := version_of(pointed)) > newest:
         raise Behind(
-            f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
-            "older database was restored, or another service writes to this depot. Nothing was written; see "
-            "docs/OPERATIONS.md, Restore"
+            f"the depot's timestamp is version {version}, and this journal's newest release is {newest}: an older "
+            "database was restored, or another service writes to this depot. Nothing was written; restore a newer "
+            "backup, or say `tallystick-service recover DIR` (docs/OPERATIONS.md)"
         )
 
 
@@ -263,7 +264,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
     with press.journal.reading() as view:
         head = view.head()
         check_clock(view.last_done_at(), now)
-        if head and press.memory.of(head.generation) is None:
+        if head is None or press.memory.of(head.generation) is None:
             check_not_behind(press)
         bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)

@@ -34,6 +34,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.flags import DOCUMENT, FlagAct
 from repo_service.publish import Press, leased
 from repo_service.storage.depot import Depot
+from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
 from repo_service.writing import keep
 
@@ -41,6 +42,10 @@ _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."
 _OWNING: Final = TAKING | {"project.assigned"}
 _LONG: Final = 3600.0
+_BOTH: Final = (
+    "this journal has gone on by itself since it was restored, and both cannot be true. Restore the backup again, and "
+    "recover before anything is accepted"
+)
 
 
 class NotRecovered(Exception):
@@ -238,10 +243,7 @@ def _continued(pen: Recovery, path: str, body: bytes) -> c.Name:
         raise NotRecovered(f"{path}: is the page of {state.name}. Nothing was written.")
     before = pen.name(state.name)
     if before.state is not None and (broken := succession.broken_promises(before.state, state)):
-        raise NotRecovered(
-            f"{state.name}: {broken[0].sentence}: this journal has gone on by itself since it was restored, and both "
-            "cannot be true. Restore the backup again, and recover before anything is accepted. Nothing was written."
-        )
+        raise NotRecovered(f"{state.name}: {broken[0].sentence}: {_BOTH}. Nothing was written.")
     if before.state == state:
         return before  # what was pending here was signed, and nothing else happened
     since = _types_since(before.state, state)
@@ -270,7 +272,10 @@ def _documents(pen: Recovery, found: _Found) -> None:
         listed = _targets(_role(found, found.bins, found.shape.role(number)))
         documents += [_document(found, path, entry) for path, entry in listed.items() if path.startswith("policy/")]
     for document in sorted(documents, key=lambda each: each.at if isinstance(each, FlagAct) else each.published_at):
-        pen.add_document(document, found.public.generation)
+        try:
+            pen.add_document(document, found.public.generation)
+        except Collided as error:
+            raise NotRecovered(f"{error}: {_BOTH}. Nothing was written.") from error
 
 
 def _document(found: _Found, path: str, entry: Mapping[str, Any]) -> Published | FlagAct:

@@ -17,7 +17,7 @@ from repo_service.domain.flags import FlagAct
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.inventory import Inventory
-from repo_service.storage.journal import Pen, role_row
+from repo_service.storage.journal import Collided, Pen, role_row
 
 GAP = 1_000_000
 """Numbers of events that are left out: those that were given away and lost are not given again."""
@@ -105,12 +105,16 @@ class Recovery(Pen, Inventory):
         self._connection.execute(insert(t.recovered), row)
 
     def add_document(self, document: Published | FlagAct, generation: int) -> None:
-        """A policy or an act of flags that is signed, and may be unknown or pending here."""
+        """A policy or an act of flags that is signed, and unknown or pending here. Collided if another one is known."""
         table = t.policies if isinstance(document, Published) else t.flags
-        known = update(table).where(table.c.id == document.id, table.c.release.is_(None)).values(release=generation)
-        self._connection.execute(known)
-        if self._connection.scalar(select(table.c.id).where(table.c.id == document.id)) is None:
-            row: dict[str, object] = {"id": document.id, "body": document.body.decode(), "release": generation}
+        body = document.body.decode()
+        known = self._connection.scalar(select(table.c.body).where(table.c.id == document.id))
+        if known not in (None, body):
+            raise Collided(f"{document.id} is public, and another one is known here")
+        pending = (table.c.id == document.id) & table.c.release.is_(None)
+        self._connection.execute(update(table).where(pending).values(release=generation))
+        if known is None:
+            row: dict[str, object] = {"id": document.id, "body": body, "release": generation}
             if isinstance(document, FlagAct):
                 row |= {"number": document.number, "client": "recovered"}
             self._connection.execute(insert(table), row)

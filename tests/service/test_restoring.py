@@ -296,6 +296,34 @@ def test_a_journal_that_went_on_by_itself_is_not_recovered(old: World) -> None:
     assert journal_rows(old) == before
 
 
+def test_a_flag_that_was_set_by_itself_is_not_overruled(old: World) -> None:
+    set_flag(old.service.journal, flags.SetFlag("read_only", BECAUSE), "tests", None, old.now)
+    before = journal_rows(old)
+    with pytest.raises(NotRecovered, match=r"flags/2 is public, and another .*gone on by itself.*Nothing was written"):
+        recover(old.service.press, old.now, lambda *_: None)
+    assert journal_rows(old) == before
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["publish"], ["import", "."], ["policy", "publish"]])
+def test_nothing_is_accepted_by_an_old_database(
+    old: World, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = journal_rows(old)
+    assert main([command[0], str(old.folder / "service"), *command[1:]]) == 5
+    assert journal_rows(old) == before
+    assert "say `tallystick-service recover DIR`" in capsys.readouterr().err
+
+
+def test_a_new_database_before_public_files_of_another_is_not_begun(old: World, tmp_path: Path) -> None:
+    old.service.journal._engine.dispose()
+    for file in journal(old).parent.glob("journal.sqlite*"):
+        file.unlink()
+    before = public_files(old)
+    sealed = next(old.folder.glob("sealed-1-*"))
+    assert main(["init", str(old.folder / "service"), "--sealed", str(sealed), "--allow-rehearsal"]) == 5
+    assert public_files(old) == before
+
+
 def test_the_command_says_what_is_lost(old: World, capsys: pytest.CaptureFixture[str]) -> None:
     home = str(old.folder / "service")
     old.service.journal._engine.dispose()
