@@ -99,7 +99,7 @@ def examine_quickly(its: Repository) -> Iterator[Problem]:
 
 def _examine(its: Repository, checks: Iterable[Callable[[_Look], Iterator[Problem]]]) -> Iterator[Problem]:
     with its.journal.inventory() as view:
-        look = _Look(its, view, view.roles(), frozenset(view.staged()))
+        look = _Look(its, view, view.every_role(), frozenset(view.staged()))
         trusted, problems = _offline(look)
         yield from problems
         for check in checks:

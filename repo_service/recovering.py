@@ -32,7 +32,8 @@ from repo_service.damage import Progress
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import DOCUMENT, FlagAct
-from repo_service.publish import Press, leased
+from repo_service.press import Press
+from repo_service.publish import leased
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
@@ -115,7 +116,7 @@ def _taken_back(press: Press, pen: Recovery, found: _Found, now: datetime, progr
                 taken.append(name.name)
                 unknown += [name.name] if _is_unknown(before, name) else []
         _replace_role(pen, press, role, generation)
-    pen.drop_bins_beyond(len(shape))
+    pen.drop_misplaced(shape)
     _replace_role(pen, press, _role(found, found.root, layout.SNAPSHOT), generation)
     pen.set_role(_timestamp_role(found), press.lifetimes)
     _former_bins(pen, found)
@@ -217,13 +218,13 @@ def _role(found: _Found, delegator: Delegator, role: str) -> Role:
 
 def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[c.Name]:
     """Make a bin's targets the journal's; the names whose pages are others than the journal's."""
-    listed, old = _targets(role), pen.bin(number)
+    listed = _targets(role)
+    old = pen.described(listed)
     changed = {path: entry for path, entry in listed.items() if old.get(path) != compact(entry).decode()}
-    replaced = [
-        path for path in old if path.startswith("simple/") and listed.get(path) != strict.parse(old[path].encode())
-    ]
-    pen.supersede(found.public.generation, [_stored(path, strict.parse(old[path].encode())) for path in replaced])
-    pen.set_bin(number, {path: (_name_of(path), compact(entry).decode()) for path, entry in listed.items()})
+    pages = [path for path in changed if path in old and path.startswith("simple/")]
+    pen.supersede(found.public.generation, [_stored(path, strict.parse(old[path].encode())) for path in pages])
+    targets = {path: (_name_of(path), compact(entry).decode()) for path, entry in listed.items()}
+    pen.set_bin(number, found.shape, targets)
     for path, entry in changed.items():
         if path.startswith(("simple/", "policy/")):
             stored = _stored(path, entry)
@@ -294,7 +295,7 @@ def _targets(role: Role) -> dict[str, Any]:
 
 
 def _offline(pen: Recovery, found: _Found, press: Press) -> None:
-    generation, before = found.public.generation, pen.roles()
+    generation, before = found.public.generation, pen.every_role()
     pen.add_files(generation, [(f"metadata/{root.name}", root.data) for root in found.trust.roots])
     pen.add_files(generation, [(trust.page_file(path, data), data) for path, data in found.trust.pages.items()])
     for name, file in found.trust.newest.items():
@@ -324,10 +325,10 @@ def _timestamp_role(found: _Found) -> Role:
 
 def _former_bins(pen: Recovery, found: _Found) -> None:
     """Of a former number of bins: only their versions count."""
-    current = {*found.shape.roles(), *layout.OFFLINE, *layout.ONLINE}
+    current, known = {*found.shape.roles(), *layout.OFFLINE, *layout.ONLINE}, pen.every_role()
     for role, version in found.roles.items():
         if role not in current:
-            old = pen.roles().get(role)
+            old = known.get(role)
             pen.supersede(found.public.generation, [metadata_path(role, old.version)] if old else [])
             pen.set_former_bin(Signed(role, version, found.public.expires))
 

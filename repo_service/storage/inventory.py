@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from keys import strict
 from keys.state import NameState
-from keys.times import stamp
+from keys.times import moment, stamp
+from repo_service.build.due import Signed
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
@@ -50,6 +51,11 @@ class Inventory(View):
         current = select(func.count()).select_from(t.files).where(t.files.c.superseded.is_(None))
         named = select(func.count()).select_from(t.names)
         return self._connection.scalar(current) or 0, self._connection.scalar(named) or 0
+
+    def every_role(self) -> dict[str, Signed]:
+        """The newest version of every role, those of bins to which nothing delegates any more too."""
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version, t.roles.c.expires))
+        return {row.role: Signed(row.role, row.version, moment(row.expires)) for row in rows}
 
     def current(self, path: str) -> bytes | None:
         """A signed file of the current state, as it was signed."""

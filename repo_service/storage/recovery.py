@@ -1,6 +1,6 @@
 """Writing what was taken back from the public files: a release that this journal did not make, and what it holds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from keys import page
 from keys.encoding import compact, sha256
+from keys.layout import Bins
 from keys.times import stamp
 from repo_service.build.due import Lifetimes, Signed
 from repo_service.build.metadata import Role
@@ -18,6 +19,7 @@ from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Collided, Pen, role_row
+from repo_service.storage.view import BATCH
 
 GAP = 1_000_000
 """Numbers of events that are left out: those that were given away and lost are not given again."""
@@ -76,18 +78,28 @@ class Recovery(Pen, Inventory):
         row = {"role": signed.role, "version": signed.version, "expires": stamp(signed.expires)}
         self._connection.execute(s.STORE_ROLE, {**row, "renew_at": None, "signers": None})
 
-    def set_bin(self, number: int, targets: Mapping[str, tuple[str, str]]) -> None:
-        """The whole content of a bin: paths to the name and the description of each target."""
-        self._connection.execute(
-            delete(t.targets).where((t.targets.c.bin == number) | t.targets.c.path.in_([*targets]))
-        )
+    def described(self, paths: Iterable[str]) -> dict[str, str]:
+        """The descriptions of these targets, whatever bin they are in."""
+        return {row["path"]: row["entry"] for row in self._in(select(t.targets), t.targets.c.path, paths)}
+
+    def set_bin(self, number: int, shape: Bins, targets: Mapping[str, tuple[str, str]]) -> None:
+        """The whole content of a bin: paths to the name and the description of each target. What belongs to other bins
+        is left where it is: the bins may have been others.
+        """
+        gone = [path for path in self.bin(number) if path not in targets and shape.number(path) == number]
+        self._remove((*gone, *targets))
         rows = [{"bin": number, "path": path, "name": name, "entry": entry} for path, (name, entry) in targets.items()]
         if rows:
             self._connection.execute(s.STORE_TARGET, rows)
 
-    def drop_bins_beyond(self, count: int) -> None:
-        """Of another number of bins nothing is left."""
-        self._connection.execute(delete(t.targets).where(t.targets.c.bin >= count))
+    def drop_misplaced(self, shape: Bins) -> None:
+        """Once all bins are set: what is still where another number of bins had it is a target no more."""
+        rows = self._walk(select(t.targets.c.bin, t.targets.c.path))
+        self._remove([row.path for row in rows if shape.number(row.path) != row.bin])
+
+    def _remove(self, paths: Sequence[str]) -> None:
+        for start in range(0, len(paths), BATCH):
+            self._connection.execute(delete(t.targets).where(t.targets.c.path.in_(paths[start : start + BATCH])))
 
     def sign_pending(self, name: str, serial: int, generation: int) -> None:
         """Events that were pending in this journal, and that the public page holds."""

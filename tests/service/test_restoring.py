@@ -252,6 +252,20 @@ def test_recovered_twice_it_goes_on_too(old: World, tmp_path: Path) -> None:
     look(old, "cached")
 
 
+def test_what_was_signed_in_another_number_of_bins_is_recovered_too(world: World, tmp_path: Path) -> None:
+    world.service.journal.back_up(tmp_path / "backup")
+    for bins in (16, 2, 8):
+        world.take_in(root_of_trust(world.now, world.trust, bins=bins, held=("pip",)))
+        world.do(publishing("foo", f"{bins}.9"))
+    look(world, "cached")
+    set_back(world, tmp_path / "backup")
+    assert isinstance(recover(world.service.press, world.now, lambda *_: None), Recovered)
+    assert [line for line in lines(world) if "packages" not in line] == []
+    world.do(publishing("foo", "77.0"))
+    assert [line for line in lines(world) if "packages" not in line] == []
+    look(world, "cached")
+
+
 def test_after_weeks_in_which_all_has_expired_it_recovers_too(old: World) -> None:
     old.tick(days=40)
     assert recover(old.service.press, old.now, lambda *_: None) is not None
