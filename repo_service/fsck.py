@@ -99,7 +99,7 @@ def examine_quickly(its: Repository) -> Iterator[Problem]:
 
 def _examine(its: Repository, checks: Iterable[Callable[[_Look], Iterator[Problem]]]) -> Iterator[Problem]:
     with its.journal.inventory() as view:
-        look = _Look(its, view, view.roles(), frozenset(view.staged()))
+        look = _Look(its, view, view.every_role(), frozenset(view.staged()))
         trusted, problems = _offline(look)
         yield from problems
         for check in checks:
@@ -367,7 +367,11 @@ def _histories(look: _Look) -> Iterator[Problem]:
 
 def _history(look: _Look, name: c.Name) -> Iterator[Problem]:
     folded, last, signed = c.Name(name.name, None, None), 0, None
-    for number, each in enumerate(look.view.history(name.name), 1):
+    number = 0
+    if begun := look.view.begun_from(name.name):  # what came before was lost with an older journal
+        folded, number, last = begun
+    for each in look.view.history(name.name, after=number):
+        number += 1
         release = _UNSIGNED if each.release is None else each.release
         if each.serial != number:
             yield Problem(name.name, f"event {number} is missing: {each.serial} comes next", RESTORE)

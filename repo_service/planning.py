@@ -120,7 +120,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         known.root if known and sealed else None,
         bins, released_states(view, signed),
         known.snapshot if known else None,
-        head is not None and press.memory.of(head.generation) is None,
+        head is None or press.memory.of(head.generation) is None,
     )  # fmt: skip
 
 

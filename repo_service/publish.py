@@ -52,7 +52,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
     while True:
         try:
-            with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
+            with leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
             press.metrics.lease_lost()
@@ -77,7 +77,7 @@ def _lacking(press: Press) -> bool:
 
 
 @contextmanager
-def _leased(press: Press, seconds: float) -> Iterator[int]:
+def leased(press: Press, seconds: float) -> Iterator[int]:
     """One publisher at a time, so that no two sign the same: worth time, not safety."""
     journal, turn = press.journal, press.turn
     holder, until = turn.holder(), time.monotonic() + 3 * turn.seconds
@@ -162,11 +162,12 @@ def check_not_behind(press: Press) -> None:
     pointed = press.depot.pointer()
     with press.journal.reading() as view:
         head = view.head()
-    if pointed is not None and head and (version := version_of(pointed)) > head.generation:
+    newest = head.generation if head else 0
+    if pointed is not None and (version := version_of(pointed)) > newest:
         raise Behind(
-            f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
-            "older database was restored, or another service writes to this depot. Nothing was written; see "
-            "docs/OPERATIONS.md, Restore"
+            f"the depot's timestamp is version {version}, and this journal's newest release is {newest}: an older "
+            "database was restored, or another service writes to this depot. Nothing was written; restore a newer "
+            "backup, or say `tallystick-service recover DIR` (docs/OPERATIONS.md)"
         )
 
 

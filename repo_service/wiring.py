@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -24,11 +24,11 @@ from repo_service.domain import announcing, policy
 from repo_service.drawing import Drawer
 from repo_service.exposition import Counted
 from repo_service.press import Press, Turn
-from repo_service.publish import publish
+from repo_service.publish import check_not_behind, publish
 from repo_service.readiness import Parts, public_timestamp
 from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.status import Status
-from repo_service.storage.depot import Depot, DepotError
+from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
@@ -167,6 +167,13 @@ class Service:
         """Whether something is accepted and not published, or committed and not copied out."""
         with self.journal.reading() as view:
             return view.has_pending()
+
+    def check_not_behind(self) -> None:
+        """Before anything is accepted: Behind if an older database was restored. What it would say now cannot be true
+        beside what is public. A depot that cannot be reached is asked again before anything is signed.
+        """
+        with suppress(Unavailable):
+            check_not_behind(self.press)
 
     def catch_up(self) -> None:
         """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""

@@ -36,6 +36,7 @@ from repo_service.storage.tokens import NonceSpent, Token
 from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
+AnyPen = TypeVar("AnyPen", bound="Pen")
 PUBLISHING: Final = "publish"
 _NOW: Final = {
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
@@ -130,9 +131,15 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
         """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        with self.writing_with(Pen) as pen:
+            yield pen
+
+    @contextmanager
+    def writing_with(self, kind: "type[AnyPen]") -> Iterator["AnyPen"]:
+        """As ``writing``, with a pen of this kind."""
         try:
             with self._engine.begin() as connection:
-                yield Pen(connection, self._states)
+                yield kind(connection, self._states)
         except IntegrityError as error:
             raise Collided("another request wrote the same at the same time") from error
 
@@ -449,11 +456,12 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: _role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
     connection.execute(s.STORE_ROLE, list(newest.values()))
 
 
-def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    """What the journal keeps of a signed role."""
     online = role.name not in layout.OFFLINE
     due = renew_at(role.name, role.expires, lifetimes)
     return {
@@ -477,8 +485,7 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
     query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
     moved = {row.bin: row.targets for row in connection.execute(query)}
-    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
-    assert moved == signed, "the bins that were signed do not hold what the journal does"
+    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:
