@@ -226,7 +226,7 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     check_clocks(now, press.clocks)
     with timed("sign"):
         shape = roots.bins_shape(plan.bins)
-        roles = Spool() if plan.new.rebinned else None
+        roles = Spool() if isinstance(plan.new.bins, Rebinned) else None
         release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles)
     failpoint("publish.signed")
     with timed("check"):
@@ -315,7 +315,8 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         shape = roots.bins_shape(bins)
         events, touched = view.pending(BULK if view.in_use(head) else BULK_ALONE)
         rebinned = shape if head and sealed and shape != roots.bins_shape(_bins(view)) else None
-        due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
+        every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
+        due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
         if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
             raise roots.NotTakenIn(problems)
         pages = tuple(page_of(state, press.layout) for state in view.states(touched).values())
@@ -323,12 +324,13 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
         if not (sealed or events or policies or due):
             return None
         new = _differences(view, shape, pages, policies, due, sealed)
-        if rebinned:
-            moved = Rebinned(press.journal, roots.bins_shape(_bins(view)), rebinned, new)
+        if head and every:
+            moved = Rebinned(press.journal, roots.bins_shape(_bins(view)), shape, new)
             new = replace(new, bins=moved, rebinned=rebinned)
         else:
             new = replace(new, bins=_contents(view, shape, new, due))
-        old_root = roots.parse_root(view.newest(layout.ROOT)) if head and sealed else None
+        before = head and sealed and not sealed.anew
+        old_root = roots.parse_root(view.newest(layout.ROOT)) if before else None
         root = sealed.trust.root if sealed else roots.parse_root(view.newest(layout.ROOT))
         base, snapshot = _base(press.memory, view, head, [] if rebinned else [shape.role(each) for each in new.bins])
         if rebinned:
