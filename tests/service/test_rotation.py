@@ -148,6 +148,17 @@ def test_a_service_whose_key_is_retired_too_early_by_hand_publishes_nothing(worl
     everyone_reads(world)
 
 
+def test_the_old_key_must_sign_the_release_that_brings_the_new_root(world: World) -> None:
+    """Between the pointer and the root clients still have the old root."""
+    hold_next(world)
+    world.service.round()
+    (world.service.folder / "online.key").unlink()
+    world.reopen()
+    with pytest.raises(WouldBeRefused, match="hold the old online key until it is public"):
+        world.take_in(root_of_trust(world.now, after=world.trust, online_number=2, bins=16))
+    everyone_reads(world)
+
+
 def test_a_service_that_was_not_restarted_cannot_undo_the_rotation(world: World) -> None:
     """It signs with the old key alone; after the new root it can publish nothing, and says so."""
     old = world.service
