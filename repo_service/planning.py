@@ -1,9 +1,8 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
@@ -18,7 +17,7 @@ from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
-from repo_service.storage.journal import Journal
+from repo_service.rebinning import Rebinned
 from repo_service.storage.view import Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
@@ -29,44 +28,6 @@ BULK_ALONE: Final = 100_000
 the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
 import into a registry that is not used yet saves many times over, and nobody is kept waiting.
 """
-
-
-class Rebinned(Mapping[int, Mapping[str, str]]):
-    """The whole content of every bin of another number of bins, each put together when it is asked for.
-
-    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of
-    several neighbours of more: little is read at a time. What is read changes with the next release only, and then the
-    commit of this one fails.
-    """
-
-    def __init__(self, journal: Journal, before: layout.Bins, after: layout.Bins, new: Differences) -> None:
-        self._journal, self._before, self._after = journal, before, after
-        self._gone = frozenset((*new.gone, *(each.target.path for each in new.placed)))
-        self._placed: dict[int, dict[str, str]] = {}
-        for each in new.placed:
-            self._placed.setdefault(each.bin, {})[each.target.path] = each.target.entry
-        self._read = lru_cache(maxsize=1)(self._read_bin)
-
-    def __getitem__(self, number: int) -> Mapping[str, str]:
-        deeper = self._after.bit_length - self._before.bit_length
-        former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
-        entries = {
-            path: entry
-            for each in former
-            for path, entry in self._read(each).items()
-            if self._after.number(path) == number and path not in self._gone
-        }
-        return entries | self._placed.get(number, {})
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._after)))
-
-    def __len__(self) -> int:
-        return len(self._after)
-
-    def _read_bin(self, number: int) -> Mapping[str, str]:
-        with self._journal.reading() as view:
-            return view.bin(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +62,26 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
     pending = _pending(view, head)
-    due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
+    every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
+    due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
     pages = tuple(page_of(state, press.layout) for state in view.states(pending.names).values())
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
     signed = view.targets_of({each.name for each in (*pages, *policies)})
-    new = _differences(shape, pages, policies, signed, due, _sealed(view, sealed))
-    if rebinned and known:
-        moved = Rebinned(press.journal, roots.bins_shape(known.bins), rebinned, new)
-        new = replace(new, bins=moved, rebinned=rebinned)
+    new = _differences(view, shape, pages, policies, signed, due, sealed)
+    if known and every:
+        new = replace(new, bins=Rebinned(press.journal, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
         new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)
     return Plan(
         base, pending.events, pending.accepted, new,
         sealed.trust.root if sealed else _known(known).root,
-        known.root if known and sealed else None,
+        known.root if known and sealed and not sealed.anew else None,
         bins, released_states(view, signed),
         known.snapshot if known else None,
-        head is None or press.memory.of(head.generation) is None,
+        head is not None and press.memory.of(head.generation) is None,
     )  # fmt: skip
 
 
@@ -182,22 +143,24 @@ def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[st
 
 
 def _differences(
-    shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...], signed: Iterable[tuple[str, Target]],
-    due: Iterable[str], sealed: Differences,
+    view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
+    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None,
 ) -> Differences:  # fmt: skip
-    """What comes, changes and goes besides what a ceremony ``sealed``, but for the bins that follow from it."""
+    """What comes, changes and goes, but for the bins that follow from it."""
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in signed}
     placed = tuple(
         Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
+    gone = tuple(path for path in before if path not in after)
     replaced = (before[each.target.path] for each in placed if each.target.path in before)
-    return replace(
-        sealed,
+    return Differences(
+        offline=sealed.fresh if sealed else (),
+        held=_new_held(view, sealed),
         pages=pages,
         policies=policies,
         placed=placed,
-        gone=tuple(path for path in before if path not in after),
+        gone=gone,
         superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
         snapshot_due=layout.SNAPSHOT in due,
     )
@@ -215,12 +178,8 @@ def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[st
     return bins
 
 
-def _sealed(view: View, sealed: roots.Sealed | None) -> Differences:
-    """The files of a ceremony, with the pages of held names that are new."""
-    if sealed is None:
-        return Differences()
-    held = tuple((path, body) for path, body in sealed.pages if not view.has_file(path))
-    return Differences(offline=sealed.fresh, held=held)
+def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:
+    return tuple((path, body) for path, body in sealed.pages if not view.has_file(path)) if sealed else ()
 
 
 def _stored(target: Target) -> str:

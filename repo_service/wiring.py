@@ -82,14 +82,19 @@ class Service:
         sequences.sweep(self.journal, now)
         sweeping.sweep(self.journal, now)
 
-    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
-        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
+    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool, key_lost: bool = False) -> roots.Sealed:
+        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn.
+
+        ``key_lost`` says that the online key of before is gone, so that not everything can be signed by both first.
+        """
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
         found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        if key_lost:
+            found = roots.take_in_anew(found, known, self.online.keyids)
         self._begin_policy(now)
         publish(self.press, now, found)
         return found

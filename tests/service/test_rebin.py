@@ -14,10 +14,12 @@ from client_verify.refusals import Refused
 from keys import layout, names
 from keys.encoding import sha256
 from repo_service import failpoint, fsck
+from repo_service.build.check import WouldBeRefused
 from repo_service.build.due import freshness
 from repo_service.domain import requests as r
-from repo_service.planning import Rebinned
+from repo_service.rebinning import Rebinned
 from repo_service.storage import local, tables
+from repo_service.storage.view import View
 from tests.world import BECAUSE, OWNER, World, publishing, root_of_trust
 
 PROJECTS: Final = ("foo", "bar", "baz", "spam", "eggs")
@@ -104,6 +106,13 @@ def test_no_bin_can_stand_in_for_one_of_another_number_of_bins(world: World) -> 
         stock.get_targetinfo(path)
     with pytest.raises(Refused):
         world.client("ours-victim").page(path.split("/")[1])
+
+
+def test_new_bins_with_versions_of_before_are_not_published(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(View, "highest_bin", lambda view: 0 if view else 1)
+    with pytest.raises(WouldBeRefused, match="one could stand in for it"):
+        rebin(world, 64)
+    everyone_reads(world)
 
 
 def test_bins_of_before_are_due_no_more_and_make_nobody_anxious(world: World) -> None:
