@@ -1,8 +1,9 @@
 """What follows from an event: state before, event, state after. The fold of a name's events is its state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 from keys.state import (
@@ -50,6 +51,30 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     holder = (event.holder or name.holder) if target == "reserved" else None
     org = event.org if kind in _ORG_IS_SAID else name.org
     return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
+
+
+def evolve_all(name: c.Name, events: Sequence[c.Event]) -> c.Name:
+    """The name after all of these, as ``evolve`` for one after the other. New releases in a row are added at once: a
+    project's history would otherwise be copied for each of them.
+    """
+    for publishing, run in groupby(events, lambda event: isinstance(event.change, c.ReleasePublished)):
+        together = list(run)
+        if publishing and len(together) > 1 and name.state is not None and name.state.state == "registered":
+            name = replace(name, state=_publish_all(name.state, together))
+        else:
+            for event in together:
+                name = evolve(name, event)
+    return name
+
+
+def _publish_all(state: NameState, events: Sequence[c.Event]) -> NameState:
+    releases = [_release_of(state, event.change) for event in events]
+    return replace(
+        state,
+        serial=state.serial + len(events),
+        event=events[-1].seq,
+        releases=tuple(sorted((*state.releases, *releases), key=lambda r: r.version)),
+    )
 
 
 def evolved(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
@@ -106,11 +131,16 @@ def _display(state: NameState, change: Any, mark: Mark) -> NameState:
 
 def _publish(state: NameState, change: c.ReleasePublished, mark: Mark) -> NameState:
     del mark
+    return replace(
+        state, releases=tuple(sorted((*state.releases, _release_of(state, change)), key=lambda r: r.version))
+    )
+
+
+def _release_of(state: NameState, change: Any) -> ReleaseState:
     files = _sorted(change.files)
-    release = ReleaseState(
+    return ReleaseState(
         change.version, change.canonical, "published", state.generation, change.published_at, None, None, files
     )
-    return replace(state, releases=tuple(sorted((*state.releases, release), key=lambda r: r.version)))
 
 
 def _add_file(state: NameState, change: c.FileAdded, mark: Mark) -> NameState:

@@ -4,7 +4,7 @@ long as to run it. What is asked now and then is built where it is asked.
 
 from typing import Final
 
-from sqlalchemy import Integer, String, bindparam, cast, func, insert, select, update
+from sqlalchemy import BindParameter, Integer, String, bindparam, cast, func, insert, select, update
 
 from repo_service.storage import tables as t
 
@@ -56,8 +56,23 @@ SIGNED_IN: Final = (
     .limit(1)
 )
 
+_WANTED: Final[BindParameter[list[str]]] = bindparam("wanted", expanding=True)
+MANY: Final = select(t.names).where(t.names.c.name.in_(_WANTED))
+BESIDE_MANY: Final = select(
+    t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
+).where(t.names.c.name.in_(_WANTED))
+BESIDE_MANY_LOCKED: Final = BESIDE_MANY.order_by(t.names.c.name).with_for_update()
+ALIKE: Final = select(t.names).where(t.names.c.skeleton.in_(_WANTED))
+GRANTS_OF_MANY: Final = select(t.names.c.granted).where(t.names.c.granted.is_not(None), t.names.c.name.in_(_WANTED))
+TAKEN_DOWN: Final = select(t.takedowns).where(t.takedowns.c.sha256.in_(_WANTED))
+ANSWERED_KEYS: Final = select(t.changes.c.key).where(
+    t.changes.c.client == bindparam("client"), t.changes.c.key.in_(_WANTED)
+)
+"""For many names at once: ``wanted`` are the values of one chunk."""
+
 REMEMBER: Final = insert(t.events)
 KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
 """Of the name ``kept``: what is given under a column's own name is what the column becomes."""
 KEEP_NEW: Final = insert(t.names)
+EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(_WANTED))
 ANSWER: Final = insert(t.changes)

@@ -161,6 +161,28 @@ class View:
         """A name with its accepted state and holder."""
         return self._name(name, self._one(s.BESIDE, name=name))
 
+    def named(self, wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
+        """Each of these names that was ever touched, with its edition: the same one, the same name."""
+        return self._named(s.BESIDE_MANY, wanted)
+
+    def all_grants_over(self, wanted: Iterable[str]) -> dict[str, c.Granted]:
+        """The active grants whose namespaces any of these normalised names is in, by their prefix."""
+        prefixes = dict.fromkeys(prefix for name in wanted for prefix in names.prefixes(name))
+        found = (_granted(row["granted"]) for row in self._many(s.GRANTS_OF_MANY, prefixes))
+        return {granted.prefix: granted for granted in found}
+
+    def all_alike(self, wanted: Iterable[str]) -> dict[str, list[str]]:
+        """The names that somebody has or nobody may have, by which of these skeletons they have, in order."""
+        found: dict[str, list[str]] = {}
+        for row in self._many(s.ALIKE, wanted):
+            if self._states.read(row).state != "vacant":
+                found.setdefault(row["skeleton"], []).append(row["name"])
+        return {looks: sorted(names) for looks, names in found.items()}
+
+    def answered_keys(self, client: str, keys: Iterable[str]) -> set[str]:
+        """Under which of these idempotency keys a client was answered."""
+        return {row["key"] for row in self._many(s.ANSWERED_KEYS, keys, client=client)}
+
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
         return self._active(s.GRANTS_OF, prefixes=names.prefixes(name))
@@ -342,7 +364,7 @@ class View:
 
     def taken_down(self, digests: Iterable[str]) -> tuple[TakenDown, ...]:
         """The entries of the takedown list that are about any of these bytes."""
-        rows = self._in(select(t.takedowns), t.takedowns.c.sha256, sorted({*digests}))
+        rows = self._many(s.TAKEN_DOWN, sorted({*digests}))
         return tuple(TakenDown(row["sha256"], row["id"], row["status"]) for row in rows)
 
     def takedowns(self, status: str | None, after: str, limit: int) -> list[tuple[NameState, Takedown]]:
@@ -444,6 +466,14 @@ class View:
             state = self._states.read(row)
         return _whole(name, state, row)
 
+    def _named(self, query: Select[Any], wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
+        rows = {row["name"]: row for row in self._many(query, wanted)}
+        known = {name: self._states.get(name, row["edition"]) for name, row in rows.items()}
+        unread = [name for name, state in known.items() if state is None]
+        rows |= {row["name"]: row for row in self._many(s.MANY, unread)}
+        states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
+        return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
+
     def _of_row(self, row: RowMapping) -> c.Name:
         return _whole(row["name"], self._states.read(row), row)
 
@@ -467,11 +497,18 @@ class View:
     def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
         return self._connection.execute(query, values).mappings().first()
 
+    def _many(self, query: Select[Any], wanted: Iterable[str], **values: str) -> Iterator[RowMapping]:
+        for chunk in _chunks(wanted):
+            yield from self._connection.execute(query, {"wanted": chunk, **values}).mappings()
+
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
-        wanted = list(values)
-        for start in range(0, len(wanted), BATCH):
-            chunk = wanted[start : start + BATCH]
+        for chunk in _chunks(values):
             yield from self._connection.execute(query.where(column.in_(chunk))).mappings()
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(values)
+    return (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
 
 
 def _whole(name: str, state: NameState, beside: RowMapping) -> c.Name:
