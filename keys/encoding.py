@@ -20,7 +20,10 @@ def compact(value: object) -> bytes:
 
 
 def compact_plain(value: object) -> bytes:
-    """``compact`` of what keys/strict.py dumped: text, integers, truth values, None, lists and objects of them. Of a float that is no number it would make null, where ``compact`` refuses it."""
+    """``compact`` of what keys/strict.py dumped: text, integers, truth values, None, lists and objects of them.
+
+    Of a float that is no number it would make null, where ``compact`` refuses it.
+    """
     return _FAST(value)
 
 

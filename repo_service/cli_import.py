@@ -84,8 +84,8 @@ def _waits(service: Service) -> bool:
 def _summary(telling: Telling) -> int:
     its = telling.counted
     print(
-        f"{telling.entries} projects read: {its.grown} are new or grew, by {its.releases} releases and {its.files} files; "
-        f"{its.known} were taken before. Signed and public now."
+        f"{telling.entries} projects read: {its.grown} are new or grew, by {its.releases} releases and "
+        f"{its.files} files; {its.known} were taken before. Signed and public now."
     )
     for problem in telling.problems:
         print(f"  left out: {problem}", file=sys.stderr)

@@ -101,6 +101,9 @@ def asked(project: Brought) -> Iterator[r.Request]:
         yield r.Archive(name, project.archived.reason, SYSTEM)
     if project.quarantined is not None:
         yield r.Quarantine(name, project.quarantined, OPERATOR)
+    if project.releases:
+        # Most are older than releases stay open: closed here, they are not closed one by one when the sweeper comes.
+        yield r.CloseDue(name)
     if project.reserved is not None:
         yield r.Reserve(name, SYSTEM, project.reserved.shown, display, project.reserved.account)
     if project.prohibited is not None:

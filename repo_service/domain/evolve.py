@@ -54,27 +54,33 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
 
 
 def evolve_all(name: c.Name, events: Sequence[c.Event]) -> c.Name:
-    """The name after all of these, as ``evolve`` for one after the other. New releases in a row are added at once: a
-    project's history would otherwise be copied for each of them.
+    """The name after all of these, as ``evolve`` for one after the other. New releases in a row, and releases that are
+    closed in a row, are folded at once: a project's history would otherwise be copied for each of them.
     """
-    for publishing, run in groupby(events, lambda event: isinstance(event.change, c.ReleasePublished)):
-        together = list(run)
-        if publishing and len(together) > 1 and name.state is not None and name.state.state == "registered":
-            name = replace(name, state=_publish_all(name.state, together))
+    for kind, run in groupby(events, lambda event: type(event.change)):
+        together, at_once = list(run), _AT_ONCE.get(kind)
+        if at_once and len(together) > 1 and name.state is not None and name.state.state == "registered":
+            state = replace(
+                name.state,
+                serial=name.state.serial + len(together),
+                event=together[-1].seq,
+                releases=at_once(name.state, together),
+            )
+            name = replace(name, state=state)
         else:
             for event in together:
                 name = evolve(name, event)
     return name
 
 
-def _publish_all(state: NameState, events: Sequence[c.Event]) -> NameState:
-    releases = [_release_of(state, event.change) for event in events]
-    return replace(
-        state,
-        serial=state.serial + len(events),
-        event=events[-1].seq,
-        releases=tuple(sorted((*state.releases, *releases), key=lambda r: r.version)),
-    )
+def _publish_all(state: NameState, events: Sequence[c.Event]) -> tuple[ReleaseState, ...]:
+    releases = (_release_of(state, event.change) for event in events)
+    return tuple(sorted((*state.releases, *releases), key=lambda r: r.version))
+
+
+def _close_all(state: NameState, events: Sequence[c.Event]) -> tuple[ReleaseState, ...]:
+    marks = {getattr(event.change, "version", None): event.mark for event in events}
+    return tuple(replace(r, closed=marks[r.version]) if r.version in marks else r for r in state.releases)
 
 
 def evolved(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
@@ -309,6 +315,12 @@ def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
 
 _PUBLISHING: Final = (c.ReleasePublished, c.FileAdded, c.ReleaseClosed)
 """Events that the releases themselves show for ever, so the history need not."""
+
+_AT_ONCE: Final[dict[type[c.Change], Callable[[NameState, Sequence[c.Event]], tuple[ReleaseState, ...]]]] = {
+    c.ReleasePublished: _publish_all,
+    c.ReleaseClosed: _close_all,
+}
+"""Events that touch only releases, each its own."""
 
 _ORG_IS_SAID: Final = TAKING | {"project.assigned"}
 """Events after which the name belongs to the organisation of the event, or to none."""

@@ -33,6 +33,10 @@ def one_by_one(name: c.Name, requests: list[r.Request], around: object = ALONE) 
     return name, done
 
 
+def old(request: r.Publish) -> r.Publish:
+    return replace(request, files=tuple(replace(each, uploaded_at="2020-02-02T10:00:00Z") for each in request.files))
+
+
 def any_requests(chance: random.Random) -> list[r.Request]:
     versions = ["1.0", "1", "1.0.0", "2.0", "2.0rc1", "3.0", "not a version", "4.0+local", "10.0"]
     made: list[r.Request] = []
@@ -42,11 +46,13 @@ def any_requests(chance: random.Random) -> list[r.Request]:
         made.append(
             chance.choice(
                 [
-                    *[publishing("foo", version, content=content, actor=r.Actor("system"))] * 6,
+                    *[publishing("foo", version, content=content, actor=r.Actor("system"))] * 3,
+                    *[old(publishing("foo", version, content=content, actor=r.Actor("system")))] * 3,
                     publishing("foo", version, actor=OWNER),
                     r.Publish("foo", version, (), r.Actor("system")),
                     r.Yank("foo", version, BECAUSE, r.Actor("system", "import", approver="source")),
                     r.Archive("foo", None, r.Actor("system")),
+                    r.CloseDue("foo"),
                     r.Quarantine("foo", BECAUSE, ADMIN),
                     r.Lock("foo", BECAUSE, ADMIN),
                     r.Prohibit("foo", BECAUSE, ADMIN),
@@ -91,6 +97,7 @@ def test_a_line_asks_for_releases_then_for_what_lies_over_them() -> None:
         (r.Yank, "system"),
         (r.Deprecate, "system"),
         (r.Quarantine, "admin"),
+        (r.CloseDue, "clock"),
     ]
     first = brought(**said)[0]
     assert isinstance(first, r.Publish) and (first.name, first.display) == ("foo-bar", "Foo.Bar")
