@@ -122,7 +122,9 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: AR
     if arguments.after is not None:
         files |= {f"current/{path}": data for path, data in directory.read_former(arguments.after).items()}
     directory.write_all(arguments.dir, files)
-    print(f"Written {arguments.dir / 'plan.toml'}. Read it, correct it, have others read it.")
+    print(
+        f"Written {arguments.dir / 'plan.toml'}, with {arguments.bins} bins. Read it, correct it, have others read it."
+    )
     print(f"Next: tallystick-ceremony draft {arguments.dir}")
 
 
@@ -311,7 +313,12 @@ def _parser() -> argparse.ArgumentParser:
     planned.add_argument("--holder", type=Path, nargs="+", action="extend", required=True, metavar="F.pub")
     planned.add_argument("--online", type=Path, required=True, metavar="F.pub", help="the service's public key")
     planned.add_argument("--threshold", type=int, default=2, metavar="T", help="holders who must sign (2)")
-    planned.add_argument("--bins", type=int, default=256, metavar="B", help="hash bins, a power of two (256)")
+    number = planned.add_mutually_exclusive_group()
+    number.add_argument("--bins", type=int, default=256, metavar="B", help="hash bins, a power of two (256)")
+    number.add_argument(
+        "--expect-targets", type=_bins_for, dest="bins", metavar="N",
+        help="as many bins as suit N names and files in a few years",
+    )  # fmt: skip
     planned.add_argument("--held", nargs="+", action="extend", default=[], metavar="NAME", help="never installable")
     planned.add_argument("--days", type=int, default=365, metavar="D", help="days until expiry (365)")
     planned.add_argument("--purpose", default="", metavar="TEXT", help="why, in one line")
@@ -350,6 +357,12 @@ def _command(commands: Any, name: str, run: Callable[..., None], about: str, exa
     parser: _Parser = commands.add_parser(name, help=about, description=run.__doc__, epilog=epilog)
     parser.set_defaults(run=run)
     return parser
+
+
+def _bins_for(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r:.80} must be a whole number of names and files")
+    return len(layout.recommended_bins(int(text)))
 
 
 def _name(text: str) -> str:

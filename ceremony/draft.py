@@ -93,8 +93,13 @@ class Draft:
             )
         if self.current is not None and self.plan.online.key not in rules.online_keyids(self.current.root):
             warnings.append(
-                "WARNING: the online key changes. Before this is published the service must sign with both keys, or "
-                "every client fails until all is signed again."
+                "WARNING: the online key changes. Before this is published the service must have signed everything "
+                "with both keys, or every client fails until all is signed again; it takes these files in only then."
+            )
+        if self.current is not None and (before := _bins_of(self.current)) != self.plan.bins:
+            warnings.append(
+                f"WARNING: {before} bins become {self.plan.bins}. The service signs all of them in one release, so "
+                "every client fetches what it needs once more."
             )
         return warnings
 
@@ -107,7 +112,7 @@ def draft(plan: Plan, keyring: Keyring, current: RootOfTrust | None, now: dateti
     """
     check_keyring(plan, keyring)
     _check_rehearsal(plan, keyring, current)
-    if problems := [*_plan_problems(plan), *key_problems(keyring), *_bin_problems(plan, current)]:
+    if problems := [*_plan_problems(plan), *key_problems(keyring)]:
         raise Refused(problems, _CORRECT)
     at = now.replace(microsecond=0)
     pages = _pages(plan, current, at)
@@ -182,17 +187,10 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
             yield f"held: {error}"
 
 
-def _bin_problems(plan: Plan, current: RootOfTrust | None) -> Iterator[str]:
-    if current is None:
-        return
-    before = 1 << _succinct(current.newest[layout.BINS].body).bit_length
-    if before != plan.bins:
-        yield f"bins was {before} and cannot become {plan.bins}: every name would move to another bin"
-
-
-def _succinct(body: Body) -> SuccinctRoles:
+def _bins_of(current: RootOfTrust) -> int:
+    body = current.newest[layout.BINS].body
     assert isinstance(body, Targets) and body.delegations is not None and body.delegations.succinct_roles is not None
-    return body.delegations.succinct_roles
+    return 1 << body.delegations.succinct_roles.bit_length
 
 
 def _pages(plan: Plan, current: RootOfTrust | None, at: datetime) -> dict[str, bytes]:

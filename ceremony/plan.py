@@ -31,7 +31,8 @@ threshold = {threshold}
 # days before.
 days = {days}
 
-# Hash bins: a power of two, and never another number later.
+# Hash bins: a power of two. Another number than before means that the
+# service signs every bin again in one release; no client notices.
 bins = {bins}
 
 # Names that nobody can ever install, whoever steals the online key.

@@ -7,7 +7,6 @@ is the number of different public keys.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Key, Signature
 from tuf.api.metadata import Metadata, Root, Targets
 
@@ -75,10 +74,4 @@ def same_key_twice(keys: Mapping[str, Key]) -> tuple[str, str] | None:
 
 
 def _verifies(key: Key, signature: Signature | None, payload: bytes) -> bool:
-    if signature is None:
-        return False
-    try:
-        key.verify_signature(signature, payload)
-    except (UnverifiedSignatureError, VerificationError):
-        return False
-    return True
+    return signature is not None and records.verifies(key, signature.signature, payload)

@@ -34,6 +34,7 @@ BIN_STRIDE: Final = 100_000
 MAX_BIT_LENGTH: Final = 14  # 16,384 bins: PEP 458's number, and under the stride
 
 _BIN: Final = re.compile(rf"{BIN_PREFIX}-([0-9a-f]{{1,4}})", re.ASCII)
+TARGETS_A_BIN: Final = 200  # about 17 KB of a compressed bin, where a snapshot has 2 to 3 bytes for each bin there is
 ROLE_FIELD: Final = "x-role"
 REHEARSAL_FIELD: Final = "x-rehearsal"
 SIGNED_AT_FIELD: Final = "x-signed-at"
@@ -73,9 +74,21 @@ def bin_number(role: str) -> int:
     return int(match[1], 16)
 
 
-def first_version(number: int) -> int:
-    """The version of a bin signed for the first time."""
-    return BIN_STRIDE + number
+def recommended_bins(targets: int) -> Bins:
+    """How many bins suit a repository of so many targets (a page for each name, and each file unless ``compact``).
+
+    The fewest from 256 to 16,384 with at most ``TARGETS_A_BIN`` in each on average: a client fetches two or three bins
+    and the snapshot, and what the one gains by more bins the other loses.
+    """
+    fitting = (bits for bits in range(8, MAX_BIT_LENGTH) if targets <= TARGETS_A_BIN << bits)
+    return Bins(next(fitting, MAX_BIT_LENGTH))
+
+
+def first_version(number: int, highest: int = 0) -> int:
+    """The version of a bin signed for the first time. ``highest`` is the greatest version of any bin of a former number
+    of bins: all new ones are above it, so that no bin can stand in for one of another number of bins either.
+    """
+    return (highest // BIN_STRIDE + 1) * BIN_STRIDE + number
 
 
 def next_version(version: int) -> int:

@@ -4,13 +4,13 @@
 it leaves, because a token may return rubbish without an error (tuf-on-ci #236).
 """
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
-from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Signature, SSlibKey
 
 from keys import records
@@ -20,7 +20,19 @@ from keys.sealed import PrivateKey
 Sign = Callable[[bytes], tuple[Signature, ...]]
 """Payload to signatures, one for each key that signs for the role (two while an online key is rotated)."""
 
+
+class Signer(Protocol):
+    """A ``Sign`` that says which keys it signs with, always all of them."""
+
+    @property
+    def keyids(self) -> frozenset[str]: ...
+
+    def __call__(self, payload: bytes) -> tuple[Signature, ...]: ...
+
+
 SPEC_VERSION: Final = "1.0.31"
+_BEGINNING: Final = b'{"signatures":'
+_MIDDLE: Final = b',"signed":'
 
 
 class SignerFailed(Exception):
@@ -41,6 +53,10 @@ class HeldKey:
     def __call__(self, payload: bytes) -> tuple[Signature, ...]:
         return (self.sign(payload),)
 
+    @property
+    def keyids(self) -> frozenset[str]:
+        return frozenset((self.record.keyid,))
+
     def _raw(self, payload: bytes) -> bytes:
         if isinstance(self._private, Ed25519PrivateKey):
             return self._private.sign(payload)
@@ -48,22 +64,50 @@ class HeldKey:
         return self._private.sign(payload, ECDSA(digest, deterministic_signing=True))
 
 
+class HeldKeys:
+    """Keys that sign everything together, while one of them takes the other's place."""
+
+    def __init__(self, *keys: HeldKey) -> None:
+        self.keys = keys
+
+    @property
+    def keyids(self) -> frozenset[str]:
+        return frozenset(key.record.keyid for key in self.keys)
+
+    def __call__(self, payload: bytes) -> tuple[Signature, ...]:
+        return tuple(key.sign(payload) for key in self.keys)
+
+
 def verified(key: SSlibKey, payload: bytes, raw: bytes) -> Signature:
     """``raw`` as a TUF signature object, after verifying it; SignerFailed if it is not one by ``key``."""
-    signature = Signature(key.keyid, raw.hex())
-    try:
-        key.verify_signature(signature, payload)
-    except (UnverifiedSignatureError, VerificationError) as error:
-        raise SignerFailed(f"signer of key {key.keyid:.16}: its signature does not verify: {error}") from error
-    return signature
+    if not records.verifies(key, raw.hex(), payload):
+        raise SignerFailed(f"signer of key {key.keyid:.16}: what it returned is no signature by it")
+    return Signature(key.keyid, raw.hex())
 
 
 def envelope(signed: Mapping[str, Any], signatures: tuple[Signature, ...]) -> bytes:
     """The metadata file: compact JSON of ``signed`` with its signatures, in order of key id."""
-    listed = [{"keyid": each.keyid, "sig": each.signature} for each in sorted(signatures, key=lambda s: s.keyid)]
-    return compact({"signatures": listed, "signed": signed})
+    return _around(compact(signed), signatures)
+
+
+def keyids_of(file: bytes) -> frozenset[str]:
+    """The keys that say they signed a metadata file of ours; nothing is verified here."""
+    listed = json.loads(file[len(_BEGINNING) : file.index(_MIDDLE)])
+    return frozenset(each["keyid"] for each in listed)
+
+
+def signed_payload(payload: bytes, sign: Sign) -> bytes:
+    """As ``signed_file``, for a body that is encoded already: ``compact`` of it, holding no control character, so that
+    the bytes in the file are the very bytes that are signed.
+    """
+    return _around(payload, sign(payload))
 
 
 def signed_file(signed: Mapping[str, Any], sign: Sign) -> bytes:
     """Sign a body and wrap it: the bytes that are stored, served and never made again."""
     return envelope(signed, sign(canonical(signed)))
+
+
+def _around(encoded: bytes, signatures: tuple[Signature, ...]) -> bytes:
+    listed = [{"keyid": each.keyid, "sig": each.signature} for each in sorted(signatures, key=lambda s: s.keyid)]
+    return b"".join((_BEGINNING, compact(listed), _MIDDLE, encoded, b"}"))

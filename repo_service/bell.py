@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -9,21 +10,32 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
+from repo_service.metrics import FORGETFUL, Metrics
+
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"
+_LONGEST_PAUSE_S: Final = 30.0
 
 
 class Bell(Protocol):
     def ring(self) -> None:
         """Say that something is pending. Never raises."""
 
+    def is_alive(self) -> bool:
+        """Whether who would publish in this process is there; True where others publish."""
+
 
 class Publisher:
-    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds."""
+    """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds.
 
-    def __init__(self, do_round: Callable[[], object], interval: float) -> None:
+    Every ``poll`` seconds it looks whether something waits that no bell told of: another process accepted it, or died.
+    """
+
+    def __init__(self, do_round: Callable[[], object], interval: float, waits: Callable[[], bool], poll: float) -> None:
         self._do_round = do_round
         self._interval = interval
+        self._waits = waits
+        self._poll = poll
         self._rung = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher")
@@ -34,6 +46,9 @@ class Publisher:
     def start(self) -> None:
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Let the round in hand end, then return."""
         self._stopping.set()
@@ -41,25 +56,43 @@ class Publisher:
         self._thread.join()
 
     def _run(self) -> None:
+        failures = 0
         while not self._stopping.is_set():
             self._rung.clear()
             try:
                 self._do_round()
+                failures = 0
             except Exception:  # whatever it was, the next round begins from the journal again
                 logger.exception("publishing failed; nothing is lost, and it is tried again")
-                self._stopping.wait(min(self._interval, 1.0))
-            self._rung.wait(self._interval)
+                self._stopping.wait(min(self._interval, 2.0**failures, _LONGEST_PAUSE_S))
+                failures += 1
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until rung, until something waits, or until the interval is over."""
+        until = time.monotonic() + self._interval
+        while (left := until - time.monotonic()) > 0 and not self._rung.wait(min(self._poll, left)):
+            try:
+                if self._waits():
+                    return
+            except Exception:
+                return  # a round will say what is wrong
 
 
 class RedisBell:
     """Enqueues a round for any RQ worker. RQ loses and repeats jobs; both are harmless to a round."""
 
-    def __init__(self, url: str, folder: str) -> None:
+    def __init__(self, url: str, folder: str, metrics: Metrics = FORGETFUL) -> None:
         self._queue = Queue(QUEUE, connection=Redis.from_url(url))
         self._folder = folder
+        self._metrics = metrics
+
+    def is_alive(self) -> bool:
+        return True
 
     def ring(self) -> None:
         try:
             self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
         except RedisError:
+            self._metrics.doorbell_failed()
             logger.warning("Redis did not take the wake-up; a worker's own timer publishes instead", exc_info=True)

@@ -1,56 +1,32 @@
 """``tallystick-service``: the registry's side, for the person who runs it."""
 
 import argparse
+import json
 import logging
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import waitress
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-
-from keys import possession, sealed
-from keys.signing import HeldKey, SignerFailed
-from keys.times import stamp
-from repo_service import cli_import, cli_tokens, roots
-from repo_service.bell import Publisher
+from keys.signing import SignerFailed
+from keys.times import moment, stamp
+from repo_service import cli_import, cli_journal, cli_keys, cli_tokens, logs, roots, settings
 from repo_service.build.check import WouldBeRefused
+from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
-from repo_service.storage.depot import Diverged
+from repo_service.serving import Server, stopped_by_signals
+from repo_service.settings import SETTINGS, BadSettings
+from repo_service.storage.backups import NotCopied
+from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
+from repo_service.storage.schema import WrongSchema
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
-from repo_service.wiring import ONLINE_KEY, ONLINE_PUB, SETTINGS, BadSettings, Service, open_service
-
-MAX_HEADERS: Final = 1 << 14
-"""Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
-
-_SETTINGS_TEXT: Final = """\
-# Settings of this Tallystick service. What is commented out shows its default. Durations are in seconds.
-
-# layout = "full"                          # "compact" lists pages only: smaller, but stock TUF clients see no files
-# database = "sqlite:///journal.sqlite"
-# public = "public"                        # the folder that everyone may read
-# redis = "redis://127.0.0.1:6379/0"       # publish from RQ workers instead of the server's own thread
-# timestamp_s = 259200                     # 3 days; survives a weekend
-# snapshot_s = 604800                      # 7 days
-# bin_s = 2592000                          # 30 days
-# refresh_s = 600                          # how often what is due is looked for, besides every change
-# max_upload_bytes = 1073741824
-# url = "http://127.0.0.1:8416"            # the API's address as its clients say it: what signed requests must sign
-# max_token_days = 90
-# client_per_minute = 6000                 # requests of one client; a token's --per-minute can only lower it
-# name_per_minute = 600                    # changes of one name, whoever asks
-# max_pending = 20000                      # events that may wait to be signed before changes are answered 503
-# policy = "standard"                      # a preset, or a file in this folder: policy = "policy.toml" (docs/POLICY.md)
-"""
+from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service, found_settings, open_service
 
 _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
@@ -58,12 +34,19 @@ _EXIT: Final[dict[type[Exception], int]] = {
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
     NoIndex: 2,
+    WrongSchema: 2,
+    cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
     ClockWentBack: 4,
+    ClocksDiffer: 4,
     SignerFailed: 4,
     Halted: 4,
+    Unfit: 2,
     Diverged: 5,
+    Behind: 5,
+    Unavailable: 5,
+    NotCopied: 2,
 }
 """What can go wrong, and how a script can tell."""
 
@@ -96,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
 
     key = add("key", _key, "begin a service: make its online key and settings; the ceremony needs DIR/online.pub")
     key.add_argument("--name", default="online", help="how the ceremony shows this key (default: online)")
+    step = key.add_mutually_exclusive_group()
+    step.add_argument("--next", action="store_true", help="make the key that is to follow; both sign until --retire")
+    step.add_argument("--retire", action="store_true", help="let the next key sign alone (docs/OPERATIONS.md)")
     key.add_argument("--rehearsal", action="store_true", help="a throw-away key, for a rehearsal ceremony")
     for name, run, text in (
         ("init", _init, "take a first ceremony's sealed files in, verify them again and publish the first snapshot"),
@@ -105,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
     cli_tokens.add_to(commands, _begun)
+    cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
@@ -120,21 +107,53 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("openapi", _openapi, "print the API's description, OpenAPI 3.1, as /v1/openapi.json serves it")
     add("publish", _publish, "do one round by hand: deadlines, then whatever is pending or due")
-    add("status", _status, "what is signed, what is pending, what expires when")
+    add("settings", _settings, "every setting as it is in effect, and the line or variable that says so")
+    clear = add("clear-clock", _clear_clock, "go on after something was signed by a clock that was ahead")
+    clear.add_argument(
+        "--time", type=moment, required=True, metavar="2026-11-22T10:00:00Z",
+        help="what time it is, from another clock than this machine's",
+    )  # fmt: skip
+    status = add("status", _status, "what is signed, what is pending, what is due when, who publishes, what to do")
+    status.add_argument("--json", action="store_true", help="for programs")
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 
 
 def _key(options: argparse.Namespace) -> int:
     folder: Path = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    private = generate_private_key(SECP256R1())
-    sealed.write_private(folder / ONLINE_KEY, sealed.plain(private))
-    (folder / ONLINE_PUB).write_bytes(possession.write(options.name, HeldKey(private), rehearsal=options.rehearsal))
+    if options.next:
+        return _next_key(options)
+    if options.retire:
+        return _retire_key(options)
+    cli_keys.make(folder, options.name, rehearsal=options.rehearsal)
     if not (folder / SETTINGS).exists():
-        (folder / SETTINGS).write_text(_SETTINGS_TEXT)
+        (folder / SETTINGS).write_text(settings.template(), "utf-8")
     print(f"Wrote {folder / ONLINE_KEY} (keep it; only its owner can read it), {folder / SETTINGS}")
     print(f"and {folder / ONLINE_PUB}, which the ceremony needs: `tallystick-ceremony plan --online ...`.")
+    return 0
+
+
+def _next_key(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    cli_keys.make_next(folder, options.name, rehearsal=options.rehearsal)
+    print(f"Wrote {folder / NEXT_KEY} (keep it; only its owner can read it) and {folder / NEXT_PUB}.")
+    print("Restart the service now: from then on both keys sign, and everything is signed again little by little.")
+    print(f"When `tallystick-service status {folder}` says that both have signed everything, hold a ceremony:")
+    print(f"`tallystick-ceremony plan ... --online {folder / NEXT_PUB} --after ...`, then take-in, then key --retire.")
+    return 0
+
+
+def _retire_key(options: argparse.Namespace) -> int:
+    retired = cli_keys.retire(_begun(options.folder))
+    print(f"Restart the service: from then on the new key signs alone. The old one lies in {retired};")
+    print("destroy it once the service runs.")
+    return 0
+
+
+def _clear_clock(options: argparse.Namespace) -> int:
+    ahead = _begun(options.folder).clear_clock(options.time)
+    print(f"Cleared: what was dated until {stamp(ahead)} no longer stops what comes. Publishing goes on.")
+    print("Pages of names that changed by the wrong clock are dated later than now and change again after that date.")
     return 0
 
 
@@ -155,7 +174,7 @@ def _init(options: argparse.Namespace) -> int:
 def _begun(folder: Path) -> Service:
     """A service that ``init`` has begun."""
     service = open_service(folder)
-    service.journal.create()
+    service.journal.check()
     with service.journal.reading() as view:
         if not view.roles():
             raise BadSettings(
@@ -173,39 +192,21 @@ def _take_in(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
-    with _stopped_by_signals(), service.bell() as bell:
+    its = service.settings
+    logs.begin(its.log)
+    service.catch_up()
+    with stopped_by_signals() as stopping, service.bell() as bell, service.metrics_served(bell):
         bell.ring()  # what a crash left is finished before the first request
-        server = waitress.create_server(
-            create_app(service.desk(bell)), host=options.host, port=options.port, threads=16, ident=None,
-            max_request_body_size=service.settings.max_upload_bytes, max_request_header_size=MAX_HEADERS,
-        )  # fmt: skip
-        print(f"Serving {options.folder} on http://{options.host}:{server.effective_port}/ (Ctrl-C stops)", flush=True)
-        try:
-            server.run()
-        except KeyboardInterrupt:
-            print("Stopping; what was accepted is kept.")
-        finally:
-            server.close()
+        app = create_app(service.desk(bell))
+        server = Server(app, options.host, options.port, its.threads, its.max_upload_bytes)
+        print(f"Serving {options.folder} on http://{options.host}:{server.port}/ (Ctrl-C stops)", flush=True)
+        server.serve(stopping)
+        print("Stopping; what was accepted is kept.", flush=True)
     return 0
 
 
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM stop as Ctrl-C does: between requests, with the round in hand finished."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _import(options: argparse.Namespace) -> int:
-    with _stopped_by_signals():
+    with stopped_by_signals(cli_import.interrupt):
         return cli_import.bring(_begun(options.folder), options)
 
 
@@ -249,45 +250,30 @@ _POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publ
 
 
 def _publish(options: argparse.Namespace) -> int:
-    release = _begun(options.folder).round()
+    service = _begun(options.folder)
+    service.catch_up()
+    release = service.round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
     return 0
 
 
 def _openapi(options: argparse.Namespace) -> int:
     service = open_service(options.folder)
-    desk = service.desk(Publisher(service.round, service.settings.refresh_s))  # never started: nobody will ring
+    desk = service.desk(service.publisher())  # never started: nobody will ring
     print(openapi.written(create_app(desk), VERBS, desk.url).decode())
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    print(settings.printed(found_settings(options.folder)))
     return 0
 
 
 def _status(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
-    now = service.clock()
-    with service.journal.reading() as view:
-        base, counts, staged = view.base(), view.counts(), view.staged()
-    print(f"{counts['names']} names, {counts['events']} events, {counts['pending']} of them not signed yet")
-    print(
-        f"snapshot {base.snapshot[0] if base.snapshot else '-'}, timestamp {base.generation}, {len(staged)} to copy out"
-    )
-    bins = [signed for role, signed in base.roles.items() if role.startswith("bin-")]
-    soonest = min(bins, key=lambda signed: signed.expires, default=None)
-    shown = [
-        base.roles[role] for role in ("root", "targets", "held", "bins", "snapshot", "timestamp") if role in base.roles
-    ]
-    for signed in [*shown, *([soonest] if soonest else [])]:
-        left = signed.expires - now
-        note = f" (the first of {len(bins)} bins)" if signed is soonest else ""
-        print(f"  {signed.role:10} {signed.version:<8} expires {stamp(signed.expires)}, in {_span(left)}{note}")
+    found = replace(service.status(), notes=tuple(cli_keys.rotation_lines(service)))
+    print(json.dumps(found.data(), indent=2) if options.json else found.text())
     return 0
-
-
-def _span(left: timedelta) -> str:
-    """A length of time as people say it."""
-    for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if left.total_seconds() >= 2 * seconds:
-            return f"{left.total_seconds() // seconds:.0f} {unit}"
-    return f"{left.total_seconds():.0f} seconds"
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -296,6 +282,7 @@ def _worker(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
     if service.settings.redis is None:
         raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
+    logs.begin(service.settings.log)
     work(service)
     return 0
 

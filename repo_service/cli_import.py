@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from repo_service.importing import folder, index, ndjson
 from repo_service.importing.entries import Entry, Problem
 from repo_service.importing.running import Run, run
 from repo_service.importing.telling import PROBLEMS, SHOWN, Telling
-from repo_service.wiring import BadSettings, Service
+from repo_service.settings import BadSettings
+from repo_service.wiring import Service
 
 HELP: Final = "bring what another registry holds: a folder of wheels and sdists, NDJSON (docs/FORMAT.md), or its index"
 AGAIN: Final = "What was recorded stays; the same command goes on from there"
@@ -28,6 +28,11 @@ def arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="that read and decide (default: one a core; 0: none)"
     )
+
+
+def interrupt() -> None:
+    """What a signal does to an import: the transaction in hand leaves nothing behind."""
+    raise KeyboardInterrupt
 
 
 def bring(service: Service, options: argparse.Namespace) -> int:
@@ -70,15 +75,8 @@ def _source(service: Service, options: argparse.Namespace, telling: Telling) -> 
 
 def _publish_all(service: Service) -> None:
     """Sign until nothing waits; another publisher may be at it too."""
-    while service.round() is None and _waits(service):
-        time.sleep(0.2)
-    while _waits(service):
-        service.round()
-
-
-def _waits(service: Service) -> bool:
-    with service.journal.reading() as view:
-        return view.has_pending_beyond(0)
+    while service.round() or service.waits():
+        pass
 
 
 def _summary(telling: Telling) -> int:

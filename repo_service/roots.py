@@ -4,12 +4,14 @@ Nothing of a sealed folder is believed. It must continue the chain of roots that
 version, name this service's online key, and be good at this moment; only then may ``publish`` release it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Role as Delegated
 
 from keys import layout, names, rules, trust
 from keys.trust import RootOfTrust, SignedFile
@@ -44,8 +46,9 @@ class Sealed:
         return tuple((trust.page_file(path, data), data) for path, data in self.trust.pages.items())
 
 
-def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], online_keyid: str, now: datetime) -> Sealed:
-    """Verify a sealed folder: its files by relative path, against the newest offline files of before (none: genesis).
+def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], held: Collection[str], now: datetime) -> Sealed:
+    """Verify a sealed folder: its files by relative path, against the newest offline files of before (none: genesis)
+    and the ids of the online keys that this service holds.
 
     Raises NotTakenIn with every problem.
     """
@@ -53,7 +56,7 @@ def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], online_keyi
         found = trust.read(sealed)
     except trust.NotTrusted as error:
         raise NotTakenIn([str(error)]) from error
-    if problems := [*_dates(found, now), *_continuity(found, known), *_online_key(found, online_keyid)]:
+    if problems := [*_dates(found, now), *_continuity(found, known), *_online_key(found, held)]:
         raise NotTakenIn(problems)
     files = (*found.roots, *(found.newest[role] for role in layout.OFFLINE if role != layout.ROOT))
     before = {role: version_of(data) for role, data in known.items()}
@@ -112,18 +115,46 @@ def _continuity(found: RootOfTrust, known: Mapping[str, bytes]) -> Iterator[str]
             yield f"{role}: version {theirs.body.version} is older than {version}, which was taken in before"
         elif theirs.body.version == version and theirs.data != ours:
             yield f"{role}: version {version} was taken in before with other bytes"
-    if known and bins_shape(_targets(found, layout.BINS)) != bins_shape(parse_targets(known[layout.BINS])):
-        yield "bins: the number of bins differs from this repository's"
 
 
-def _online_key(found: RootOfTrust, keyid: str) -> Iterator[str]:
-    bins = _targets(found, layout.BINS)
+def unsigned_problems(sealed: Sealed, signed_by: Iterable[tuple[str, frozenset[str], int]]) -> list[str]:
+    """What clients would refuse as soon as they have the new files: files of now that are signed by no key that these
+    name. ``signed_by`` are kinds of files (``timestamp``, ``snapshot``, ``bin``), their keys and how many they are.
+    """
+    named = online_keyids(sealed.trust.root, sealed.bins)
+    bare: Counter[str] = Counter()
+    for kind, keyids, files in signed_by:
+        if not keyids & named[kind]:
+            bare[kind] += files
+    if not bare:
+        return []
+    missing = ", ".join(f"{kind} (of {files} files)" for kind, files in sorted(bare.items()))
+    new = ", ".join(sorted(f"{keyid:.16}" for keyid in frozenset().union(*named.values())))
+    return [
+        f"the online key changes to {new}, which has not signed everything yet: {missing}. Clients would refuse these "
+        "as soon as they have the new root. Hold both keys (`tallystick-service key DIR --next`), restart the service, "
+        "wait until `tallystick-service status DIR` says that both have signed everything, then take in again. Nothing "
+        "was written."
+    ]
+
+
+def _online_key(found: RootOfTrust, held: Collection[str]) -> Iterator[str]:
+    ours = ", ".join(sorted(f"{keyid:.16}" for keyid in held))
+    for kind, role in _online_roles(found.root, _targets(found, layout.BINS)):
+        if not frozenset(role.keyids) & frozenset(held) or role.threshold != 1:
+            name = layout.BINS if kind == layout.BIN_PREFIX else kind
+            yield f"{name}: is signed by other keys than this service's online key {ours}"
+
+
+def online_keyids(root: Root, bins: Targets) -> dict[str, frozenset[str]]:
+    """For ``timestamp``, ``snapshot`` and ``bin`` the keys that may sign it."""
+    return {kind: frozenset(role.keyids) for kind, role in _online_roles(root, bins)}
+
+
+def _online_roles(root: Root, bins: Targets) -> Iterator[tuple[str, Delegated]]:
     assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
-    roles = found.root.roles
-    needed = ((layout.TIMESTAMP, roles[layout.TIMESTAMP]), (layout.SNAPSHOT, roles[layout.SNAPSHOT]))
-    for name, role in (*needed, (layout.BINS, bins.delegations.succinct_roles)):
-        if keyid not in role.keyids or role.threshold != 1:
-            yield f"{name}: is signed by other keys than this service's online key {keyid:.16}"
+    yield from ((role, root.roles[role]) for role in layout.ONLINE)
+    yield layout.BIN_PREFIX, bins.delegations.succinct_roles
 
 
 def is_rehearsal(sealed: Sealed) -> bool:

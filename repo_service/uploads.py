@@ -19,7 +19,7 @@ from keys.encoding import sha256
 from keys.strict import Malformed, line
 from repo_service.domain import semver
 from repo_service.domain.artifacts import Artifact, BadArtifact, artifact
-from repo_service.storage.depot import LocalDepot
+from repo_service.storage.depot import Depot
 
 _CHUNK: Final = 1 << 20
 _MAX_METADATA: Final = 1 << 20
@@ -59,11 +59,11 @@ def examine(filename: str, path: Path) -> Upload:
     return Upload(filename, said, digest.hexdigest(), path.stat().st_size, requires, core)
 
 
-def store(depot: LocalDepot, upload: Upload, draft: Path) -> None:
+def store(depot: Depot, upload: Upload, draft: Path) -> None:
     """Add an examined file, and its core metadata beside it, where its target will point."""
     path = stored_at(upload.artifact.name, upload.filename, upload.sha256)
     if upload.core_metadata is not None:
-        depot.add(f"{path}.metadata", upload.core_metadata)
+        depot.add([(f"{path}.metadata", upload.core_metadata)])
     depot.adopt(path, draft)
 
 

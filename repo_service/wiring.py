@@ -1,10 +1,12 @@
 """Everything put together: the only reader of settings, environment and clock."""
 
+import logging
 import os
+import secrets
 import signal
-import tomllib
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -12,64 +14,32 @@ from pathlib import Path
 from typing import Final
 
 from keys import sealed, strict
-from keys.signing import HeldKey
-from repo_service import failpoint, halting, roots, sequences, sweeping
+from keys.signing import HeldKey, HeldKeys
+from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
-from repo_service.build.pages import Layout
+from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
-from repo_service.publish import Press, publish
-from repo_service.storage.depot import LocalDepot
+from repo_service.drawing import Drawer
+from repo_service.exposition import Counted
+from repo_service.publish import Press, Turn, publish
+from repo_service.readiness import Parts, public_timestamp
+from repo_service.settings import SETTINGS, BadSettings, Settings
+from repo_service.status import Status
+from repo_service.storage.depot import Depot, DepotError
 from repo_service.storage.journal import Journal
+from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 
-SETTINGS: Final = "service.toml"
+logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
-_MAX_LIFETIME_S: Final = 400 * 86400
-
-
-class BadSettings(Exception):
-    """service.toml or the folder around it cannot be used; the message says which line and what to write there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """service.toml. Durations are in seconds. Defaults are safe; the file ``init`` writes explains each."""
-
-    layout: Layout = "full"
-    database: str = "sqlite:///journal.sqlite"
-    public: str = "public"
-    redis: str | None = None
-    timestamp_s: int = 3 * 86400
-    snapshot_s: int = 7 * 86400
-    bin_s: int = 30 * 86400
-    refresh_s: int = 600
-    max_upload_bytes: int = 1 << 30
-    url: str = "http://127.0.0.1:8416"
-    max_token_days: int = 90
-    client_per_minute: int = 6000
-    name_per_minute: int = 600
-    max_pending: int = 20000
-    policy: str = "standard"
-
-    def __post_init__(self) -> None:
-        if self.refresh_s < 1 or self.timestamp_s < 4 * self.refresh_s:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s} and refresh_s {self.refresh_s}: a timestamp must live at least "
-                "four refreshes, or one slow refresh makes every client refuse"
-            )
-        if not self.timestamp_s <= self.snapshot_s <= self.bin_s <= _MAX_LIFETIME_S:
-            raise ValueError(
-                f"timestamp_s is {self.timestamp_s}, snapshot_s {self.snapshot_s} and bin_s {self.bin_s}: each must "
-                f"live at least as long as the one before, and a bin at most {_MAX_LIFETIME_S}, or clients refuse"
-            )
-        for name in ("max_token_days", "client_per_minute", "name_per_minute", "max_pending"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: nobody could call; it must be at least 1")
+NEXT_KEY: Final = "online-next.key"
+NEXT_PUB: Final = "online-next.pub"
+_PROCESS: Final = secrets.token_hex(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +49,10 @@ class Service:
     folder: Path
     settings: Settings
     press: Press
-    depot: LocalDepot
+    depot: Depot
     clock: Callable[[], datetime]
-    online: HeldKey = field(repr=False)
+    metrics: Counted
+    online: HeldKeys = field(repr=False)
 
     @property
     def journal(self) -> Journal:
@@ -94,18 +65,26 @@ class Service:
 
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
-        now = self.clock()
-        halting.clear_due(self.journal, now)
-        sequences.sweep(self.journal, now)
-        sweeping.sweep(self.journal, now)
-        return publish(self.press, now)
+        try:
+            now = self.clock()
+            halting.clear_due(self.journal, now)
+            sequences.sweep(self.journal, now)
+            sweeping.sweep(self.journal, now)
+            release = publish(self.press, now)
+        except Exception as error:
+            self.metrics.round_failed(error)
+            raise
+        self.metrics.round_done()
+        if release is not None:
+            logger.info("published", extra={"generation": release.generation, "snapshot": release.snapshot_version})
+        return release
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.record.keyid, now)
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         self._begin_policy(now)
@@ -131,19 +110,84 @@ class Service:
             if not pen.policies():
                 pen.add_policy(announcing.announce(self.named_policy(), (), now))
 
+    def collect(self) -> collecting.Collected:
+        """Let go of superseded files that nobody can need any more. Once a day is often enough."""
+        keep = timedelta(seconds=self.settings.keep_s)
+        return collecting.collect(self.journal, self.depot, keep, self.clock())
+
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
         its = self.settings
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
-        return Desk(self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits)
+        parts = self.parts(bell)
+        registry = exposition.exposed(self.metrics, parts)
+        return Desk(
+            self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
+            self.metrics, lambda: exposition.text(registry), parts.look,
+        )  # fmt: skip
+
+    def parts(self, bell: Bell) -> Parts:
+        """What must be well for this process to be ready."""
+        return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes, self.press.clocks)
+
+    @contextmanager
+    def metrics_served(self, bell: Bell) -> Iterator[None]:
+        """Answer with the metrics at ``metrics_address``, if there is one, for as long as the block lasts."""
+        address, registry = self.settings.metrics_address, exposition.exposed(self.metrics, self.parts(bell))
+        with ExitStack() as stack:
+            try:
+                if address is not None:
+                    stack.enter_context(exposition.served(registry, address))
+            except OSError as error:
+                raise BadSettings(f"metrics_address {address} cannot be had: {error.strerror}") from None
+            yield
+
+    def status(self) -> Status:
+        """How it does, for people and programs."""
+        try:
+            pointer = public_timestamp(self.depot).version
+        except (DepotError, LookupError, OSError, ValueError):
+            pointer = None
+        now = self.clock()
+        with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
+            its, counts = view.overview(now), view.counts()
+        return Status(now, its, counts, pointer)
+
+    def publisher(self) -> Publisher:
+        """A thread, not started yet, that does rounds."""
+        return Publisher(self.round, self.settings.refresh_s, self.waits, self.settings.poll_s)
+
+    def waits(self) -> bool:
+        """Whether something is accepted and not published, or committed and not copied out."""
+        with self.journal.reading() as view:
+            return view.has_pending()
+
+    def catch_up(self) -> None:
+        """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""
+        self.journal.reschedule(self.press.lifetimes, self.clock())
+
+    def clear_clock(self, time: datetime) -> datetime:
+        """Go on although something is dated later than now, by a clock that was ahead; until when that was.
+
+        ``time`` is what another clock says. ClocksDiffer if it, or any clock that this service can see, says otherwise
+        than this machine's; BadSettings if nothing is ahead.
+        """
+        now = self.clock()
+        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        with self.journal.reading() as view:
+            ahead = view.last_done_at()
+        if ahead is None or ahead <= now:
+            raise BadSettings("nothing is dated later than now: there is no clock to clear. Nothing was written.")
+        self.journal.clear_clock(self.press.lifetimes, now)
+        return ahead
 
     @contextmanager
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
-            yield RedisBell(self.settings.redis, str(self.folder))
+            yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
-        publisher = Publisher(self.round, self.settings.refresh_s)
+        publisher = self.publisher()
         publisher.start()
         try:
             yield publisher
@@ -153,29 +197,49 @@ class Service:
 
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
-    settings = _settings(folder)
-    online = online_key(folder)
-    journal = Journal(open_engine(_database(settings.database, folder)))
-    depot = LocalDepot(folder / settings.public)
+    its = found_settings(folder).settings
+    online = online_keys(folder)
+    journal = Journal(open_engine(_database(its.database, folder)))
+    depot = _depot(its.public, folder)
     lifetimes = Lifetimes(
-        timedelta(seconds=settings.timestamp_s),
-        timedelta(seconds=settings.snapshot_s),
-        timedelta(seconds=settings.bin_s),
+        timedelta(seconds=its.timestamp_s),
+        timedelta(seconds=its.snapshot_s),
+        timedelta(seconds=its.bin_s),
+        timedelta(seconds=its.refresh_s),
     )
     _arm_failpoints(os.environ)
+    clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
+    turn = Turn(_holder, _is_dead, float(its.lease_s))
     return Service(
-        folder, settings, Press(journal, depot, online, lifetimes, settings.layout), depot,
-        clock or _utc_now, online,
+        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw),
+        depot,
+        clock or _utc_now, Counted(clock or _utc_now), online,
     )  # fmt: skip
 
 
-def online_key(folder: Path) -> HeldKey:
-    """The online key, which only file permissions protect."""
-    path = folder / ONLINE_KEY
+def _depot(place: str, folder: Path) -> Depot:
+    try:
+        return open_depot(parse(place), folder, os.environ)
+    except BadPlace as error:
+        raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
+
+
+def found_settings(folder: Path) -> settings.Found:
+    """The settings of the service in ``folder``, with where each one came from. BadSettings if there are none."""
+    return settings.read(folder / SETTINGS, os.environ)
+
+
+def online_keys(folder: Path) -> HeldKeys:
+    """The online key, which only file permissions protect, and while it is replaced the next one; both sign then."""
+    paths = [path for path in (folder / ONLINE_KEY, folder / NEXT_KEY) if path.exists()]
+    if not paths:
+        raise BadSettings(f"{folder / ONLINE_KEY} is missing; `tallystick-service key {folder}` makes it")
+    return HeldKeys(*map(_held_key, paths))
+
+
+def _held_key(path: Path) -> HeldKey:
     try:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` makes it") from None
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
         raise BadSettings(f"{path}: {error}") from None
 
@@ -196,16 +260,6 @@ def read_policy(folder: Path, source: str) -> policy.Policy:
         raise BadSettings(f"policy {source}: {error}. Nothing was written.") from None
 
 
-def _settings(folder: Path) -> Settings:
-    path = folder / SETTINGS
-    try:
-        return strict.load(Settings, tomllib.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise BadSettings(f"{path} is missing; `tallystick-service key {folder}` begins a service") from None
-    except (tomllib.TOMLDecodeError, strict.Malformed) as error:
-        raise BadSettings(f"{path}: {error}") from None
-
-
 def _database(url: str, folder: Path) -> str:
     """A relative SQLite path is relative to the service's folder, wherever the process was started."""
     prefix = "sqlite:///"
@@ -222,6 +276,29 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
 
 def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _holder() -> str:
+    """Who publishes, for people and for ``_is_dead``; another text for each turn, also within one process."""
+    return f"{socket.gethostname()} {os.getpid()} {_PROCESS}.{secrets.token_hex(4)}"
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a holder of this machine is gone, so that nobody waits for its lease to pass. Of others nobody can know;
+    and where a number was given to another process, the lease passes by itself.
+    """
+    host, number, token = holder.split(" ")
+    if host != socket.gethostname():
+        return False
+    if int(number) == os.getpid():
+        return not token.startswith(f"{_PROCESS}.")  # a container's processes have one number in each of its lives
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _arm_failpoints(environment: Mapping[str, str]) -> None:

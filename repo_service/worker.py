@@ -1,27 +1,87 @@
 """RQ's way in: a job that does one round. The queue only wakes somebody up; the journal knows what to do."""
 
+import logging
 from pathlib import Path
+from typing import Final
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
 
-from repo_service.bell import QUEUE, Publisher
+from repo_service.bell import QUEUE
+from repo_service.serving import stopped_by_signals
 from repo_service.wiring import Service, open_service
+
+logger: Final = logging.getLogger(__name__)
+_RETRY_S: Final = 2.0
+_served: list[Service] = []
+"""The service that this process works for, so that its jobs share its connections and what it counts."""
 
 
 def publish_round(folder: str) -> int | None:
     """The job: one round for the service in ``folder``; the generation it published, if any."""
-    release = open_service(Path(folder)).round()
+    path = Path(folder).resolve()
+    service = next((each for each in _served if each.folder.resolve() == path), None) or open_service(path)
+    release = service.round()
     return release.generation if release else None
+
+
+class _Worker(SimpleWorker):
+    """Stops between jobs, at once when it is idle. RQ's own way asks Redis in a signal handler, and a second one."""
+
+    _working = False
+
+    def _install_signal_handlers(self) -> None:
+        """They are ours."""
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        self._working = True
+        try:
+            super().execute_job(job, queue)
+        finally:
+            self._working = False
+
+    def stop(self) -> None:
+        self._stop_requested = True
+        if not self._working:
+            raise StopRequested
 
 
 def work(service: Service) -> None:
     """Serve the queue until told to stop, with a timer beside it that needs no Redis at all."""
     assert service.settings.redis is not None, "checked by the command"
-    timer = Publisher(service.round, service.settings.refresh_s)
-    timer.start()
+    connection = Redis.from_url(service.settings.redis)
+    current: list[_Worker] = []
+    service.catch_up()
+    timer = service.publisher()
+    _served.append(service)
+    with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):
+        timer.start()
+        try:
+            while not stopping.is_set():
+                _listen(connection, current)
+                stopping.wait(_RETRY_S)
+        finally:
+            timer.stop()
+            _served.remove(service)
+
+
+def _listen(connection: Redis, current: list[_Worker]) -> None:
+    """Do the queue's jobs until stopped; without Redis return, for the timer goes on."""
     try:
-        connection = Redis.from_url(service.settings.redis)
-        SimpleWorker([Queue(QUEUE, connection=connection)], connection=connection).work(logging_level="WARNING")
-    finally:
-        timer.stop()
+        try:
+            current.append(_Worker([Queue(QUEUE, connection=connection)], connection=connection))
+            current[0].work(logging_level="WARNING")
+        finally:
+            current.clear()
+    except StopRequested:
+        pass
+    except RedisError:
+        logger.warning("no Redis; the timer publishes alone", exc_info=True)
+
+
+def _stop(current: list[_Worker]) -> None:
+    if current:
+        current[0].stop()

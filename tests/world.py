@@ -30,6 +30,7 @@ from keys.trust import RootOfTrust
 from repo_service import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
+from repo_service.storage.local import LocalDepot
 from repo_service.storage.view import ChangeRecord
 from repo_service.wiring import Service, open_service
 
@@ -55,12 +56,15 @@ def held_ceremony(
     at: datetime = BEGIN,
     after: RootOfTrust | None = None,
     holders: tuple[int, ...] = (1, 2, 3),
+    online_number: int = 1,
     **amended: Any,
 ) -> tuple[Draft, list[Response]]:
-    """A rehearsal ceremony of these holders, the first two signing; ``amended`` are parts of the plan."""
+    """A rehearsal ceremony of these holders and this online key, the first two holders signing; ``amended`` are parts of
+    the plan.
+    """
     keys = {f"holder-{number}": held_key(number) for number in holders}
     files = [possession.read(possession.write(name, key, rehearsal=True)) for name, key in keys.items()]
-    online = possession.read(possession.write("online", online_key(), rehearsal=True))
+    online = possession.read(possession.write("online", online_key(online_number), rehearsal=True))
     parts: dict[str, Any] = {
         "name": "test", "url": URL, "purpose": "tests", "rehearsal": True, "threshold": 2, "days": 365, "bins": 4,
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
@@ -117,6 +121,7 @@ class World:
     @property
     def public(self) -> Path:
         """The folder that everyone may read."""
+        assert isinstance(self.service.depot, LocalDepot)
         return self.service.depot.root
 
     def take_in(self, trust: RootOfTrust) -> None:
@@ -124,6 +129,11 @@ class World:
         self.trust = trust
         sealed_folder = self.folder / f"sealed-{trust.root.version}-{len(list(self.folder.glob('sealed*')))}"
         self.service.take_in(write_folder(sealed_folder, trust.files()), rehearsal_allowed=True)
+
+    def reopen(self) -> None:
+        """Stop the service and start it again, with the keys and settings that its folder holds now."""
+        self.service = open_service(self.service.folder, clock=lambda: self.now)
+        self.service.catch_up()
 
     def tick(self, **duration: float) -> None:
         """Let time pass."""

@@ -1,41 +1,59 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from keys import layout
 from keys.signing import Sign
-from repo_service.build.due import Lifetimes, Signed
+from repo_service.build.due import Lifetimes
+from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What the newest release holds. ``generation`` counts releases and is the timestamp's version; 0 is nothing yet.
-    ``snapshot`` is the newest snapshot's version and bytes, ``offline`` the newest file of each offline role.
+    """What the newest release holds, as far as the next one needs it. ``generation`` counts releases and is the
+    timestamp's version; 0 is nothing yet. ``versions`` are those of the online bins that will be signed again; a bin
+    that is not among them begins above ``highest``, the greatest version of any bin of a former number of bins.
     """
 
     generation: int
-    snapshot: tuple[int, bytes] | None
-    roles: Mapping[str, Signed]
-    offline: Mapping[str, bytes]
+    snapshot: Meta | None
+    listing: Listing
+    versions: Mapping[str, int] = field(default_factory=dict)
+    highest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A target that a release adds, in its bin, with the name that it belongs to."""
+
+    bin: int
+    name: str
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, and
-    the whole content of each bin that changes or is due. With none of them only the timestamp moves on, unless
-    ``snapshot_due``.
+    """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, the
+    targets that come or change (``placed``) and go (``gone``), and the whole content of each bin that changes or is
+    due. ``superseded`` are the stored files that nothing will name any more, but for those of the roles. With none of
+    them only the timestamp moves on, unless ``snapshot_due``. ``rebinned`` is the new number of bins where that
+    changes; then ``bins`` are all of them.
     """
 
     offline: tuple[Role, ...] = ()
     held: tuple[tuple[str, bytes], ...] = ()
     pages: tuple[Page, ...] = ()
     policies: tuple[Page, ...] = ()
-    bins: Mapping[int, tuple[Target, ...]] | None = None
+    placed: tuple[Placed, ...] = ()
+    gone: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+    bins: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     snapshot_due: bool = False
+    rebinned: layout.Bins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +66,56 @@ class Release:
     roles: tuple[Role, ...]
     immutable: tuple[tuple[str, bytes], ...]
     timestamp: Role
-    snapshot_version: int
-    pages: tuple[Page, ...]
-    policies: tuple[Page, ...]
+    snapshot: Meta
+    listing: Listing
+    new: Differences
+
+    @property
+    def snapshot_version(self) -> int:
+        return self.snapshot.version
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        return self.new.pages
+
+    @property
+    def policies(self) -> tuple[Page, ...]:
+        return self.new.policies
 
 
 def assemble(
     base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime
 ) -> Release:
     """Build and sign the release after ``base``. Pure: nothing is true until it is committed."""
-    changed = [
-        *new.offline,
-        *(_bin(base, bins.role(n), n, t, lifetimes, sign, now) for n, t in (new.bins or {}).items()),
-    ]
-    snapshot = base.snapshot
+    signed = [_bin(base, bins.role(number), number, new.bins[number], lifetimes, sign, now) for number in new.bins]
+    changed = [*new.offline, *signed]
+    snapshot, listing = base.snapshot, base.listing
     if changed or new.snapshot_due or snapshot is None:
-        versions = {role: each.version for role, each in base.roles.items() if _in_snapshot(role)}
-        versions |= {role.name: role.version for role in changed if _in_snapshot(role.name)}
-        number = snapshot[0] + 1 if snapshot else 1
-        offline = {**base.offline, **{role.name: role.body for role in new.offline}}
-        made = snapshot_file(number, versions, offline, now + lifetimes.snapshot, sign)
-        snapshot = (number, made.body)
+        listing = listing.amended(metas(changed))
+        number = snapshot.version + 1 if snapshot else 1
+        made = snapshot_file(number, listing, now + lifetimes.snapshot, sign)
+        snapshot = Meta.pinning(number, made.body)
         changed.append(made)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
     pages = [(f"targets/{page.stored_at}", page.body) for page in (*new.pages, *new.policies)]
     files = [(role.path, role.body) for role in changed]
     return Release(
-        base.generation + 1, (*changed, timestamp), (*new.held, *pages, *files), timestamp, snapshot[0], new.pages,
-        new.policies,
-    )  # fmt: skip
+        base.generation + 1, (*changed, timestamp), (*new.held, *pages, *files), timestamp, snapshot, listing, new
+    )
+
+
+def metas(roles: Iterable[Role]) -> dict[str, Meta]:
+    """What a snapshot says of these files."""
+    return {
+        role.name: Meta.pinning(role.version, role.body) if role.name in layout.OFFLINE else Meta(role.version)
+        for role in roles
+        if role.name not in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP)
+    }
 
 
 def _bin(
-    base: Base, role: str, number: int, targets: tuple[Target, ...], lifetimes: Lifetimes, sign: Sign, now: datetime
+    base: Base, role: str, number: int, entries: Mapping[str, str], lifetimes: Lifetimes, sign: Sign, now: datetime
 ) -> Role:
-    signed = base.roles.get(role)
-    version = layout.next_version(signed.version) if signed else layout.first_version(number)
-    return bin_file(role, version, targets, now + lifetimes.bin, sign)
-
-
-def _in_snapshot(role: str) -> bool:
-    return role not in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP)
+    before = base.versions.get(role)
+    version = layout.next_version(before) if before else layout.first_version(number, base.highest)
+    return bin_file(role, version, entries, now + lifetimes.bin, sign)

@@ -1,15 +1,19 @@
-"""The three kinds of metadata that the online key signs (docs/FORMAT.md), as bytes that are never made twice."""
+"""The three kinds of metadata that the online key signs (docs/FORMAT.md), as bytes that are never made twice.
 
-from collections.abc import Iterable, Mapping
+What is large in them (a bin's targets, a snapshot's list) comes encoded already and is joined: its canonical form and
+its place in the file are the same bytes, since paths, digests and role names hold nothing that JSON escapes.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keys import layout
-from keys.encoding import sha256
-from keys.signing import SPEC_VERSION, Sign, signed_file
+from keys.encoding import spliced
+from keys.signing import SPEC_VERSION, Sign, signed_file, signed_payload
 from keys.times import stamp
-from repo_service.build.pages import Target
+from repo_service.build.listing import Listing, Meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +27,41 @@ class Role:
 
     @property
     def path(self) -> str:
-        """Where the file lies in the depot. The timestamp alone has a name without its version."""
-        prefix = "" if self.name == layout.TIMESTAMP else f"{self.version}."
-        return f"metadata/{prefix}{self.name}.json"
+        """Where the file lies in the depot."""
+        return metadata_path(self.name, self.version)
 
 
-def bin_file(role: str, version: int, targets: Iterable[Target], expires: datetime, sign: Sign) -> Role:
-    """A bin with its whole content; its signed body names the role, so that no other bin can stand in for it."""
-    body = {
-        **_common("targets", version, expires),
-        "targets": {target.path: target.entry() for target in targets},
-        layout.ROLE_FIELD: role,
-    }
-    return Role(role, version, expires, signed_file(body, sign))
+def metadata_path(role: str, version: int) -> str:
+    """Where a role's file lies in the depot. The timestamp alone has a name without its version."""
+    return f"metadata/{'' if role == layout.TIMESTAMP else f'{version}.'}{role}.json"
 
 
-def snapshot_file(
-    version: int, versions: Mapping[str, int], offline: Mapping[str, bytes], expires: datetime, sign: Sign
-) -> Role:
+def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datetime, sign: Sign) -> Role:
+    """A bin with its whole content, target paths to their encoded descriptions; its signed body names the role, so that
+    no other bin can stand in for it.
+    """
+    members = ",".join(f'"{path}":{entries[path]}' for path in sorted(entries))
+    body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
+    return Role(role, version, expires, _file(body, "targets", members.encode(), sign))
+
+
+def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign) -> Role:
     """A snapshot of every targets role. Bins are told apart by their versions (keys/layout.py); targets, held and bins
     have one type, the same signers and often one version, so for these three it carries length and hash as well.
     """
-    meta = {f"{role}.json": _meta(number, offline.get(role)) for role, number in versions.items()}
-    body = {**_common("snapshot", version, expires), "meta": meta}
-    return Role(layout.SNAPSHOT, version, expires, signed_file(body, sign))
+    body = _common("snapshot", version, expires)
+    return Role(layout.SNAPSHOT, version, expires, _file(body, "meta", listing.encoded(), sign))
 
 
-def timestamp_file(version: int, snapshot: tuple[int, bytes], now: datetime, expires: datetime, sign: Sign) -> Role:
-    """A timestamp of a snapshot (version and bytes). It says when it was signed, for clients whose clock is wrong."""
-    number, data = snapshot
-    meta = {"snapshot.json": _meta(number, data)}
+def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetime, sign: Sign) -> Role:
+    """A timestamp of a snapshot. It says when it was signed, for clients whose clock is wrong."""
+    meta = {"snapshot.json": snapshot.described()}
     body = {**_common("timestamp", version, expires), "meta": meta, layout.SIGNED_AT_FIELD: stamp(now)}
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
 
 
-def _meta(version: int, data: bytes | None) -> dict[str, Any]:
-    pinned = {} if data is None else {"hashes": {"sha256": sha256(data)}, "length": len(data)}
-    return {"version": version, **pinned}
+def _file(body: Mapping[str, Any], field: str, members: bytes, sign: Sign) -> bytes:
+    return signed_payload(b"".join(spliced(body, {field: (b"{", members, b"}")})), sign)
 
 
 def _common(kind: str, version: int, expires: datetime) -> dict[str, Any]:

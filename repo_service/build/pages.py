@@ -1,11 +1,12 @@
 """Which targets a name has: its page, and the files that may be installed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
 
 from keys import names, page
-from keys.encoding import sha256
+from keys.encoding import compact, sha256
 from keys.kept import kept
 from keys.state import File, NameState, Release, is_installable
 from repo_service.domain.announcing import Published
@@ -17,17 +18,17 @@ Layout = Literal["full", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One line of a bin: a target path with its size in bytes, sha256 and, for files, immutable facts (``custom``)."""
+    """One line of a bin: a target path, its sha256 and its whole description, encoded (canonical JSON)."""
 
     path: str
-    length: int
     sha256: str
-    custom: tuple[tuple[str, str | int], ...] = ()
+    entry: str
 
-    def entry(self) -> dict[str, Any]:
-        """The target as targets metadata describes it (TUF specification section 4.5)."""
-        body: dict[str, Any] = {"hashes": {"sha256": self.sha256}, "length": self.length}
-        return body | ({"custom": dict(self.custom)} if self.custom else {})
+    @staticmethod
+    def of(path: str, length: int, digest: str, custom: Mapping[str, str | int] | None = None) -> "Target":
+        """A target of ``length`` bytes, with immutable facts in ``custom`` (TUF specification section 4.5)."""
+        said: dict[str, Any] = {"hashes": {"sha256": digest}, "length": length}
+        return Target(path, digest, compact(said | ({"custom": custom} if custom else {})).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class Page:
 def page_of(state: NameState, layout: Layout) -> Page:
     """Render a name's page and list its targets, the page first."""
     body = page.render(state)
-    own = Target(names.page_path(state.name), len(body), sha256(body))
+    own = Target.of(names.page_path(state.name), len(body), sha256(body))
     releases = (each for each in state.releases if is_installable(state, each)) if layout == "full" else ()
     return Page(state.name, body, (own, *chain.from_iterable(_file_targets(each, state.name) for each in releases)))
 
 
 def policy_page(published: Published | FlagAct) -> Page:
     """A policy, or an act of flags, as a target, under its own id: no name of a package is touched by it."""
-    own = Target(published.path, len(published.body), sha256(published.body))
+    own = Target.of(published.path, len(published.body), sha256(published.body))
     return Page(published.id, published.body, (own,))
 
 
@@ -72,5 +73,5 @@ def _file_target(name: str, release: Release, file: File) -> Target:
         "uploaded_at": file.uploaded_at,
         "version": release.version,
     }
-    custom = tuple((key, value) for key, value in facts.items() if value is not None)
-    return Target(names.file_path(name, file.filename), file.size, file.sha256, custom)
+    custom = {key: value for key, value in facts.items() if value is not None}
+    return Target.of(names.file_path(name, file.filename), file.size, file.sha256, custom)

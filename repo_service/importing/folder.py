@@ -10,11 +10,11 @@ from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact, artifact
 from repo_service.domain.bringing import Brought, BroughtRelease
 from repo_service.importing.entries import Entry, Problem
-from repo_service.storage.depot import LocalDepot
+from repo_service.storage.depot import Depot
 from repo_service.uploads import Upload
 
 
-def projects(folder: Path, depot: LocalDepot) -> Iterator[Entry | Problem]:
+def projects(folder: Path, depot: Depot) -> Iterator[Entry | Problem]:
     """The projects of a folder in order of their names, a version spelled as its first file does."""
     named: list[tuple[str, Path]] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
@@ -26,7 +26,7 @@ def projects(folder: Path, depot: LocalDepot) -> Iterator[Entry | Problem]:
         yield from _project([path for _, path in group], depot)
 
 
-def _project(paths: list[Path], depot: LocalDepot) -> Iterator[Entry | Problem]:
+def _project(paths: list[Path], depot: Depot) -> Iterator[Entry | Problem]:
     found: list[Upload] = []
     for path in paths:
         try:

@@ -24,7 +24,7 @@ from repo_service.domain.notices import first_due
 from repo_service.domain.policy import Policy
 from repo_service.importing.entries import Entry, Problem
 from repo_service.storage.journal import Rows, answer_row, event_row, name_row
-from repo_service.storage.view import ChangeRecord, View
+from repo_service.storage.view import BULK, ChangeRecord, View
 from repo_service.surroundings import around_all
 
 CLIENT: Final = "import"
@@ -167,7 +167,7 @@ def _rows(
         tuple(dict.fromkeys(warnings)),
     )  # fmt: skip
     first = serial_of(before) + 1
-    rows = tuple(event_row(event, serial, change) for serial, event in enumerate(events, first))
+    rows = tuple(event_row(event, serial, change, BULK) for serial, event in enumerate(events, first))
     return Rows(name, rows, _kept(after, policy, now) if events else None, answer_row(record))
 
 

@@ -1,110 +1,105 @@
 """The depot: the only writer of public files. Files are added and never changed, and go only when they are purged for
-ever; one pointer moves, forward only.
+ever or nothing signed reaches them any more; one pointer moves, forward only.
 
-On a local disk ``add`` is: write beside, fsync, link (which fails if the name exists), fsync the folder. After ``add``
-returns, the file survives a power cut; before, it is absent or whole, never half.
+After ``add`` returns, its files survive a power cut; before, each is absent or whole, never half. There are two
+depots, a folder (`local`) and a bucket (`s3`); one suite of tests holds both to what is said here.
 """
 
-import fcntl
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
-
-from repo_service.failpoint import failpoint
+from typing import IO, Final, Protocol
 
 TIMESTAMP: Final = "metadata/timestamp.json"
 
+_PART: Final = r"[A-Za-z0-9_+!-][A-Za-z0-9._+!-]{0,254}"
+_PATH: Final = re.compile(rf"{_PART}(?:/{_PART}){{0,15}}", re.ASCII)
 
-class Diverged(Exception):
+
+class DepotError(Exception):
+    """What a depot can say instead of doing what it was asked."""
+
+
+class Diverged(DepotError):
     """The depot holds other bytes under a name that is never reused. Nothing was overwritten: compare, then decide."""
 
 
+class Behind(DepotError):
+    """The depot's timestamp is newer than the journal's newest release: the journal is not the one that made it."""
+
+
+class Unavailable(DepotError):
+    """The depot cannot be reached or does not let us in. Each file of the call may be there or not; doing the same
+    again is safe."""
+
+
+class Unfit(DepotError):
+    """The depot does not keep a promise that publishing rests on. It is refused before anything is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A public file to be sent on: ``size`` in bytes, a tag that is another when its bytes are others, when it was
+    written, and a seekable file to read it from piece by piece. Whoever opens it closes it."""
+
+    size: int
+    etag: str
+    modified: datetime
+    file: IO[bytes]
+
+
 class Depot(Protocol):
-    """Where public files lie. Paths are relative, of ``A-Z a-z 0-9 . _ + ! - /``."""
+    """Where public files lie. Paths are relative, of ``A-Z a-z 0-9 . _ + ! - /``; no part of one begins with a dot or
+    is longer than 255 characters.
 
-    def add(self, path: str, data: bytes) -> None:
-        """Make an immutable file durable; the same bytes again are fine, others raise Diverged."""
+    Every method can raise Unavailable.
+    """
 
-    def point(self, timestamp: bytes) -> None:
-        """Make this the public timestamp, unless a newer one is there already."""
+    def add(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Make immutable files durable, in any order; all are when it returns. The same bytes again are fine; others
+        raise Diverged, and nothing is overwritten. Many files at once cost far less than one by one, and never more
+        memory than a group of them."""
+
+    def adopt(self, path: str, draft: Path) -> None:
+        """``add`` for one file whose bytes are in a draft already (uploads, which may be large)."""
+
+    def point(self, timestamp: bytes) -> bool:
+        """Make this the public timestamp. False if the public one is of this version or a later one already; then
+        nothing moved, and what is there is durable. Diverged if it is of this version and has other bytes."""
+
+    def pointer(self) -> bytes | None:
+        """The public timestamp now, or None before the first."""
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None."""
 
+    def open(self, path: str) -> Opened | None:
+        """A file to be read piece by piece, or None."""
+
+    def size(self, path: str) -> int | None:
+        """A file's length in bytes, or None."""
+
     def drop(self, path: str) -> None:
         """Let go of a file that nothing signed names any more and that never comes back; gone already is fine."""
 
+    def paths(self, folder: str) -> Iterator[str]:
+        """Every file below a folder (``""`` is all), in no promised order. For fsck alone: no state is found by
+        listing."""
 
-class LocalDepot:
-    """A folder on a local file system (not NFS: it needs link, rename, flock and fsync to mean what POSIX says)."""
+    def incoming(self) -> AbstractContextManager[Path]:
+        """An empty local file to write a draft into, gone afterwards whatever happens."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def date(self) -> datetime | None:
+        """What the store's own clock says, to the second; None where it has no clock but ours."""
 
-    def add(self, path: str, data: bytes) -> None:
-        with self.incoming() as draft:
-            draft.write_bytes(data)
-            self.adopt(path, draft)
 
-    @contextmanager
-    def incoming(self) -> Iterator[Path]:
-        """An empty file on the same file system, gone afterwards whatever happens."""
-        folder = self.root / ".incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder)
-        os.close(descriptor)
-        try:
-            yield Path(name)
-        finally:
-            Path(name).unlink(missing_ok=True)
-
-    def adopt(self, path: str, draft: Path) -> None:
-        """``add`` for bytes that are in a file already (uploads, which may be large)."""
-        final = self._inside(path)
-        draft.chmod(0o644)
-        _sync(draft)
-        _make_folder(final.parent)
-        failpoint("depot.written")
-        try:
-            os.link(draft, final)
-        except FileExistsError:
-            if not _same(draft, final):
-                raise Diverged(f"{path} exists with other bytes; nothing was overwritten") from None
-        failpoint("depot.linked")
-        _sync(final.parent)
-
-    def point(self, timestamp: bytes) -> None:
-        final = self._inside(TIMESTAMP)
-        _make_folder(final.parent)
-        with (self.root / ".pointer").open("w") as lock, self.incoming() as draft:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if final.exists() and version_of(final.read_bytes()) >= version_of(timestamp):
-                return  # a slow publisher woke up late
-            draft.write_bytes(timestamp)
-            draft.chmod(0o644)
-            _sync(draft)
-            failpoint("depot.pointer_written")
-            draft.replace(final)
-            failpoint("depot.pointed")
-            _sync(final.parent)
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            return self._inside(path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-
-    def drop(self, path: str) -> None:
-        self._inside(path).unlink(missing_ok=True)
-
-    def _inside(self, path: str) -> Path:
-        parts = path.split("/")
-        assert all(part and not part.startswith(".") for part in parts), f"{path!r} leaves the depot"
-        return self.root.joinpath(*parts)
+def is_path(path: str) -> bool:
+    """Whether this can be the path of a public file."""
+    return _PATH.fullmatch(path) is not None
 
 
 def version_of(timestamp: bytes) -> int:
@@ -113,27 +108,16 @@ def version_of(timestamp: bytes) -> int:
     return version
 
 
-def _same(one: Path, other: Path) -> bool:
-    if one.stat().st_size != other.stat().st_size:
-        return False
-    with one.open("rb") as left, other.open("rb") as right:
-        while chunk := left.read(1 << 20):
-            if chunk != right.read(1 << 20):
-                return False
-    return True
-
-
-def _make_folder(folder: Path) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(exist_ok=True)
-        _sync(each.parent)
-
-
-def _sync(path: Path) -> None:
-    # An error here means that the kernel may have dropped the data: let it end the process, never retry.
-    descriptor = os.open(path, os.O_RDONLY)
+def moves(public: bytes | None, timestamp: bytes) -> bool:
+    """Whether the pointer goes from what is public now to ``timestamp``: forward only. Diverged if they are two of
+    one version, or if what is public is no timestamp at all."""
+    if public is None:
+        return True
+    wanted = version_of(timestamp)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        found = version_of(public)
+    except (ValueError, KeyError, TypeError):
+        raise Diverged(f"{TIMESTAMP} holds something that is no timestamp; nothing was overwritten") from None
+    if found == wanted and public != timestamp:
+        raise Diverged(f"{TIMESTAMP} is of version {found} already, with other bytes; nothing was overwritten")
+    return found < wanted

@@ -1,33 +1,38 @@
 """The journal: with view.py the only SQL. What it says is the truth; everything else can be made from it again."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, page, strict
-from keys.encoding import compact_plain
+from keys.encoding import compact_plain, sha256
+from keys.signing import keyids_of
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason
-from keys.times import stamp
+from keys.times import moment, stamp
 from repo_service.build.assemble import Release
-from repo_service.build.pages import Target
+from repo_service.build.due import Lifetimes, Signed, renew_at, rescheduled
+from repo_service.build.metadata import Role, metadata_path
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
+from repo_service.storage import backups, schema
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 _TAKE_SKELETON: Final = text(
@@ -50,6 +55,25 @@ class Rows:
 def numbered(state: str, event: int) -> str:
     """A state that was written as of the event 0, as of another: no text before it in its JSON holds a bare quote."""
     return state.replace('"event":0,', f'"event":{event},', 1)
+
+
+PUBLISHING: Final = "publish"
+_CLOCK: Final = {
+    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+    "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
+}
+"""Seconds since 1970, as every publisher on this database sees them."""
+
+
+_MOVE: Final = {
+    "sqlite": text("UPDATE targets SET bin = bin_of(path, :bits)"),
+    "postgresql": text(
+        "UPDATE targets SET bin = (get_byte(hashed.digest, 0) << 8 | get_byte(hashed.digest, 1)) >> (16 - :bits) FROM "
+        "(SELECT path AS hashed_path, sha256(convert_to(path, 'UTF8')) AS digest FROM targets) AS hashed "
+        "WHERE path = hashed.hashed_path"
+    ),
+}
+"""Every target into the bin of ``layout.Bins(bits)``, by one statement, however many there are."""
 
 
 class Overtaken(Exception):
@@ -77,14 +101,37 @@ class Journal:
         self._states = States()
 
     def create(self) -> None:
-        """Make the tables that are missing."""
-        t.metadata.create_all(self._engine)
+        """Make the tables of a new database. WrongSchema for one that has others."""
+        schema.create(self._engine)
+
+    def check(self) -> None:
+        """WrongSchema unless the database has the tables that this program needs."""
+        schema.check(self._engine)
+
+    def migrate(self) -> tuple[str, ...]:
+        """Move an older database's tables on; which steps that took. Raises WrongSchema."""
+        return schema.migrate(self._engine)
+
+    def back_up(self, file: Path) -> None:
+        """Everything into a new file, while others go on. Raises NotCopied."""
+        backups.backup(self._engine, file)
+
+    def restore(self, file: Path) -> None:
+        """Become what a backup holds, where there is no journal yet. Raises NotCopied."""
+        self._engine.dispose()
+        backups.restore(self._engine, file)
 
     @contextmanager
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
         with self._reader.begin() as connection:
             yield View(connection, self._states)
+
+    @contextmanager
+    def inventory(self) -> Iterator[Inventory]:
+        """As ``reading``, for who walks through everything."""
+        with self._reader.begin() as connection:
+            yield Inventory(connection, self._states)
 
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
@@ -104,29 +151,96 @@ class Journal:
             finally:
                 transaction.rollback()
 
-    def commit(self, release: Release, events: Collection[int], bin_of: layout.Bins, now: datetime) -> None:
+    def take_lease(self, holder: str, seconds: float) -> int | None:
+        """Publish alone for this long, by the database's clock: the lease's epoch; None while another holder has it."""
+        with self._engine.begin() as connection:
+            clock = connection.scalar(_CLOCK[connection.dialect.name])
+            assert clock is not None, "a database without a clock"
+            row = connection.execute(select(t.lease).with_for_update()).one_or_none()
+            if row is None:
+                return _first_lease(connection, _lease_row(holder, 1, clock + seconds))
+            if row.holder and row.until > clock:
+                return None
+            epoch: int = row.epoch + 1
+            connection.execute(update(t.lease).values(_lease_row(holder, epoch, clock + seconds)))
+            return epoch
+
+    def break_lease(self, holder: str) -> None:
+        """Take the lease from a holder that is known to be dead."""
+        with self._engine.begin() as connection:
+            connection.execute(update(t.lease).where(t.lease.c.holder == holder).values(holder="", until=0))
+
+    def give_back(self, epoch: int) -> None:
+        """Somebody else may publish now. What is not of this epoch stays as it is."""
+        with self._engine.begin() as connection:
+            connection.execute(update(t.lease).where(t.lease.c.epoch == epoch).values(holder="", until=0))
+
+    def commit(
+        self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
+    ) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
 
-        The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken.
+        The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken, also if the
+        lease of this ``epoch`` has passed to another publisher.
         """
         with self._engine.begin() as connection:
+            if connection.scalar(select(t.lease.c.epoch)) != epoch:
+                raise Overtaken(f"the lease of epoch {epoch} has passed to another publisher")
             try:
-                connection.execute(insert(t.releases), _release_row(release, now))
+                connection.execute(insert(t.releases), _release_row(release, epoch, now))
             except IntegrityError as error:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
-            _store_roles(connection, release)
-            named = [page.name for page in (*release.pages, *release.policies)]
-            before = {target.path: target for _, target in View(connection, self._states).targets_of(named)}
-            _store_targets(connection, before, release, bin_of)
+            _supersede(connection, release)
+            if release.new.rebinned:
+                _rebin(connection, release, release.new.rebinned)
+            _store_roles(connection, release, lifetimes)
+            _store_targets(connection, release)
+            if release.new.rebinned:
+                _check_rebinned(connection, release)
             marked = _mark_events(connection, events, release.generation)
             assert marked == len(events), "an event is in two releases, although generations follow each other"
             _mark_policies(connection, release)
 
+    def reschedule(self, lifetimes: Lifetimes, now: datetime) -> int:
+        """Correct when roles are due, where that follows from other periods than these; how many it corrects."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(t.roles).where(t.roles.c.signers.is_not(None))).all()
+            dates = {row.role: _rescheduled(row, lifetimes, now) for row in rows}
+            moved = [{"moved": row.role, "at": dates[row.role]} for row in rows if row.renew_at != dates[row.role]]
+            if moved:
+                connection.execute(s.RESCHEDULE, moved)
+            return len(moved)
+
+    def clear_clock(self, lifetimes: Lifetimes, now: datetime) -> None:
+        """A clock was ahead; from now on ``now`` is right. What was dated later stays, and no longer stops what
+        follows; what was signed for too long is due.
+        """
+        with self._engine.begin() as connection:
+            ahead = connection.execute(s.LAST_DONE).one()
+            events = connection.scalar(select(func.max(t.events.c.seq))) or 0
+            row = {"at": stamp(now), "events": events, "ahead": max(each for each in ahead if each)}
+            connection.execute(insert(t.cleared), row)
+            later = t.releases.c.signed_at > stamp(now)
+            connection.execute(update(t.releases).where(later).values(signed_at=stamp(now)))
+        self.reschedule(lifetimes, now)
+
+    def clock(self) -> datetime | None:
+        """The database's own clock; None for SQLite, whose clock is this machine's."""
+        if self._engine.dialect.name == "sqlite":
+            return None
+        with self._reader.begin() as connection:
+            seconds = connection.scalar(_CLOCK[self._engine.dialect.name])
+            assert seconds is not None, "a database without a clock"
+            return datetime.fromtimestamp(seconds, UTC)
+
     def mark_published(self, generation: int) -> None:
-        """Every file of this release is in the depot and the pointer is at it or past it."""
+        """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it
+        replaced are not needed any more.
+        """
         with self._engine.begin() as connection:
             connection.execute(update(t.releases).where(t.releases.c.generation == generation).values(published=1))
+            connection.execute(s.PRUNE, {"superseding": generation})
 
 
 class Pen(View):
@@ -160,14 +274,14 @@ class Pen(View):
 
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
-        holder: str | None, change_id: str, org: str | None = None,
+        holder: str | None, change_id: str, org: str | None = None, lane: int = NOW,
     ) -> c.Event:  # fmt: skip
         """Write one event and give it its number."""
         event = c.Event(
             0, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
         )
         serial = 1 if name.state is None else name.state.serial + 1
-        result = self._connection.execute(s.REMEMBER, event_row(event, serial, change_id))
+        result = self._connection.execute(s.REMEMBER, event_row(event, serial, change_id, lane))
         assert result.inserted_primary_key is not None, "an event without a number"
         return replace(event, seq=result.inserted_primary_key[0])
 
@@ -305,6 +419,18 @@ class Pen(View):
         except IntegrityError as error:
             raise Overtaken(f"{act.id} was written by somebody else") from error
 
+    def mark_dropped(self, paths: Collection[str], at: datetime) -> None:
+        """These files may go from the depot once they have been marked for a while."""
+        self._connection.execute(update(t.files).where(t.files.c.path.in_(paths)).values(dropped=stamp(at)))
+
+    def forget_files(self, paths: Collection[str]) -> None:
+        """These files are gone from the depot. Their names never come back: versions and serials only grow."""
+        self._connection.execute(delete(t.files).where(t.files.c.path.in_(paths)))
+
+    def forget_nonces(self, now: datetime) -> None:
+        """Forget the nonces of signatures that are too old to be accepted again."""
+        self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))
+
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
         self._connection.execute(insert(t.tokens), {**strict.dump(token), "scope": _text(strict.dump(token.scope))})
@@ -322,13 +448,13 @@ class Pen(View):
             raise NonceSpent from error
 
 
-def event_row(event: c.Event, serial: int, change_id: str) -> dict[str, Any]:
+def event_row(event: c.Event, serial: int, change_id: str, lane: int) -> dict[str, Any]:
     """An event as a row of ``events``, which numbers it."""
     return {
         "name": event.name, "serial": serial, "at": event.at, "by": event.by, "type": c.type_of(event.change),
         "body": _text(strict.dump(event.change)), "reason": _text(strict.dump(event.reason)), "policy": event.policy,
         "actor": event.actor, "holder": event.holder, "approver": event.approver, "change": change_id,
-        "org": event.org,
+        "org": event.org, "lane": lane,
     }  # fmt: skip
 
 
@@ -353,51 +479,102 @@ def answer_row(record: ChangeRecord) -> dict[str, Any]:
     return {**row, "warnings": _text(row["warnings"])}
 
 
-def _release_row(release: Release, now: datetime) -> dict[str, object]:
+def _first_lease(connection: Connection, row: dict[str, object]) -> int | None:
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(t.lease), row)
+    except IntegrityError:  # two began at once
+        return None
+    return 1
+
+
+def _lease_row(holder: str, epoch: int, until: float) -> dict[str, object]:
+    return {"name": PUBLISHING, "holder": holder, "epoch": epoch, "until": until}
+
+
+def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, object]:
     return {
         "generation": release.generation,
-        "snapshot": release.snapshot_version,
+        "epoch": epoch,
+        "snapshot": release.snapshot.version,
         "signed_at": stamp(now),
         "timestamp": release.timestamp.body,
+        "expires": stamp(release.timestamp.expires),
         "published": 0,
     }
 
 
 def _store_files(connection: Connection, release: Release) -> None:
     rows = [
-        {"path": path, "release": release.generation, "position": position, "body": body}
+        {
+            "path": path, "release": release.generation, "position": position, "length": len(body),
+            "sha256": sha256(body), "body": body,
+        }
         for position, (path, body) in enumerate(release.immutable)
-    ]
+    ]  # fmt: skip
     if rows:
-        connection.execute(insert(t.files), rows)
+        connection.execute(s.STORE_FILE, rows)
 
 
-def _store_roles(connection: Connection, release: Release) -> None:
+def _supersede(connection: Connection, release: Release) -> None:
+    """What nothing names from this release on: the files of roles that are signed again, and of pages that change."""
+    renewed = [role.name for role in release.roles if role.name not in (layout.ROOT, layout.TIMESTAMP)]
+    paths = list(release.new.superseded)
+    for start in range(0, len(renewed), BATCH):
+        query = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role.in_(renewed[start : start + BATCH]))
+        paths += [metadata_path(row.role, row.version) for row in connection.execute(query)]
+    if paths:
+        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
+
+
+def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [{"role": r.name, "version": r.version, "expires": stamp(r.expires)} for r in newest.values()]
+    rows = [_role_row(role, lifetimes) for role in newest.values()]
     for start in range(0, len(rows), BATCH):
         chunk = rows[start : start + BATCH]
         connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
-        connection.execute(insert(t.roles), chunk)
+        connection.execute(s.STORE_ROLE, chunk)
 
 
-def _store_targets(connection: Connection, before: Mapping[str, Target], release: Release, bins: layout.Bins) -> None:
+def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    online = role.name not in layout.OFFLINE
+    due = renew_at(role.name, role.expires, lifetimes)
+    return {
+        "role": role.name, "version": role.version, "expires": stamp(role.expires),
+        "renew_at": stamp(due) if due else None, "signers": " ".join(sorted(keyids_of(role.body))) if online else None,
+    }  # fmt: skip
+
+
+def _rebin(connection: Connection, release: Release, shape: layout.Bins) -> None:
+    """Every target is in the bin that the new number of bins gives it; the bins of before lead nowhere any more."""
+    connection.execute(_MOVE[connection.dialect.name], {"bits": shape.bit_length})
+    left = t.roles.c.signers.is_not(None) & t.roles.c.role.not_in((*layout.ONLINE, *shape.roles()))
+    query = select(t.roles.c.role, t.roles.c.version).where(left)
+    gone = [metadata_path(row.role, row.version) for row in connection.execute(query)]
+    if gone:
+        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in gone])
+    connection.execute(update(t.roles).where(left).values(renew_at=None, signers=None))
+
+
+def _check_rebinned(connection: Connection, release: Release) -> None:
+    """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
+    query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
+    moved = {row.bin: row.targets for row in connection.execute(query)}
+    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
+    assert moved == signed, "the bins that were signed do not hold what the journal does"
+
+
+def _store_targets(connection: Connection, release: Release) -> None:
     """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
-    pages = (*release.pages, *release.policies)
-    after = {target.path: (page.name, target) for page in pages for target in page.targets}
-    stale = [path for path, target in before.items() if path not in after or after[path][1] != target]
-    for start in range(0, len(stale), BATCH):
-        connection.execute(delete(t.targets).where(t.targets.c.path.in_(stale[start : start + BATCH])))
+    gone = [*release.new.gone, *(placed.target.path for placed in release.new.placed)]
+    for start in range(0, len(gone), BATCH):
+        connection.execute(delete(t.targets).where(t.targets.c.path.in_(gone[start : start + BATCH])))
     rows = [
-        {
-            "path": path, "name": name, "bin": bins.number(path), "length": target.length,
-            "sha256": target.sha256, "custom": _text(dict(target.custom)),
-        }
-        for path, (name, target) in after.items()
-        if before.get(path) != target
-    ]  # fmt: skip
+        {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
+        for placed in release.new.placed
+    ]
     if rows:
-        connection.execute(insert(t.targets), rows)
+        connection.execute(s.STORE_TARGET, rows)
 
 
 def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:
@@ -413,6 +590,13 @@ def _mark_policies(connection: Connection, release: Release) -> None:
     named = [page.name for page in release.policies]
     for table in (t.policies, t.flags):
         connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
+
+
+def _rescheduled(row: Row[Any], lifetimes: Lifetimes, now: datetime) -> str | None:
+    signed = Signed(row.role, row.version, moment(row.expires))
+    due = rescheduled(signed, lifetimes, now)
+    assert due is not None, "offline roles have no signers"
+    return min(str(row.renew_at), stamp(now)) if due == now else stamp(due)  # due already, or now
 
 
 def _text(value: object) -> str:

@@ -4,18 +4,52 @@ long as to run it. What is asked now and then is built where it is asked.
 
 from typing import Final
 
-from sqlalchemy import BindParameter, Integer, String, bindparam, cast, func, insert, select, update
+from sqlalchemy import BindParameter, Integer, String, bindparam, case, cast, exists, func, insert, select, update
 
+from keys.layout import BIN_PREFIX, ONLINE
 from repo_service.storage import tables as t
 
 TOKEN: Final = select(t.tokens).where(t.tokens.c.id == bindparam("id"))
 
-_PENDING: Final = select(t.events.c.seq).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
-PENDING_BEYOND: Final = _PENDING.offset(bindparam("mark", type_=Integer)).limit(1)
+_PENDING: Final = t.events.c.release.is_(None)
+PENDING_BEYOND: Final = (
+    select(t.events.c.seq)
+    .where(_PENDING, t.events.c.lane == 0)
+    .order_by(t.events.c.seq)
+    .offset(bindparam("mark", type_=Integer))
+    .limit(1)
+)
+"""The fast lane only: an import that waits keeps nobody out."""
+PENDING_IN_LANE: Final = (
+    select(t.events.c.seq, t.events.c.name)
+    .where(_PENDING, t.events.c.lane == bindparam("lane", type_=Integer))
+    .order_by(t.events.c.seq)
+    .limit(bindparam("limit", type_=Integer))
+)
+ANYTHING_PENDING: Final = select(
+    exists().where(_PENDING)
+    | exists().where(t.releases.c.published == 0)
+    | exists().where(t.policies.c.release.is_(None))
+    | exists().where(t.flags.c.release.is_(None))
+)
+BIN: Final = (
+    select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.bin == bindparam("bin")).order_by(t.targets.c.path)
+)
 
+_KEYED: Final = case((t.roles.c.role.in_(ONLINE), t.roles.c.role), else_=BIN_PREFIX)
+SIGNED_BY: Final = (
+    select(_KEYED.label("kind"), t.roles.c.signers, func.count().label("files"))
+    .where(t.roles.c.signers.is_not(None))
+    .group_by(_KEYED, t.roles.c.signers)
+)
 LAST_DONE: Final = select(
     select(func.max(t.releases.c.signed_at)).scalar_subquery().label("signed"),
-    select(t.events.c.at).order_by(t.events.c.seq.desc()).limit(1).scalar_subquery().label("recorded"),
+    select(t.events.c.at)
+    .where(t.events.c.seq > func.coalesce(select(func.max(t.cleared.c.events)).scalar_subquery(), 0))
+    .order_by(t.events.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("recorded"),
 )
 """When the newest release was signed, and when the newest event was recorded."""
 
@@ -76,3 +110,18 @@ KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
 KEEP_NEW: Final = insert(t.names)
 EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(_WANTED))
 ANSWER: Final = insert(t.changes)
+
+RESCHEDULE: Final = update(t.roles).where(t.roles.c.role == bindparam("moved")).values(renew_at=bindparam("at"))
+STORE_FILE: Final = insert(t.files)
+STORE_ROLE: Final = insert(t.roles)
+STORE_TARGET: Final = insert(t.targets)
+SUPERSEDE: Final = (
+    update(t.files)
+    .where(t.files.c.path == bindparam("gone"))
+    .values(superseded=bindparam("superseding", type_=Integer))
+)
+PRUNE: Final = (
+    update(t.files)
+    .where(t.files.c.superseded == bindparam("superseding", type_=Integer), t.files.c.body.is_not(None))
+    .values(body=None)
+)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Engine,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +25,11 @@ from sqlalchemy import (
     event,
 )
 
+from keys.layout import Bins
+
 metadata: Final = MetaData()
+Bytewise: Final = String().with_variant(String(collation="C"), "postgresql")
+"""Text in the order of its bytes, which is that of signed JSON; SQLite knows no other."""
 
 names = Table(
     "names",
@@ -67,11 +72,18 @@ events = Table(
     Column("change", String, nullable=False, index=True),
     Column("release", Integer, ForeignKey("releases.generation")),
     Column("org", String),
+    Column("lane", Integer, nullable=False, default=0),
     UniqueConstraint("name", "serial"),
     sqlite_autoincrement=True,
 )
 Index("by_actor", events.c.actor, events.c.type, events.c.at)
-Index("pending", events.c.seq, sqlite_where=events.c.release.is_(None), postgresql_where=events.c.release.is_(None))
+Index(
+    "pending",
+    events.c.lane,
+    events.c.seq,
+    sqlite_where=events.c.release.is_(None),
+    postgresql_where=events.c.release.is_(None),
+)
 Index("signed", events.c.release, events.c.seq)
 
 policies = Table(
@@ -154,9 +166,11 @@ releases = Table(
     "releases",
     metadata,
     Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
     Column("snapshot", Integer, nullable=False),
     Column("signed_at", String, nullable=False, index=True),
     Column("timestamp", LargeBinary, nullable=False),
+    Column("expires", String, nullable=False, index=True),
     Column("published", Integer, nullable=False),
 )
 Index(
@@ -166,11 +180,25 @@ Index(
 files = Table(
     "files",
     metadata,
-    Column("path", String, primary_key=True),
-    Column("release", Integer, ForeignKey("releases.generation"), nullable=False, index=True),
+    Column("path", Bytewise, primary_key=True),
+    Column("release", Integer, ForeignKey("releases.generation"), nullable=False),
     Column("position", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("body", LargeBinary),
+    Column("superseded", Integer, ForeignKey("releases.generation")),
+    Column("dropped", String),
+    Index("copied_out", "release", "position"),
 )
+Index(
+    "superseded",
+    files.c.superseded,
+    sqlite_where=files.c.superseded.is_not(None),
+    postgresql_where=files.c.superseded.is_not(None),
+)
+"""Every immutable file that was ever published. ``superseded`` is the release since which nothing names it; its body is
+here until then, and until it is copied out. ``dropped`` is when it was marked to go from the depot.
+"""
 
 roles = Table(
     "roles",
@@ -178,18 +206,49 @@ roles = Table(
     Column("role", String, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("expires", String, nullable=False),
+    Column("renew_at", String, index=True),
+    Column("signers", String),
 )
+"""Everything that is signed with a date, in one place. ``renew_at`` is when it is due to be signed again, ``signers``
+are the key ids that signed it; both NULL where only a ceremony can sign, and for bins of a former number of bins, to
+which nothing delegates any more and which snapshots must list for ever.
+"""
+
+cleared = Table(
+    "cleared",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("ahead", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""When an operator said that a clock had been ``ahead``: events up to number ``events`` no longer say how late it is.
+"""
 
 targets = Table(
     "targets",
     metadata,
-    Column("path", String, primary_key=True),
+    Column("bin", Integer, primary_key=True),
+    Column("path", Bytewise, primary_key=True),
     Column("name", String, nullable=False, index=True),
-    Column("bin", Integer, nullable=False, index=True),
-    Column("length", Integer, nullable=False),
-    Column("sha256", String, nullable=False),
-    Column("custom", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+    UniqueConstraint("path"),
+    sqlite_with_rowid=False,
 )
+"""In the order of bins and of bytes, as bins are signed: a bin's body is its rows, joined."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("until", Float, nullable=False),
+)
+"""Who publishes now, until when by the database's clock (seconds since 1970). It saves work; what makes publishing safe
+is the generation.
+"""
 
 takedowns = Table(
     "takedowns",
@@ -282,6 +341,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     pragmas = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=FAST", "busy_timeout=10000", "foreign_keys=ON")
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("bin_of", 2, lambda path, bits: Bins(bits).number(path), deterministic=True)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -1,20 +1,21 @@
 """What can be read of the journal, at one moment: plain values, never rows."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, or_, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason, Takedown
 from keys.times import moment, stamp
-from repo_service.build.assemble import Base
 from repo_service.build.due import Signed
+from repo_service.build.listing import Listing, Meta
+from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Target
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published, in_force
@@ -22,15 +23,24 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
+from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
+_DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
+
+
+NOW, BULK = 0, 1
+"""Lanes of events: what is signed as soon as it can be, and what an import brings."""
+MOST: Final = 20_000
+"""Events of the fast lane in one release."""
 
 
 class KeyReused(Exception):
@@ -92,11 +102,24 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The newest committed release: its generation (the timestamp's version), the lease under which it was made, its
+    snapshot, when it was signed and its timestamp.
+    """
+
+    generation: int
+    epoch: int
+    snapshot: Meta
+    signed_at: datetime
+    timestamp: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Staged:
     """A committed release, perhaps not copied out yet: its immutable files in order, its timestamp, its new roots."""
 
     generation: int
-    files: Sequence[tuple[str, bytes]]
+    files: Iterator[tuple[str, bytes]]
     timestamp: bytes
     roots: Sequence[tuple[str, bytes]]
 
@@ -108,14 +131,60 @@ class View:
         self._connection = connection
         self._states = states
 
-    def base(self) -> Base:
-        """The newest committed release, as the next one needs it."""
-        newest = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
-        if newest is None:
-            return Base(0, None, {}, {})
-        body = self.file(f"metadata/{newest['snapshot']}.snapshot.json")
-        assert body is not None, "a release without its snapshot"
-        return Base(newest["generation"], (newest["snapshot"], body), self.roles(), self.offline())
+    def head(self) -> Head | None:
+        """The newest committed release; None before genesis."""
+        row = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
+        if row is None:
+            return None
+        pinned = self._one(select(t.files).where(t.files.c.path == metadata_path(layout.SNAPSHOT, row["snapshot"])))
+        assert pinned is not None, "a release without its snapshot"
+        return Head(
+            row["generation"], row["epoch"], Meta(row["snapshot"], pinned["length"], pinned["sha256"]),
+            moment(row["signed_at"]), row["timestamp"],
+        )  # fmt: skip
+
+    def listing(self) -> Listing:
+        """What the newest snapshot lists."""
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version)).all()
+        metas = {row.role: Meta(row.version) for row in rows if row.role not in (layout.ROOT, *layout.ONLINE)}
+        for role in metas.keys() & {*layout.OFFLINE}:
+            row = self._one(select(t.files).where(t.files.c.path == metadata_path(role, metas[role].version)))
+            assert row is not None, f"no {role} was taken in"
+            metas[role] = Meta(metas[role].version, row["length"], row["sha256"])
+        return Listing.of(metas)
+
+    def versions(self, roles: Iterable[str]) -> dict[str, int]:
+        """The newest version of each of these roles that was ever signed."""
+        return {row["role"]: row["version"] for row in self._in(select(t.roles), t.roles.c.role, roles)}
+
+    def due_roles(self, now: datetime) -> list[Signed]:
+        """Roles that are due to be signed again, the longest due first."""
+        query = select(t.roles).where(t.roles.c.renew_at <= stamp(now)).order_by(t.roles.c.renew_at)
+        return [_signed(row) for row in self._connection.execute(query).mappings()]
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether any role is."""
+        return (
+            self._connection.scalar(select(t.roles.c.role).where(t.roles.c.renew_at <= stamp(now)).limit(1)) is not None
+        )
+
+    def lacking(self, keyids: Collection[str], limit: int) -> list[str]:
+        """Online roles that are not signed by each of these keys, the timestamp and the snapshot first."""
+        lacks = or_(*(~t.roles.c.signers.contains(keyid) for keyid in keyids))
+        query = select(t.roles.c.role).where(t.roles.c.signers.is_not(None), lacks).order_by(t.roles.c.role.desc())
+        return list(self._connection.scalars(query.limit(limit)))
+
+    def signed_by(self) -> list[tuple[str, frozenset[str], int]]:
+        """By which keys the online files of now are signed: ``timestamp``, ``snapshot`` or ``bin``, the key ids, and
+        how many files.
+        """
+        rows = self._connection.execute(s.SIGNED_BY)
+        return [(row.kind, frozenset(row.signers.split()), row.files) for row in rows]
+
+    def lease(self) -> Lease | None:
+        """Who published last, or does now."""
+        row = self._one(select(t.lease))
+        return Lease(row["holder"], row["epoch"], row["until"]) if row else None
 
     def last_done_at(self) -> datetime | None:
         """When the newest release was signed or the newest event recorded, whichever was later."""
@@ -123,9 +192,14 @@ class View:
         return max((moment(each) for each in times if each is not None), default=None)
 
     def roles(self) -> dict[str, Signed]:
-        """The newest version of every role."""
-        rows = self._connection.execute(select(t.roles)).mappings()
-        return {row["role"]: Signed(row["role"], row["version"], moment(row["expires"])) for row in rows}
+        """The newest version of every role that clients can come to."""
+        live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
+        return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
+
+    def highest_bin(self) -> int:
+        """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
+        query = select(func.max(t.roles.c.version)).where(t.roles.c.role.like(f"{layout.BIN_PREFIX}-%"))
+        return self._connection.scalar(query) or 0
 
     def offline(self) -> dict[str, bytes]:
         """The newest file of every offline role; empty before the first ceremony was taken in."""
@@ -143,11 +217,37 @@ class View:
         body: bytes | None = self._connection.scalar(select(t.files.c.body).where(t.files.c.path == path))
         return body
 
-    def pending(self) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Events that no release holds yet, and the names they are about."""
-        query = select(t.events.c.seq, t.events.c.name).where(t.events.c.release.is_(None)).order_by(t.events.c.seq)
-        rows = self._connection.execute(query).all()
-        return tuple(row.seq for row in rows), tuple(dict.fromkeys(row.name for row in rows))
+    def signed_at(self, path: str) -> datetime:
+        """When the release with this file was signed."""
+        releases = t.releases.join(t.files, t.files.c.release == t.releases.c.generation)
+        at = self._connection.scalar(select(t.releases.c.signed_at).select_from(releases).where(t.files.c.path == path))
+        assert at is not None, f"{path} was never signed"
+        return moment(at)
+
+    def has_file(self, path: str) -> bool:
+        """Whether a file of this path was ever signed."""
+        return self._connection.scalar(select(t.files.c.path).where(t.files.c.path == path)) is not None
+
+    def pending(self, bulk: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Events that the next release should hold, and the names they are about: all that came in the fast lane, or,
+        where there are none, about ``bulk`` of the slow one. Of a name all that is pending: it has one state.
+        """
+        rows = self._lane(NOW, MOST)
+        if not rows:
+            rows = self._lane(BULK, bulk)
+        if rows and self._lane(BULK, 1):
+            pending = select(t.events.c.seq, t.events.c.name).where(t.events.c.release.is_(None))
+            names = dict.fromkeys(name for _, name in rows)
+            rows = sorted({*rows, *((row["seq"], row["name"]) for row in self._in(pending, t.events.c.name, names))})
+        return tuple(seq for seq, _ in rows), tuple(dict.fromkeys(name for _, name in rows))
+
+    def _lane(self, lane: int, limit: int) -> list[tuple[int, str]]:
+        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": lane, "limit": limit})
+        return [(row.seq, row.name) for row in rows]
+
+    def has_pending(self) -> bool:
+        """Whether anything waits to be signed or copied out."""
+        return bool(self._connection.scalar(s.ANYTHING_PENDING))
 
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""
@@ -220,10 +320,16 @@ class View:
         row = self._one(select(t.targets).where(t.targets.c.path == path))
         return _target(row) if row else None
 
-    def bin(self, number: int) -> list[tuple[str, Target]]:
-        """The whole signed content of a bin, each target with its name."""
-        rows = self._connection.execute(select(t.targets).where(t.targets.c.bin == number)).mappings()
-        return [(row["name"], _target(row)) for row in rows]
+    def bin(self, number: int) -> dict[str, str]:
+        """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
+        rows = self._connection.execute(s.BIN, {"bin": number})
+        return {row.path: row.entry for row in rows}
+
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
+        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
+        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
+            yield row.path, row.entry
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
@@ -231,13 +337,16 @@ class View:
         return list(self._connection.scalars(query))
 
     def stage(self, generation: int) -> Staged:
-        """A release's signed bytes, in the order of copy-out."""
-        query = select(t.files).where(t.files.c.release == generation).order_by(t.files.c.position)
-        found = [(row["path"], row["body"]) for row in self._connection.execute(query).mappings()]
+        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for."""
+        of_it = t.files.c.release == generation
+        is_root = t.files.c.path.like("metadata/%.root.json")
+        query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
+        roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        roots = [file for file in found if file[0].endswith(".root.json")]
-        files = [file for file in found if file not in roots]
-        return Staged(generation, files, self._connection.scalar(timestamp) or b"", roots)
+        files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
+        return Staged(
+            generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
+        )
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
@@ -331,7 +440,7 @@ class View:
         query = select(t.events).where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if name is not None:
             query = query.where(t.events.c.name == name)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        return [event_of(row) for row in self._connection.execute(query).mappings()]
 
     def signing(self, events: Iterable[int]) -> dict[int, int]:
         """Event numbers to the generation that signs them; events that no release holds yet are left out."""
@@ -350,7 +459,7 @@ class View:
         query = (
             select(t.events).where(t.events.c.release.is_not(None), place > after).order_by(*place.clauses).limit(limit)
         )
-        return [(row["release"], _event(row)) for row in self._connection.execute(query).mappings()]
+        return [(row["release"], event_of(row)) for row in self._connection.execute(query).mappings()]
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
@@ -456,6 +565,14 @@ class View:
             "pending": self._connection.scalar(pending) or 0,
         }
 
+    def overview(self, now: datetime) -> overview.Overview:
+        """How the repository does: what is signed until when, what waits, who publishes."""
+        return overview.overview(self._connection, self.lease(), now)
+
+    def missing(self) -> list[str]:
+        """What this version needs and the database has not: ``table.column``."""
+        return overview.missing(self._connection)
+
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -525,7 +642,13 @@ def _token(row: RowMapping) -> Token:
 
 
 def _target(row: RowMapping) -> Target:
-    return Target(row["path"], row["length"], row["sha256"], tuple(sorted(json.loads(row["custom"]).items())))
+    # In canonical JSON this text cannot stand within a string: there its quotes would have backslashes.
+    start = row["entry"].index(_DIGEST) + len(_DIGEST)
+    return Target(row["path"], row["entry"][start : start + 64], row["entry"])
+
+
+def _signed(row: RowMapping) -> Signed:
+    return Signed(row["role"], row["version"], moment(row["expires"]))
 
 
 def _change(row: RowMapping) -> ChangeRecord:
@@ -547,7 +670,8 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def _event(row: RowMapping) -> c.Event:
+def event_of(row: RowMapping) -> c.Event:
+    """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
     return c.Event(

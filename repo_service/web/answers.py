@@ -41,6 +41,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """This process answers."""
+
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """``parts`` are database, schema, depot, timestamp and publisher: ``ok``, or what is wrong with each."""
+
+    ready: bool
+    parts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Objection:
     """A reason against a change: what is wrong, what would help (``verbs`` are ours), and whom to ask."""
 

@@ -16,6 +16,7 @@ from repo_service.web import (
     halts,
     holders,
     openapi,
+    operating,
     policies,
     previews,
     problems,
@@ -37,6 +38,7 @@ def create_app(desk: Desk) -> Flask:
     """The WSGI application: ``/v1`` for the registry, the rest for everyone."""
     app = Flask(__name__, static_folder=None)
     problems.register(app)
+    operating.observe(app, desk)
     app.register_blueprint(public.blueprint(desk.journal, desk.depot, desk.layout))
     _authentication(app, desk)
     changes.register(app, desk)
@@ -51,6 +53,7 @@ def create_app(desk: Desk) -> Flask:
     refusals.register(app, desk.journal)
     policies.register(app, desk.journal, desk.clock)
     _files(app, desk)
+    operating.register(app, desk)
     openapi.register(app, VERBS, desk.url)
     return app
 
@@ -99,14 +102,14 @@ def _reading(app: Flask, desk: Desk) -> None:
     @app.get("/v1/status")
     def status() -> Response:
         with desk.journal.reading() as view:
-            base = view.base()
+            head = view.head()
             held, oldest = sequence_door.waiting(view)
             body = answers.Status(
                 **view.counts(),
                 held=held,
                 oldest_held=oldest,
-                timestamp=base.generation,
-                snapshot=base.snapshot[0] if base.snapshot else 0,
+                timestamp=head.generation if head else 0,
+                snapshot=head.snapshot.version if head else 0,
             )
         return json_answer(strict.dump(body), 200)
 

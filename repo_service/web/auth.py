@@ -62,6 +62,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "takedowns": "read",
     "osv": "read",
     "status": "status",
+    "metrics": "status",
     "flags_set": "read",
     "flag_verb": "halt",
     "skip": "skip",
@@ -72,9 +73,9 @@ ROUTES: Final[dict[str, Permission]] = {
     "policy_version": "read",
 }
 """What each route of the API needs. A route that is not here is open to nobody."""
-OPEN: Final = frozenset({"openapi"})
-"""Routes below ``/v1`` that say nothing about this registry, and so are open to everybody."""
-_NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version"})
+OPEN: Final = frozenset({"openapi", "healthz", "readyz"})
+"""Routes that say nothing about what is in this registry, and so are open to everybody."""
+_NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version", "metrics"})
 """Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
 """Routes that hold several requests; each of them is admitted by itself, as the route that it would have come by."""

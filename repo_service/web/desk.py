@@ -13,7 +13,8 @@ from repo_service import uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import requests as r
-from repo_service.storage.depot import LocalDepot
+from repo_service.metrics import Metrics
+from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
@@ -23,15 +24,20 @@ MAX_BODY: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the door works with."""
+    """What the door works with. ``exposed`` gives the metrics as Prometheus reads them, ``ready`` of each part of this
+    process ``ok`` or what is wrong with it.
+    """
 
     journal: Journal
-    depot: LocalDepot
+    depot: Depot
     layout: Layout
     clock: Callable[[], datetime]
     bell: Bell
     url: str
     limits: Limits
+    metrics: Metrics
+    exposed: Callable[[], bytes]
+    ready: Callable[[], dict[str, str]]
 
 
 def is_preview() -> bool:
@@ -56,15 +62,14 @@ def body_of_change() -> dict[str, Any]:
 def check_blobs(desk: Desk, asked: r.Request) -> None:
     """An embedded registry publishes only files that it can serve."""
     for file in asked.files if isinstance(asked, r.Publish) else ():
-        if file.url is None:
-            path = desk.depot.root / uploads.stored_at(asked.name, file.filename, file.sha256)
-            if not path.is_file() or path.stat().st_size != file.size:
-                detail = (
-                    f"No file {file.filename} of {file.size} bytes with sha256 {file.sha256:.16}… was uploaded; PUT it "
-                    f"to /v1/projects/{asked.name}/files/{file.filename} first, or give its url. "
-                    f"{NOTHING_WRITTEN}"
-                )
-                raise Problem(422, "blob_missing", "The file is not here", detail)
+        if file.url is not None:
+            continue
+        if desk.depot.size(uploads.stored_at(asked.name, file.filename, file.sha256)) != file.size:
+            detail = (
+                f"No file {file.filename} of {file.size} bytes with sha256 {file.sha256:.16}… was uploaded; PUT it "
+                f"to /v1/projects/{asked.name}/files/{file.filename} first, or give its url. {NOTHING_WRITTEN}"
+            )
+            raise Problem(422, "blob_missing", "The file is not here", detail)
 
 
 def sender() -> tuple[str, str]:

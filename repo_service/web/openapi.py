@@ -67,6 +67,7 @@ DOOR: Final[dict[str, int]] = {
     "rate_limited": 429,
     "publishing_behind": 503,
     "clock_regression": 503,
+    "depot_unavailable": 503,
 }
 """The codes of problems that the door itself answers, and their status."""
 REFUSALS: Final = tuple(sorted(REMEDIES))
@@ -79,12 +80,12 @@ _EVERY: Final = (
 _CHANGE: Final = (
     "idempotency_key_missing", "verb_unknown", "serial_mismatch", "too_large", "malformed", "name_invalid",
     "blob_missing", "idempotency_key_reused", "publishing_behind", "precondition_required", "preview_stale",
-    "state_conflict", "clock_regression", "source_seq_missing", "source_seq_reused", "source_seq_given_up",
-    "source_seq_too_far",
+    "state_conflict", "clock_regression", "depot_unavailable", "source_seq_missing", "source_seq_reused",
+    "source_seq_given_up", "source_seq_too_far",
 )  # fmt: skip
 _STATE: Final = (
     "serial_mismatch", "too_large", "malformed", "name_invalid", "blob_missing", "publishing_behind", "state_conflict",
-    "registry_serial_overtaken", "registry_serial_reused",
+    "registry_serial_overtaken", "registry_serial_reused", "depot_unavailable",
 )  # fmt: skip
 
 
@@ -176,6 +177,7 @@ _RECEIPT: Final[_Answers] = {
 _ASKING: Final = (KEY, IF_MATCH, IF_PREVIEW_MATCH, PREFER, DRY_RUN)
 _JSON: Final = ("application/json",)
 _BYTES: Final = ("application/octet-stream",)
+_DELTA: Final = ("application/zstd",)
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "release_verb": Operation("{verb} a release", _RECEIPT, _ASKING, _CHANGE, REFUSALS),
@@ -209,7 +211,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     ),
     "upload": Operation(
         "Store a file that can then be published", {201: answers.Uploaded},
-        refuses=("name_invalid", "file_invalid", "file_exists", "too_large"),
+        refuses=("name_invalid", "file_invalid", "file_exists", "too_large", "depot_unavailable"),
         policy=("flag_read_only", "flag_uploads_halted"),
     ),
     "eligibility": Operation(
@@ -248,7 +250,11 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "policy_version": Operation("A version of a policy, as it is signed", {200: _JSON}, refuses=("policy_unknown",)),
     "status": Operation("Counts and newest versions", {200: answers.Status}),
     "openapi": Operation("This document", {200: _JSON}),
+    "healthz": Operation("Whether this process lives", {200: answers.Alive}),
+    "readyz": Operation("Whether this process is ready, part by part", {200: answers.Ready, 503: answers.Ready}),
+    "metrics": Operation("What Prometheus scrapes", {200: ("text/plain",)}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
+    "public.delta": Operation("A delta to a TUF metadata file", {200: _DELTA}, refuses=("not_found",)),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
         "A file, or its .metadata, as a TUF target", {200: _BYTES}, refuses=("not_found", "name_invalid")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
@@ -20,7 +20,7 @@ from repo_service.domain.remedies import REMEDIES, alternatives
 from repo_service.halting import FlagsMoved
 from repo_service.reconciling import SerialOvertaken, SerialReused
 from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
-from repo_service.storage.depot import Diverged
+from repo_service.storage.depot import Diverged, Unavailable
 from repo_service.storage.journal import Collided
 from repo_service.storage.view import KeyReused
 from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMissing, SerialMoved, TurnedAway
@@ -63,6 +63,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     SerialOvertaken: (409, "registry_serial_overtaken", "A newer state of the project was taken before"),
     SerialReused: (409, "registry_serial_reused", "The registry_serial stands for another state"),
     ClockWentBack: (503, "clock_regression", "The service's clock is behind what it has done"),
+    Unavailable: (503, "depot_unavailable", "The public files cannot be reached"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }
 """What the other side did wrong, and a clock to set. Anything not listed is our own mistake: 500, and a log entry."""
@@ -169,6 +170,7 @@ def reason(why: Why) -> dict[str, Any]:
 
 def problem(error: Problem) -> Response:
     """An answer that is problem details."""
+    g.problem = error.code  # for the log and the metrics
     response = Response(compact(details(error)), error.status, content_type="application/problem+json")
     if error.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="tallystick"'  # RFC 9110, section 11.6.1

@@ -5,11 +5,11 @@ served, also under its hash: lock files remember addresses (a removal must cut t
 """
 
 import json
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from functools import lru_cache, partial
 from typing import Final
 
 from flask import Blueprint, Response, redirect, request, send_file
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from keys import html, names, page
@@ -17,33 +17,38 @@ from keys.encoding import compact, sha256
 from keys.state import installable
 from repo_service.build.pages import Layout
 from repo_service.domain.changes import Granted
-from repo_service.storage.depot import LocalDepot
+from repo_service.storage.depot import Depot, is_path
+from repo_service.storage.headers import FRESH, caching, media_type
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.uploads import stored_at
+from repo_service.web import encodings
 from repo_service.web.problems import Problem
 
 NAME: Final = "public"
-_FOREVER: Final = "public, max-age=31536000, immutable"
-_FRESH: Final = "public, max-age=5, must-revalidate"
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
 _OWN_HTML: Final = ("application/vnd.pypi.simple.v1+html", "application/vnd.pypi.simple.latest+html")
 _SIMPLE: Final = ("text/html", *_OWN_HTML, *_JSON)
 """What a page can be asked for as (PEP 691). Who says nothing, or anything else, is an old client and reads HTML."""
 
 
-def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blueprint:
+def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprint:
     """The public routes."""
     routes = Blueprint(NAME, __name__)
+    encodings.register(routes)
+    as_html = lru_cache(maxsize=64)(partial(_as_html, depot))  # a stored page never changes
 
     @routes.get("/metadata/<filename>")
     def metadata(filename: str) -> Response:
-        fresh = filename == "timestamp.json"
-        return _send(depot, f"metadata/{filename}", "application/json", _FRESH if fresh else _FOREVER)
+        return _send(depot, f"metadata/{filename}")
+
+    @routes.get("/deltas/<filename>")
+    def delta(filename: str) -> Response:
+        return _send(depot, f"deltas/{filename}")
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:
-        return _send(depot, f"targets/simple/{segment}/{filename}", "application/json", _FOREVER)
+        return _send(depot, f"targets/simple/{segment}/{filename}")
 
     @routes.get("/targets/packages/<segment>/<prefixed>")
     def file_target(segment: str, prefixed: str) -> Response:
@@ -52,7 +57,7 @@ def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blu
 
     @routes.get("/targets/policy/<segment>/<filename>")
     def policy_target(segment: str, filename: str) -> Response:
-        return _send(depot, f"targets/policy/{segment}/{filename}", "application/json", _FOREVER)
+        return _send(depot, f"targets/policy/{segment}/{filename}")
 
     @routes.get("/packages/<segment>/<filename>")
     def file(segment: str, filename: str) -> Response:
@@ -69,7 +74,7 @@ def blueprint(journal: Journal, depot: LocalDepot, target_layout: Layout) -> Blu
             raise _not_found(f"{name} is not known to this registry")
         path = f"targets/{names.hashed(found.path, found.sha256)}"
         kind = request.accept_mimetypes.best_match(_SIMPLE, default="text/html")
-        response = _send(depot, path, page.MEDIA_TYPE, _FRESH) if kind in _JSON else _send_html(depot, path, kind)
+        response = _send_page(depot, path) if kind in _JSON else _send_html(as_html(path), kind)
         response.vary.add("Accept")
         return response
 
@@ -108,12 +113,12 @@ def _namespace(over: tuple[Granted, ...], below: tuple[Granted, ...]) -> dict[st
 def _listed(body: object) -> Response:
     # Unsigned and for people's convenience, as PEP 752 has it; the grant itself is signed on the page of its prefix.
     response = Response(compact(body), content_type="application/json")
-    response.headers["Cache-Control"] = _FRESH
+    response.headers["Cache-Control"] = FRESH
     return response
 
 
 def _send_file(
-    journal: Journal, depot: LocalDepot, target_layout: Layout, segment: str, filename: str, digest: str | None
+    journal: Journal, depot: Depot, target_layout: Layout, segment: str, filename: str, digest: str | None
 ) -> Response:
     """A file, or its ``.metadata``, if the file is signed and installable now."""
     name = names.name_of(segment)
@@ -123,7 +128,7 @@ def _send_file(
     if signed is None or digest not in (None, signed):
         raise _not_found(f"{filename} is not, or no longer, a file of {name}")
     suffix = filename.removeprefix(wanted)
-    return _send(depot, stored_at(name, wanted, signed) + suffix, "application/octet-stream", "no-cache")
+    return _send(depot, stored_at(name, wanted, signed) + suffix)
 
 
 def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) -> str | None:
@@ -136,40 +141,50 @@ def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) 
     return next((file.sha256 for _, file in listed if file.filename == filename), None)
 
 
-def _send(depot: LocalDepot, path: str, media_type: str, caching: str) -> Response:
-    if any(part.startswith(".") for part in PurePosixPath(path).parts) or not _is_file(depot.root / path):
+def _send(depot: Depot, path: str) -> Response:
+    """A file from the depot, piece by piece; all, a range, or nothing if the client has it."""
+    found = depot.open(path) if is_path(path) else None
+    if found is None:
         raise _not_found(f"there is no {path}")
-    response = send_file((depot.root / path).resolve(), mimetype=media_type, conditional=True)
-    response.headers["Cache-Control"] = caching
+    response = send_file(found.file, media_type(path), etag=found.etag, last_modified=found.modified, conditional=False)
+    response.content_length = found.size
+    response.call_on_close(found.file.close)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=found.size)
+    except RequestedRangeNotSatisfiable:
+        found.file.close()
+        raise
+    response.headers["Cache-Control"] = caching(path)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def _send_html(depot: LocalDepot, path: str, kind: str) -> Response:
-    """The signed page at ``path`` as HTML, for clients that read no JSON."""
-    if not _is_file(depot.root / path):
-        raise _not_found(f"there is no {path}")
-    media_type = _OWN_HTML[0] if kind in _OWN_HTML else html.MEDIA_TYPE
-    response = Response(_as_html(depot.root / path), content_type=media_type)
-    response.headers["Cache-Control"] = _FRESH
+def _send_page(depot: Depot, path: str) -> Response:
+    """The signed page at ``path`` under its name, where the next one will be."""
+    response = _send(depot, path)
+    response.content_type = page.MEDIA_TYPE
+    response.headers["Cache-Control"] = FRESH
+    return response
+
+
+def _send_html(rendered: bytes, kind: str) -> Response:
+    """A signed page as HTML, for clients that read no JSON."""
+    said = _OWN_HTML[0] if kind in _OWN_HTML else html.MEDIA_TYPE
+    response = Response(rendered, content_type=said)
+    response.headers["Cache-Control"] = FRESH
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.add_etag()
     response.make_conditional(request)
     return response
 
 
-@lru_cache(maxsize=64)  # a stored page never changes
-def _as_html(path: Path) -> bytes:
-    body = path.read_bytes()
-    assert path.name.startswith(f"{sha256(body)}."), f"{path} is not what was signed"
+def _as_html(depot: Depot, path: str) -> bytes:
+    """The signed page at ``path``, rendered."""
+    body = depot.read(path)
+    if body is None:
+        raise _not_found(f"there is no {path}")
+    assert path.rpartition("/")[2].startswith(f"{sha256(body)}."), f"{path} is not what was signed"
     return html.render(json.loads(body))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name longer than the file system's
-        return False
 
 
 def _not_found(detail: str) -> Problem:

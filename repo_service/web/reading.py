@@ -60,7 +60,7 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             objections = naming.in_the_way(normal, view.policy(now), alike, now)
             known = view.name(normal)
             found = availability(normal, known.state, held, objections, alike, view.grants_over(normal))
-            base, page, pages = view.base(), _page(view, normal), tuple(_page(view, each) for each in alike)
+            head, page, pages = view.head(), _page(view, normal), tuple(_page(view, each) for each in alike)
             # A grant is on the page of its prefix, so every prefix is looked up; the name itself is one of them.
             prefixes = tuple(_page(view, prefix) for prefix in names.prefixes(normal))
         proof = answers.Proof(
@@ -68,8 +68,8 @@ def register(app: Flask, journal: Journal, clock: Callable[[], datetime]) -> Non
             sha256=page.sha256,
             alike=pages,
             skeleton=f"{skeletons.FUNCTION}:{skeletons.skeleton(normal)}",
-            snapshot=base.snapshot[0] if base.snapshot else None,
-            timestamp=base.generation,
+            snapshot=head.snapshot.version if head else None,
+            timestamp=head.generation if head else 0,
             namespaces=prefixes,
         )
         available = answers.Available(found.name, found.standing, found.sentence, found.until, found.alike, proof)

@@ -4,7 +4,7 @@ import re
 import time
 from typing import Any, Final
 
-from flask import request
+from flask import g, request
 
 from keys import strict
 from repo_service.storage.deliveries import Delivery
@@ -34,11 +34,13 @@ def _is_published(desk: Desk, record: ChangeRecord) -> bool:
 
 def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
     """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
+    g.setdefault("changes", []).append(record.id)  # for the log
     with desk.journal.reading() as view:
         if isinstance(record, Delivery):
             return sequence_door.receipt(view, record)
         signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
+    g.generation = signed.timestamp if signed and visible else None
     receipt = answers.Receipt(
         change=record.id,
         name=record.name,

@@ -188,6 +188,16 @@ def test_without_a_terminal_nobody_signs_and_no_key_is_made(refused: Refused, co
     assert refused(command)[0] == 17
 
 
+def test_the_number_of_bins_follows_from_the_targets_that_are_expected(ready: Table) -> None:
+    line = "--name n --url https://x --holder alice.pub bob.pub --online service.pub"
+    ready.run(f"plan many {line} --expect-targets 700000")
+    assert b"bins = 4096" in (ready.folder / "many/plan.toml").read_bytes()
+    ready.run(f"plan few {line}")
+    assert b"bins = 256" in (ready.folder / "few/plan.toml").read_bytes()
+    with pytest.raises(SystemExit):
+        ready.run(f"plan two {line} --expect-targets 1e6")
+
+
 def test_a_rehearsal_key_in_a_real_plan_is_refused(ready: Table, refused: Refused) -> None:
     ready.seat("practice", rehearsal=True)
     ready.plan("two", holders="alice bob practice")

@@ -179,12 +179,14 @@ def test_files_whose_signatures_still_count_are_not_signed_again() -> None:
 def test_a_new_online_key_changes_root_and_bins_and_is_said_loudly() -> None:
     after = drafted(keyring("alice", "bob", "carol", online="service-2"), first())
     assert roles(after) == ["root 2", "bins 2"]
-    assert "the service must sign with both keys" in after.warnings[0]
+    assert "must have signed everything with both keys" in after.warnings[0]
 
 
-def test_the_number_of_bins_never_changes() -> None:
-    with pytest.raises(Refused, match="bins was 16 and cannot become 32"):
-        drafted(current=first(), bins=32)
+def test_another_number_of_bins_changes_bins_alone_and_is_said_loudly() -> None:
+    after = drafted(current=first(), bins=32)
+    assert roles(after) == ["bins 2"]
+    assert "16 bins become 32" in after.warnings[0]
+    assert drafted(current=first(), held=("admin", "root")).warnings == []
 
 
 def test_a_threshold_of_all_holders_is_allowed_but_said_loudly() -> None:

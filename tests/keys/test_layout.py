@@ -98,3 +98,27 @@ PATTERNS = targets_and_bins("x")
 def test_only_the_spelling_of_a_bin_is_a_bin(role: str) -> None:
     with pytest.raises(ValueError, match="is not a bin"):
         layout.bin_number(role)
+
+
+@given(st.integers(0, 30_000_000))
+def test_bins_are_recommended_so_that_each_holds_two_hundred_targets_at_most(targets: int) -> None:
+    bins = len(layout.recommended_bins(targets))
+    assert 256 <= bins <= 16_384
+    assert targets <= bins * layout.TARGETS_A_BIN or bins == 16_384
+    assert bins == 256 or targets > bins // 2 * layout.TARGETS_A_BIN
+
+
+@pytest.mark.parametrize(("targets", "bins"), [(0, 256), (50_000, 256), (700_000, 4_096), (8_700_000, 16_384)])
+def test_bins_recommended_for_a_small_registry_for_pages_of_pypi_and_for_all_of_it(targets: int, bins: int) -> None:
+    assert len(layout.recommended_bins(targets)) == bins
+
+
+@given(*[st.integers(0, (1 << layout.MAX_BIT_LENGTH) - 1), st.integers(0, 500)] * 2)
+def test_no_bin_has_a_version_that_any_bin_had_when_there_was_another_number_of_them(
+    old: int, times: int, new: int, more: int
+) -> None:
+    """ "So that no bin can stand in for one of another number of bins either." """
+    before = layout.first_version(old) + times * layout.BIN_STRIDE
+    after = layout.first_version(new, before) + more * layout.BIN_STRIDE
+    assert after // layout.BIN_STRIDE > before // layout.BIN_STRIDE
+    assert after % layout.BIN_STRIDE == new

@@ -8,10 +8,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, SECP256R1, S
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.formats import encode_canonical
-from securesystemslib.signer import Key, SSlibKey
+from securesystemslib.signer import Key, Signature, SSlibKey
 
 from keys import records
+from keys.signing import HeldKey
+from tests.world import held_key, online_key
 
 ED25519 = Ed25519PrivateKey.from_private_bytes(b"1" * 32).public_key()
 P256 = derive_private_key(7, SECP256R1()).public_key()
@@ -106,3 +111,36 @@ def test_a_fingerprint_is_of_the_key_itself_whatever_id_it_is_listed_under() -> 
     alias: Key = SSlibKey("cd" * 32, key.keytype, key.scheme, key.keyval)
     assert records.fingerprint(alias) == records.fingerprint(key)
     assert len({records.fingerprint(records.record(each)) for each in (ED25519, P256, P384)}) == 3
+
+
+def p384() -> HeldKey:
+    return HeldKey(derive_private_key(7, SECP384R1()))
+
+
+@given(st.sampled_from([held_key(1), online_key(), p384()]), st.binary(max_size=8), st.booleans(), st.integers(0, 200))
+def test_a_signature_verifies_here_exactly_where_the_library_verifies_it(
+    key: HeldKey, payload: bytes, good: bool, place: int
+) -> None:
+    """Held against securesystemslib, which reads the key anew each time."""
+    signature = key.sign(b"payload" if good else payload)
+    raw = bytearray.fromhex(signature.signature)
+    raw[place % len(raw)] ^= place // len(raw)
+    tried = Signature(key.record.keyid, raw.hex())
+    try:
+        key.record.verify_signature(tried, b"payload")
+        theirs = True
+    except (UnverifiedSignatureError, VerificationError):
+        theirs = False
+    assert records.verifies(key.record, tried.signature, b"payload") == theirs
+
+
+@pytest.mark.parametrize("signature", ["", "zz", "00", "é"])
+def test_what_is_no_signature_at_all_does_not_verify(signature: str) -> None:
+    for key in (held_key(1), online_key()):
+        assert not records.verifies(key.record, signature, b"payload")
+
+
+def test_a_signature_of_another_curve_than_the_scheme_names_does_not_verify() -> None:
+    own = p384().record
+    dressed = SSlibKey(own.keyid, own.keytype, "ecdsa-sha2-nistp256", own.keyval)
+    assert not records.verifies(dressed, p384().sign(b"payload").signature, b"payload")

@@ -34,6 +34,7 @@ MATRIX: Final[dict[tuple[str, str], set[str]]] = {
     ("GET", "/v1/takedowns"): READERS,
     ("GET", "/v1/takedowns/osv"): READERS,
     ("GET", "/v1/status"): {*READERS, "prober"},
+    ("GET", "/metrics"): {*READERS, "prober"},
     ("GET", "/v1/flags"): READERS,
     ("PUT", "/v1/projects/<name>"): WRITERS,
     ("POST", "/v1/projects/<name>/skip"): {"registry", "admin"},
@@ -51,6 +52,8 @@ EVERYONES: Final = {
     "/namespaces",
     "/namespace/",
     "/v1/openapi.json",
+    "/healthz",
+    "/readyz",
 }
 
 

@@ -5,6 +5,7 @@ import json
 from tuf.ngclient.config import UpdaterConfig
 
 from keys import layout
+from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import snapshot_file
 from tests.service.door import ADMIN, BECAUSE, Door, Silent
 from tests.world import BEGIN, World, online_key
@@ -44,5 +45,6 @@ def test_the_snapshot_of_the_largest_repository_is_one_that_clients_take() -> No
     bins = layout.Bins(layout.MAX_BIT_LENGTH)
     signed_often = 9_999 * layout.BIN_STRIDE
     versions = {role: layout.first_version(number) + signed_often for number, role in enumerate(bins.roles())}
-    snapshot = snapshot_file(2**40, versions, {}, BEGIN, online_key())
+    listing = Listing.of({role: Meta(each) for role, each in versions.items()})
+    snapshot = snapshot_file(2**40, listing, BEGIN, online_key())
     assert len(versions) == 16_384 and len(snapshot.body) < UpdaterConfig().snapshot_max_length

@@ -68,7 +68,7 @@ def test_key_makes_a_key_for_its_owner_alone_and_proves_it_to_the_ceremony(
     assert stat.S_IMODE((home / "online.key").stat().st_mode) == 0o600
     found = possession.read((home / "online.pub").read_bytes())
     assert (found.name, found.rehearsal, found.key.scheme) == ("our registry", False, "ecdsa-sha2-nistp256")
-    assert open_service(home).online.record.keyid == found.key.keyid
+    assert open_service(home).online.keyids == {found.key.keyid}
     assert "online.pub" in capsys.readouterr().out
     assert b"PRIVATE" not in (home / "online.pub").read_bytes()
 

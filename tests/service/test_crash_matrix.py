@@ -22,8 +22,8 @@ from tests.world import World, publishing
 
 EXPECTED_POINTS = {
     "intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit",
-    "publish.committed", "depot.written", "depot.linked", "finish.added", "depot.pointer_written", "depot.pointed",
-    "finish.pointed", "finish.marked",
+    "publish.committed", "depot.drafted", "depot.written", "depot.linked", "finish.added",
+    "depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked",
 }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from repo_service import sweeping
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
-from repo_service.wiring import BadSettings, open_service
+from repo_service.settings import BadSettings
+from repo_service.wiring import open_service
 from tests.service.door import Door
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust
 
@@ -31,30 +32,33 @@ def after(world: World, **duration: float) -> list[str]:
     return signed(world.service.round())
 
 
-def test_a_timestamp_is_signed_again_alone_when_a_tenth_of_its_time_is_over(world: World) -> None:
-    tenth = 3 * 86400 / 10
+def test_a_timestamp_is_signed_again_alone_when_a_little_of_its_time_is_over(world: World) -> None:
+    share = int(3 * 86400 * 0.08)
     assert after(world, seconds=1) == []
-    assert after(world, seconds=tenth) == []
-    assert after(world, seconds=tenth + 1) == ["timestamp"]
-    assert after(world, seconds=2 * tenth + 1) == []
-    assert after(world, seconds=2 * tenth + 2) == ["timestamp"]
+    assert after(world, seconds=share - 1) == []
+    assert after(world, seconds=share) == ["timestamp"]
+    assert after(world, seconds=2 * share - 1) == []
+    assert after(world, seconds=2 * share) == ["timestamp"]
 
 
 def test_a_snapshot_is_signed_again_at_half_of_its_time(world: World) -> None:
-    assert after(world, days=3.5) == ["timestamp"]
-    assert after(world, days=3.5, seconds=1) == ["snapshot", "timestamp"]
+    assert after(world, days=3.5, seconds=-1) == ["timestamp"]
+    assert after(world, days=3.5) == ["snapshot", "timestamp"]
 
 
-def test_bins_are_signed_again_at_half_of_their_time(world: World) -> None:
-    assert after(world, days=15) == ["snapshot", "timestamp"]
-    assert after(world, days=15, seconds=1) == [*BINS, "snapshot", "timestamp"]
+def test_bins_are_signed_again_from_half_of_their_time_on_and_never_all_at_once(world: World) -> None:
+    assert after(world, days=15, seconds=-1) == ["snapshot", "timestamp"]
+    assert after(world, days=15) == ["bin-0", "snapshot", "timestamp"]
+    assert after(world, days=17) == ["bin-2", "snapshot", "timestamp"]
+    assert after(world, days=20) == ["bin-1", "snapshot", "timestamp"]
+    assert after(world, days=22.5) == ["bin-3", "snapshot", "timestamp"]
 
 
 def test_a_bin_that_changed_is_younger_than_the_others(world: World) -> None:
     world.tick(days=10)
     touched = signed(world.do(publishing("foo")))[:-2]
     assert 1 <= len(touched) <= 2
-    assert after(world, days=15, seconds=1) == [*(b for b in BINS if b not in touched), "snapshot", "timestamp"]
+    assert sorted(after(world, days=22.5)) == [*(b for b in BINS if b not in touched), "snapshot", "timestamp"]
 
 
 def test_only_bins_whose_content_changes_are_signed_again(tmp_path: Path) -> None:
@@ -105,7 +109,7 @@ def test_what_is_signed_again_has_the_next_version_and_the_same_content(world: W
     before = world.client().page("foo")
     with world.service.journal.reading() as view:
         old = view.roles()
-    world.tick(days=16)
+    world.tick(days=23)
     world.service.round()
     with world.service.journal.reading() as view:
         new = view.roles()

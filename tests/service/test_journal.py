@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from client_verify.answers import Found
-from keys.layout import Bins
 from repo_service import failpoint, intake
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain import requests as r
@@ -36,7 +35,7 @@ def at() -> Iterator[Callable[[str, Callable[[], object]], None]]:
 
 def pending(world: World) -> int:
     with world.service.journal.reading() as view:
-        return len(view.pending()[0])
+        return len(view.pending(1)[0])
 
 
 def published(world: World, *names: str) -> bool:
@@ -46,7 +45,7 @@ def published(world: World, *names: str) -> bool:
 
 def generation(world: World) -> int:
     with world.service.journal.reading() as view:
-        return view.base().generation
+        return view.head().generation
 
 
 # Requests.
@@ -102,12 +101,21 @@ def test_events_come_back_as_they_were_written(world: World) -> None:
 # Releases.
 
 
+def take_over(world: World) -> None:
+    """What another publisher does once a lease has passed by itself: its holder sleeps."""
+    with world.service.journal.reading() as view:
+        lease = view.lease()
+    assert lease is not None and lease.holder
+    world.service.journal.break_lease(lease.holder)
+    world.service.round()
+
+
 def test_pending_is_what_no_release_holds_whatever_its_number(world: World) -> None:
     """Found by what they lack, never by "id greater than last": ids commit out of order."""
     world.record(publishing("foo"))
     world.record(publishing("bar"))
     with world.service.journal.reading() as view:
-        assert view.pending() == ((1, 2, 3, 4), ("foo", "bar"))
+        assert view.pending(1) == ((1, 2, 3, 4), ("foo", "bar"))
     world.service.round()
     assert pending(world) == 0
     assert world.service.round() is None
@@ -127,7 +135,7 @@ def test_a_publisher_that_was_overtaken_takes_up_what_is_left(
     world.record(publishing("foo"))
 
     def overtake() -> None:
-        world.service.round()
+        take_over(world)
         world.record(publishing("bar"))
 
     at(point, overtake)
@@ -141,7 +149,7 @@ def test_a_publisher_that_was_overtaken_with_nothing_left_publishes_nothing(
     world: World, at: Callable[..., None]
 ) -> None:
     world.record(publishing("foo"))
-    at("publish.before_commit", world.service.round)
+    at("publish.before_commit", lambda: take_over(world))
     assert world.service.round() is None
     assert generation(world) == 2 and published(world, "foo")
 
@@ -152,13 +160,17 @@ def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: W
     assert release is not None
     world.record(publishing("bar"))
     with world.service.journal.reading() as view:
-        events, _ = view.pending()
-        before = view.base()
-    with pytest.raises(Overtaken):
-        world.service.journal.commit(release, events, Bins(2), world.now)
+        events, _ = view.pending(1)
+        before = view.head()
+    press = world.service.press
+    epoch = press.journal.take_lease("somebody", 10)
+    assert epoch is not None
+    with pytest.raises(Overtaken, match="generation"):
+        press.journal.commit(release, events, press.lifetimes, world.now, epoch)
+    press.journal.give_back(epoch)
     with world.service.journal.reading() as view:
-        assert view.pending()[0] == events
-        assert view.base() == before
+        assert view.pending(1)[0] == events
+        assert view.head() == before
 
 
 def test_what_clients_would_refuse_does_not_become_true(world: World) -> None:
@@ -229,4 +241,4 @@ def test_two_threads_that_publish_at_once_lose_nothing(tmp_path: Path) -> None:
     assert snapshots == list(range(1, len(snapshots) + 1))
     with world.service.journal.reading() as view:
         assert view.staged() == []
-        assert view.base().generation == len(snapshots)
+        assert view.head().generation == len(snapshots)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
+from repo_service.settings import BadSettings
 from repo_service.web.limits import Rates
-from repo_service.wiring import BadSettings
 from tests.service.door import Door, Silent, publication
 from tests.world import BEGIN, World
 

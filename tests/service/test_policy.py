@@ -16,7 +16,8 @@ from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.domain.announcing import NotAnnounced, Published
 from repo_service.domain.policy import Policy, parse, preset
-from repo_service.wiring import BadSettings, open_service, presets
+from repo_service.settings import BadSettings
+from repo_service.wiring import open_service, presets
 from tests.service.door import OWNER, Door, publication
 from tests.world import BECAUSE, World, publishing
 from tests.world import OWNER as HOLDER

@@ -1,0 +1,114 @@
+"""``tallystick-service`` for whoever keeps the database and the public files: do they agree, and what if not."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from repo_service import collecting, fsck
+from repo_service.rebuilding import rebuild
+from repo_service.wiring import Service, open_service
+
+Open = Callable[[Path], Service]
+FOUND: Final = 6
+"""The exit status where something is wrong with the repository, and not with the command."""
+
+
+def add_to(commands: Any, opened: Open) -> None:
+    """Add these commands to a parser's; ``opened`` opens a service that was begun, in a folder."""
+
+    def add(
+        name: str, run: Callable[[Service, argparse.Namespace], int], text: str, opening: Open = opened
+    ) -> argparse.ArgumentParser:
+        def run_opened(options: argparse.Namespace) -> int:
+            return run(opening(options.folder), options)
+
+        command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(command=run_opened)
+        command.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
+        return command
+
+    check = add("fsck", _fsck, "whether the database, the public files and a verifying client agree; 6 if they do not")
+    check.add_argument("--quick", action="store_true", help="without replaying each name's events")
+    add("rebuild", _rebuild, "make the public files again from the database; nothing is overwritten")
+    gc = add("gc", _gc, "let go of superseded public files that nobody can need any more; done daily by itself")
+    gc.add_argument("--dry-run", action="store_true", help="only say which")
+    for name, run, text in (
+        (
+            "backup",
+            _backup,
+            "copy the database into FILE while the service goes on (not the online key: keep it apart)",
+        ),
+        ("restore", _restore, "make a backup the database of a service that has none; then say fsck"),
+    ):
+        add(name, run, text, open_service).add_argument("file", metavar="FILE", type=Path)
+    add(
+        "migrate",
+        _migrate,
+        "move the tables of an older tallystick's database on; stop the service first",
+        open_service,
+    )
+
+
+def progress(what: str, number: int, total: int) -> None:
+    """A bar on a terminal, nothing elsewhere."""
+    if sys.stderr.isatty() and (number in (0, total) or number % max(1, total // 200) == 0):
+        width = 30 * number // max(1, total)
+        end = "\n" if number == total else ""
+        print(
+            f"\r  {what:10} [{'#' * width}{'.' * (30 - width)}] {number}/{total}", end=end, file=sys.stderr, flush=True
+        )
+
+
+def _fsck(service: Service, options: argparse.Namespace) -> int:
+    its = fsck.Repository(service.journal, service.depot, service.settings.layout, service.clock(), progress)
+    found = 0
+    for problem in (fsck.examine_quickly if options.quick else fsck.examine)(its):
+        print(problem)
+        found += 1
+    print(f"{found} problems. Nothing was written." if found else "Database, public files and a client agree.")
+    return FOUND if found else 0
+
+
+def _rebuild(service: Service, _: argparse.Namespace) -> int:
+    found = 0
+    for problem in rebuild(service.press, progress):
+        print(problem)
+        found += 1
+    print(f"{found} files could not be made again." if found else "The public files are those of the database.")
+    return FOUND if found else 0
+
+
+def _gc(service: Service, options: argparse.Namespace) -> int:
+    if options.dry_run:
+        keep = timedelta(seconds=service.settings.keep_s)
+        marked, dropped = collecting.foreseen(service.journal, keep, service.clock())
+        for path in dropped:
+            print(f"would go now: {path}")
+        for path in marked:
+            print(f"would go in a day: {path}")
+        print("Nothing was written.")
+        return 0
+    done = service.collect()
+    print(f"{done.dropped} files are gone, and {done.marked} more go in a day.")
+    return 0
+
+
+def _backup(service: Service, options: argparse.Namespace) -> int:
+    service.journal.back_up(options.file)
+    print(f"Wrote {options.file}, and read it back. It does not hold {service.folder / 'online.key'}: keep that apart.")
+    return 0
+
+
+def _restore(service: Service, options: argparse.Namespace) -> int:
+    service.journal.restore(options.file)
+    print(f"Restored. Next: tallystick-service fsck {service.folder}, before anything is served.")
+    return 0
+
+
+def _migrate(service: Service, _: argparse.Namespace) -> int:
+    steps = service.journal.migrate()
+    print(f"Moved on by {', '.join(steps)}." if steps else "The tables are those of this tallystick already.")
+    return 0

@@ -1,0 +1,105 @@
+"""``tallystick-service key``: the online key, and another in its place without a moment in which a client fails."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+
+from keys import layout, possession, sealed
+from keys.signing import HeldKey
+from keys.times import stamp
+from repo_service import roots
+from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
+
+RETIRE_AFTER: Final = timedelta(hours=1)
+"""How long both keys sign after the new root is public: a client that began before it is done by then."""
+
+
+class KeyRefused(Exception):
+    """The online key cannot be made, or retired now; the message says why and what to do. Nothing was written."""
+
+
+def make(folder: Path, name: str, *, rehearsal: bool) -> None:
+    """Write a service's first online key, and its public half for the ceremony."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / ONLINE_KEY, folder / ONLINE_PUB, name, rehearsal=rehearsal)
+
+
+def make_next(folder: Path, name: str, *, rehearsal: bool) -> None:
+    """Write the key that is to follow; from the next start of the service on both sign everything."""
+    if not (folder / ONLINE_KEY).exists():
+        raise KeyRefused(f"{folder / ONLINE_KEY} is missing: there is no key to follow. Nothing was written.")
+    _write(folder / NEXT_KEY, folder / NEXT_PUB, name, rehearsal=rehearsal)
+
+
+def retire(service: Service) -> Path:
+    """Let the next key sign alone, from the next start of the service on; where the old one lies now.
+
+    KeyRefused until every role names the next key and clients have had time to learn it. Can be run again if it was
+    interrupted: a folder with the next key alone is a service that signs with that.
+    """
+    folder = service.folder
+    if not (folder / NEXT_KEY).exists():
+        raise KeyRefused(f"{folder / NEXT_KEY} is missing: there is no next key. Nothing was written.")
+    following = service.online.keys[-1].record.keyid
+    _check_named(service, following)
+    old = service.online.keys[0].record.keyid
+    retired = folder / f"online-retired-{old:.16}.key"
+    if (folder / ONLINE_KEY).exists():
+        if retired.exists():
+            raise KeyRefused(f"{retired} exists, and a key is never overwritten. Nothing was written.")
+        (folder / ONLINE_KEY).rename(retired)
+    (folder / NEXT_PUB).rename(folder / ONLINE_PUB)
+    (folder / NEXT_KEY).rename(folder / ONLINE_KEY)
+    _sync(folder)
+    return retired
+
+
+def rotation_lines(service: Service) -> Iterator[str]:
+    """How far both keys have signed everything, for status; nothing while one key is held."""
+    if len(service.online.keys) < 2:
+        return
+    with service.journal.reading() as view:
+        signed = view.signed_by()
+    both = sum(files for _, keyids, files in signed if service.online.keyids <= keyids)
+    total = sum(files for *_, files in signed)
+    names = " and ".join(f"{key.record.keyid:.16}" for key in service.online.keys)
+    then = "ready for the root that names the new one" if both == total else "the rest is signed by the next rounds"
+    yield f"two online keys, {names}: both have signed {both} of {total} files; {then}"
+
+
+def _check_named(service: Service, keyid: str) -> None:
+    with service.journal.reading() as view:
+        root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
+        since = view.signed_at(f"metadata/{root.version}.root.json")
+        lacking = view.lacking([keyid], 1)
+    if unnamed := sorted(kind for kind, keyids in roots.online_keyids(root, bins).items() if keyid not in keyids):
+        raise KeyRefused(
+            f"key {keyid:.16} is not named for {', '.join(unnamed)}: clients would refuse what it signs alone. Hold a "
+            "ceremony that names it (tallystick-ceremony plan … --online online-next.pub --after …), take it in, and "
+            "retire the old key after that. Nothing was written."
+        )
+    if lacking:
+        raise KeyRefused(f"{lacking[0]} is not signed by key {keyid:.16}; see status. Nothing was written.")
+    if service.clock() < since + RETIRE_AFTER:
+        raise KeyRefused(
+            f"the root that names key {keyid:.16} is public since {stamp(since)}; clients that began before it still "
+            f"need the old key. Retire it after {stamp(since + RETIRE_AFTER)}. Nothing was written."
+        )
+
+
+def _write(secret: Path, public: Path, name: str, *, rehearsal: bool) -> None:
+    private = generate_private_key(SECP256R1())
+    sealed.write_private(secret, sealed.plain(private))
+    public.write_bytes(possession.write(name, HeldKey(private), rehearsal=rehearsal))
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""The few things that a local depot does to a disk, in one place, so that a test can be a disk that loses its power.
+
+Nothing here is durable but what was synced: a file's bytes by its own sync, its name by the sync of its folder.
+"""
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from repo_service.storage.depot import Unavailable
+
+
+class Disk:
+    """Writes, names and syncs.
+
+    After one failed sync every other one raises Unavailable too: the kernel may have dropped what was written and does
+    not say so twice, so trying again would seem to work. A restarted process writes everything unpublished anew.
+    """
+
+    def __init__(self) -> None:
+        self._failed: Unavailable | None = None
+
+    def create(self, path: Path, data: bytes) -> None:
+        """A new file, readable for everyone."""
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - it is open already
+            os.fchmod(descriptor, 0o644)  # whatever the umask is
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    def make_folder(self, path: Path) -> None:
+        """A folder, if it is not there yet."""
+        path.mkdir(exist_ok=True)
+
+    def link(self, draft: Path, final: Path) -> None:
+        """A second name for a file. FileExistsError if it is taken."""
+        os.link(draft, final)
+
+    def replace(self, draft: Path, final: Path) -> None:
+        """Another name for a file, which takes it from whatever has it."""
+        draft.replace(final)
+
+    def remove(self, path: Path) -> None:
+        """A name less, if it is there."""
+        path.unlink(missing_ok=True)
+
+    def sync(self, path: Path) -> None:
+        """A file's bytes, or a folder's names, survive a power cut from here on. Unavailable if they may not."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self._sure(path, lambda: os.fsync(descriptor))
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def syncing_all(self, path: Path) -> Iterator[Callable[[], None] | None]:
+        """Inside the block: a function that syncs the whole file system of ``path`` at once, or None where that is
+        not to be relied on. It reports errors from the block's beginning on, so what it is to sync is written inside.
+        """
+        if _syncfs is None:
+            yield None
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            yield lambda: self._sure(path, lambda: _sync_file_system(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def _sure(self, path: Path, sync: Callable[[], None]) -> None:
+        if self._failed:
+            raise self._failed
+        try:
+            sync()
+        except OSError as error:
+            self._failed = Unavailable(
+                f"{path}: {error.strerror} while it was made durable. Nothing that rests on it was published, and this "
+                "process writes no more: check the disk, then restart; what is not published is written again"
+            )
+            raise self._failed from error
+
+
+def _find_syncfs() -> Callable[[int], int] | None:
+    """syncfs(2), where it reports errors of writing back: Linux 5.8 or newer."""
+    if sys.platform != "linux":
+        return None
+    release = os.uname().release.split(".")
+    if (int(release[0]), int(release[1].split("-")[0])) < (5, 8):
+        return None
+    try:
+        found = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return None
+    found.argtypes, found.restype = [ctypes.c_int], ctypes.c_int
+    return found
+
+
+_syncfs: Final = _find_syncfs()
+
+
+def _sync_file_system(descriptor: int) -> None:
+    assert _syncfs is not None
+    if _syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
