@@ -334,6 +334,58 @@ def test_killed_with_its_processes_it_leaves_none_of_them(tmp_path: Path, file: 
     assert counts(world)["names"] == 230
 
 
+# Beside everybody else.
+
+
+def test_a_yank_is_signed_in_its_own_round_while_an_import_waits_to_be(world: World) -> None:
+    """Also when its own name has more of the import waiting, and whatever the import wrote first."""
+    world.do(publishing("foo", actor=SYSTEM), publishing("foo", "1.1", actor=SYSTEM))
+    taken(world, written(*MANY, project("foo", "2.0")))
+    waiting = counts(world)["pending"]
+    yank = world.record(r.Yank("foo", "1.0", BECAUSE, r.Actor("admin", "a", approver="b")))
+    world.service.round()
+    with world.service.journal.reading() as view:
+        signed = view.signed_in(yank.id)
+    assert signed is not None and signed.published
+    assert counts(world)["pending"] == waiting - 2, "of foo all, and of nobody else anything: 2.0 and its end"
+    state = world.client().page("foo").state  # type: ignore[union-attr]
+    assert state.releases[0].yank is not None and [each.version for each in state.releases] == ["1.0", "1.1", "2.0"]
+    while world.service.round():
+        pass
+    assert counts(world)["pending"] == 0
+
+
+def test_what_an_import_leaves_to_sign_turns_nobody_else_away(tmp_path: Path) -> None:
+    """503 ``publishing_behind`` counts what comes by the API."""
+    door = Door(World(tmp_path / "world", "max_pending = 5\n"), bell=Silent())
+    taken(door.world, written(*MANY[:30]))
+    assert [door.publish(f"new-{number}").status_code for number in range(3)] == [202, 202, 202]
+    assert door.publish("one-more").status_code == 503
+
+
+def test_who_writes_beside_a_running_import_waits_for_little_of_it(world: World) -> None:
+    """A hundred projects are decided before their transaction begins, so most of the time nobody is shut out. A ratio,
+    not seconds: this machine may be busy.
+    """
+    waited: list[float] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.01):
+            began = time.perf_counter()
+            world.record(publishing(f"beside-{len(waited)}", actor=SYSTEM))
+            waited.append(time.perf_counter() - began)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    began = time.perf_counter()
+    taken(world, written(*(project(f"other-{number}", "1.0", "2.0") for number in range(600))))
+    a_hundred = (time.perf_counter() - began) / 6
+    stop.set()
+    thread.join()
+    assert len(waited) > 6 and sorted(waited)[len(waited) // 2] < a_hundred / 2
+
+
 # Indexes.
 
 
