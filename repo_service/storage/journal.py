@@ -217,9 +217,9 @@ class Journal:
         follows; what was signed for too long is due.
         """
         with self._engine.begin() as connection:
-            ahead = connection.execute(s.LAST_DONE).one()
+            stands = connection.execute(s.STANDING).one()
             events = connection.scalar(select(func.max(t.events.c.seq))) or 0
-            row = {"at": stamp(now), "events": events, "ahead": max(each for each in ahead if each)}
+            row = {"at": stamp(now), "events": events, "ahead": max(filter(None, (stands.signed, stands.recorded)))}
             connection.execute(insert(t.cleared), row)
             later = t.releases.c.signed_at > stamp(now)
             connection.execute(update(t.releases).where(later).values(signed_at=stamp(now)))
@@ -401,6 +401,7 @@ class Pen(View):
         """Keep a policy for ever, and who approved it (opaque ids, never signed). The next one is another row."""
         row = {"id": published.policy.id, "body": published.body.decode(), "approved_by": _text(sorted(approved_by))}
         self._connection.execute(insert(t.policies), row)
+        self._forget()
 
     def refuse(self, attempt: Attempt) -> None:
         """Remember a refused attempt."""
@@ -416,6 +417,7 @@ class Pen(View):
         row = {"number": act.number, "id": act.id, "body": act.body.decode(), "client": client}
         try:
             self._connection.execute(insert(t.flags), row)
+            self._forget()
         except IntegrityError as error:
             raise Overtaken(f"{act.id} was written by somebody else") from error
 
@@ -430,6 +432,11 @@ class Pen(View):
     def forget_nonces(self, now: datetime) -> None:
         """Forget the nonces of signatures that are too old to be accepted again."""
         self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))
+
+    def _forget(self) -> None:
+        """What this transaction adds, others learn once it is committed; it may be rolled back."""
+        self.__dict__.pop("_standing", None)
+        self._states = States()
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""

@@ -4,9 +4,22 @@ long as to run it. What is asked now and then is built where it is asked.
 
 from typing import Final
 
-from sqlalchemy import BindParameter, Integer, String, bindparam, case, cast, exists, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Integer,
+    String,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
-from keys.layout import BIN_PREFIX, ONLINE
+from keys.layout import BIN_PREFIX, ONLINE, TARGETS
 from repo_service.storage import tables as t
 
 TOKEN: Final = select(t.tokens).where(t.tokens.c.id == bindparam("id"))
@@ -42,7 +55,9 @@ SIGNED_BY: Final = (
     .where(t.roles.c.signers.is_not(None))
     .group_by(_KEYED, t.roles.c.signers)
 )
-LAST_DONE: Final = select(
+STANDING: Final = select(
+    select(func.count()).select_from(t.policies).scalar_subquery().label("policies"),
+    select(func.count()).select_from(t.flags).scalar_subquery().label("flags"),
     select(func.max(t.releases.c.signed_at)).scalar_subquery().label("signed"),
     select(t.events.c.at)
     .where(t.events.c.seq > func.coalesce(select(func.max(t.cleared.c.events)).scalar_subquery(), 0))
@@ -50,17 +65,18 @@ LAST_DONE: Final = select(
     .limit(1)
     .scalar_subquery()
     .label("recorded"),
+    select(t.roles.c.version).where(t.roles.c.role == TARGETS).scalar_subquery().label("targets"),
 )
-"""When the newest release was signed, and when the newest event was recorded."""
+"""What every decision asks of the whole registry, in one row: how many policies and acts of flags there are (none ever
+goes), when the newest release was signed, when the newest event was recorded, which version of ``targets`` is newest.
+"""
 
-ANSWERED: Final = select(t.changes).where(
-    t.changes.c.client == bindparam("client"), t.changes.c.key == bindparam("key")
-)
-NUMBERED: Final = (
-    select(t.deliveries.c.digest)
-    .where(t.deliveries.c.client == bindparam("client"), t.deliveries.c.key == bindparam("key"))
-    .limit(1)
-)
+_ANSWERED: Final = (t.changes.c.client == bindparam("client")) & (t.changes.c.key == bindparam("key"))
+_DELIVERED: Final = (t.deliveries.c.client == bindparam("client")) & (t.deliveries.c.key == bindparam("key"))
+ANSWERED: Final = select(
+    t.changes, select(t.deliveries.c.digest).where(_DELIVERED).limit(1).scalar_subquery().label("numbered")
+).select_from(select(literal(1).label("one")).subquery().outerjoin(t.changes, _ANSWERED))
+"""What a client was answered under a key (all NULL: nothing yet), and the digest of its numbered request under it."""
 SEQUENCE: Final = select(t.sequences.c.last).where(t.sequences.c.name == bindparam("name"))
 
 BESIDE: Final = select(t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted).where(

@@ -1,13 +1,13 @@
 """What can be read of the journal, at one moment: plain values, never rows."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, collate, func, or_, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
@@ -131,6 +131,11 @@ class View:
         self._connection = connection
         self._states = states
 
+    @cached_property
+    def _standing(self) -> Row[*tuple[Any, ...]]:
+        """A view sees one moment, so what stands in it is read once; a pen that changes it forgets it."""
+        return self._connection.execute(s.STANDING).one()
+
     def head(self) -> Head | None:
         """The newest committed release; None before genesis."""
         row = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
@@ -188,7 +193,7 @@ class View:
 
     def last_done_at(self) -> datetime | None:
         """When the newest release was signed or the newest event recorded, whichever was later."""
-        times = self._connection.execute(s.LAST_DONE).one()
+        times = (self._standing.signed, self._standing.recorded)
         return max((moment(each) for each in times if each is not None), default=None)
 
     def roles(self) -> dict[str, Signed]:
@@ -208,9 +213,13 @@ class View:
 
     def newest(self, role: str) -> bytes:
         """The newest signed file of an offline role."""
-        body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
-        assert body is not None, f"no {role} was taken in"
-        return body
+
+        def read() -> bytes:
+            body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
+            assert body is not None, f"no {role} was taken in"
+            return body
+
+        return self._states.added(role, self._standing.targets, read) if role == layout.TARGETS else read()
 
     def file(self, path: str) -> bytes | None:
         """A signed public file, as it was signed."""
@@ -360,12 +369,13 @@ class View:
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
-        row = self._one(s.ANSWERED, client=client, key=key)
-        if row is not None and row["digest"] != digest:
+        row = dict(self._connection.execute(s.ANSWERED, {"client": client, "key": key}).mappings().one())
+        numbered = row.pop("numbered")
+        if row["digest"] not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
-        if self._connection.scalar(s.NUMBERED, {"client": client, "key": key}) not in (None, digest):
+        if numbered not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request")
-        return _change(row) if row else None
+        return _change(row) if row["id"] else None
 
     def registry_state(self, name: str) -> RegistryState | None:
         """The newest full state that the registry sent of a project, and what was done for it."""
@@ -415,7 +425,11 @@ class View:
 
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
-        return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
+
+        def read() -> tuple[Published, ...]:
+            return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
+
+        return self._states.added("policies", self._standing.policies, read)
 
     def policy(self, now: datetime) -> Policy:
         """The policy that judges at ``now``."""
@@ -428,7 +442,11 @@ class View:
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
-        return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
+
+        def read() -> tuple[FlagAct, ...]:
+            return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
+
+        return self._states.added("flags", self._standing.flags, read)
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
@@ -651,7 +669,7 @@ def _signed(row: RowMapping) -> Signed:
     return Signed(row["role"], row["version"], moment(row["expires"]))
 
 
-def _change(row: RowMapping) -> ChangeRecord:
+def _change(row: Mapping[Any, Any]) -> ChangeRecord:
     return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
 
 
