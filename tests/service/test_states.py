@@ -101,13 +101,17 @@ def test_the_row_holds_what_any_reader_of_json_can_read(world: World) -> None:
 
 def test_what_a_transaction_adds_and_takes_back_nobody_else_is_judged_by(world: World) -> None:
     """A registry's policies and flags are read once for as long as there are as many of them."""
-    journal, now = world.service.journal, world.now
-    with journal.trying() as pen:
-        pen.add_policy(announce(world.service.named_policy("pypi"), pen.policies(), now))
-        assert len(pen.policies()) == 2
+    journal, later = world.service.journal, "2027-06-01T00:00:00Z"
     with journal.reading() as view:
         (first,) = view.policies()
-    other = announce(world.service.named_policy("pypi-strict"), (first,), now)
+    one, other = (
+        announce(replace(world.service.named_policy(name), effective_from=later), (first,), world.now)
+        for name in ("pypi", "crates")
+    )
+    with journal.trying() as pen:
+        assert pen.policies() == (first,)
+        pen.add_policy(one)
+        assert pen.policies() == (first, one)
     with journal.writing() as pen:
         pen.add_policy(other)
     with journal.reading() as view:
