@@ -4,7 +4,7 @@ An import only adds. Its requests ask for what is there already too; those chang
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -160,4 +160,7 @@ def _events(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy
 def _dated(file: r.NewFile, published_at: str | None) -> r.NewFile:
     if file.uploaded_at is not None or published_at is None:
         return file
-    return replace(file, uploaded_at=published_at)
+    return r.NewFile(
+        file.filename, file.sha256, file.size, published_at, file.requires_python, file.core_metadata, file.url,
+        file.provenance,
+    )  # fmt: skip

@@ -106,7 +106,7 @@ def test_what_a_transaction_adds_and_takes_back_nobody_else_is_judged_by(world: 
         (first,) = view.policies()
     one, other = (
         announce(replace(world.service.named_policy(name), effective_from=later), (first,), world.now)
-        for name in ("pypi", "crates")
+        for name in ("pypi", "pypi-strict")
     )
     with journal.trying() as pen:
         assert pen.policies() == (first,)
