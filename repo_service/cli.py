@@ -11,12 +11,13 @@ from typing import Final
 
 from keys.signing import SignerFailed
 from keys.times import moment, stamp
-from repo_service import cli_journal, cli_keys, cli_tokens, logs, roots, settings
+from repo_service import cli_import, cli_journal, cli_keys, cli_tokens, logs, roots, settings
 from repo_service.build.check import WouldBeRefused
 from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
-from repo_service.imports import import_folder
+from repo_service.importing.index import NoIndex
+from repo_service.importing.preparing import Halted
 from repo_service.recovering import NotRecovered
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
@@ -33,6 +34,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
+    NoIndex: 2,
     WrongSchema: 2,
     cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
@@ -40,6 +42,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
+    Halted: 4,
     Unfit: 2,
     Diverged: 5,
     Behind: 5,
@@ -99,8 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
-    imports = add("import", _import, "take a folder of wheels and sdists in; can be run again")
-    imports.add_argument("source", metavar="FILES", type=Path, help="the folder with the wheels and sdists")
+    cli_import.arguments(add("import", _import, cli_import.HELP))
     policy = add("policy", _policy, "which policy judges, and how it changes (docs/POLICY.md)")
     policy.add_argument("do", choices=sorted(_POLICY), help="show what judges now and later; check or publish the next")
     policy.add_argument(
@@ -219,20 +221,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    if not options.source.is_dir():
-        raise BadSettings(f"{options.source} is not a folder of wheels and sdists. Nothing was written.")
-    done = import_folder(_current(options.folder), options.source, _progress)
-    print(f"{done.releases} releases in {done.files} files: {done.new} new or grown, signed and public now.")
-    for line in done.left_out:
-        print(f"  left out: {line}", file=sys.stderr)
-    return 1 if done.left_out else 0
-
-
-def _progress(what: str, number: int, total: int) -> None:
-    if sys.stderr.isatty():
-        width = 30 * number // total
-        end = "\n" if number == total else ""
-        print(f"\r  {what} [{'#' * width}{'.' * (30 - width)}] {number}/{total}", end=end, file=sys.stderr, flush=True)
+    with stopped_by_signals(cli_import.interrupt):
+        return cli_import.bring(_current(options.folder), options)
 
 
 def _policy(options: argparse.Namespace) -> int:

@@ -59,6 +59,11 @@ class Service:
     def journal(self) -> Journal:
         return self.press.journal
 
+    @property
+    def database(self) -> str:
+        """The journal's address, for another process of this service."""
+        return _database(self.settings.database, self.folder)
+
     def round(self) -> Release | None:
         """Deadlines that have passed become events; what is pending or due is published."""
         try:

@@ -172,7 +172,7 @@ def test_an_import_takes_what_is_good_and_names_what_is_not(
 ) -> None:
     assert run("import", begun, wheels) == 1
     said = capsys.readouterr()
-    assert "1 releases in 2 files: 1 new or grown" in said.out
+    assert "1 projects read: 1 are new or grew, by 1 releases and 2 files" in said.out
     left_out = [line for line in said.err.splitlines() if line.startswith("  left out: ")]
     assert len(left_out) == 3 and all(
         any(name in line for line in left_out) for name in ("bar-1.0", "foo bar", "README")
@@ -191,7 +191,7 @@ def test_an_import_can_be_run_again(begun: Path, wheels: Path, capsys: pytest.Ca
     before = all_files(begun)
     assert run("import", begun, wheels) == 1
     assert all_files(begun) == before
-    assert "1 releases in 2 files: 0 new or grown" in capsys.readouterr().out
+    assert "1 projects read: 0 are new or grew" in capsys.readouterr().out
 
 
 def test_an_import_says_so_when_what_it_brings_was_removed(
@@ -205,7 +205,7 @@ def test_an_import_says_so_when_what_it_brings_was_removed(
     capsys.readouterr()
     assert run("import", begun, wheels) == 1
     said = capsys.readouterr()
-    assert "1 releases in 2 files: 0 new or grown" in said.out
+    assert "1 projects read: 0 are new or grew" in said.out
     assert "no version is ever used again" in said.err
 
 

@@ -11,9 +11,11 @@ from keys import names
 from keys.state import installable
 from keys.times import stamp
 from repo_service import intake
+from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
+from tests.service.bring import project, taken, written
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
@@ -106,3 +108,31 @@ def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
         stock = world.stock()
         stock.refresh()
         assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
+
+
+def test_an_import_by_several_processes_brings_everything_once_beside_others_that_write(world: World) -> None:
+    """Locks, numbers of events and rows of names are this database's own."""
+    lines = [project(f"project-{number}", "1.0", "2.0") for number in range(250)]
+    stop = threading.Event()
+    beside: list[str] = []
+
+    def write() -> None:
+        while not stop.wait(0.01):
+            name = f"pr0ject-{len(beside)}"  # of the same family, and it looks like one that comes
+            world.record(publishing(name, actor=r.Actor("system")), key=name)
+            beside.append(name)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    noted = taken(world, written(*lines), processes=2)
+    stop.set()
+    thread.join()
+    assert noted.problems == [] and (noted.counted.grown, noted.counted.releases) == (250, 500)
+    assert taken(world, written(*lines)).counted.known == 250
+    yank = world.record(r.Yank(beside[0], "1.0", BECAUSE, OWNER))
+    world.service.round()
+    with world.service.journal.reading() as view:
+        signed = view.signed_in(yank.id)
+        events = view.events("project-7")
+    assert signed is not None and signed.published
+    assert [c.type_of(each.change) for each in events][:3] == ["project.created", *["release.published"] * 2]
