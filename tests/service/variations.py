@@ -3,7 +3,7 @@
 They exist so that the crash matrix and the soak can show that they would notice. Nothing outside the tests uses them.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final
 
 from repo_service import publish
@@ -46,15 +46,15 @@ def upload_before_commit() -> None:
 
 def pointer_unguarded() -> None:
     """Move the pointer wherever the caller says, also back."""
-    local.moves = lambda public, timestamp: True
+    setattr(local, "moves", lambda public, timestamp: True)  # noqa: B010 - the name is imported there
 
 
 def event_forgotten() -> None:
     """Sign all pending events but the newest, and mark that one too: it is in a release and in no page."""
-    real = View.pending
+    real: Callable[..., tuple[tuple[int, ...], tuple[str, ...]]] = View.pending
 
-    def pending(view: View) -> tuple[Collection[int], Collection[str]]:
-        events, names = real(view)
+    def pending(view: View, bulk: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        events, names = real(view, bulk)
         return events, names[:-1] if len(names) > 1 else names
 
     View.pending = pending  # type: ignore[assignment,method-assign]

@@ -12,7 +12,7 @@ from tests.soak.processes import Process
 
 BETWEEN_S: Final = (1.5, 3.5)
 """So long between two strikes."""
-LONGER_THAN_A_LEASE_S: Final = 11.5
+LONGER_THAN_A_LEASE_S: Final = 3.0
 
 
 Stroke = Callable[[], Callable[[], None]]
@@ -84,7 +84,7 @@ class Nemesis:
         self._did("kill", victim.name, seconds, victim.begin)
 
     def _stop(self, victim: Process) -> None:
-        seconds = self._chance.choice((0.5, 2.0, LONGER_THAN_A_LEASE_S, LONGER_THAN_A_LEASE_S))
+        seconds = self._chance.choice((0.5, 1.0, LONGER_THAN_A_LEASE_S, 2 * LONGER_THAN_A_LEASE_S))
         victim.signal(signal.SIGSTOP)
         victim.away = True
 
@@ -102,7 +102,7 @@ class Nemesis:
             undo()
             self._busy.discard(name)
 
-        self._did("reset" if name == "network" else "restart", name, self._chance.uniform(0.5, 3.0), again)
+        self._did("reset" if name in ("network", "answers") else "restart", name, self._chance.uniform(0.5, 3.0), again)
 
     def _did(self, how: str, whom: str, seconds: float, undo: Callable[[], None]) -> None:
         self._diary.write(Struck(time.time(), how, whom, seconds))

@@ -23,7 +23,7 @@ PEACE: Final = "peace"
 DIES: Final = 1 / 2500
 """At each passing of a point."""
 DOZES: Final = 1 / 2500
-DOZES_S: Final = (0.3, 2.0, 11.5, 11.5)
+DOZES_S: Final = (0.3, 1.0, 3.0, 6.0)
 """The longest are longer than a lease."""
 _PAUSE_S: Final = 0.2
 
