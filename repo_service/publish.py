@@ -27,17 +27,22 @@ from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.clocks import Source, check_clocks
 from repo_service.domain.clock import check_clock
 from repo_service.failpoint import failpoint
+from repo_service.metrics import FORGETFUL, Metrics
 from repo_service.storage.depot import Behind, Depot, version_of
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.view import Head, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
-BULK: Final = 2000
-"""Events of the slow lane that one release takes, about, when nothing waits in the fast one."""
+BULK: Final = 2_000
+BULK_ALONE: Final = 100_000
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one: many only where none of
+the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
+import into a registry that is not used yet saves many times over, and nobody is kept waiting.
+"""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
-"""How often longer a lease is where a ceremony's files are taken in, which may sign every bin of another number."""
+"""How often longer a lease is where a ceremony's files are taken in: these may have every bin signed."""
 
 
 class LeaseHeld(Exception):
@@ -86,7 +91,8 @@ class Press:
     turn: Turn
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
-    draw: Callable[[Iterable[Role]], object] = lambda roles: None
+    draw: Callable[[Sequence[Role]], object] = len
+    metrics: Metrics = FORGETFUL
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
             with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
+            press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
         press.draw(release.roles if release else ())
         return release
@@ -164,25 +171,38 @@ def _leased(press: Press, seconds: float) -> Iterator[int]:
 
 
 def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Release | None:
+    timed = press.metrics.stage
     finish(press)
-    plan = _read(press, now, sealed)
+    with timed("read"):
+        plan = _read(press, now, sealed)
     failpoint("publish.read")
     if plan is None:
         return None
     check_clocks(now, press.clocks)
-    shape = roots.bins_shape(plan.bins)
-    release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+    with timed("sign"):
+        shape = roots.bins_shape(plan.bins)
+        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
     failpoint("publish.signed")
-    check_release(release, plan.root, plan.bins, plan.snapshot)
-    if plan.old_root:
-        check_for_old_root(release, plan.old_root)
-    check_successions(plan.before, release, now)
+    with timed("check"):
+        check_release(release, plan.root, plan.bins, plan.snapshot)
+        if plan.old_root:
+            check_for_old_root(release, plan.old_root)
+        check_successions(plan.before, release, now)
     failpoint("publish.before_commit")
-    press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
+    with timed("commit"):
+        press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
     failpoint("publish.committed")
     press.memory.known = _known(release, plan)
-    finish(press)
+    with timed("copy"):
+        finish(press)
+    press.metrics.published(_accepted(press, release))
     return release
+
+
+def _accepted(press: Press, release: Release) -> list[datetime]:
+    """When what somebody may wait for was accepted."""
+    with press.journal.reading() as view:
+        return view.accepted(release.generation)
 
 
 def finish(press: Press) -> None:
@@ -247,7 +267,7 @@ def _read(press: Press, now: datetime, sealed: roots.Sealed | None) -> _Plan | N
             check_not_behind(press)
         bins = sealed.bins if sealed else _bins(view)
         shape = roots.bins_shape(bins)
-        events, touched = view.pending(BULK)
+        events, touched = view.pending(BULK if view.in_use(head) else BULK_ALONE)
         rebinned = shape if head and sealed and shape != roots.bins_shape(_bins(view)) else None
         due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
         if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):

@@ -150,7 +150,8 @@ class Service:
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
-        return Publisher(self.round, self.settings.refresh_s, self.waits, self.settings.poll_s)
+        its = self.settings
+        return Publisher(self.round, its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
 
     def waits(self) -> bool:
         """Whether something is accepted and not published, or committed and not copied out."""
@@ -205,11 +206,11 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    return Service(
-        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw),
-        depot,
-        clock or _utc_now, Counted(clock or _utc_now), online,
-    )  # fmt: skip
+    counted = Counted(clock or _utc_now)
+    press = Press(
+        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted
+    )
+    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
 
 def _depot(place: str, folder: Path) -> Depot:

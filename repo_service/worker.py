@@ -10,22 +10,23 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 
-from repo_service.bell import QUEUE
+from repo_service.bell import QUEUE, Publisher
 from repo_service.serving import stopped_by_signals
 from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)
 _RETRY_S: Final = 2.0
-_served: list[Service] = []
-"""The service that this process works for, so that its jobs share its connections and what it counts."""
+_served: dict[Path, Publisher] = {}
+"""Who publishes in this process, by the folder of the service."""
 
 
-def publish_round(folder: str) -> int | None:
-    """The job: one round for the service in ``folder``; the generation it published, if any."""
+def publish_round(folder: str) -> None:
+    """The job: wake this process's publisher up; in a worker of RQ's own, without one, do a round here."""
     path = Path(folder).resolve()
-    service = next((each for each in _served if each.folder.resolve() == path), None) or open_service(path)
-    release = service.round()
-    return release.generation if release else None
+    if publisher := _served.get(path):
+        publisher.ring()
+    else:
+        open_service(path).round()
 
 
 class _Worker(SimpleWorker):
@@ -56,7 +57,7 @@ def work(service: Service) -> None:
     current: list[_Worker] = []
     service.catch_up()
     timer = service.publisher()
-    _served.append(service)
+    _served[service.folder.resolve()] = timer
     with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):
         timer.start()
         try:
@@ -65,7 +66,7 @@ def work(service: Service) -> None:
                 stopping.wait(_RETRY_S)
         finally:
             timer.stop()
-            _served.remove(service)
+            del _served[service.folder.resolve()]
 
 
 def _listen(connection: Redis, current: list[_Worker]) -> None:

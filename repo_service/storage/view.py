@@ -39,6 +39,8 @@ BATCH: Final = 500
 
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
+LATELY: Final = 20
+"""Releases that say whether a registry is in use."""
 MOST: Final = 20_000
 """Events of the fast lane in one release."""
 
@@ -240,6 +242,18 @@ class View:
             names = dict.fromkeys(name for _, name in rows)
             rows = sorted({*rows, *((row["seq"], row["name"]) for row in self._in(pending, t.events.c.name, names))})
         return tuple(seq for seq, _ in rows), tuple(dict.fromkeys(name for _, name in rows))
+
+    def in_use(self, head: Head | None) -> bool:
+        """Whether one of the last releases held anything of the fast lane."""
+        lately = t.events.c.release > (head.generation - LATELY if head else 0)
+        return (
+            self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
+        )
+
+    def accepted(self, generation: int) -> list[datetime]:
+        """When the events of a release were accepted, but for the slow lane's."""
+        of_it = t.events.c.release == generation, t.events.c.lane == NOW
+        return [moment(at) for at in self._connection.scalars(select(t.events.c.at).where(*of_it))]
 
     def _lane(self, lane: int, limit: int) -> list[tuple[int, str]]:
         rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": lane, "limit": limit})

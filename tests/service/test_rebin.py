@@ -69,7 +69,7 @@ def test_bins_become_more_or_fewer_and_no_client_fails(world: World, steps: tupl
         everyone_reads(world, listed)
         listed = (*listed, f"new-{bins}")
         world.tick(days=1)
-        world.do(publishing("new-%d" % bins, "2.0"), r.Yank("foo", "1.0", BECAUSE, OWNER))
+        world.do(publishing(f"new-{bins}", "2.0"), r.Yank("foo", "1.0", BECAUSE, OWNER))
         stock = world.stock("stock-cached")
         stock.refresh()
         assert stock.get_targetinfo(names.page_path(f"new-{bins}")) is not None
