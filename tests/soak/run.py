@@ -102,7 +102,9 @@ def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[s
     time.sleep(soak.seconds)
     (folder / PEACE).touch()
     nemesis.end()
-    return [*_settle(writers, site), *_stop([*readers, *site.victims])]
+    unsettled = list(_settle(writers, site))
+    nemesis.rest()
+    return [*unsettled, *_stop([*readers, *site.victims])]
 
 
 def _reading(folder: Path, who: str) -> Process:
