@@ -90,10 +90,7 @@ def _current(connection: Connection) -> Iterator[str]:
     for row in connection.execute(select(t.targets)).mappings():
         digest = json.loads(row["entry"])["hashes"]["sha256"]
         named.add(f"targets/{names.hashed(row['path'], digest)}")
-    held = connection.scalar(
-        select(t.files.c.body).where(t.files.c.path == f"metadata/{_version(connection)}.held.json")
-    )
-    for path, entry in (_signed(held)["targets"] if held else {}).items():
+    for path, entry in _held(connection).items():
         named.add(f"targets/{names.hashed(path, entry['hashes']['sha256'])}")
     for row in connection.execute(select(t.files)).mappings():
         path, superseded = row["path"], row["superseded"]
