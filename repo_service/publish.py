@@ -133,9 +133,9 @@ def finish(press: Press) -> None:
     with press.journal.reading() as view:
         staged = view.staged()
     for generation in staged:
+        failpoint("finish.staged")
         with press.journal.reading() as view:
             release = view.stage(generation)
-            failpoint("finish.staged")
             press.depot.add(release.files)
             purging = view.names_purged(generation)
         failpoint("finish.added")

@@ -90,12 +90,21 @@ def _current(connection: Connection) -> Iterator[str]:
     for row in connection.execute(select(t.targets)).mappings():
         digest = json.loads(row["entry"])["hashes"]["sha256"]
         named.add(f"targets/{names.hashed(row['path'], digest)}")
+    for path, entry in _held(connection).items():
+        named.add(f"targets/{names.hashed(path, entry['hashes']['sha256'])}")
     for row in connection.execute(select(t.files)).mappings():
         path, superseded = row["path"], row["superseded"]
         if path in named and (superseded is not None or row["body"] is None):
             yield f"{path} is named by the newest release and taken for superseded"
         if path not in named and superseded is None and path.startswith(_REPLACED) and not path.endswith(".root.json"):
             yield f"{path} is named by nothing and not known to be superseded"
+
+
+def _held(connection: Connection) -> dict[str, Any]:
+    """The targets that only offline keys speak for, which are no rows of ``targets``."""
+    version = connection.scalar(select(t.roles.c.version).where(t.roles.c.role == layout.HELD))
+    held = connection.scalar(select(t.files.c.body).where(t.files.c.path == f"metadata/{version}.held.json"))
+    return dict(_signed(held)["targets"]) if held else {}
 
 
 def lying(service: Service) -> Iterator[str]:

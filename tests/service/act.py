@@ -28,6 +28,9 @@ CHANGES: Final[tuple[r.Request, ...]] = (
     r.Yank("first", "1.0", Reason("broken", "does not start"), r.Actor("owner", "a", approver="b")),
     publishing("second"),
 )
+Deed = Literal["changes", "late", "ceremony"]
+SECOND: Final = "second"
+"""The folder of a world in which the files of a second ceremony lie."""
 SECONDS: Final = 60.0
 """How long an act may take before it is given up."""
 
@@ -40,7 +43,7 @@ class Order:
     """
 
     folder: str
-    do: Literal["changes", "late"] = "changes"
+    do: Deed = "changes"
     failpoint: str = ""
     variation: str = ""
 
@@ -131,7 +134,13 @@ def _late(service: Service) -> None:
     intake.record(service.journal, publishing("late"), intake.Sender("tests", "late"), service.clock())
 
 
-_DO: Final = {"changes": _change, "late": _late}
+def _ceremony(service: Service) -> None:
+    """A second root of trust comes in, and what has been accepted goes out with it."""
+    _change(service)
+    service.take_in(service.folder.parent / SECOND, rehearsal_allowed=True)
+
+
+_DO: Final = {"changes": _change, "late": _late, "ceremony": _ceremony}
 
 
 def _stop_at(name: str, count: int) -> None:

@@ -10,7 +10,10 @@ from typing import Final, Protocol
 
 from sqlalchemy import create_engine, text
 
-from repo_service.wiring import SETTINGS, open_service
+from repo_service.settings import SETTINGS
+from repo_service.storage.depot import TIMESTAMP
+from repo_service.wiring import open_service
+from tests.servers import S3Server
 from tests.world import World
 
 _BEGUN: Final = "begun"
@@ -19,6 +22,7 @@ _BEGUN: Final = "begun"
 class Ground(Protocol):
     """Makes worlds in a folder of its own."""
 
+    name: str
     folder: Path
 
     def begin(self) -> World:
@@ -33,6 +37,8 @@ class Ground(Protocol):
 
 class Embedded:
     """SQLite and a local disk: everything is in the world's folder."""
+
+    name = "embedded"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,11 +56,14 @@ class Embedded:
 
 
 class Scaled:
-    """PostgreSQL, where a database is copied by the server, beside a local depot."""
+    """PostgreSQL, where a database is copied by the server, and S3, where a depot is a prefix of a bucket."""
 
-    def __init__(self, folder: Path, server: str) -> None:
+    name = "scaled"
+
+    def __init__(self, folder: Path, server: str, bucket: S3Server) -> None:
         self.folder = folder
         self._server = server
+        self._bucket = bucket
         self._engine = create_engine(server, isolation_level="AUTOCOMMIT")
 
     def begin(self) -> World:
@@ -62,33 +71,45 @@ class Scaled:
         return World(self.folder / _BEGUN, self._settings(_BEGUN), begin=now())
 
     def copy(self, world: World, name: str) -> World:
-        database = re.sub(r"[^a-z0-9]+", "_", name)
         _close(world)  # a template must have no visitors
-        self._sql(f'CREATE DATABASE "{database}" TEMPLATE "{_BEGUN}" STRATEGY FILE_COPY')
+        self._sql(f'CREATE DATABASE "{_plain(name)}" TEMPLATE "{_BEGUN}" STRATEGY FILE_COPY')
         shutil.copytree(world.folder, self.folder / name)
-        (self.folder / name / "service" / SETTINGS).write_text(self._settings(database))
-        return opened(world, self.folder / name)
+        (self.folder / name / "service" / SETTINGS).write_text(self._settings(_plain(name)))
+        other = opened(world, self.folder / name)
+        self._copy_bucket(world, other)
+        return other
 
     def clear(self, world: World) -> None:
         _close(world)
-        self._sql(f'DROP DATABASE "{re.sub(r"[^a-z0-9]+", "_", world.folder.name)}" WITH (FORCE)')
+        self._sql(f'DROP DATABASE "{_plain(world.folder.name)}" WITH (FORCE)')
         shutil.rmtree(world.folder)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _settings(self, database: str) -> str:
-        return f'database = "{self._server.replace("/tests?", f"/{database}?")}"\n'
+    def _copy_bucket(self, world: World, other: World) -> None:
+        files = [(path, world.service.depot.read(path) or b"") for path in world.service.depot.paths("")]
+        other.service.depot.add((path, data) for path, data in files if path != TIMESTAMP)
+        other.service.depot.point(dict(files)[TIMESTAMP])
+
+    def _settings(self, name: str) -> str:
+        database = self._server.replace("/tests?", f"/{name}?")
+        return f'database = "{database}"\npublic = "{self._bucket.url(f"{self.folder.name}/{name}")}"\n'
 
     def _sql(self, statement: str) -> None:
         with self._engine.connect() as connection:
             connection.execute(text(statement))
 
 
+def _plain(name: str) -> str:
+    """A name that databases and buckets take."""
+    return re.sub(r"[^a-z0-9]+", "_", name)
+
+
 @contextmanager
-def scaled(folder: Path, server: str) -> Iterator[Scaled]:
-    """A ground on a PostgreSQL server; its connections are closed at the end."""
-    ground = Scaled(folder, server)
+def scaled(folder: Path, server: str, bucket: S3Server) -> Iterator[Scaled]:
+    """A ground on a PostgreSQL server and in a bucket; its connections are closed at the end."""
+    ground = Scaled(folder, server, bucket)
     try:
         yield ground
     finally:

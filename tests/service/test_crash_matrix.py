@@ -20,16 +20,21 @@ from sqlalchemy import update
 from repo_service.storage import tables as t
 from repo_service.storage.depot import DepotError
 from tests.audit import audit, lying
-from tests.servers import postgres
-from tests.service.act import Acts, Order, Outcome, acts
-from tests.service.grounds import Embedded, Ground, scaled
+from tests.servers import S3Server, postgres
+from tests.service.act import SECOND, Acts, Deed, Order, Outcome, acts
+from tests.service.grounds import Embedded, Ground, now, scaled
 from tests.service.witness import Seen, Witness, view
-from tests.world import World, publishing
+from tests.world import World, publishing, root_of_trust, write_folder
 
-EXPECTED_POINTS: Final = {
+COMMON_POINTS: Final = {
     "intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit",
-    "publish.committed", "depot.drafted", "depot.written", "depot.linked", "finish.staged", "finish.added",
-    "depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked",
+    "publish.committed", "finish.staged", "finish.added", "finish.pointed", "finish.marked",
+}  # fmt: skip
+EXPECTED_POINTS: Final = {
+    "embedded": {
+        *COMMON_POINTS, "depot.drafted", "depot.written", "depot.linked", "depot.pointer_written", "depot.pointed",
+    },
+    "scaled": {*COMMON_POINTS, "depot.put", "depot.pointer_read", "depot.pointed"},
 }  # fmt: skip
 BEGUN: Final = Counter({"first": 2})
 MADE: Final = {"first": 1, "second": 2, "numbered": 2, "late": 2}
@@ -41,21 +46,31 @@ CLIENTS: Final = ("cached", "fresh-before")
 
 
 @pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acts]:
+def forks(tmp_path_factory: pytest.TempPathFactory, access: None) -> Iterator[Acts]:
     """Whoever acts and is killed."""
     with acts(tmp_path_factory.mktemp("said")) as found:
         yield found
 
 
+@pytest.fixture(scope="module")
+def access() -> Iterator[None]:
+    """Whoever acts may write to the bucket."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in S3Server(0).credentials.items():
+            environment.setenv(name, value)
+        yield
+
+
 @pytest.fixture(scope="module", params=["embedded", "scaled"])
-def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, access: None) -> Iterator[Ground]:
     """SQLite and a local disk, or PostgreSQL and S3."""
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as servers:
         if request.param == "embedded":
             yield Embedded(folder)
         else:
-            yield servers.enter_context(scaled(folder, servers.enter_context(postgres())))
+            bucket: S3Server = request.getfixturevalue("seaweedfs_server")
+            yield servers.enter_context(scaled(folder, servers.enter_context(postgres()), bucket))
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +122,11 @@ class Matrix:
     begun: World
     forks: Acts
 
-    def points(self, variation: str = "") -> Counter[str]:
+    def points(self, variation: str = "", do: Deed = "changes") -> Counter[str]:
         """Every named point that the production code passes, and how often."""
-        world = self.ground.copy(self.begun, f"dry-{variation}")
+        world = self.ground.copy(self.begun, f"dry-{do}-{variation}")
         trace = world.folder / "trace"
-        outcome = self.forks.run(Order(str(world.service.folder), failpoint=f"trace:{trace}", variation=variation))
+        outcome = self.forks.run(Order(str(world.service.folder), do, f"trace:{trace}", variation))
         assert outcome.status == 0, outcome.said
         passed = Counter(trace.read_text().split())
         self.ground.clear(world)
@@ -124,13 +139,7 @@ class Matrix:
 
     def kill(self, point: str, time: int, late: bool, variation: str = "") -> list[str]:
         """Die at the nth passing of a point; what is wrong before, while and after the next round repairs."""
-        where = f"{variation} {point} {time} {'late' if late else ''}".strip()
-        wreck = Wreck(self.ground.copy(self.begun, where.replace(" ", "-")), Witness(), where)
-        wreck.look({OLD}, "cached")
-        order = Order(str(wreck.world.service.folder), failpoint=f"kill:{point}:{time}", variation=variation)
-        outcome = self.forks.run(order)
-        assert outcome.status == -signal.SIGKILL, (where, outcome)
-        wreck.look({OLD, NEW}, *CLIENTS)
+        wreck, outcome = self.wreck(point, time, "changes", variation)
         if late:
             wreck.world.now = wreck.world.service.clock()
             wreck.world.record(publishing("late"))
@@ -138,6 +147,17 @@ class Matrix:
         _check_what_was_acknowledged(wreck, outcome, late)
         self.ground.clear(wreck.world)
         return wreck.done()
+
+    def wreck(self, point: str, time: int, do: Deed, variation: str = "") -> tuple[Wreck, Outcome]:
+        """What is left after somebody died at the nth passing of a point, seen by clients of before and of now."""
+        where = f"{do} {variation} {point} {time}".replace("  ", " ")
+        wreck = Wreck(self.ground.copy(self.begun, where.replace(" ", "-")), Witness(), where)
+        wreck.look({OLD}, "cached")
+        order = Order(str(wreck.world.service.folder), do, f"kill:{point}:{time}", variation)
+        outcome = self.forks.run(order)
+        assert outcome.status == -signal.SIGKILL, (where, outcome)
+        wreck.look({OLD, NEW}, *CLIENTS)
+        return wreck, outcome
 
 
 def _check_what_was_acknowledged(wreck: Wreck, outcome: Outcome, late: bool) -> None:
@@ -160,10 +180,30 @@ def matrix(ground: Ground, begun: World, forks: Acts) -> Matrix:
 
 def test_whoever_dies_where_clients_see_old_or_new_and_the_next_round_finishes(matrix: Matrix) -> None:
     passed = matrix.points()
-    assert set(passed) == EXPECTED_POINTS, "a point appeared or vanished: is it meant?"
+    assert set(passed) == EXPECTED_POINTS[matrix.ground.name], "a point appeared or vanished: is it meant?"
     deaths = [(point, time) for point, times in passed.items() for time in matrix.times(times)]
     bad = [matrix.kill(point, time, late=bool(number % 2)) for number, (point, time) in enumerate(deaths)]
     assert list(chain(*bad)) == []
+
+
+@pytest.mark.parametrize("ground", ["embedded"], indirect=True)
+def test_whoever_dies_while_a_ceremony_is_taken_in_can_take_it_in_again(matrix: Matrix) -> None:
+    """The new root goes out last: until it is there clients follow the old one."""
+    second = root_of_trust(now(), matrix.begun.trust, holders=(1, 2, 4), held=("internal",))
+    write_folder(matrix.begun.folder / SECOND, second.files())
+    passed = matrix.points(do="ceremony")
+    bad = []
+    for point, time in sorted({(point, time) for point, times in passed.items() for time in (1, times)}):
+        wreck, _ = matrix.wreck(point, time, "ceremony")
+        wreck.repair()
+        wreck.world.service.take_in(wreck.world.folder / SECOND, rehearsal_allowed=True)
+        wreck.say(*audit(wreck.world.service))
+        wreck.look({OLD, frozenset({"first"}), frozenset({"first", "second"}), NEW}, *CLIENTS, "fresh-after")
+        if wreck.world.service.depot.read("metadata/2.root.json") is None:
+            wreck.say("the new root is not public")
+        matrix.ground.clear(wreck.world)
+        bad += wreck.done()
+    assert bad == []
 
 
 @pytest.mark.parametrize("ground", ["embedded"], indirect=True)
@@ -172,7 +212,7 @@ def test_the_matrix_sees_what_a_publisher_in_another_order_would_break(
     matrix: Matrix, variation: str, found: str
 ) -> None:
     """The two orders in which one could write it and be wrong: each is caught, by more than one death."""
-    passed = [point for point in matrix.points(variation) if not point.startswith("intake")]
+    passed = [point for point in matrix.points(variation) if point.startswith(("depot", "finish"))]
     bad = {point: matrix.kill(point, 1, late=True, variation=variation) for point in passed}
     red = [point for point, sentences in bad.items() if sentences]
     assert len(red) >= 3, bad

@@ -3,13 +3,13 @@
 They exist so that the crash matrix and the soak can show that they would notice. Nothing outside the tests uses them.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Final
 
 from repo_service import publish
 from repo_service.failpoint import failpoint
 from repo_service.publish import Press
-from repo_service.storage import local
+from repo_service.storage import local, s3
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 
@@ -46,15 +46,16 @@ def upload_before_commit() -> None:
 
 def pointer_unguarded() -> None:
     """Move the pointer wherever the caller says, also back."""
-    local.moves = lambda public, timestamp: True
+    for module in (local, s3):
+        setattr(module, "moves", lambda public, timestamp: True)  # noqa: B010 - they import it by name
 
 
 def event_forgotten() -> None:
     """Sign all pending events but the newest, and mark that one too: it is in a release and in no page."""
-    real = View.pending
+    real: Callable[..., tuple[tuple[int, ...], tuple[str, ...]]] = View.pending
 
-    def pending(view: View) -> tuple[Collection[int], Collection[str]]:
-        events, names = real(view)
+    def pending(view: View, bulk: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        events, names = real(view, bulk)
         return events, names[:-1] if len(names) > 1 else names
 
     View.pending = pending  # type: ignore[assignment,method-assign]

@@ -139,9 +139,11 @@ def line(entry: Entry) -> str:
     return json.dumps({"kind": type(entry).__name__, **asdict(entry)}, sort_keys=True)
 
 
-def read(folder: Path) -> Iterator[Entry]:
-    """Everything that was written in a folder. A last line that its writer did not live to end is left out."""
-    for file in sorted(folder.glob("*.jsonl")):
+def read(folder: Path, files: str = "*.jsonl") -> Iterator[Entry]:
+    """Everything that was written in a folder, or in some files of it. A last line that its writer did not live to
+    end is left out.
+    """
+    for file in sorted(folder.glob(files)):
         for text in file.read_text().splitlines():
             try:
                 parts = json.loads(text)

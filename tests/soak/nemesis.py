@@ -10,9 +10,9 @@ from typing import Final
 from tests.soak.history import Diary, Struck
 from tests.soak.processes import Process
 
-BETWEEN_S: Final = (1.5, 3.5)
+BETWEEN_S: Final = (1.5, 4.0)
 """So long between two strikes."""
-LONGER_THAN_A_LEASE_S: Final = 11.5
+LONGER_THAN_A_LEASE_S: Final = 3.0
 
 
 Stroke = Callable[[], Callable[[], None]]
@@ -21,7 +21,7 @@ Stroke = Callable[[], Callable[[], None]]
 
 class Nemesis:
     """Strikes ``victims`` (processes of the service) and ``others`` (servers that it uses, by name) until it is told to
-    end; then all that it did is undone.
+    end; then all that it did is undone. As whoever runs a service does, it begins again what has ended.
     """
 
     def __init__(
@@ -37,12 +37,17 @@ class Nemesis:
         self._others = others
         self._undo: list[tuple[float, Callable[[], None]]] = []
         self._busy: set[str] = set()
-        self._ending = threading.Event()
+        self._ending, self._undone, self._resting = threading.Event(), threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._run, name="nemesis")
 
     def end(self) -> None:
-        """Strike no more, and wait until everything is as it was."""
+        """Strike no more, and wait until everything is as it was. Whoever falls is still raised."""
         self._ending.set()
+        assert self._undone.wait(120), "the nemesis itself has died"
+
+    def rest(self) -> None:
+        """Raise nobody any more."""
+        self._resting.set()
         self.thread.join()
 
     def _run(self) -> None:
@@ -54,10 +59,12 @@ class Nemesis:
                 self._strike()
                 next_at = time.monotonic() + self._chance.uniform(*BETWEEN_S)
         self._undo_what_is_due(float("inf"))
-        self._raise_the_fallen()
+        self._undone.set()
+        while not self._resting.wait(0.1):
+            self._raise_the_fallen()
 
     def _raise_the_fallen(self) -> None:
-        """As whoever runs a service does. Who died by SIGKILL wrote it down; anything else is worth a count."""
+        """Who died by SIGKILL wrote it down; anything else is worth a count."""
         for victim in self._victims:
             if (status := victim.fallen) is not None:
                 if status != -signal.SIGKILL:
@@ -72,7 +79,7 @@ class Nemesis:
             return
         kind = self._chance.choice(kinds)
         if kind == "kill":
-            self._kill(self._chance.choice([*here, *(each for each in here if each.publishes)]))
+            self._kill(self._chance.choices(here, [4 if each.publishes else 1 for each in here])[0])
         elif kind == "stop":
             self._stop(self._chance.choice(here))
         else:
@@ -84,7 +91,7 @@ class Nemesis:
         self._did("kill", victim.name, seconds, victim.begin)
 
     def _stop(self, victim: Process) -> None:
-        seconds = self._chance.choice((0.5, 2.0, LONGER_THAN_A_LEASE_S, LONGER_THAN_A_LEASE_S))
+        seconds = self._chance.choice((0.5, 1.0, LONGER_THAN_A_LEASE_S, 2 * LONGER_THAN_A_LEASE_S))
         victim.signal(signal.SIGSTOP)
         victim.away = True
 
@@ -102,7 +109,7 @@ class Nemesis:
             undo()
             self._busy.discard(name)
 
-        self._did("reset" if name == "network" else "restart", name, self._chance.uniform(0.5, 3.0), again)
+        self._did("reset" if name in ("network", "answers") else "restart", name, self._chance.uniform(0.5, 3.0), again)
 
     def _did(self, how: str, whom: str, seconds: float, undo: Callable[[], None]) -> None:
         self._diary.write(Struck(time.time(), how, whom, seconds))

@@ -21,9 +21,9 @@ from tests.soak.history import Diary, Struck
 PEACE: Final = "peace"
 """A file of this name in the folder ends all temptation."""
 DIES: Final = 1 / 2500
-"""At each passing of a point."""
-DOZES: Final = 1 / 2500
-DOZES_S: Final = (0.3, 2.0, 11.5, 11.5)
+DOZES: Final = 1 / 800
+"""At each passing of a point. Who dies takes seconds to begin again; who dozes only lets another have its turn."""
+DOZES_S: Final = (0.3, 1.0, 3.0, 6.0)
 """The longest are longer than a lease."""
 _PAUSE_S: Final = 0.2
 

@@ -37,20 +37,20 @@ _POLL_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where clients can read: addresses of the public files, or the depot's own folder. ``seed`` makes a run repeat as
-    far as processes do.
+    """Where clients can read: addresses of the public files, or a depot's own folder; ``surest`` is the way on which
+    the nemesis never is. ``seed`` makes a run repeat as far as processes do.
     """
 
-    urls: list[str]
-    folder: str | None
+    ways: list[str]
+    surest: str
     root: str
     seed: int
 
-    def fetcher(self, url: str) -> FetcherInterface:
-        return Mirror(Path(self.folder)) if self.folder is not None and url == self.folder else Fetcher(patience=10.0)
+    def address(self, way: str) -> str:
+        return "http://folder.test" if Path(way).is_absolute() else way
 
-    def all(self) -> list[str]:
-        return [*self.urls, *([self.folder] if self.folder else [])]
+    def fetcher(self, way: str) -> FetcherInterface:
+        return Mirror(Path(way)) if Path(way).is_absolute() else Fetcher(patience=10.0)
 
 
 class Watching(FetcherInterface):
@@ -97,7 +97,7 @@ class Reader:
         self._diary.close()
 
     def _look(self, who: str) -> None:
-        client, where, begun = f"{self._number} {who}", self._chance.choice(self._sources.all()), time.time()
+        client, where, begun = f"{self._number} {who}", self._chance.choice(self._sources.ways), time.time()
         try:
             session = self._session(who, where)
             timestamp, serials = session.trusted.timestamp.version, {}
@@ -114,8 +114,7 @@ class Reader:
     def _session(self, who: str, where: str) -> Session:
         folder = self._folder / "clients" / f"{self._number}-{who}"
         folder.mkdir(parents=True, exist_ok=True)
-        address = "http://folder.test" if where == self._sources.folder else where
-        pin = Pin("soak", address, Path(self._sources.root).read_bytes())
+        pin = Pin("soak", self._sources.address(where), Path(self._sources.root).read_bytes())
         fetcher = Watching(self._sources.fetcher(where), self._seen, self._diary)
         return Session(pin, folder, fetcher, lambda: datetime.now(UTC).replace(microsecond=0))
 
@@ -139,12 +138,10 @@ def is_network(refused: Refused) -> bool:
 
 def watch(diary: Diary, sources: Sources, ending: threading.Event) -> None:
     """Write down when each version of the pointer became public."""
-    newest = 0
+    newest, fetcher = 0, sources.fetcher(sources.surest)
     while not ending.wait(_POLL_S):
-        where = sources.all()[-1]
-        address = "http://folder.test" if where == sources.folder else where
         try:
-            data = sources.fetcher(where).download_bytes(f"{address}/metadata/timestamp.json", 1 << 20)
+            data = fetcher.download_bytes(f"{sources.address(sources.surest)}/metadata/timestamp.json", 1 << 20)
         except DownloadError:
             continue
         if _version(data) != newest:

@@ -1,6 +1,7 @@
 """One soak: servers, processes, writers, readers and the nemesis at once; then peace, and the end is written down."""
 
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from client_verify.trust import Pin
 from repo_service.storage import tables as t
 from repo_service.web.auth import new_token
 from tests.audit import audit
-from tests.servers import free_port, need, postgres_server
+from tests.proxy import Proxy
+from tests.servers import PostgresServer, free_port, need, postgres_server, seaweedfs
 from tests.soak.checker import Verdict, check, sorted_by_kind
 from tests.soak.history import Diary, End, Page, Signed, read
 from tests.soak.nemesis import Nemesis, Stroke
@@ -34,7 +36,9 @@ WRITERS: Final = 4
 READERS: Final = 2
 SETTLE_S: Final = 60.0
 """How long, after the nemesis has gone, everything may take to be acknowledged, signed and shown."""
-_COMMON: Final = "refresh_s = 1\nclient_per_minute = 1000000\nname_per_minute = 1000000\n"
+_COMMON: Final = (
+    'refresh_s = 1\npoll_s = 0.2\nlease_s = 2\nlog = "quiet"\nclient_per_minute = 1000000\nname_per_minute = 1000000\n'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,9 @@ def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[s
     time.sleep(soak.seconds)
     (folder / PEACE).touch()
     nemesis.end()
-    return [*_settle(writers, site), *_stop([*readers, *site.victims])]
+    unsettled = list(_settle(writers, site))
+    nemesis.rest()
+    return [*unsettled, *_stop([*readers, *site.victims])]
 
 
 def _reading(folder: Path, who: str) -> Process:
@@ -119,6 +125,7 @@ def _settle(writers: list[Writer], site: Site) -> Iterator[str]:
         writer.thread.join(max(deadline - time.monotonic(), 0.1))
         yield from (f"never acknowledged: {change.key}" for change in writer.unsettled)
     journal = site.world.service.journal
+    journal._engine.dispose()  # its connections may be to a database that has crashed since
     while time.monotonic() < deadline:
         with journal.reading() as view:
             waiting = view.counts()["pending"], view.staged()
@@ -139,7 +146,7 @@ def _write_the_end(folder: Path, site: Site, wrong: list[str]) -> None:
     diary, service = Diary(folder, "end"), site.world.service
     with service.journal.reading() as view:
         rows = view._connection.execute(select(t.events).order_by(t.events.c.seq)).mappings().all()
-        generations = view.base().generation
+        generations = head.generation if (head := view.head()) else 0
     for row in rows:
         version = json.loads(row["body"]).get("version")
         diary.write(Signed(row["name"], row["serial"], row["type"], version, row["change"], row["release"]))
@@ -154,8 +161,9 @@ def _write_the_end(folder: Path, site: Site, wrong: list[str]) -> None:
 
 def _pages(folder: Path, site: Site) -> Iterator[Page]:
     """What a client that comes new is shown of every name."""
-    pin, clock = Pin("soak", "http://folder.test", Path(site.sources.root).read_bytes()), site.world.service.clock
-    fetcher = site.sources.fetcher(site.sources.all()[-1])
+    sources, clock = site.sources, site.world.service.clock
+    pin = Pin("soak", sources.address(sources.surest), Path(sources.root).read_bytes())
+    fetcher = sources.fetcher(sources.surest)
     session = Session(pin, folder / "clients" / "last", fetcher, clock)
     for name in (folder / "names").read_text().split():
         found = session.page(name)
@@ -185,23 +193,34 @@ def _embedded(soak: Soak, folder: Path) -> Site:
     world = World(folder / "world", _COMMON, begin=_now())
     ports, home, logs = [free_port(), free_port()], str(world.service.folder), folder / "logs"
     victims = [*(_serving(soak, home, logs, port) for port in ports), *_loops(soak, home, logs, 2)]
-    return Site(world, ports, victims, {}, _sources(soak, world, folder, ports))
+    public = str(world.public)
+    return Site(world, ports, victims, {}, _sources(soak, world, folder, [*_urls(ports), public], public))
 
 
 def _scaled(soak: Soak, folder: Path, servers: ExitStack) -> Site:
-    """Two servers, two workers and a publisher that needs no bell, on PostgreSQL, Redis and a local disk."""
-    database = servers.enter_context(postgres_server())
+    """Two servers, two workers and a publisher that needs no bell, on PostgreSQL, Redis and S3."""
+    database, bucket = servers.enter_context(postgres_server()), servers.enter_context(seaweedfs())
+    proxy = servers.enter_context(Proxy(bucket.port, soak.seed))
+    os.environ.update(bucket.credentials)
     port, logs = free_port(), folder / "logs"
     command = [need("redis-server", "redis-server"), "--port", str(port), "--dir", str(folder), "--save", ""]
     redis = Process("redis", command, logs)
     servers.callback(redis.kill)
     redis.begin()
-    settings = f'{_COMMON}database = "{database.url}"\nredis = "redis://127.0.0.1:{port}/0"\n'
-    world = World(folder / "world", settings, begin=_now())
+    places = f'database = "{database.url}"\npublic = "{bucket.url("soak", proxy.port)}"\n'
+    world = World(folder / "world", f'{_COMMON}{places}redis = "redis://127.0.0.1:{port}/0"\n', begin=_now())
     servers.callback(world.service.journal._engine.dispose)
     ports, home = [free_port(), free_port()], str(world.service.folder)
     working = ("tests.soak.process", str(folder), soak.variation, "worker", home)
     workers = [python(f"worker {number}", logs, *working) for number in (1, 2)]
+    victims = [*(_serving(soak, home, logs, each) for each in ports), *workers, *_loops(soak, home, logs, 1)]
+    direct, through = (f"http://127.0.0.1:{each}/{bucket.bucket}/soak" for each in (bucket.port, proxy.port))
+    sources = _sources(soak, world, folder, [*_urls(ports), direct, through], direct)
+    return Site(world, ports, victims, _strokes(redis, database, proxy), sources)
+
+
+def _strokes(redis: Process, database: PostgresServer, proxy: Proxy) -> dict[str, Stroke]:
+    """What can be done to the servers that the service uses, each with what undoes it."""
 
     def kill_redis() -> Callable[[], None]:
         redis.kill()
@@ -211,9 +230,21 @@ def _scaled(soak: Soak, folder: Path, servers: ExitStack) -> Site:
         database.crash()
         return database.start
 
-    victims = [*(_serving(soak, home, logs, each) for each in ports), *workers, *_loops(soak, home, logs, 1)]
-    others = {"redis": kill_redis, "database": crash_database}
-    return Site(world, ports, victims, others, _sources(soak, world, folder, ports))
+    def break_connections() -> Callable[[], None]:
+        proxy.reset_share = 0.1
+        return lambda: setattr(proxy, "reset_share", 0.0)
+
+    def swallow_answers() -> Callable[[], None]:
+        proxy.swallow(3, b"PUT")
+        return lambda: proxy.swallow(0)
+
+    return {
+        "redis": kill_redis, "database": crash_database, "network": break_connections, "answers": swallow_answers,
+    }  # fmt: skip
+
+
+def _urls(ports: list[int]) -> list[str]:
+    return [f"http://127.0.0.1:{port}" for port in ports]
 
 
 def _loops(soak: Soak, home: str, logs: Path, count: int) -> list[Process]:
@@ -230,10 +261,10 @@ def _serving(soak: Soak, home: str, logs: Path, port: int) -> Process:
     return python(f"server {port}", logs, *arguments, ready=ready)
 
 
-def _sources(soak: Soak, world: World, folder: Path, ports: list[int]) -> Sources:
+def _sources(soak: Soak, world: World, folder: Path, ways: list[str], surest: str) -> Sources:
     root = folder / "root.json"
     root.write_bytes(world.trust.roots[0].data)
-    return Sources([f"http://127.0.0.1:{port}" for port in ports], str(world.public), str(root), soak.seed)
+    return Sources(ways, surest, str(root), soak.seed)
 
 
 def _now() -> datetime:

@@ -28,6 +28,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.evolve import evolve
 from repo_service.storage.view import ChangeRecord
+from repo_service.wiring import open_service
 from tests.domain.moves import NAMES, requests
 from tests.service.door import Door
 from tests.world import BEGIN, World, publishing
@@ -135,7 +136,8 @@ _MEANS: Final[dict[str, Callable[[Told, dict[str, Any]], None]]] = {
 }
 POINTS: Final = (
     *("intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit"),
-    *("publish.committed", "depot.written", "depot.linked", "finish.added", "depot.pointer_written", "finish.marked"),
+    *("publish.committed", "finish.staged", "depot.drafted", "depot.written", "depot.linked", "finish.added"),
+    *("depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked"),
 )
 
 
@@ -146,6 +148,7 @@ class Registry(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.world = World(self.folder / "world")
+        self.another = open_service(self.world.service.folder, clock=lambda: self.world.now)
         self.told = {name: Told() for name in NAMES}
         self.heard = "0-0"
         self._strangers = 0
@@ -196,6 +199,12 @@ class Registry(RuleBasedStateMachine):
     @rule()
     def publish(self) -> None:
         self.world.service.round()
+        self.check()
+
+    @rule()
+    def publish_elsewhere(self) -> None:
+        """Another publisher has its turn: what either remembers of its last release may be of one long gone."""
+        self.another.round()
         self.check()
 
     @rule(point=st.sampled_from(POINTS), data=st.data())
