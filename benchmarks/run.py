@@ -205,6 +205,33 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             *((name, f"percent_of_libraries: {name}", "other", None) for name in (*LIBRARIES.values(), PYTHON)),
         ],
     ),
+    "deltas": (
+        "What a client downloads at 16,384 bins and 8.7 million targets, two bins",
+        "KB",
+        [
+            ("after an hour, 65,000 changes a day", "returning_kb: hour_at_65000_a_day: total", "ours", 8),
+            ("the same, without deltas", "returning_kb: hour_at_65000_a_day: raw_without", "theirs", None),
+            ("after a day, 65,000 changes a day", "returning_kb: day_at_65000_a_day: total", "ours", 22),
+            ("the same, without deltas", "returning_kb: day_at_65000_a_day: raw_without", "theirs", None),
+            ("after an hour, 5,000 changes a day", "returning_kb: hour_at_5000_a_day: total", "ours", 8),
+            ("after a day, 5,000 changes a day", "returning_kb: day_at_5000_a_day: total", "ours", 22),
+            ("for the first time", "cold_kb_bins_by: zstd", "ours", 165),
+            ("snapshot alone, gzip", "snapshot_kb: gzip", "theirs", None),
+            ("bin of 530 alone, gzip", "bin_kb: gzip", "theirs", None),
+        ],
+    ),
+    "state": (
+        "A project of 1,000 releases and 10,000 files, and a yank at the door",
+        "milliseconds",
+        [
+            ("decide, evolve and page, 10,000 files", "state: decide_evolve_page_p50_ms", "ours", 5),
+            ("its first page, nothing kept", "state: first_page_ms", "other", None),
+            ("json.dumps alone of its page", "state: json_dumps_alone_p50_ms", "theirs", None),
+            ("a yank at the door, ordinary project", "door_ordinary: yank_p50_ms", "ours", 5),
+            ("the bare commit of the same bytes", "door_ordinary: bare_commit_p50_ms", "theirs", None),
+            ("a yank at the door, 10,000 files", "door_large: yank_p50_ms", "other", None),
+        ],
+    ),
     "resign": (
         "All 16,384 bins of 530 targets signed again",
         "CPU seconds",
