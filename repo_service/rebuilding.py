@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Final
 
 from repo_service.damage import MOVE_AWAY, UPLOAD, Problem, Progress, artifacts
-from repo_service.publish import Press, check_not_behind, finish
+from repo_service.press import Press
+from repo_service.publish import check_not_behind, finish
 from repo_service.storage.depot import Depot, Diverged
 from repo_service.storage.inventory import Inventory
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import attempts, collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
@@ -23,7 +23,8 @@ from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
 from repo_service.drawing import Drawer
 from repo_service.exposition import Counted
-from repo_service.publish import Press, Turn, publish
+from repo_service.press import Press, Turn
+from repo_service.publish import publish
 from repo_service.readiness import Parts, public_timestamp
 from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.status import Status
@@ -62,9 +63,7 @@ class Service:
         """Deadlines that have passed become events; what is pending or due is published."""
         try:
             now = self.clock()
-            halting.clear_due(self.journal, now)
-            sequences.sweep(self.journal, now)
-            sweeping.sweep(self.journal, now)
+            self._sweep(now)
             release = publish(self.press, now)
         except Exception as error:
             self.metrics.round_failed(error)
@@ -73,6 +72,15 @@ class Service:
         if release is not None:
             logger.info("published", extra={"generation": release.generation, "snapshot": release.snapshot_version})
         return release
+
+    def _sweep(self, now: datetime) -> None:
+        with self.journal.reading() as view:
+            nothing = not view.may_need_sweeping(now, now - attempts.KEPT)
+        if nothing:
+            return
+        halting.clear_due(self.journal, now)
+        sequences.sweep(self.journal, now)
+        sweeping.sweep(self.journal, now)
 
     def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
         """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""

@@ -36,11 +36,26 @@ from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, Re
 
 Written = TypeVar("Written")
 PUBLISHING: Final = "publish"
-_CLOCK: Final = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
-    "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
+_NOW: Final = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
 }
 """Seconds since 1970, as every publisher on this database sees them."""
+_CLOCK: Final = {dialect: text(f"SELECT {now}") for dialect, now in _NOW.items()}
+_TAKE_LEASE: Final = {
+    dialect: text(
+        f"UPDATE lease SET holder = :holder, epoch = epoch + 1, until = {now} + :seconds "  # noqa: S608  # constants
+        f"WHERE name = :name AND (holder = '' OR until < {now}) RETURNING epoch"
+    )
+    for dialect, now in _NOW.items()
+}
+_FIRST_LEASE: Final = {
+    dialect: text(
+        f"INSERT INTO lease (name, holder, epoch, until) VALUES (:name, :holder, 1, {now} + :seconds) "  # noqa: S608
+        "ON CONFLICT DO NOTHING RETURNING epoch"
+    )
+    for dialect, now in _NOW.items()
+}
 
 
 _MOVE: Final = {
@@ -131,16 +146,12 @@ class Journal:
 
     def take_lease(self, holder: str, seconds: float) -> int | None:
         """Publish alone for this long, by the database's clock: the lease's epoch; None while another holder has it."""
+        dialect = self._engine.dialect.name
+        row = {"name": PUBLISHING, "holder": holder, "seconds": seconds}
         with self._engine.begin() as connection:
-            clock = connection.scalar(_CLOCK[connection.dialect.name])
-            assert clock is not None, "a database without a clock"
-            row = connection.execute(select(t.lease).with_for_update()).one_or_none()
-            if row is None:
-                return _first_lease(connection, _lease_row(holder, 1, clock + seconds))
-            if row.holder and row.until > clock:
-                return None
-            epoch: int = row.epoch + 1
-            connection.execute(update(t.lease).values(_lease_row(holder, epoch, clock + seconds)))
+            epoch: int | None = connection.scalar(_TAKE_LEASE[dialect], row)
+            if epoch is None:
+                epoch = connection.scalar(_FIRST_LEASE[dialect], row)
             return epoch
 
     def break_lease(self, holder: str) -> None:
@@ -151,7 +162,7 @@ class Journal:
     def give_back(self, epoch: int) -> None:
         """Somebody else may publish now. What is not of this epoch stays as it is."""
         with self._engine.begin() as connection:
-            connection.execute(update(t.lease).where(t.lease.c.epoch == epoch).values(holder="", until=0))
+            connection.execute(s.GIVE_BACK, {"its": epoch})
 
     def commit(
         self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
@@ -162,10 +173,10 @@ class Journal:
         lease of this ``epoch`` has passed to another publisher.
         """
         with self._engine.begin() as connection:
-            if connection.scalar(select(t.lease.c.epoch)) != epoch:
+            if connection.scalar(s.LEASE_EPOCH) != epoch:
                 raise Overtaken(f"the lease of epoch {epoch} has passed to another publisher")
             try:
-                connection.execute(insert(t.releases), _release_row(release, epoch, now))
+                connection.execute(s.STORE_RELEASE, _release_row(release, epoch, now))
             except IntegrityError as error:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
@@ -401,19 +412,6 @@ class Pen(View):
             raise NonceSpent from error
 
 
-def _first_lease(connection: Connection, row: dict[str, object]) -> int | None:
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(t.lease), row)
-    except IntegrityError:  # two began at once
-        return None
-    return 1
-
-
-def _lease_row(holder: str, epoch: int, until: float) -> dict[str, object]:
-    return {"name": PUBLISHING, "holder": holder, "epoch": epoch, "until": until}
-
-
 def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, object]:
     return {
         "generation": release.generation,
@@ -443,19 +441,15 @@ def _supersede(connection: Connection, release: Release) -> None:
     renewed = [role.name for role in release.roles if role.name not in (layout.ROOT, layout.TIMESTAMP)]
     paths = list(release.new.superseded)
     for start in range(0, len(renewed), BATCH):
-        query = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role.in_(renewed[start : start + BATCH]))
-        paths += [metadata_path(row.role, row.version) for row in connection.execute(query)]
+        rows = connection.execute(s.VERSIONS, {"values": renewed[start : start + BATCH]})
+        paths += [metadata_path(row.role, row.version) for row in rows]
     if paths:
         connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [_role_row(role, lifetimes) for role in newest.values()]
-    for start in range(0, len(rows), BATCH):
-        chunk = rows[start : start + BATCH]
-        connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
-        connection.execute(s.STORE_ROLE, chunk)
+    connection.execute(s.STORE_ROLE, [_role_row(role, lifetimes) for role in newest.values()])
 
 
 def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
@@ -490,7 +484,7 @@ def _store_targets(connection: Connection, release: Release) -> None:
     """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
     gone = [*release.new.gone, *(placed.target.path for placed in release.new.placed)]
     for start in range(0, len(gone), BATCH):
-        connection.execute(delete(t.targets).where(t.targets.c.path.in_(gone[start : start + BATCH])))
+        connection.execute(s.REMOVE_TARGETS, {"values": gone[start : start + BATCH]})
     rows = [
         {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
         for placed in release.new.placed
@@ -502,15 +496,14 @@ def _store_targets(connection: Connection, release: Release) -> None:
 def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:
     wanted, marked = list(events), 0
     for start in range(0, len(wanted), BATCH):
-        chunk = wanted[start : start + BATCH]
-        pending = t.events.c.seq.in_(chunk) & t.events.c.release.is_(None)
-        marked += connection.execute(update(t.events).where(pending).values(release=generation)).rowcount
+        chunk = {"values": wanted[start : start + BATCH], "signing": generation}
+        marked += connection.execute(s.MARK, chunk).rowcount
     return marked
 
 
 def _mark_policies(connection: Connection, release: Release) -> None:
     named = [page.name for page in release.policies]
-    for table in (t.policies, t.flags):
+    for table in (t.policies, t.flags) if named else ():
         connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
 
 

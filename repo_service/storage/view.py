@@ -104,6 +104,17 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """Events that a release should hold, by their numbers, the names that they are about, and when those of the fast
+    lane were accepted.
+    """
+
+    events: tuple[int, ...]
+    names: tuple[str, ...]
+    accepted: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The newest committed release: its generation (the timestamp's version), the lease under which it was made, its
     snapshot, when it was signed and its timestamp.
@@ -135,15 +146,11 @@ class View:
 
     def head(self) -> Head | None:
         """The newest committed release; None before genesis."""
-        row = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
+        row = self._one(s.HEAD)
         if row is None:
             return None
-        pinned = self._one(select(t.files).where(t.files.c.path == metadata_path(layout.SNAPSHOT, row["snapshot"])))
-        assert pinned is not None, "a release without its snapshot"
-        return Head(
-            row["generation"], row["epoch"], Meta(row["snapshot"], pinned["length"], pinned["sha256"]),
-            moment(row["signed_at"]), row["timestamp"],
-        )  # fmt: skip
+        pinned = Meta(row["snapshot"], row["length"], row["sha256"])
+        return Head(row["generation"], row["epoch"], pinned, moment(row["signed_at"]), row["timestamp"])
 
     def listing(self) -> Listing:
         """What the newest snapshot lists."""
@@ -157,12 +164,11 @@ class View:
 
     def versions(self, roles: Iterable[str]) -> dict[str, int]:
         """The newest version of each of these roles that was ever signed."""
-        return {row["role"]: row["version"] for row in self._in(select(t.roles), t.roles.c.role, roles)}
+        return {row["role"]: row["version"] for row in self._each(s.VERSIONS, roles)}
 
     def due_roles(self, now: datetime) -> list[Signed]:
         """Roles that are due to be signed again, the longest due first."""
-        query = select(t.roles).where(t.roles.c.renew_at <= stamp(now)).order_by(t.roles.c.renew_at)
-        return [_signed(row) for row in self._connection.execute(query).mappings()]
+        return [_signed(row) for row in self._connection.execute(s.DUE, {"now": stamp(now)}).mappings()]
 
     def is_due(self, now: datetime) -> bool:
         """Whether any role is."""
@@ -216,7 +222,7 @@ class View:
 
     def file(self, path: str) -> bytes | None:
         """A signed public file, as it was signed."""
-        body: bytes | None = self._connection.scalar(select(t.files.c.body).where(t.files.c.path == path))
+        body: bytes | None = self._connection.scalar(s.FILE, {"path": path})
         return body
 
     def signed_at(self, path: str) -> datetime:
@@ -230,18 +236,39 @@ class View:
         """Whether a file of this path was ever signed."""
         return self._connection.scalar(select(t.files.c.path).where(t.files.c.path == path)) is not None
 
-    def pending(self, bulk: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Events that the next release should hold, and the names they are about: all that came in the fast lane, or,
-        where there are none, about ``bulk`` of the slow one. Of a name all that is pending: it has one state.
+    def pending(self) -> Pending:
+        """What no release holds yet and came in the fast lane, with whatever else is pending of the same names: a name
+        has one state.
         """
-        rows = self._lane(NOW, MOST)
-        if not rows:
-            rows = self._lane(BULK, bulk)
-        if rows and self._lane(BULK, 1):
-            pending = select(t.events.c.seq, t.events.c.name).where(t.events.c.release.is_(None))
-            names = dict.fromkeys(name for _, name in rows)
-            rows = sorted({*rows, *((row["seq"], row["name"]) for row in self._in(pending, t.events.c.name, names))})
-        return tuple(seq for seq, _ in rows), tuple(dict.fromkeys(name for _, name in rows))
+        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": NOW, "limit": MOST}).all()
+        events, names = [row.seq for row in rows], dict.fromkeys(row.name for row in rows)
+        if rows and self._has_bulk():
+            events = self._pending_of(names)
+        return Pending(tuple(events), tuple(names), tuple(moment(row.at) for row in rows))
+
+    def pending_bulk(self, limit: int) -> Pending:
+        """About so many events of the slow lane, with all that is pending of their names."""
+        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": limit}).all()
+        names = dict.fromkeys(row.name for row in rows)
+        return Pending(tuple(self._pending_of(names)), tuple(names), ())
+
+    def _has_bulk(self) -> bool:
+        return self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": 1}).first() is not None
+
+    def _pending_of(self, names: Iterable[str]) -> list[int]:
+        return sorted(row["seq"] for row in self._each(s.PENDING_OF, names))
+
+    def has_pending(self) -> bool:
+        """Whether anything waits to be signed or copied out."""
+        return bool(self._connection.scalar(s.ANYTHING_PENDING))
+
+    def has_work(self, now: datetime) -> bool:
+        """Whether anything does, or is due to be signed again."""
+        return bool(self._connection.scalar(s.ANY_WORK, {"now": stamp(now)}))
+
+    def may_need_sweeping(self, now: datetime, refused_before: datetime) -> bool:
+        """Whether time may have anything to do: deadlines, what is held, flags, refusals that are too old."""
+        return bool(self._connection.scalar(s.MAY_NEED_SWEEPING, {"now": stamp(now), "before": stamp(refused_before)}))
 
     def in_use(self, head: Head | None) -> bool:
         """Whether one of the last releases held anything of the fast lane."""
@@ -250,25 +277,12 @@ class View:
             self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
         )
 
-    def accepted(self, generation: int) -> list[datetime]:
-        """When the events of a release were accepted, but for the slow lane's."""
-        of_it = t.events.c.release == generation, t.events.c.lane == NOW
-        return [moment(at) for at in self._connection.scalars(select(t.events.c.at).where(*of_it))]
-
-    def _lane(self, lane: int, limit: int) -> list[tuple[int, str]]:
-        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": lane, "limit": limit})
-        return [(row.seq, row.name) for row in rows]
-
-    def has_pending(self) -> bool:
-        """Whether anything waits to be signed or copied out."""
-        return bool(self._connection.scalar(s.ANYTHING_PENDING))
-
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""
-        rows = self._in(select(t.names.c.name, t.names.c.edition), t.names.c.name, names)
+        rows = self._each(s.EDITIONS, names)
         found = {row["name"]: self._states.get(row["name"], row["edition"]) for row in rows}
         unread = [name for name, state in found.items() if state is None]
-        found |= {row["name"]: self._states.read(row) for row in self._in(select(t.names), t.names.c.name, unread)}
+        found |= {row["name"]: self._states.read(row) for row in self._each(s.WHOLES, unread)}
         return {name: state for name, state in found.items() if state is not None}
 
     def name(self, name: str) -> c.Name:
@@ -305,7 +319,7 @@ class View:
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""
-        return [(row["name"], _target(row)) for row in self._in(select(t.targets), t.targets.c.name, names)]
+        return [(row["name"], _target(row)) for row in self._each(s.TARGETS_OF, names)]
 
     def target(self, path: str) -> Target | None:
         """A target as the newest release signs it."""
@@ -325,8 +339,7 @@ class View:
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
-        query = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
-        return list(self._connection.scalars(query))
+        return list(self._connection.scalars(s.STAGED))
 
     def stage(self, generation: int) -> Staged:
         """A release's signed bytes, in the order of copy-out; its files are read as they are asked for. A file without
@@ -417,8 +430,7 @@ class View:
 
     def unsigned_policies(self) -> tuple[Published, ...]:
         """Policies that no release holds yet."""
-        query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
-        return tuple(map(_policy, self._connection.scalars(query)))
+        return tuple(map(_policy, self._connection.scalars(s.UNSIGNED_POLICIES)))
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
@@ -426,8 +438,7 @@ class View:
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
-        query = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
-        return tuple(map(_flag_act, self._connection.scalars(query)))
+        return tuple(map(_flag_act, self._connection.scalars(s.UNSIGNED_FLAGS)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -599,6 +610,12 @@ class View:
 
     def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
         return self._connection.execute(query, values).mappings().first()
+
+    def _each(self, statement: Select[Any], values: Iterable[str]) -> Iterator[RowMapping]:
+        """The rows of a statement of ``statements.py`` that takes ``values``, any number of them."""
+        wanted = list(values)
+        for start in range(0, len(wanted), BATCH):
+            yield from self._connection.execute(statement, {"values": wanted[start : start + BATCH]}).mappings()
 
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
         wanted = list(values)

@@ -136,22 +136,22 @@ def test_changes_that_wait_are_signed_with_the_new_bins(world: World) -> None:
     assert stock.get_targetinfo(names.page_path("late")) is not None
     assert stock.get_targetinfo(names.file_path("foo", "foo-1.0.tar.gz")) is None
     with world.service.journal.reading() as view:
-        assert view.pending(1000) == ((), ())
+        assert view.pending().events == ()
 
 
 def test_bins_that_were_signed_without_a_target_are_not_committed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from repo_service import publish
+    from repo_service import planning
 
-    whole = publish._split
+    whole = planning._split
 
     def losing(*given: object) -> dict[int, dict[str, str]]:
         bins = whole(*given)  # type: ignore[arg-type]
         next(entries for entries in bins.values() if entries).popitem()
         return bins
 
-    monkeypatch.setattr(publish, "_split", losing)
+    monkeypatch.setattr(planning, "_split", losing)
     with pytest.raises(AssertionError, match="do not hold what the journal does"):
         rebin(world, 64)
     everyone_reads(world)

@@ -8,7 +8,7 @@ import pytest
 from tuf.ngclient import Updater
 
 from keys import layout, names, sealed
-from repo_service import cli_keys, publish
+from repo_service import cli_keys, planning, publish
 from repo_service.build.check import WouldBeRefused
 from repo_service.cli_keys import KeyRefused
 from repo_service.roots import NotTakenIn
@@ -95,7 +95,7 @@ def test_a_root_that_names_a_new_key_is_refused_until_that_key_has_signed_everyt
 def test_one_bin_that_the_new_key_has_not_signed_keeps_the_new_root_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "DUAL_SIGNED", 17)
+    monkeypatch.setattr(planning, "DUAL_SIGNED", 17)
     hold_next(world)
     publish._publish_once(world.service.press, world.now, None)
     assert [line for line in cli_keys.rotation_lines(world.service) if "17 of 18 files" in line]
@@ -107,7 +107,7 @@ def test_one_bin_that_the_new_key_has_not_signed_keeps_the_new_root_out(
 def test_everything_is_signed_by_both_keys_in_bounded_batches_and_changes_do_not_wait_for_the_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "DUAL_SIGNED", 5)
+    monkeypatch.setattr(planning, "DUAL_SIGNED", 5)
     hold_next(world)
     with world.service.journal.reading() as view:
         head = view.head()
