@@ -39,13 +39,13 @@ Results = dict[str, Any]
 
 def ran(name: str) -> Results:
     """Run one benchmark in a process of its own; its line, how long it took and when. SystemExit if it failed."""
-    began = time.monotonic()
+    began, busy = time.monotonic(), round(os.getloadavg()[0], 1)
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     if done.returncode or not done.stdout.strip():
         raise SystemExit(f"{name} failed; the others' results are as they were")
     line = done.stdout.strip().splitlines()[-1]
     print(line, flush=True)
-    return {**json.loads(line), "seconds": round(time.monotonic() - began, 1), **when()}
+    return {**json.loads(line), "seconds": round(time.monotonic() - began, 1), "load_before": busy, **when()}
 
 
 def machine() -> dict[str, str]:
@@ -70,8 +70,10 @@ def when() -> dict[str, str]:
 def table(results: Results) -> str:
     """Every aim with what was measured, and the machine."""
     said = results["machine"]
+    busy = [found["load_before"] for _, found in _ordered(results)]
     lines = [
-        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}.",
+        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}. Before the benchmarks the load "
+        f"average was {min(busy)} to {max(busy)}: above 2, other work held the cores, and times are worse than they are.",
         "",
         "| benchmark | what | measured | aim | |",
         "|---|---|---|---|---|",
@@ -89,7 +91,7 @@ def figures(found: Mapping[str, Any]) -> str:
     rows = [f"| {key.replace('_', ' ')} | {figure(value)} |" for key, value in flat(found["figures"])]
     command = (
         f"`python -m benchmarks.{found['benchmark']}`: {found['seconds']:.0f} s, on {found['date']} at commit "
-        f"`{found['commit']}`."
+        f"`{found['commit']}`; the machine's load average before it was {found['load_before']}."
     )
     return "\n".join((command, "", "| figure | |", "|---|---|", *rows))
 
