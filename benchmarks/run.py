@@ -72,8 +72,8 @@ def table(results: Results) -> str:
     said = results["machine"]
     busy = [found["load_before"] for _, found in _ordered(results)]
     lines = [
-        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}. Before the benchmarks the load "
-        f"average was {min(busy)} to {max(busy)}: above 2, other work held the cores, and times are worse than they are.",
+        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}. The load average before each "
+        f"benchmark was {min(busy)} to {max(busy)}: above 2, other work held the cores, and times are worse for it.",
         "",
         "| benchmark | what | measured | aim | |",
         "|---|---|---|---|---|",
