@@ -261,9 +261,9 @@ def test_what_was_signed_in_another_number_of_bins_is_recovered_too(world: World
     look(world, "cached")
     set_back(world, tmp_path / "backup")
     assert isinstance(recover(world.service.press, world.now, lambda *_: None), Recovered)
-    assert [line for line in lines(world) if "packages" not in line] == []
+    assert [line for line in lines(world) if "missing in the depot" not in line] == []
     world.do(r.Clear("foo", BECAUSE, ADMIN))
-    assert [line for line in lines(world) if "packages" not in line] == []
+    assert [line for line in lines(world) if "missing in the depot" not in line] == []
     look(world, "cached")
 
 
