@@ -89,6 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, text)
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
+        if name == "take-in":
+            command.add_argument(
+                "--key-lost", action="store_true",
+                help="the old online key is gone: sign everything anew; clients fail for the moment in between",
+            )  # fmt: skip
     cli_tokens.add_to(commands, _begun)
     cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
@@ -192,7 +197,8 @@ def _current(folder: Path) -> Service:
 
 
 def _take_in(options: argparse.Namespace) -> int:
-    found = _current(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    service = _current(options.folder)
+    found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal, key_lost=options.key_lost)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
     return 0
 

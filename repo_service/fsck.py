@@ -220,7 +220,9 @@ def _online(look: _Look) -> Iterator[Problem]:
 
 
 def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
-    """It lists every role but root and timestamp, at its newest version, and pins the bytes of the offline ones."""
+    """It lists every role but root and timestamp, at its newest version, and pins the bytes of the offline ones; bins
+    of a former number of bins too, as clients want of a snapshot what was ever in one.
+    """
     data = look.view.current(metadata_path(layout.SNAPSHOT, look.roles[layout.SNAPSHOT].version))
     problems, signed = _read(look, trusted.root, layout.SNAPSHOT, data)
     yield from problems
@@ -229,6 +231,7 @@ def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
     expected = {f"{role}.json": each.version for role, each in look.roles.items() if role != layout.ROOT}
     for online in layout.ONLINE:
         del expected[f"{online}.json"]
+    expected |= {f"{role}.json": version for role, version in look.view.former_bins().items()}
     listed = {file: meta["version"] for file, meta in signed["meta"].items()}
     for file in sorted(expected.keys() | listed.keys()):
         if expected.get(file) != listed.get(file):

@@ -22,7 +22,10 @@ from repo_service.planning import known_after, plan_next, released_states
 from repo_service.press import Press
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Overtaken
+from repo_service.storage.spool import Spool
 
+MANY: Final = 1024
+"""Of more bins than this the signed files wait for their commit on the disk, not in memory."""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
 """How often longer a lease is where a ceremony's files are taken in: these may have every bin signed."""
@@ -106,7 +109,8 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     check_clocks(now, press.clocks)
     with timed("sign"):
         shape = roots.bins_shape(plan.bins)
-        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+        roles = Spool() if len(plan.new.bins) > MANY else None
+        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles)
     failpoint("publish.signed")
     with timed("check"):
         check_release(release, plan.root, plan.bins, plan.snapshot)
@@ -177,5 +181,4 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
     for state in states.values():
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
-            press.depot.drop(stored)
-            press.depot.drop(f"{stored}.metadata")
+            press.depot.drop(stored, f"{stored}.metadata")

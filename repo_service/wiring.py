@@ -82,14 +82,19 @@ class Service:
         sequences.sweep(self.journal, now)
         sweeping.sweep(self.journal, now)
 
-    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
-        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
+    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool, key_lost: bool = False) -> roots.Sealed:
+        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn.
+
+        ``key_lost`` says that the online key of before is gone, so that not everything can be signed by both first.
+        """
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
         found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        if key_lost:
+            found = roots.take_in_anew(found, known, self.online.keyids)
         self._begin_policy(now)
         publish(self.press, now, found)
         return found
@@ -116,7 +121,9 @@ class Service:
     def collect(self) -> collecting.Collected:
         """Let go of superseded files that nobody can need any more. Once a day is often enough."""
         keep = timedelta(seconds=self.settings.keep_s)
-        return collecting.collect(self.journal, self.depot, keep, self.clock())
+        done = collecting.collect(self.journal, self.depot, keep, self.clock())
+        self.metrics.collected(done.dropped)
+        return done
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
@@ -184,7 +191,7 @@ class Service:
         than this machine's; BadSettings if nothing is ahead.
         """
         now = self.clock()
-        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        check_clocks(now, (("the time you gave", lambda: time), *self.press.clocks))
         with self.journal.reading() as view:
             ahead = view.last_done_at()
         if ahead is None or ahead <= now:

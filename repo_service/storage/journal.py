@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,7 +33,7 @@ from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 AnyPen = TypeVar("AnyPen", bound="Pen")
@@ -432,15 +433,15 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
 
 
 def _store_files(connection: Connection, release: Release) -> None:
-    rows = [
+    rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
             "sha256": sha256(body), "body": body,
         }
         for position, (path, body) in enumerate(release.immutable)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(s.STORE_FILE, rows)
+    )  # fmt: skip
+    while chunk := list(islice(rows, FILES)):
+        connection.execute(s.STORE_FILE, chunk)
 
 
 def _supersede(connection: Connection, release: Release) -> None:
@@ -455,8 +456,8 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role for role in release.roles}  # of several new roots the last
-    connection.execute(s.STORE_ROLE, [role_row(role, lifetimes) for role in newest.values()])
+    newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    connection.execute(s.STORE_ROLE, list(newest.values()))
 
 
 def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
@@ -484,8 +485,7 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
     query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
     moved = {row.bin: row.targets for row in connection.execute(query)}
-    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
-    assert moved == signed, "the bins that were signed do not hold what the journal does"
+    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:

@@ -35,8 +35,8 @@ from repo_service.storage.tokens import Scope, Token
 _DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
-
-
+FILES: Final = 16
+"""Files whose bytes are read or written together: whole bins, of which a release may have sixteen thousand."""
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
 LATELY: Final = 20
@@ -204,6 +204,12 @@ class View:
         live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
         return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
 
+    def former_bins(self) -> dict[str, int]:
+        """The last versions of bins of a former number of bins, to which nothing delegates any more."""
+        former = t.roles.c.signers.is_(None) & t.roles.c.role.not_in(layout.OFFLINE)
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version).where(former))
+        return {row.role: row.version for row in rows}
+
     def highest_bin(self) -> int:
         """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
         query = select(func.max(t.roles.c.version)).where(t.roles.c.role.like(f"{layout.BIN_PREFIX}-%"))
@@ -331,12 +337,6 @@ class View:
         rows = self._connection.execute(s.BIN, {"bin": number})
         return {row.path: row.entry for row in rows}
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
-        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
-        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
-            yield row.path, row.entry
-
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
         return list(self._connection.scalars(s.STAGED))
@@ -350,7 +350,7 @@ class View:
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
+        files = self._connection.execution_options(yield_per=FILES).execute(query.where(~is_root))
         return Staged(
             generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
         )
@@ -573,10 +573,6 @@ class View:
     def overview(self, now: datetime) -> overview.Overview:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
-
-    def missing(self) -> list[str]:
-        """What this version needs and the database has not: ``table.column``."""
-        return overview.missing(self._connection)
 
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from keys import names
 from keys.state import installable
 from keys.times import stamp
 from repo_service import intake
 from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
-from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
+from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,14 @@ def test_of_look_alikes_that_come_at_once_one_is_taken(world: World, number: int
         thread.join()
     assert len(taken) == 1
     assert set(refused) <= {"name_similar"}
+
+
+def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
+    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
+    listed = [f"project-{number}" for number in range(20)]
+    world.do(*map(publishing, listed))
+    for bins in (1024, 8):
+        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
+        stock = world.stock()
+        stock.refresh()
+        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
