@@ -224,7 +224,7 @@ def test_a_publisher_collects_once_a_day_when_it_has_nothing_to_publish(world: W
         while do_round():
             pass
         with world.service.journal.inventory() as view:
-            return len([*view.marked(1 << 30, world.now, world.now)])
+            return len([*view.marked(1 << 30, world.now, world.now + timedelta(minutes=1))])
 
     assert idle() == 0, "not at a start"
     world.tick(hours=1)
