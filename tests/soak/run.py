@@ -95,10 +95,10 @@ def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[s
         reader.begin()
     for reader in readers:
         reader.wait_until_ready()
-    threads = [nemesis.thread, *(writer.thread for writer in writers)]
-    for thread in threads:
-        thread.daemon = True  # whoever interrupts the soak does not wait for its writers
-        thread.start()
+    nemesis.thread.start()
+    everything.callback(nemesis.rest)  # before the others are killed, or it would begin them again
+    for writer in writers:
+        writer.thread.start()
     time.sleep(soak.seconds)
     (folder / PEACE).touch()
     nemesis.end()
