@@ -30,6 +30,8 @@ class Order:
     requests: Sequence[bytes]
     connections: int
     at: Sequence[float] | None = None
+    for_s: float = float("inf")
+    """After so many seconds nothing more is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def carried_out(order: Order) -> Outcome:
     cpu, began = time.process_time(), time.perf_counter()
     while requests or busy:
         now = time.perf_counter() - began
+        if now > order.for_s:
+            requests.clear()
         while requests and idle and (order.at is None or order.at[requests[0][0]] <= now):
             number, request = requests.popleft()
             line = idle.pop()

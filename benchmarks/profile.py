@@ -25,12 +25,13 @@ from repo_service.web.verbs import RELEASE_VERBS
 
 STAGES: Final = {
     "decide and remember": ("intake.py", "record"),
-    "read what is pending and the bins": ("publish.py", "_read"),
+    "read what is pending and the bins": ("planning.py", "plan_next"),
     "assemble and sign": ("assemble.py", "assemble"),
     "check the bytes as a client": ("check.py", "check_release"),
     "check successions": ("check.py", "check_successions"),
     "commit": ("journal.py", "commit"),
     "copy out and mark": ("publish.py", "finish"),
+    "draw deltas": ("drawing.py", "draw"),
 }
 """What is told of a change, by the file and the name of the function that does it."""
 LIBRARIES: Final = {

@@ -39,13 +39,13 @@ Results = dict[str, Any]
 
 def ran(name: str) -> Results:
     """Run one benchmark in a process of its own; its line, how long it took and when. SystemExit if it failed."""
-    began = time.monotonic()
+    began, busy = time.monotonic(), round(os.getloadavg()[0], 1)
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     if done.returncode or not done.stdout.strip():
         raise SystemExit(f"{name} failed; the others' results are as they were")
     line = done.stdout.strip().splitlines()[-1]
     print(line, flush=True)
-    return {**json.loads(line), "seconds": round(time.monotonic() - began, 1), **when()}
+    return {**json.loads(line), "seconds": round(time.monotonic() - began, 1), "load_before": busy, **when()}
 
 
 def machine() -> dict[str, str]:
@@ -70,8 +70,10 @@ def when() -> dict[str, str]:
 def table(results: Results) -> str:
     """Every aim with what was measured, and the machine."""
     said = results["machine"]
+    busy = [found["load_before"] for _, found in _ordered(results)]
     lines = [
-        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}.",
+        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}. The load average before each "
+        f"benchmark was {min(busy)} to {max(busy)}: above 2, other work held the cores, and times are worse for it.",
         "",
         "| benchmark | what | measured | aim | |",
         "|---|---|---|---|---|",
@@ -89,7 +91,7 @@ def figures(found: Mapping[str, Any]) -> str:
     rows = [f"| {key.replace('_', ' ')} | {figure(value)} |" for key, value in flat(found["figures"])]
     command = (
         f"`python -m benchmarks.{found['benchmark']}`: {found['seconds']:.0f} s, on {found['date']} at commit "
-        f"`{found['commit']}`."
+        f"`{found['commit']}`; the machine's load average before it was {found['load_before']}."
     )
     return "\n".join((command, "", "| figure | |", "|---|---|", *rows))
 
@@ -203,6 +205,33 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
         [
             *((stage, f"percent_of_stages: {stage}", "ours", None) for stage in (*STAGES, REST)),
             *((name, f"percent_of_libraries: {name}", "other", None) for name in (*LIBRARIES.values(), PYTHON)),
+        ],
+    ),
+    "deltas": (
+        "What a client downloads at 16,384 bins and 8.7 million targets, two bins",
+        "KB",
+        [
+            ("after an hour, 65,000 changes a day", "returning_kb: hour_at_65000_a_day: total", "ours", 8),
+            ("the same, without deltas", "returning_kb: hour_at_65000_a_day: raw_without", "theirs", None),
+            ("after a day, 65,000 changes a day", "returning_kb: day_at_65000_a_day: total", "ours", 22),
+            ("the same, without deltas", "returning_kb: day_at_65000_a_day: raw_without", "theirs", None),
+            ("after an hour, 5,000 changes a day", "returning_kb: hour_at_5000_a_day: total", "ours", 8),
+            ("after a day, 5,000 changes a day", "returning_kb: day_at_5000_a_day: total", "ours", 22),
+            ("for the first time", "cold_kb_bins_by: zstd", "ours", 165),
+            ("snapshot alone, gzip", "snapshot_kb: gzip", "theirs", None),
+            ("bin of 530 alone, gzip", "bin_kb: gzip", "theirs", None),
+        ],
+    ),
+    "state": (
+        "A project of 1,000 releases and 10,000 files, and a yank at the door",
+        "milliseconds",
+        [
+            ("decide, evolve and page, 10,000 files", "state: decide_evolve_page_p50_ms", "ours", 5),
+            ("its first page, nothing kept", "state: first_page_ms", "other", None),
+            ("json.dumps alone of its page", "state: json_dumps_alone_p50_ms", "theirs", None),
+            ("a yank at the door, ordinary project", "door_ordinary: yank_p50_ms", "ours", 5),
+            ("the bare commit of the same bytes", "door_ordinary: bare_commit_p50_ms", "theirs", None),
+            ("a yank at the door, 10,000 files", "door_large: yank_p50_ms", "other", None),
         ],
     ),
     "resign": (

@@ -5,7 +5,7 @@ sends its next change when it has the receipt of the last. Yanks and new release
 and clients share this machine. Beside it python-tuf's objects signing the same changes (benchmarks/reference.py), one
 change or a hundred in a snapshot.
 
-    python -m benchmarks.throughput [--files 1000000] [--changes 3000] [--connections 32]
+    python -m benchmarks.throughput [--files 1000000] [--seconds 15] [--connections 32]
 """
 
 import argparse
@@ -36,28 +36,31 @@ def python_tuf(repository: Repository, together: int, changes: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1_000_000)
-    parser.add_argument("--changes", type=int, default=3000)
+    parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
     with loaded(options.files) as repository:
         with serving(repository.service) as server:
             warmed(repository, server)
-            requests = [each.sent_to(server) for each in islice(repository.changes("throughput"), options.changes)]
+            requests = [
+                each.sent_to(server) for each in islice(repository.changes("throughput"), 300 * options.seconds)
+            ]
             before, cpu = generation(repository), server.cpu_s()
-            outcome = sent(Order(server.port, requests, options.connections))
+            outcome = sent(Order(server.port, requests, options.connections, for_s=options.seconds))
             cpu = server.cpu_s() - cpu
-        assert outcome.signed == len(requests), f"{outcome.statuses}: {outcome.wrong}"
+        changes = len(outcome.took_s)
+        assert outcome.signed == changes, f"{outcome.statuses}: {outcome.wrong}"
         alone, hundred = python_tuf(repository, 1, 10), python_tuf(repository, 100, 300)
         snapshots = generation(repository) - before
-    rate = len(requests) / outcome.wall_s
+    rate = changes / outcome.wall_s
     figures = {
-        "changes": len(requests),
+        "changes": changes,
         "connections": options.connections,
         "changes_a_second": rate,
         "p50_ms": percentile(outcome.took_s, 0.5) * 1000,
         "p99_ms": percentile(outcome.took_s, 0.99) * 1000,
-        "changes_a_snapshot": len(requests) / snapshots,
-        "server_cpu_ms_a_change": cpu * 1000 / len(requests),
+        "changes_a_snapshot": changes / snapshots,
+        "server_cpu_ms_a_change": cpu * 1000 / changes,
         "server_cores_used": cpu / outcome.wall_s,
         "load_generator_cores_used": outcome.cpu_s / outcome.wall_s,
         "python_tuf_a_second_1_a_snapshot": alone,

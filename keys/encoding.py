@@ -6,7 +6,7 @@ no string holds one, the sorted compact form of the standard library is the same
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from securesystemslib.formats import encode_canonical
@@ -19,14 +19,49 @@ def compact(value: object) -> bytes:
     return _COMPACT.encode(value).encode()
 
 
+def compact_plain(value: object) -> bytes:
+    """``compact`` of what keys/strict.py dumped: text, integers, truth values, None, lists and objects of them.
+
+    Of a float that is no number it would make null, where ``compact`` refuses it.
+    """
+    return _FAST(value)
+
+
+def _fast_encoder() -> Callable[[object], bytes]:
+    """orjson where it is installed, as with the service: the same bytes in a tenth of the time. What it does not take
+    (integers beyond 64 bits, keys that are no text, objects of any class) the standard library's judges.
+    """
+    try:
+        import orjson
+    except ImportError:
+        return compact
+    options = (
+        orjson.OPT_SORT_KEYS
+        | orjson.OPT_PASSTHROUGH_DATACLASS
+        | orjson.OPT_PASSTHROUGH_DATETIME
+        | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+
+    def fast(value: object) -> bytes:
+        try:
+            return orjson.dumps(value, option=options)
+        except TypeError:
+            return compact(value)
+
+    return fast
+
+
+_FAST: Final = _fast_encoder()
+
+
 def spliced(value: Mapping[str, object], encoded: Mapping[str, Iterable[bytes]]) -> list[bytes]:
     """``compact`` of an object with more members, whose values are in that form already. In pieces, all of them: joined
     once, megabytes are copied once.
     """
-    members = {key: (compact(item),) for key, item in value.items()} | dict(encoded)
+    members = {key: (compact_plain(item),) for key, item in value.items()} | dict(encoded)
     pieces = [b"{"]
     for key in sorted(members):
-        pieces += [compact(key), b":", *members[key], b","]
+        pieces += [compact_plain(key), b":", *members[key], b","]
     return [*(pieces[:-1] if members else pieces), b"}"]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keys import names, strict
-from keys.encoding import compact, listed, sha256, spliced
+from keys.encoding import compact_plain, listed, sha256, spliced
 from keys.kept import kept
 from keys.state import SCHEMA, Act, File, NameState, Release, is_installable
 
@@ -99,17 +99,17 @@ def _shown(release: Release, name: str) -> _Parts:
         for file in release.files
     ]
     said = _sparse(release, ("files",)) | ({"files": files} if files else {})
-    return _Parts(compact(said), compact([*entries.values()])[1:-1])
+    return _Parts(compact_plain(said), compact_plain([*entries.values()])[1:-1])
 
 
 @kept
 def _hidden(release: Release) -> _Parts:
-    return _Parts(compact(strict.sparse(release)))
+    return _Parts(compact_plain(strict.sparse(release)))
 
 
 @kept
 def _told(act: Act) -> bytes:
-    return compact(strict.sparse(act))
+    return compact_plain(strict.sparse(act))
 
 
 def _said(state: NameState) -> dict[str, Any]:

@@ -6,6 +6,7 @@ After that its type is trusted. What ``load`` accepts, ``dump`` gives back uncha
 
 import dataclasses
 import json
+import operator
 import types
 import typing
 import unicodedata
@@ -89,9 +90,11 @@ def dump(value: object) -> Any:
         return value
     if isinstance(value, tuple):
         return [item if type(item) in _PLAIN else dump(item) for item in value]
-    assert dataclasses.is_dataclass(value), kind
-    fields = ((name, getattr(value, name)) for name in _field_names(kind))
-    return {name: item if type(item) in _PLAIN else dump(item) for name, item in fields}
+    shape = _shape(kind)
+    found = dict(zip(shape.names, shape.values(value), strict=True))
+    for name in shape.nested:
+        found[name] = dump(found[name])
+    return found
 
 
 def sparse(value: object) -> Any:
@@ -103,16 +106,18 @@ def sparse(value: object) -> Any:
         return value
     if isinstance(value, tuple):
         return [item if type(item) in _PLAIN else sparse(item) for item in value]
-    return {name: item if type(item) in _PLAIN else sparse(item) for name, item in said(value).items()}
+    found = said(value)
+    for name in _shape(type(value)).nested:
+        if name in found:
+            found[name] = sparse(found[name])
+    return found
 
 
 def said(value: object) -> dict[str, Any]:
     """A dataclass's fields by name, as they are, without those that have their default."""
-    return {
-        name: item
-        for name, default in _defaults(type(value))
-        if (item := getattr(value, name)) is not default and item != default
-    }
+    shape = _shape(type(value))
+    fields = zip(shape.names, shape.values(value), shape.defaults, strict=True)
+    return {name: item for name, item, default in fields if item is not default and item != default}
 
 
 def line(text: str) -> str:
@@ -163,9 +168,10 @@ def _check_plain(value: object, depth: int) -> None:
         raise Malformed("", f"nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):
         for key, item in value.items():
+            if type(item) is str or item is None:
+                continue
             try:
-                if type(item) is not str:
-                    _check_plain(item, depth - 1)
+                _check_plain(item, depth - 1)
             except Malformed as error:
                 raise error.within(key) from None
     elif isinstance(value, list):
@@ -176,8 +182,19 @@ def _check_plain(value: object, depth: int) -> None:
 
 
 _LOADERS: dict[object, Loader] = {}
-_FIELD_NAMES: dict[type, tuple[str, ...]] = {}
-_DEFAULTS: dict[type, tuple[tuple[str, object], ...]] = {}
+_SHAPES: dict[type, "_Shape"] = {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a dataclass is taken apart: its fields in order, their defaults (MISSING, which no value is, where there is
+    none), a reader of all their values at once, and which of them may hold more than a plain value.
+    """
+
+    names: tuple[str, ...]
+    defaults: tuple[object, ...]
+    values: Callable[[object], tuple[Any, ...]]
+    nested: tuple[str, ...]
 
 
 def _loader(kind: Any) -> Loader:
@@ -186,18 +203,28 @@ def _loader(kind: Any) -> Loader:
     return _LOADERS[kind]
 
 
-def _field_names(kind: type) -> tuple[str, ...]:
-    if kind not in _FIELD_NAMES:
-        _FIELD_NAMES[kind] = tuple(field.name for field in dataclasses.fields(kind))
-    return _FIELD_NAMES[kind]
-
-
-def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
-    """Fields with their default; MISSING, which no value is, where there is none."""
-    if kind not in _DEFAULTS:
+def _shape(kind: type) -> _Shape:
+    if kind not in _SHAPES:
         assert dataclasses.is_dataclass(kind), kind
-        _DEFAULTS[kind] = tuple((field.name, field.default) for field in dataclasses.fields(kind))
-    return _DEFAULTS[kind]
+        fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
+        names = tuple(field.name for field in fields)
+        nested = tuple(name for name in names if not _is_plain(hints[name]))
+        _SHAPES[kind] = _Shape(names, tuple(field.default for field in fields), _values(names), nested)
+    return _SHAPES[kind]
+
+
+def _values(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
+    if len(names) > 1:
+        return operator.attrgetter(*names)  # of one name it gives the value alone
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether every value of a type is a plain one."""
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return all(map(_is_plain, typing.get_args(kind)))
+    return kind in _PLAIN or origin is typing.Literal
 
 
 def _make_loader(kind: Any) -> Loader:
@@ -228,7 +255,7 @@ def _wrong(value: object, wanted: str) -> Malformed:
 def _load_text(value: object) -> str:
     if not isinstance(value, str):
         raise _wrong(value, "text")
-    return line(value)
+    return value if value.isascii() and value.isprintable() else line(value)
 
 
 def _plain_loader(kind: type) -> Loader:
@@ -277,15 +304,16 @@ def _dataclass_loader(kind: Any) -> Loader:
         if not isinstance(value, Mapping):
             raise _wrong(value, "an object")
         loaded: dict[str, object] = {}
-        for name, item in value.items():
-            if name not in fields:
-                raise Malformed(name, f"is not known here; known are {', '.join(sorted(fields))}")
-            try:
+        name = ""
+        try:
+            for name, item in value.items():
                 loaded[name] = fields[name](item)
-            except Malformed as error:
-                raise error.within(name) from None
-        if missing := sorted(required.difference(loaded)):
-            raise Malformed(missing[0], "is missing")
+        except Malformed as error:
+            raise error.within(name) from None
+        except KeyError:
+            raise Malformed(name, f"is not known here; known are {', '.join(sorted(fields))}") from None
+        if not required <= loaded.keys():
+            raise Malformed(min(required - loaded.keys()), "is missing")
         try:
             return kind(**loaded)
         except Malformed:

@@ -12,6 +12,7 @@ Instant = Annotated[str, Form(pattern=_FORM.pattern)]
 """Text that ``moment`` reads."""
 
 
+@lru_cache(maxsize=256)  # what is done in one transaction is done at one time
 def stamp(moment: datetime) -> str:
     """An aware datetime as text, cut to whole seconds."""
     assert moment.tzinfo is not None, "an instant without a time zone"

@@ -11,12 +11,14 @@ from typing import Final
 
 from keys.signing import SignerFailed
 from keys.times import moment, stamp
-from repo_service import cli_journal, cli_keys, cli_tokens, logs, roots, settings
+from repo_service import cli_import, cli_journal, cli_keys, cli_tokens, logs, roots, settings
 from repo_service.build.check import WouldBeRefused
 from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
-from repo_service.imports import import_folder
+from repo_service.importing.index import NoIndex
+from repo_service.importing.preparing import Halted
+from repo_service.recovering import NotRecovered
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.backups import NotCopied
@@ -32,6 +34,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     NotAnnounced: 2,
     FileExistsError: 2,
     cli_tokens.TokenRefused: 2,
+    NoIndex: 2,
     WrongSchema: 2,
     cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
@@ -39,11 +42,13 @@ _EXIT: Final[dict[type[Exception], int]] = {
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
+    Halted: 4,
     Unfit: 2,
     Diverged: 5,
     Behind: 5,
     Unavailable: 5,
     NotCopied: 2,
+    NotRecovered: 5,
 }
 """What can go wrong, and how a script can tell."""
 
@@ -87,13 +92,17 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, text)
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
+        if name == "take-in":
+            command.add_argument(
+                "--key-lost", action="store_true",
+                help="the old online key is gone: sign everything anew; clients fail for the moment in between",
+            )  # fmt: skip
     cli_tokens.add_to(commands, _begun)
     cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8416)
-    imports = add("import", _import, "take a folder of wheels and sdists in; can be run again")
-    imports.add_argument("source", metavar="FILES", type=Path, help="the folder with the wheels and sdists")
+    cli_import.arguments(add("import", _import, cli_import.HELP))
     policy = add("policy", _policy, "which policy judges, and how it changes (docs/POLICY.md)")
     policy.add_argument("do", choices=sorted(_POLICY), help="show what judges now and later; check or publish the next")
     policy.add_argument(
@@ -182,14 +191,22 @@ def _begun(folder: Path) -> Service:
     return service
 
 
+def _current(folder: Path) -> Service:
+    """A service that was begun, and whose database is not an older one that was restored."""
+    service = _begun(folder)
+    service.check_not_behind()
+    return service
+
+
 def _take_in(options: argparse.Namespace) -> int:
-    found = _begun(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    service = _current(options.folder)
+    found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal, key_lost=options.key_lost)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
-    service = _begun(options.folder)
+    service = _current(options.folder)
     its = service.settings
     logs.begin(its.log)
     service.catch_up()
@@ -204,26 +221,14 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    if not options.source.is_dir():
-        raise BadSettings(f"{options.source} is not a folder of wheels and sdists. Nothing was written.")
-    done = import_folder(_begun(options.folder), options.source, _progress)
-    print(f"{done.releases} releases in {done.files} files: {done.new} new or grown, signed and public now.")
-    for line in done.left_out:
-        print(f"  left out: {line}", file=sys.stderr)
-    return 1 if done.left_out else 0
-
-
-def _progress(what: str, number: int, total: int) -> None:
-    if sys.stderr.isatty():
-        width = 30 * number // total
-        end = "\n" if number == total else ""
-        print(f"\r  {what} [{'#' * width}{'.' * (30 - width)}] {number}/{total}", end=end, file=sys.stderr, flush=True)
+    with stopped_by_signals(cli_import.interrupt):
+        return cli_import.bring(_current(options.folder), options)
 
 
 def _policy(options: argparse.Namespace) -> int:
     file = options.file
     source = str(Path(file).absolute()) if file and file.endswith(".toml") else file
-    return _POLICY[options.do](_begun(options.folder), source, options.approved_by)
+    return _POLICY[options.do](_current(options.folder), source, options.approved_by)
 
 
 def _show_policy(service: Service, _: str | None, __: Sequence[str]) -> int:
@@ -260,7 +265,7 @@ _POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publ
 
 
 def _publish(options: argparse.Namespace) -> int:
-    service = _begun(options.folder)
+    service = _current(options.folder)
     service.catch_up()
     release = service.round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
@@ -289,7 +294,7 @@ def _status(options: argparse.Namespace) -> int:
 def _worker(options: argparse.Namespace) -> int:
     from repo_service.worker import work
 
-    service = _begun(options.folder)
+    service = _current(options.folder)
     if service.settings.redis is None:
         raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
     logs.begin(service.settings.log)

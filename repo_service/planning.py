@@ -1,7 +1,7 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
+from repo_service.rebinning import Rebinned
 from repo_service.storage.view import Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
@@ -61,18 +62,23 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
     pending = _pending(view, head)
-    due = _due(view, press, shape, now) if head and not rebinned else [*shape.roles(), *layout.ONLINE]
+    every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
+    due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
     pages = tuple(page_of(state, press.layout) for state in view.states(pending.names).values())
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
     signed = view.targets_of({each.name for each in (*pages, *policies)})
-    new = _differences(view, shape, pages, policies, signed, due, sealed, rebinned)
+    new = _differences(view, shape, pages, policies, signed, due, sealed)
+    if known and every:
+        new = replace(new, bins=Rebinned(press.journal, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+    else:
+        new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)
     return Plan(
         base, pending.events, pending.accepted, new,
         sealed.trust.root if sealed else _known(known).root,
-        known.root if known and sealed else None,
+        known.root if known and sealed and not sealed.anew else None,
         bins, released_states(view, signed),
         known.snapshot if known else None,
         head is not None and press.memory.of(head.generation) is None,
@@ -138,22 +144,15 @@ def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[st
 
 def _differences(
     view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
-    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None, rebinned: layout.Bins | None,
+    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None,
 ) -> Differences:  # fmt: skip
-    """What comes, changes and goes, and every bin in which something does, or that is due, with its whole content."""
+    """What comes, changes and goes, but for the bins that follow from it."""
     after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
     before = {target.path: target for _, target in signed}
     placed = tuple(
         Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
     )
     gone = tuple(path for path in before if path not in after)
-    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
-    touched = renewed.union((each.bin for each in placed), map(shape.number, gone))
-    bins = _split(view, shape) if rebinned else {number: view.bin(number) for number in sorted(touched)}
-    for path in gone:
-        del bins[shape.number(path)][path]
-    for each in placed:
-        bins[each.bin][each.target.path] = each.target.entry
     replaced = (before[each.target.path] for each in placed if each.target.path in before)
     return Differences(
         offline=sealed.fresh if sealed else (),
@@ -163,17 +162,19 @@ def _differences(
         placed=placed,
         gone=gone,
         superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
-        bins=bins,
         snapshot_due=layout.SNAPSHOT in due,
-        rebinned=rebinned,
     )
 
 
-def _split(view: View, shape: layout.Bins) -> dict[int, dict[str, str]]:
-    """Every target in the bin that another number of bins gives it."""
-    bins: dict[int, dict[str, str]] = {number: {} for number in range(len(shape))}
-    for path, entry in view.targets():
-        bins[shape.number(path)][path] = entry
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+    """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
+    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
+    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
+    bins = {number: view.bin(number) for number in sorted(touched)}
+    for path in new.gone:
+        del bins[shape.number(path)][path]
+    for each in new.placed:
+        bins[each.bin][each.target.path] = each.target.entry
     return bins
 
 

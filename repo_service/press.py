@@ -2,7 +2,7 @@
 next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tuf.api.metadata import Root, Targets
@@ -50,6 +50,11 @@ class Turn:
     seconds: float = 10.0
 
 
+def _draw_nothing(roles: Iterable[Role]) -> None:
+    """Where no deltas are asked for."""
+    del roles
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout."""
@@ -62,5 +67,5 @@ class Press:
     turn: Turn
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
-    draw: Callable[[Sequence[Role]], object] = len
+    draw: Callable[[Iterable[Role]], object] = _draw_nothing
     metrics: Metrics = FORGETFUL

@@ -22,7 +22,10 @@ from repo_service.planning import known_after, plan_next, released_states
 from repo_service.press import Press
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Overtaken
+from repo_service.storage.spool import Spool
 
+MANY: Final = 1024
+"""Of more bins than this the signed files wait for their commit on the disk, not in memory."""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
 """How often longer a lease is where a ceremony's files are taken in: these may have every bin signed."""
@@ -49,7 +52,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
     while True:
         try:
-            with _leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
+            with leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
                 release = _publish_next(press, now, sealed, epoch)
         except Overtaken:
             press.metrics.lease_lost()
@@ -74,7 +77,7 @@ def _lacking(press: Press) -> bool:
 
 
 @contextmanager
-def _leased(press: Press, seconds: float) -> Iterator[int]:
+def leased(press: Press, seconds: float) -> Iterator[int]:
     """One publisher at a time, so that no two sign the same: worth time, not safety."""
     journal, turn = press.journal, press.turn
     holder, until = turn.holder(), time.monotonic() + 3 * turn.seconds
@@ -106,7 +109,8 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     check_clocks(now, press.clocks)
     with timed("sign"):
         shape = roots.bins_shape(plan.bins)
-        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now)
+        roles = Spool() if len(plan.new.bins) > MANY else None
+        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles)
     failpoint("publish.signed")
     with timed("check"):
         check_release(release, plan.root, plan.bins, plan.snapshot)
@@ -158,11 +162,12 @@ def check_not_behind(press: Press) -> None:
     pointed = press.depot.pointer()
     with press.journal.reading() as view:
         head = view.head()
-    if pointed is not None and head and (version := version_of(pointed)) > head.generation:
+    newest = head.generation if head else 0
+    if pointed is not None and (version := version_of(pointed)) > newest:
         raise Behind(
-            f"the depot's timestamp is version {version}, and this journal's newest release is {head.generation}: an "
-            "older database was restored, or another service writes to this depot. Nothing was written; see "
-            "docs/OPERATIONS.md, Restore"
+            f"the depot's timestamp is version {version}, and this journal's newest release is {newest}: an older "
+            "database was restored, or another service writes to this depot. Nothing was written; restore a newer "
+            "backup, or say `tallystick-service recover DIR` (docs/OPERATIONS.md)"
         )
 
 
@@ -176,5 +181,4 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
     for state in states.values():
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
-            press.depot.drop(stored)
-            press.depot.drop(f"{stored}.metadata")
+            press.depot.drop(stored, f"{stored}.metadata")

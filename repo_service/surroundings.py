@@ -1,15 +1,16 @@
 """What the rest of the registry says that bears on a request, read in the transaction that decides it."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from keys import layout
+from keys import layout, names
 from keys.skeletons import skeleton
 from keys.times import moment
 from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import flags, limits
 from repo_service.domain import requests as r
-from repo_service.domain.case import Around, Lately
+from repo_service.domain.case import Around, Lately, TakenDown
 from repo_service.domain.clock import check_clock
 from repo_service.domain.naming import takes_a_name
 from repo_service.domain.notices import last_reminder, reminder_id
@@ -37,6 +38,35 @@ def around(view: View, name: c.Name, request: r.Request, policy: Policy, now: da
         last_holder=view.last_holder(request.name) if isinstance(request, r.ClaimOpen) else None,
         reminded_at=_reminded_at(view, name, policy) if isinstance(request, r.Expire | r.Renew) else None,
     )
+
+
+def around_all(view: View, brought: Mapping[str, Collection[str]], now: datetime) -> dict[str, Around]:
+    """As ``around``, for many names at once and for requests by the registry itself that bring these bytes (SHA-256):
+    what ``around`` looks up for owners, holders and namespaces is not among it. Raises ClockWentBack.
+    """
+    check_clock(view.last_done_at(), now)
+    acts = view.flags()
+    standing, pauses = flags.standing(acts), flags.pauses(acts, now)
+    held = roots.held_names(view.newest(layout.TARGETS))
+    grants = view.all_grants_over(brought)
+    looks = {name: skeleton(name) for name in brought}
+    like = view.all_alike(sorted({*looks.values()}))
+    for name in held:
+        like[skeleton(name)] = sorted({*like.get(skeleton(name), ()), name})
+    taken_down: dict[str, list[TakenDown]] = {}
+    for each in view.taken_down(digest for digests in brought.values() for digest in digests):
+        taken_down.setdefault(each.sha256, []).append(each)
+    return {
+        name: Around(
+            held=name in held,
+            grants=tuple(grants[prefix] for prefix in names.prefixes(name) if prefix in grants),
+            alike=tuple(each for each in like.get(looks[name], ()) if each != name),
+            taken_down=tuple(each for digest in sorted({*digests}) for each in taken_down.get(digest, ())),
+            flags=standing,
+            pauses=pauses,
+        )
+        for name, digests in brought.items()
+    }
 
 
 def alike(view: View, name: str, held: frozenset[str]) -> tuple[str, ...]:

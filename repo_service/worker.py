@@ -1,4 +1,4 @@
-"""RQ's way in: a job that does one round. The queue only wakes somebody up; the journal knows what to do."""
+"""RQ's way in: a job that wakes the publisher of its process. The journal knows what to do."""
 
 import logging
 from pathlib import Path
@@ -51,7 +51,7 @@ class _Worker(SimpleWorker):
 
 
 def work(service: Service) -> None:
-    """Serve the queue until told to stop, with a timer beside it that needs no Redis at all."""
+    """Serve the queue until told to stop, with a publisher beside it that needs no Redis at all."""
     assert service.settings.redis is not None, "checked by the command"
     connection = Redis.from_url(service.settings.redis)
     current: list[_Worker] = []
@@ -70,7 +70,7 @@ def work(service: Service) -> None:
 
 
 def _listen(connection: Redis, current: list[_Worker]) -> None:
-    """Do the queue's jobs until stopped; without Redis return, for the timer goes on."""
+    """Do the queue's jobs until stopped; without Redis return, for the publisher goes on."""
     try:
         try:
             current.append(_Worker([Queue(QUEUE, connection=connection)], connection=connection))
@@ -80,7 +80,7 @@ def _listen(connection: Redis, current: list[_Worker]) -> None:
     except StopRequested:
         pass
     except RedisError:
-        logger.warning("no Redis; the timer publishes alone", exc_info=True)
+        logger.warning("no Redis; this worker looks by itself", exc_info=True)
 
 
 def _stop(current: list[_Worker]) -> None:

@@ -1,6 +1,7 @@
 """What a file name says: version, and which artifact of that version it is (PEP 440, 427, 625)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.utils import (
     InvalidSdistFilename,
@@ -28,6 +29,7 @@ class Artifact:
     identity: str
 
 
+@lru_cache(maxsize=4096)  # the files of a release say its version as often as there are files
 def canonical_version(version: str) -> str:
     """The one spelling by which versions are compared: ``1.0.0``, ``v1`` and ``1`` are ``1``."""
     if not version.isascii() or version != version.strip() or len(version) > MAX_FILENAME:

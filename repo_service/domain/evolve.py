@@ -1,8 +1,9 @@
 """What follows from an event: state before, event, state after. The fold of a name's events is its state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 from keys.state import (
@@ -50,6 +51,36 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     holder = (event.holder or name.holder) if target == "reserved" else None
     org = event.org if kind in _ORG_IS_SAID else name.org
     return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
+
+
+def evolve_all(name: c.Name, events: Sequence[c.Event]) -> c.Name:
+    """The name after all of these, as ``evolve`` for one after the other. New releases in a row, and releases that are
+    closed in a row, are folded at once: a project's history would otherwise be copied for each of them.
+    """
+    for kind, run in groupby(events, lambda event: type(event.change)):
+        together, at_once = list(run), _AT_ONCE.get(kind)
+        if at_once and len(together) > 1 and name.state is not None and name.state.state == "registered":
+            state = replace(
+                name.state,
+                serial=name.state.serial + len(together),
+                event=together[-1].seq,
+                releases=at_once(name.state, together),
+            )
+            name = replace(name, state=state)
+        else:
+            for event in together:
+                name = evolve(name, event)
+    return name
+
+
+def _publish_all(state: NameState, events: Sequence[c.Event]) -> tuple[ReleaseState, ...]:
+    releases = (_release_of(state, event.change) for event in events)
+    return tuple(sorted((*state.releases, *releases), key=lambda r: r.version))
+
+
+def _close_all(state: NameState, events: Sequence[c.Event]) -> tuple[ReleaseState, ...]:
+    marks = {getattr(event.change, "version", None): event.mark for event in events}
+    return tuple(replace(r, closed=marks[r.version]) if r.version in marks else r for r in state.releases)
 
 
 def evolved(name: c.Name, request: r.Request, accepted: Accepted, policy: Policy, now: datetime) -> c.Name:
@@ -106,11 +137,16 @@ def _display(state: NameState, change: Any, mark: Mark) -> NameState:
 
 def _publish(state: NameState, change: c.ReleasePublished, mark: Mark) -> NameState:
     del mark
+    return replace(
+        state, releases=tuple(sorted((*state.releases, _release_of(state, change)), key=lambda r: r.version))
+    )
+
+
+def _release_of(state: NameState, change: Any) -> ReleaseState:
     files = _sorted(change.files)
-    release = ReleaseState(
+    return ReleaseState(
         change.version, change.canonical, "published", state.generation, change.published_at, None, None, files
     )
-    return replace(state, releases=tuple(sorted((*state.releases, release), key=lambda r: r.version)))
 
 
 def _add_file(state: NameState, change: c.FileAdded, mark: Mark) -> NameState:
@@ -279,6 +315,12 @@ def _sorted(files: tuple[File, ...]) -> tuple[File, ...]:
 
 _PUBLISHING: Final = (c.ReleasePublished, c.FileAdded, c.ReleaseClosed)
 """Events that the releases themselves show for ever, so the history need not."""
+
+_AT_ONCE: Final[dict[type[c.Change], Callable[[NameState, Sequence[c.Event]], tuple[ReleaseState, ...]]]] = {
+    c.ReleasePublished: _publish_all,
+    c.ReleaseClosed: _close_all,
+}
+"""Events that touch only releases, each its own."""
 
 _ORG_IS_SAID: Final = TAKING | {"project.assigned"}
 """Events after which the name belongs to the organisation of the event, or to none."""

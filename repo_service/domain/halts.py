@@ -42,6 +42,8 @@ _SAYS: Final[dict[Flag, str]] = {
 
 def halted(case: Case, request: r.Request) -> Iterator[Why]:
     """An objection for each flag that stops this request."""
+    if not case.around.flags:
+        return
     stopping = {halt.flag for halt in HALTS if _stops(halt, case, request)}
     yield from (why(each) for each in case.around.flags if each.flag in stopping)
 

@@ -67,10 +67,10 @@ QUARANTINE: Final[Machine] = (
 """What is removed out of quarantine comes back quarantined: it takes a second, explicit step to install again."""
 
 STATUS: Final[Machine] = (
-    _T("P1", "active", "project.archived", "archived", ("owner",)),
+    _T("P1", "active", "project.archived", "archived", ("owner", "system")),
     _T("P2", "archived", "project.unarchived", "active", ("owner",)),
-    _T("P3", "active", "project.deprecated", "deprecated", ("owner", "support")),
-    _T("P3", "archived", "project.deprecated", "deprecated", ("owner", "support")),
+    _T("P3", "active", "project.deprecated", "deprecated", ("owner", "support", "system")),
+    _T("P3", "archived", "project.deprecated", "deprecated", ("owner", "support", "system")),
     _T("P4", "deprecated", "project.undeprecated", "active", ("owner", "support")),
 )
 
@@ -106,10 +106,10 @@ FILE: Final[Machine] = (
 )
 
 YANK: Final[Machine] = (
-    _T("Y1", "clear", "release.yanked", "owner", ("owner",)),
+    _T("Y1", "clear", "release.yanked", "owner", ("owner", "system")),
     _T("Y1", "clear", "release.yanked", "security", ("moderator", "admin")),
     _T("Y1", "clear", "release.yanked", "support", ("support",)),
-    _T("Y4", "clear", "release.yank_held", "held", ("owner", "support")),
+    _T("Y4", "clear", "release.yank_held", "held", ("owner", "support", "system")),
     _T("Y5", "held", "release.yank_cancelled", "clear", ("owner", "support", "admin")),
     _T("Y6", "held", "release.yanked", "owner", ("owner", "clock")),
     _T("Y6", "held", "release.yanked", "support", ("support",)),
@@ -117,7 +117,7 @@ YANK: Final[Machine] = (
     _T("Y2", "owner", "release.unyanked", "clear", ("owner", "support", "admin")),
     _T("Y2", "support", "release.unyanked", "clear", ("support", "admin")),
     _T("Y2", "security", "release.unyanked", "clear", ("admin",)),
-    _T("Y3", "owner", "release.yank_reason_changed", "owner", ("owner",)),
+    _T("Y3", "owner", "release.yank_reason_changed", "owner", ("owner", "system")),
     _T("Y3", "owner", "release.yank_reason_changed", "security", ("moderator", "admin")),
     _T("Y3", "owner", "release.yank_reason_changed", "support", ("support",)),
     _T("Y3", "support", "release.yank_reason_changed", "support", ("support",)),

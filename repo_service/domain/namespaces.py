@@ -5,6 +5,7 @@ part of its own state, so each name follows by an event of its own when a grant 
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from keys import names
 from keys.state import TAKING
@@ -13,6 +14,8 @@ from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Case, Verdict, Why, role, step, wrong_name_state
 from repo_service.domain.granting import orgs_after
+
+_SAYS_WHOSE: Final = TAKING | {"project.assigned"}
 
 # What follows for a name.
 
@@ -29,7 +32,7 @@ def follow(case: Case, org: str | None, changes: tuple[c.Change, ...]) -> tuple[
     """The same for the name that a request is about. It comes first: a name is taken where it already is."""
     if not changes:
         return ()
-    whose = org if any(c.type_of(change) in {*TAKING, "project.assigned"} for change in changes) else case.name.org
+    whose = org if any(c.type_of(change) in _SAYS_WHOSE for change in changes) else case.name.org
     orgs = case.name.orgs
     for change in changes:
         orgs = orgs_after(orgs, change, org)

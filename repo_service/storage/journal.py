@@ -1,10 +1,11 @@
 """The journal: with view.py the only SQL. What it says is the truth; everything else can be made from it again."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, te
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout, page, strict
-from keys.encoding import compact, sha256
+from keys.encoding import compact_plain, sha256
 from keys.signing import keyids_of
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason
@@ -32,9 +33,32 @@ from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
+AnyPen = TypeVar("AnyPen", bound="Pen")
+_TAKE_SKELETON: Final = text(
+    "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What was decided about one name, as rows: its events in order, which have no numbers yet, the name as they leave
+    it (None: as it was), and the answer (None: to be asked again).
+    """
+
+    name: str
+    events: tuple[dict[str, Any], ...]
+    state: dict[str, Any] | None
+    answer: dict[str, Any] | None
+
+
+def numbered(state: str, event: int) -> str:
+    """A state that was written as of the event 0, as of another: no text before it in its JSON holds a bare quote."""
+    return state.replace('"event":0,', f'"event":{event},', 1)
+
+
 PUBLISHING: Final = "publish"
 _NOW: Final = {
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
@@ -129,9 +153,15 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
         """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        with self.writing_with(Pen) as pen:
+            yield pen
+
+    @contextmanager
+    def writing_with(self, kind: "type[AnyPen]") -> Iterator["AnyPen"]:
+        """As ``writing``, with a pen of this kind."""
         try:
             with self._engine.begin() as connection:
-                yield Pen(connection, self._states)
+                yield kind(connection, self._states)
         except IntegrityError as error:
             raise Collided("another request wrote the same at the same time") from error
 
@@ -206,9 +236,9 @@ class Journal:
         follows; what was signed for too long is due.
         """
         with self._engine.begin() as connection:
-            ahead = connection.execute(s.LAST_DONE).one()
+            stands = connection.execute(s.STANDING).one()
             events = connection.scalar(select(func.max(t.events.c.seq))) or 0
-            row = {"at": stamp(now), "events": events, "ahead": max(each for each in ahead if each)}
+            row = {"at": stamp(now), "events": events, "ahead": max(filter(None, (stands.signed, stands.recorded)))}
             connection.execute(insert(t.cleared), row)
             later = t.releases.c.signed_at > stamp(now)
             connection.execute(update(t.releases).where(later).values(signed_at=stamp(now)))
@@ -259,46 +289,72 @@ class Pen(View):
 
         A name that nobody has is no row, so there is none to lock; PostgreSQL would let both in.
         """
-        taken = "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
-        self._connection.execute(text(taken), {"it": skeleton(name)})
+        self._connection.execute(_TAKE_SKELETON, {"it": skeleton(name)})
 
     def append(
         self, name: c.Name, change: c.Change, at: datetime, actor: Actor, reason: Reason | None, policy: str,
         holder: str | None, change_id: str, org: str | None = None, lane: int = NOW,
     ) -> c.Event:  # fmt: skip
         """Write one event and give it its number."""
-        row = {
-            "name": name.name, "serial": 1 if name.state is None else name.state.serial + 1, "at": stamp(at),
-            "by": actor.kind, "type": c.type_of(change), "body": _text(strict.dump(change)),
-            "reason": _text(strict.dump(reason)), "policy": policy, "actor": actor.id, "holder": holder,
-            "approver": actor.approver, "change": change_id, "org": org, "lane": lane,
-        }  # fmt: skip
-        result = self._connection.execute(s.REMEMBER, row)
-        assert result.inserted_primary_key is not None, "an event without a number"
-        seq: int = result.inserted_primary_key[0]
-        return c.Event(
-            seq, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
+        event = c.Event(
+            0, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
         )
+        serial = 1 if name.state is None else name.state.serial + 1
+        result = self._connection.execute(s.REMEMBER, event_row(event, serial, change_id, lane))
+        assert result.inserted_primary_key is not None, "an event without a number"
+        return replace(event, seq=result.inserted_primary_key[0])
 
     def keep(self, name: c.Name, due_at: datetime | None, notice_at: datetime | None) -> None:
         """Write a name's state after its events, when time will change it next, and when somebody is to be told."""
         assert name.state is not None, "a name is kept after an event"
-        edition, state = secrets.token_hex(16), page.encode(name.state).decode()
-        self._states.put(edition, name.state, len(state))
-        row = {
-            "state": state,
-            "edition": edition,
-            "holder": name.holder,
-            "due_at": stamp(due_at) if due_at else None,
-            "org": name.org,
-            "granted": _text(strict.dump(name.granted)) if name.granted else None,
-            "skeleton": skeleton(name.name),
-            "notice_at": stamp(notice_at) if notice_at else None,
-        }
+        row = name_row(name, due_at, notice_at)
+        self._states.put(row["edition"], name.state, len(row["state"]))
         if name.state.takedowns:
             self.index_takedowns(name.state)
         if not self._connection.execute(s.KEEP, {"kept": name.name, **row}).rowcount:
             self._connection.execute(s.KEEP_NEW, {"name": name.name, **row})
+
+    def lock_all(self, names: Collection[str], new: Collection[str]) -> None:
+        """Hold these names, and with those that are new everything that bears on a new name, until the end.
+
+        Whoever locks one name takes its family, its skeleton and its row in this order too: nobody waits in a circle.
+        """
+        if self._connection.dialect.name == "postgresql":
+            words = sorted({name.partition("-")[0] for name in new})
+            for word in words:
+                self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(word))))
+        if looks := sorted({skeleton(name) for name in new}):
+            self._connection.execute(_TAKE_SKELETON, [{"it": each} for each in looks])
+        if self._connection.dialect.name == "postgresql":
+            for _ in self._each(s.BESIDE_MANY_LOCKED, sorted(names)):
+                pass
+
+    def write_all(self, found: Sequence[Rows]) -> None:
+        """Write what was decided about many names, of each its last state: a few statements for all of them."""
+        numbers = iter(self._numbers(sum(len(each.events) for each in found)))
+        events, states = [], {}
+        for each in found:
+            rows = [{**row, "seq": next(numbers)} for row in each.events]
+            events += rows
+            if each.state is not None:
+                states[each.name] = {**each.state, "state": numbered(each.state["state"], rows[-1]["seq"])}
+        known = {row["name"] for row in self._each(s.EDITIONS, states)}
+        for statement, all_rows in (
+            (s.REMEMBER, events),
+            (s.KEEP, [{"kept": name, **row} for name, row in states.items() if name in known]),
+            (s.KEEP_NEW, [{"name": name, **row} for name, row in states.items() if name not in known]),
+            (s.ANSWER, [each.answer for each in found if each.answer is not None]),
+        ):
+            if all_rows:
+                self._connection.execute(statement, all_rows)
+
+    def _numbers(self, count: int) -> Sequence[int]:
+        """Numbers for as many events, which no other transaction gets."""
+        if self._connection.dialect.name == "postgresql":
+            drawn = text("SELECT nextval(pg_get_serial_sequence('events', 'seq')) FROM generate_series(1, :count)")
+            return list(self._connection.scalars(drawn, {"count": count}))
+        last = self._connection.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = 'events'")) or 0
+        return range(last + 1, last + 1 + count)
 
     def index_takedowns(self, state: NameState) -> None:
         """Let the entries of a name be found by the bytes that they are about."""
@@ -333,8 +389,7 @@ class Pen(View):
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""
-        row = strict.dump(record)
-        self._connection.execute(s.ANSWER, {**row, "warnings": _text(row["warnings"])})
+        self._connection.execute(s.ANSWER, answer_row(record))
 
     def keep_registry_state(self, taken: RegistryState) -> None:
         """Remember the newest full state of a project."""
@@ -365,6 +420,7 @@ class Pen(View):
         """Keep a policy for ever, and who approved it (opaque ids, never signed). The next one is another row."""
         row = {"id": published.policy.id, "body": published.body.decode(), "approved_by": _text(sorted(approved_by))}
         self._connection.execute(insert(t.policies), row)
+        self._forget()
 
     def refuse(self, attempt: Attempt) -> None:
         """Remember a refused attempt."""
@@ -380,6 +436,7 @@ class Pen(View):
         row = {"number": act.number, "id": act.id, "body": act.body.decode(), "client": client}
         try:
             self._connection.execute(insert(t.flags), row)
+            self._forget()
         except IntegrityError as error:
             raise Overtaken(f"{act.id} was written by somebody else") from error
 
@@ -394,6 +451,11 @@ class Pen(View):
     def forget_nonces(self, now: datetime) -> None:
         """Forget the nonces of signatures that are too old to be accepted again."""
         self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))
+
+    def _forget(self) -> None:
+        """What this transaction adds, others learn once it is committed; it may be rolled back."""
+        self.__dict__.pop("_standing", None)
+        self._states = States()
 
     def add_token(self, token: Token) -> None:
         """Keep a new token's record."""
@@ -412,6 +474,37 @@ class Pen(View):
             raise NonceSpent from error
 
 
+def event_row(event: c.Event, serial: int, change_id: str, lane: int) -> dict[str, Any]:
+    """An event as a row of ``events``, which numbers it."""
+    return {
+        "name": event.name, "serial": serial, "at": event.at, "by": event.by, "type": c.type_of(event.change),
+        "body": _text(strict.dump(event.change)), "reason": _text(strict.dump(event.reason)), "policy": event.policy,
+        "actor": event.actor, "holder": event.holder, "approver": event.approver, "change": change_id,
+        "org": event.org, "lane": lane,
+    }  # fmt: skip
+
+
+def name_row(name: c.Name, due_at: datetime | None, notice_at: datetime | None) -> dict[str, Any]:
+    """A name as a row of ``names``, but for its key, under a new edition."""
+    assert name.state is not None, "a name is kept after an event"
+    return {
+        "state": page.encode(name.state).decode(),
+        "edition": secrets.token_hex(16),
+        "holder": name.holder,
+        "due_at": stamp(due_at) if due_at else None,
+        "org": name.org,
+        "granted": _text(strict.dump(name.granted)) if name.granted else None,
+        "skeleton": skeleton(name.name),
+        "notice_at": stamp(notice_at) if notice_at else None,
+    }
+
+
+def answer_row(record: ChangeRecord) -> dict[str, Any]:
+    """An answer as a row of ``changes``."""
+    row = strict.dump(record)
+    return {**row, "warnings": _text(row["warnings"])}
+
+
 def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, object]:
     return {
         "generation": release.generation,
@@ -425,15 +518,15 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
 
 
 def _store_files(connection: Connection, release: Release) -> None:
-    rows = [
+    rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
             "sha256": sha256(body), "body": body,
         }
         for position, (path, body) in enumerate(release.immutable)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(s.STORE_FILE, rows)
+    )  # fmt: skip
+    while chunk := list(islice(rows, FILES)):
+        connection.execute(s.STORE_FILE, chunk)
 
 
 def _supersede(connection: Connection, release: Release) -> None:
@@ -448,11 +541,12 @@ def _supersede(connection: Connection, release: Release) -> None:
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role for role in release.roles}  # of several new roots the last
-    connection.execute(s.STORE_ROLE, [_role_row(role, lifetimes) for role in newest.values()])
+    newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    connection.execute(s.STORE_ROLE, list(newest.values()))
 
 
-def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    """What the journal keeps of a signed role."""
     online = role.name not in layout.OFFLINE
     due = renew_at(role.name, role.expires, lifetimes)
     return {
@@ -476,8 +570,7 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
     query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
     moved = {row.bin: row.targets for row in connection.execute(query)}
-    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
-    assert moved == signed, "the bins that were signed do not hold what the journal does"
+    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:
@@ -515,4 +608,4 @@ def _rescheduled(row: Row[Any], lifetimes: Lifetimes, now: datetime) -> str | No
 
 
 def _text(value: object) -> str:
-    return compact(value).decode()
+    return compact_plain(value).decode()

@@ -15,12 +15,13 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     select,
     text,
     update,
 )
 
-from keys.layout import BIN_PREFIX, ONLINE
+from keys.layout import BIN_PREFIX, ONLINE, TARGETS
 from repo_service.storage import tables as t
 
 VALUES: Final[BindParameter[Any]] = bindparam("values", expanding=True)
@@ -83,7 +84,9 @@ SIGNED_BY: Final = (
     .where(t.roles.c.signers.is_not(None))
     .group_by(_KEYED, t.roles.c.signers)
 )
-LAST_DONE: Final = select(
+STANDING: Final = select(
+    select(func.count()).select_from(t.policies).scalar_subquery().label("policies"),
+    select(func.count()).select_from(t.flags).scalar_subquery().label("flags"),
     select(func.max(t.releases.c.signed_at)).scalar_subquery().label("signed"),
     select(t.events.c.at)
     .where(t.events.c.seq > func.coalesce(select(func.max(t.cleared.c.events)).scalar_subquery(), 0))
@@ -91,17 +94,18 @@ LAST_DONE: Final = select(
     .limit(1)
     .scalar_subquery()
     .label("recorded"),
+    select(t.roles.c.version).where(t.roles.c.role == TARGETS).scalar_subquery().label("targets"),
 )
-"""When the newest release was signed, and when the newest event was recorded."""
+"""What every decision asks of the whole registry, in one row: how many policies and acts of flags there are (none ever
+goes), when the newest release was signed, when the newest event was recorded, which version of ``targets`` is newest.
+"""
 
-ANSWERED: Final = select(t.changes).where(
-    t.changes.c.client == bindparam("client"), t.changes.c.key == bindparam("key")
-)
-NUMBERED: Final = (
-    select(t.deliveries.c.digest)
-    .where(t.deliveries.c.client == bindparam("client"), t.deliveries.c.key == bindparam("key"))
-    .limit(1)
-)
+_ANSWERED: Final = (t.changes.c.client == bindparam("client")) & (t.changes.c.key == bindparam("key"))
+_DELIVERED: Final = (t.deliveries.c.client == bindparam("client")) & (t.deliveries.c.key == bindparam("key"))
+ANSWERED: Final = select(
+    t.changes, select(t.deliveries.c.digest).where(_DELIVERED).limit(1).scalar_subquery().label("numbered")
+).select_from(select(literal(1).label("one")).subquery().outerjoin(t.changes, _ANSWERED))
+"""What a client was answered under a key (all NULL: nothing yet), and the digest of its numbered request under it."""
 SEQUENCE: Final = select(t.sequences.c.last).where(t.sequences.c.name == bindparam("name"))
 
 BESIDE: Final = select(t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted).where(
@@ -130,6 +134,19 @@ SIGNED_IN: Final = (
     .where(t.events.c.change == bindparam("change"))
     .limit(1)
 )
+
+MANY: Final = select(t.names).where(t.names.c.name.in_(VALUES))
+BESIDE_MANY: Final = select(
+    t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
+).where(t.names.c.name.in_(VALUES))
+BESIDE_MANY_LOCKED: Final = BESIDE_MANY.order_by(t.names.c.name).with_for_update()
+ALIKE: Final = select(t.names).where(t.names.c.skeleton.in_(VALUES))
+GRANTS_OF_MANY: Final = select(t.names.c.granted).where(t.names.c.granted.is_not(None), t.names.c.name.in_(VALUES))
+TAKEN_DOWN: Final = select(t.takedowns).where(t.takedowns.c.sha256.in_(VALUES))
+ANSWERED_KEYS: Final = select(t.changes.c.key).where(
+    t.changes.c.client == bindparam("client"), t.changes.c.key.in_(VALUES)
+)
+"""For many names at once: ``values`` are those of one chunk."""
 
 REMEMBER: Final = insert(t.events)
 KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))

@@ -2,15 +2,16 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import RowMapping
 
 from keys import strict
 from keys.state import NameState
 
+Made = TypeVar("Made")
 BUDGET: Final = 64 << 20
 """Characters of stored text whose values are kept; as values they take a few times as much memory."""
 
@@ -25,6 +26,7 @@ class States:
     def __init__(self, budget: int = BUDGET) -> None:
         self._left = budget
         self._kept: OrderedDict[str, tuple[str, NameState, int]] = OrderedDict()
+        self._added: dict[str, tuple[int | None, Any]] = {}
         self._lock = Lock()
 
     def get(self, name: str, edition: str) -> NameState | None:
@@ -45,6 +47,17 @@ class States:
             while self._left < 0:
                 _, (_, _, gone) = self._kept.popitem(last=False)
                 self._left += gone
+
+    def added(self, kind: str, mark: int | None, read: Callable[[], Made]) -> Made:
+        """What is only ever added to, as of ``mark``, which grows with it: read once for each mark."""
+        with self._lock:
+            known = self._added.get(kind)
+        if known is None or known[0] != mark:
+            known = (mark, read())
+            with self._lock:
+                self._added[kind] = known
+        made: Made = known[1]
+        return made
 
     def read(self, row: RowMapping) -> NameState:
         """The state in a whole row of ``names``."""

@@ -1,13 +1,13 @@
 """What can be read of the journal, at one moment: plain values, never rows."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, collate, func, or_, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
@@ -35,8 +35,8 @@ from repo_service.storage.tokens import Scope, Token
 _DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
-
-
+FILES: Final = 16
+"""Files whose bytes are read or written together: whole bins, of which a release may have sixteen thousand."""
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
 LATELY: Final = 20
@@ -144,6 +144,11 @@ class View:
         self._connection = connection
         self._states = states
 
+    @cached_property
+    def _standing(self) -> Row[*tuple[Any, ...]]:
+        """A view sees one moment, so what stands in it is read once; a pen that changes it forgets it."""
+        return self._connection.execute(s.STANDING).one()
+
     def head(self) -> Head | None:
         """The newest committed release; None before genesis."""
         row = self._one(s.HEAD)
@@ -196,13 +201,19 @@ class View:
 
     def last_done_at(self) -> datetime | None:
         """When the newest release was signed or the newest event recorded, whichever was later."""
-        times = self._connection.execute(s.LAST_DONE).one()
+        times = (self._standing.signed, self._standing.recorded)
         return max((moment(each) for each in times if each is not None), default=None)
 
     def roles(self) -> dict[str, Signed]:
         """The newest version of every role that clients can come to."""
         live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
         return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
+
+    def former_bins(self) -> dict[str, int]:
+        """The last versions of bins of a former number of bins, to which nothing delegates any more."""
+        former = t.roles.c.signers.is_(None) & t.roles.c.role.not_in(layout.OFFLINE)
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version).where(former))
+        return {row.role: row.version for row in rows}
 
     def highest_bin(self) -> int:
         """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
@@ -216,9 +227,13 @@ class View:
 
     def newest(self, role: str) -> bytes:
         """The newest signed file of an offline role."""
-        body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
-        assert body is not None, f"no {role} was taken in"
-        return body
+
+        def read() -> bytes:
+            body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
+            assert body is not None, f"no {role} was taken in"
+            return body
+
+        return self._states.added(role, self._standing.targets, read) if role == layout.TARGETS else read()
 
     def file(self, path: str) -> bytes | None:
         """A signed public file, as it was signed."""
@@ -289,6 +304,28 @@ class View:
         """A name with its accepted state and holder."""
         return self._name(name, self._one(s.BESIDE, name=name))
 
+    def named(self, wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
+        """Each of these names that was ever touched, with its edition: the same one, the same name."""
+        return self._named(s.BESIDE_MANY, wanted)
+
+    def all_grants_over(self, wanted: Iterable[str]) -> dict[str, c.Granted]:
+        """The active grants whose namespaces any of these normalised names is in, by their prefix."""
+        prefixes = dict.fromkeys(prefix for name in wanted for prefix in names.prefixes(name))
+        found = (_granted(row["granted"]) for row in self._each(s.GRANTS_OF_MANY, prefixes))
+        return {granted.prefix: granted for granted in found}
+
+    def all_alike(self, wanted: Iterable[str]) -> dict[str, list[str]]:
+        """The names that somebody has or nobody may have, by which of these skeletons they have, in order."""
+        found: dict[str, list[str]] = {}
+        for row in self._each(s.ALIKE, wanted):
+            if self._states.read(row).state != "vacant":
+                found.setdefault(row["skeleton"], []).append(row["name"])
+        return {looks: sorted(names) for looks, names in found.items()}
+
+    def answered_keys(self, client: str, keys: Iterable[str]) -> set[str]:
+        """Under which of these idempotency keys a client was answered."""
+        return {row["key"] for row in self._each(s.ANSWERED_KEYS, keys, client=client)}
+
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
         return self._active(s.GRANTS_OF, prefixes=names.prefixes(name))
@@ -331,12 +368,6 @@ class View:
         rows = self._connection.execute(s.BIN, {"bin": number})
         return {row.path: row.entry for row in rows}
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
-        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
-        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
-            yield row.path, row.entry
-
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
         return list(self._connection.scalars(s.STAGED))
@@ -350,7 +381,7 @@ class View:
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
+        files = self._connection.execution_options(yield_per=FILES).execute(query.where(~is_root))
         return Staged(
             generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
         )
@@ -367,12 +398,13 @@ class View:
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
-        row = self._one(s.ANSWERED, client=client, key=key)
-        if row is not None and row["digest"] != digest:
+        row = dict(self._connection.execute(s.ANSWERED, {"client": client, "key": key}).mappings().one())
+        numbered = row.pop("numbered")
+        if row["digest"] not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
-        if self._connection.scalar(s.NUMBERED, {"client": client, "key": key}) not in (None, digest):
+        if numbered not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for a numbered request")
-        return _change(row) if row else None
+        return _change(row) if row["id"] else None
 
     def registry_state(self, name: str) -> RegistryState | None:
         """The newest full state that the registry sent of a project, and what was done for it."""
@@ -422,7 +454,11 @@ class View:
 
     def policies(self) -> tuple[Published, ...]:
         """Every policy that was ever published, in order."""
-        return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
+
+        def read() -> tuple[Published, ...]:
+            return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
+
+        return self._states.added("policies", self._standing.policies, read)
 
     def policy(self, now: datetime) -> Policy:
         """The policy that judges at ``now``."""
@@ -434,7 +470,11 @@ class View:
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
-        return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
+
+        def read() -> tuple[FlagAct, ...]:
+            return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
+
+        return self._states.added("flags", self._standing.flags, read)
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
@@ -478,7 +518,7 @@ class View:
 
     def taken_down(self, digests: Iterable[str]) -> tuple[TakenDown, ...]:
         """The entries of the takedown list that are about any of these bytes."""
-        rows = self._in(select(t.takedowns), t.takedowns.c.sha256, sorted({*digests}))
+        rows = self._each(s.TAKEN_DOWN, sorted({*digests}))
         return tuple(TakenDown(row["sha256"], row["id"], row["status"]) for row in rows)
 
     def takedowns(self, status: str | None, after: str, limit: int) -> list[tuple[NameState, Takedown]]:
@@ -574,10 +614,6 @@ class View:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
 
-    def missing(self) -> list[str]:
-        """What this version needs and the database has not: ``table.column``."""
-        return overview.missing(self._connection)
-
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -587,6 +623,14 @@ class View:
             assert row is not None, "a name is never deleted"
             state = self._states.read(row)
         return _whole(name, state, row)
+
+    def _named(self, query: Select[Any], wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
+        rows = {row["name"]: row for row in self._each(query, wanted)}
+        known = {name: self._states.get(name, row["edition"]) for name, row in rows.items()}
+        unread = [name for name, state in known.items() if state is None]
+        rows |= {row["name"]: row for row in self._each(s.MANY, unread)}
+        states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
+        return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
 
     def _of_row(self, row: RowMapping) -> c.Name:
         return _whole(row["name"], self._states.read(row), row)
@@ -611,17 +655,19 @@ class View:
     def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
         return self._connection.execute(query, values).mappings().first()
 
-    def _each(self, statement: Select[Any], values: Iterable[str]) -> Iterator[RowMapping]:
+    def _each(self, statement: Select[Any], values: Iterable[str], **more: str) -> Iterator[RowMapping]:
         """The rows of a statement of ``statements.py`` that takes ``values``, any number of them."""
-        wanted = list(values)
-        for start in range(0, len(wanted), BATCH):
-            yield from self._connection.execute(statement, {"values": wanted[start : start + BATCH]}).mappings()
+        for chunk in _chunks(values):
+            yield from self._connection.execute(statement, {"values": chunk, **more}).mappings()
 
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
-        wanted = list(values)
-        for start in range(0, len(wanted), BATCH):
-            chunk = wanted[start : start + BATCH]
+        for chunk in _chunks(values):
             yield from self._connection.execute(query.where(column.in_(chunk))).mappings()
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    wanted = list(values)
+    return (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
 
 
 def _whole(name: str, state: NameState, beside: RowMapping) -> c.Name:
@@ -647,7 +693,7 @@ def _signed(row: RowMapping) -> Signed:
     return Signed(row["role"], row["version"], moment(row["expires"]))
 
 
-def _change(row: RowMapping) -> ChangeRecord:
+def _change(row: Mapping[Any, Any]) -> ChangeRecord:
     return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
 
 

@@ -100,10 +100,10 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
     "status": (
         STATUS,
         """
-        active      project.archived      archived    owner
+        active      project.archived      archived    owner system
         archived    project.unarchived    active      owner
-        active      project.deprecated    deprecated  owner support
-        archived    project.deprecated    deprecated  owner support
+        active      project.deprecated    deprecated  owner support system
+        archived    project.deprecated    deprecated  owner support system
         deprecated  project.undeprecated  active      owner support
         """,
     ),
@@ -163,10 +163,10 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
     "yank": (
         YANK,
         """
-        clear     release.yanked               owner     owner
+        clear     release.yanked               owner     owner system
         clear     release.yanked               security  moderator admin
         clear     release.yanked               support   support
-        clear     release.yank_held            held      owner support
+        clear     release.yank_held            held      owner support system
         held      release.yank_cancelled       clear     owner support admin
         held      release.yanked               owner     owner clock
         held      release.yanked               support   support
@@ -174,7 +174,7 @@ MAY: Final[dict[str, tuple[machines.Machine, str]]] = {
         owner     release.unyanked             clear     owner support admin
         support   release.unyanked             clear     support admin
         security  release.unyanked             clear     admin
-        owner     release.yank_reason_changed  owner     owner
+        owner     release.yank_reason_changed  owner     owner system
         owner     release.yank_reason_changed  support   support
         owner     release.yank_reason_changed  security  moderator admin
         support   release.yank_reason_changed  support   support
@@ -246,8 +246,8 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("claimed", "publish", lambda _, a: publishing("foo", "2.0", actor=a), ""),
     ("prohibited", "publish", lambda _, a: publishing("foo", actor=a), ""),
     ("quarantined", "publish", lambda _, a: publishing("foo", "2.0", actor=a), ""),
-    ("registered", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "owner support moderator admin"),
-    ("quarantined", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "owner support moderator admin"),
+    ("registered", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "owner support moderator admin system"),
+    ("quarantined", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "owner support moderator admin system"),
     ("yanked", "unyank", lambda _, a: r.Unyank("foo", "1.0", BECAUSE, a), "owner support admin"),
     ("registered", "unpublish", lambda b, a: unpublish(b, actor=a), "owner support admin"),
     ("quarantined", "unpublish", lambda b, a: unpublish(b, actor=a), "support admin"),
@@ -272,11 +272,11 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("registered", "revoke", lambda _, a: r.Revoke("foo", BECAUSE, a), ""),
     ("prohibited", "unprohibit", lambda _, a: r.Unprohibit("foo", BECAUSE, a), "admin"),
     ("placeholder", "unprohibit", lambda _, a: r.Unprohibit("foo", BECAUSE, a), ""),
-    ("registered", "archive", lambda _, a: r.Archive("foo", None, a), "owner"),
+    ("registered", "archive", lambda _, a: r.Archive("foo", None, a), "owner system"),
     ("archived", "unarchive", lambda _, a: r.Unarchive("foo", None, a), "owner"),
     ("archived", "publish", lambda _, a: publishing("foo", "2.0", actor=a), ""),
-    ("registered", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support"),
-    ("archived", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support"),
+    ("registered", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support system"),
+    ("archived", "deprecate", lambda _, a: r.Deprecate("foo", BECAUSE, "bar", a), "owner support system"),
     ("deprecated", "undeprecate", lambda _, a: r.Undeprecate("foo", None, a), "owner support"),
     ("deprecated", "archive", lambda _, a: r.Archive("foo", None, a), ""),
     ("deprecated", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "owner system"),
@@ -284,7 +284,7 @@ VERBS: Final[list[tuple[str, str, Ask, str]]] = [
     ("registered", "lock", lambda _, a: r.Lock("foo", BECAUSE, a), "admin moderator system"),
     ("locked", "unlock", lambda _, a: r.Unlock("foo", BECAUSE, a), "admin"),
     ("locked", "publish", lambda _, a: publishing("foo", "2.0", actor=a), "system"),
-    ("locked", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "support moderator admin"),
+    ("locked", "yank", lambda _, a: r.Yank("foo", "1.0", BECAUSE, a), "support moderator admin system"),
     (
         "registered",
         "quarantine 1.0",

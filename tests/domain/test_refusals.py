@@ -179,7 +179,7 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
     ("absent", yank(OWNER), ["release_not_found"]),
     ("registered", lambda _: r.Yank("foo", "9", BECAUSE, OWNER), ["release_not_found"]),
     ("registered", lambda _: r.Yank("foo", "no version", BECAUSE, OWNER), ["release_not_found"]),
-    ("registered", yank(SYSTEM), ["role_insufficient"]),
+    ("registered", yank(CLOCK), ["role_insufficient"]),
     *(
         ("registered", yank(r.Actor(kind, account, approver=approver)), ["second_approver_required"])
         for kind in ("admin", "moderator")

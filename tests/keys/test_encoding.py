@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
 
-from keys.encoding import canonical, compact, listed, sha256, spliced
+from keys.encoding import canonical, compact, compact_plain, listed, sha256, spliced
 
 nasty = st.text(st.sampled_from('\\"\n\t\x00\x1f\x7fn/uab é☃𝔘\u2028'), max_size=12)
 documents = st.recursive(
@@ -47,6 +47,21 @@ def test_a_list_of_what_is_encoded_is_the_list_encoded(items: Any) -> None:
 
 def test_keys_are_sorted_without_white_space() -> None:
     assert compact({"b": [1, None], "a": {"d": True, "c": "é"}}) == '{"a":{"c":"é","d":true},"b":[1,null]}'.encode()
+
+
+@given(documents)
+@example(2**70)
+@example({1: "a key that is no text"})
+@example({"é": "\x1f\x7f", "\ud83d": 0})
+def test_what_strict_dumps_has_the_same_bytes_by_the_fast_encoder(document: Any) -> None:
+    """Whatever the one takes: of a lone surrogate, which no text of ours holds, both make nothing."""
+    try:
+        wanted = compact(document)
+    except UnicodeEncodeError:
+        with pytest.raises(UnicodeEncodeError):
+            compact_plain(document)
+    else:
+        assert compact_plain(document) == wanted
 
 
 def test_no_not_a_number_is_written() -> None:

@@ -22,30 +22,36 @@ LATER = BEGIN + timedelta(days=30)
 SYSTEM = r.Actor("system")
 
 
-def written(world: World, request: r.Request) -> set[str]:
-    """The public files that one change adds."""
-    before = {path for path in world.public.rglob("*") if path.is_file()}
+def written(world: World, request: r.Request) -> list[str]:
+    """The kinds of the public files that one change adds."""
+    before = _files(world.public)
     world.do(request)
-    return {path.name for path in {path for path in world.public.rglob("*") if path.is_file()} - before}
+    return sorted(_kind(path.name) for path in _files(world.public) - before)
 
 
-def test_a_yank_adds_a_page_its_bin_and_a_snapshot_whatever_else_there_is(tmp_path: Path) -> None:
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def _kind(name: str) -> str:
+    kind = next(kind for kind in ("snapshot", "bin-", "simple") if kind in name)
+    return f"delta {kind}" if name.endswith(".dcz") else kind
+
+
+def test_a_yank_adds_a_page_its_bin_a_snapshot_and_deltas_of_the_two_whatever_else_there_is(tmp_path: Path) -> None:
     for count in (3, 30):
         world = World(tmp_path / str(count), bins=64)
         world.do(*(publishing(f"name-{number}", actor=SYSTEM) for number in range(count)))
         world.do(publishing("name-1", "2.0", actor=SYSTEM))
         added = written(world, r.Yank("name-1", "1.0", None, OWNER))
-        assert sorted(name.split(".", 1)[1].partition("-")[0] for name in added) == [
-            "bin",
-            "snapshot.json",
-            "vnd.pypi.simple.v1.json",
-        ]
+        assert added == ["bin-", "delta bin-", "delta snapshot", "simple", "snapshot"]
 
 
-def test_a_publication_adds_a_page_two_bins_at_most_and_a_snapshot(tmp_path: Path) -> None:
+def test_a_publication_adds_a_page_two_bins_at_most_a_snapshot_and_their_deltas(tmp_path: Path) -> None:
     world = World(tmp_path, bins=64)
+    world.do(publishing("django"))
     added = written(world, publishing("flask"))
-    assert len(added) <= 4 and sum(".bin-" in name for name in added) <= 2
+    assert len(added) <= 7 and added.count("bin-") == added.count("delta bin-") <= 2
 
 
 def test_the_statements_of_a_release_do_not_grow_with_the_repository(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from keys.times import moment
 from repo_service import intake
 from repo_service.domain import requests as r
 from repo_service.domain.policy import parse
-from repo_service.imports import import_folder
+from repo_service.importing.folder import projects
 from repo_service.wiring import presets
+from tests.service.bring import taken
 from tests.service.door import OWNER, Door, sdist
 from tests.service.test_reading import read
 from tests.world import ADMIN as BOSS
@@ -175,7 +176,8 @@ def test_two_legacy_releases_of_one_version_are_left_out_of_an_import_with_the_r
         "json-1.0.tar.gz": sdist(),
     }.items():
         (folder / filename).write_bytes(data)
-    done = import_folder(world.service, folder, lambda *_: None)
-    (left_out,) = done.left_out
-    assert left_out.startswith("foo 1.0") and "are the same artifact of one version" in left_out
-    assert done.new == 3, "look-alikes and names of modules that exist already come along"
+    noted = taken(world, projects(folder, world.service.depot))
+    (left_out,) = noted.problems
+    assert (left_out.name, left_out.version) == ("foo", "1.0.0")
+    assert "are the same artifact of one version" in left_out.why
+    assert noted.counted.releases == 3, "look-alikes and names of modules that exist already come along"

@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from keys import names
 from keys.state import installable
 from keys.times import stamp
 from repo_service import intake
+from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
-from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
+from tests.service.bring import project, taken, written
+from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,42 @@ def test_of_look_alikes_that_come_at_once_one_is_taken(world: World, number: int
         thread.join()
     assert len(taken) == 1
     assert set(refused) <= {"name_similar"}
+
+
+def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
+    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
+    listed = [f"project-{number}" for number in range(20)]
+    world.do(*map(publishing, listed))
+    for bins in (1024, 8):
+        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
+        stock = world.stock()
+        stock.refresh()
+        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
+
+
+def test_an_import_by_several_processes_brings_everything_once_beside_others_that_write(world: World) -> None:
+    """Locks, numbers of events and rows of names are this database's own."""
+    lines = [project(f"project-{number}", "1.0", "2.0") for number in range(250)]
+    stop = threading.Event()
+    beside: list[str] = []
+
+    def write() -> None:
+        while not stop.wait(0.01):
+            name = f"pr0ject-{len(beside)}"  # of the same family, and it looks like one that comes
+            world.record(publishing(name, actor=r.Actor("system")), key=name)
+            beside.append(name)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    noted = taken(world, written(*lines), processes=2)
+    stop.set()
+    thread.join()
+    assert noted.problems == [] and (noted.counted.grown, noted.counted.releases) == (250, 500)
+    assert taken(world, written(*lines)).counted.known == 250
+    yank = world.record(r.Yank(beside[0], "1.0", BECAUSE, OWNER))
+    world.service.round()
+    with world.service.journal.reading() as view:
+        signed = view.signed_in(yank.id)
+        events = view.events("project-7")
+    assert signed is not None and signed.published
+    assert [c.type_of(each.change) for each in events][:3] == ["project.created", *["release.published"] * 2]

@@ -13,7 +13,7 @@ from repo_service.build.check import WouldBeRefused
 from repo_service.cli_keys import KeyRefused
 from repo_service.roots import NotTakenIn
 from repo_service.wiring import BadSettings, open_service
-from tests.world import World, online_key, publishing, root_of_trust
+from tests.world import World, online_key, publishing, root_of_trust, write_folder
 
 OLD: Final = online_key(1).record.keyid
 NEW: Final = online_key(2).record.keyid
@@ -148,6 +148,17 @@ def test_a_service_whose_key_is_retired_too_early_by_hand_publishes_nothing(worl
     everyone_reads(world)
 
 
+def test_the_old_key_must_sign_the_release_that_brings_the_new_root(world: World) -> None:
+    """Between the pointer and the root clients still have the old root."""
+    hold_next(world)
+    world.service.round()
+    (world.service.folder / "online.key").unlink()
+    world.reopen()
+    with pytest.raises(WouldBeRefused, match="hold the old online key until it is public"):
+        world.take_in(root_of_trust(world.now, after=world.trust, online_number=2, bins=16))
+    everyone_reads(world)
+
+
 def test_a_service_that_was_not_restarted_cannot_undo_the_rotation(world: World) -> None:
     """It signs with the old key alone; after the new root it can publish nothing, and says so."""
     old = world.service
@@ -178,3 +189,24 @@ def test_a_folder_without_any_online_key_is_no_service(world: World) -> None:
     (world.service.folder / "online.key").unlink()
     with pytest.raises(BadSettings, match="is missing"):
         open_service(world.service.folder)
+
+
+def test_a_service_that_lost_its_online_key_signs_everything_anew_when_it_is_told_so(world: World) -> None:
+    """The one case with a moment in which clients fail, between the pointer and the new root; none afterwards."""
+    everyone_reads(world)
+    following = root_of_trust(world.now, after=world.trust, online_number=2, bins=16)
+    folder = write_folder(world.folder / "sealed-after-loss", following.files())
+    with pytest.raises(NotTakenIn, match="is signed by other keys"):
+        world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    hold_next(world)
+    with pytest.raises(NotTakenIn, match="the old online key is here: sign everything with both"):
+        world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    (world.service.folder / "online.key").unlink()
+    world.reopen()
+    with pytest.raises(NotTakenIn, match="has not signed everything yet"):
+        world.service.take_in(folder, rehearsal_allowed=True)
+    world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    everyone_reads(world)
+    assert all(signers(world, role) == {NEW} for role in ("timestamp", "snapshot", *layout.Bins(4).roles()))
+    world.do(publishing("baz"))
+    everyone_reads(world)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from keys.state import NameState
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
+from repo_service.domain.announcing import announce
 from repo_service.intake import Item, Sender, record, record_all
 from repo_service.storage import tables as t
 from repo_service.storage.journal import Journal
@@ -96,3 +97,22 @@ def test_the_row_holds_what_any_reader_of_json_can_read(world: World) -> None:
     with open_engine(f"sqlite:///{world.service.folder / 'journal.sqlite'}").connect() as connection:
         text = connection.scalar(select(t.names.c.state))
     assert text.startswith('{"display":"foo","event":2,')
+
+
+def test_what_a_transaction_adds_and_takes_back_nobody_else_is_judged_by(world: World) -> None:
+    """A registry's policies and flags are read once for as long as there are as many of them."""
+    journal, later = world.service.journal, "2027-06-01T00:00:00Z"
+    with journal.reading() as view:
+        (first,) = view.policies()
+    one, other = (
+        announce(replace(world.service.named_policy(name), effective_from=later), (first,), world.now)
+        for name in ("pypi", "pypi-strict")
+    )
+    with journal.trying() as pen:
+        assert pen.policies() == (first,)
+        pen.add_policy(one)
+        assert pen.policies() == (first, one)
+    with journal.writing() as pen:
+        pen.add_policy(other)
+    with journal.reading() as view:
+        assert view.policies() == (first, other)

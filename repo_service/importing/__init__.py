@@ -1,0 +1,1 @@
+"""What other registries hold is brought into the journal: streamed, in short transactions, from where it stopped."""
