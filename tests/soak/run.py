@@ -17,6 +17,7 @@ from client_verify.answers import Found
 from client_verify.refusals import Refused
 from client_verify.session import Session
 from client_verify.trust import Pin
+from repo_service import fsck
 from repo_service.storage import tables as t
 from repo_service.web.auth import new_token
 from tests.audit import audit
@@ -155,7 +156,8 @@ def _write_the_end(folder: Path, site: Site, wrong: list[str]) -> None:
             diary.write(page)
     except Refused as refused:
         wrong = [*wrong, f"in the end a new client refuses: {refused}"]
-    diary.write(End(generations, [*wrong, *audit(service)]))
+    its = fsck.Repository(service.journal, service.depot, service.settings.layout, service.clock())
+    diary.write(End(generations, [*wrong, *audit(service), *map(str, fsck.examine(its))]))
     diary.close()
 
 
