@@ -1,75 +1,62 @@
-"""A thousand changes in one call: from the request to signed and visible, through the whole application.
+"""A thousand changes in one call of the API, each with its receipt: durable, signed and visible when the answer comes.
 
-``publish`` brings a thousand new projects, ``yank`` yanks a release of each, ``one`` brings a thousand versions of one
-project. The bell does a round before it returns, so the answer says that all are signed. ``door_s`` is the same call
-with a bell that nobody hears: parsed, decided, durable. Prints one JSON line.
+A real ``tallystick-service serve`` on one million files in 16,384 bins; yanks and new releases in turn, of a thousand
+random projects, in one transaction and one snapshot. Beside it python-tuf's objects signing the same changes in one
+snapshot (benchmarks/reference.py).
 
-    python benchmarks/batch.py [--changes 1000] [--bins 16384]
+    python -m benchmarks.batch [--files 1000000] [--calls 3]
 """
 
 import argparse
-import json
-import sys
+import statistics
 import tempfile
-import time
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.service.door import AtOnce, Door, Silent
-from tests.world import World
+from benchmarks import reference
+from benchmarks.latency import warmed
+from benchmarks.load import Order, sent
+from benchmarks.report import at_most, line
+from benchmarks.repository import loaded
+from benchmarks.server import serving
 
-AIM_S: Final = 2.0
-SETTINGS: Final = "name_per_minute = 1000000\nclient_per_minute = 1000000\nmax_pending = 1000000\n"
-BOT: Final = {"kind": "system", "id": "a-bot", "approver": "another"}
-
-
-def publication(name: str, version: str) -> dict[str, Any]:
-    filename = f"{name.replace('-', '_')}-{version}.tar.gz"
-    file = {"filename": filename, "sha256": "ab" * 32, "size": 7, "url": f"https://files.example/{filename}"}
-    return {"verb": "publish", "name": name, "version": version, "files": [file], "actor": BOT}
-
-
-def yank(name: str) -> dict[str, Any]:
-    reason = {"code": "broken", "text": "does not start"}
-    return {"verb": "yank", "name": name, "version": "1.0", "reason": reason, "actor": BOT}
-
-
-def called(door: Door, items: list[dict[str, Any]], wanted: str) -> tuple[float, float]:
-    """Seconds and CPU seconds of one call, whose every change ends as it should."""
-    began, used = time.perf_counter(), time.process_time()
-    answer = door.post("/v1/batch", {"items": items}, key=wanted + items[0]["name"] + items[0]["verb"])
-    took = time.perf_counter() - began, time.process_time() - used
-    assert answer.status_code in (200, 202), answer.get_data()[:500]
-    assert {each["status"] for each in answer.get_json()["items"]} == {wanted}
-    return took
+MANY = 1000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--changes", type=int, default=1000)
-    parser.add_argument("--bins", type=int, default=16384)
+    parser.add_argument("--files", type=int, default=1_000_000)
+    parser.add_argument("--calls", type=int, default=3)
     options = parser.parse_args()
-    figures: dict[str, float] = {"changes": options.changes, "bins": options.bins}
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), SETTINGS, bins=options.bins)
-        heard, unheard = Door(world, bell=AtOnce(world)), Door(world, bell=Silent())
-        names = [f"project-{number}" for number in range(options.changes)]
-        for what, items in (
-            ("publish", [publication(name, "1.0") for name in names]),
-            ("yank", [yank(name) for name in names]),
-            ("one", [publication("all-in-one", f"{number}.0") for number in range(options.changes)]),
-        ):
-            seconds, cpu = called(heard, items, "signed")
-            figures |= {f"{what}_s": round(seconds, 2), f"{what}_cpu_s": round(cpu, 2)}
-        more = [publication(f"more-{number}", "1.0") for number in range(options.changes)]
-        figures["publish_door_cpu_s"] = round(called(unheard, more, "accepted")[1], 2)
-    aims = [
-        {"name": f"{options.changes} changes in one call ({what})", "value": figures[f"{what}_s"], "aim": AIM_S,
-         "unit": "s", "holds": figures[f"{what}_s"] <= AIM_S}
-        for what in ("publish", "yank", "one")
-    ]  # fmt: skip
-    print(json.dumps({"benchmark": "batch", "figures": figures, "aims": aims}))
+    with loaded(options.files) as repository:
+        changes = list(islice(repository.changes("batch"), MANY * options.calls))
+        calls = [changes[start : start + MANY] for start in range(0, len(changes), MANY)]
+        with serving(repository.service) as server:
+            warmed(repository, server)
+            took, cpu = [], server.cpu_s()
+            for call in calls:
+                body = {"items": [change.item() for change in call]}
+                outcome = sent(Order(server.port, [server.request("POST", "/v1/batch", body, wait=60)], 1))
+                assert outcome.signed == len(call), f"{outcome.statuses}: {outcome.wrong}"
+                took.append(outcome.wall_s)
+            cpu = (server.cpu_s() - cpu) / len(calls)
+        with tempfile.TemporaryDirectory() as folder:
+            same = [change.entries() for change in calls[0]]
+            theirs = {
+                how: reference.measured(Path(folder) / how, repository.bins, same, repository.contents, MANY, how)
+                for how in ("kept, fsync", "loaded, fsync")
+            }
+    median = statistics.median(took)
+    figures = {
+        "changes_a_call": MANY,
+        "s_p50": median,
+        "s_max": max(took),
+        "server_cpu_s": cpu,
+        "python_tuf_s": {how: cost.wall_s * MANY for how, cost in theirs.items()},
+        "python_tuf_cpu_s": {how: cost.cpu_s * MANY for how, cost in theirs.items()},
+        "python_tuf_loaded_over_ours": theirs["loaded, fsync"].wall_s * MANY / median,
+    }
+    print(line("batch", figures, [at_most("1,000 changes in one call", median, 2, "s")]))
 
 
 if __name__ == "__main__":

@@ -168,6 +168,25 @@ def at_spacing(history: History, age: float, spacing: int, phases: int, chance: 
     return statistics.mean(found)
 
 
+def ways(history: History) -> dict[str, float]:
+    """A day of the snapshot in one delta, by each way of drawing it, and in two."""
+    day = round(history.versions_a_day)
+    begin, later, end = history.begin, history.begin + day * 2 // 3, history.begin + day
+    old, new = history.snapshot(begin), history.snapshot(end)
+    plain = zstandard.ZstdCompressionDict(old, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    return {
+        "thorough": kb(applied(old, new, thorough_delta)),
+        "quick": kb(applied(old, new)),
+        "plain_level_3": kb(len(zstandard.ZstdCompressor(3, dict_data=plain).compress(new))),
+        "thorough_16_and_8_hours": kb(
+            sum(
+                applied(history.snapshot(a), history.snapshot(b), thorough_delta)
+                for a, b in ((begin, later), (later, end))
+            )
+        ),
+    }
+
+
 def cpu_ms(work: Callable[[], object], times: int) -> float:
     began = time.process_time()
     for _ in range(times):
@@ -246,6 +265,7 @@ def measure(phases: int, chance: random.Random) -> dict[str, object]:
         "cold_kb_bins_by": cold,
         "snapshot_kb_by_spacing": spacings,
         "anchors_in_reach_a_day_needs": reach,
+        "snapshot_kb_over_a_day_by_way": ways(history),
         "drawing_cpu_ms": drawing(history),
     }
     aims = [

@@ -5,6 +5,7 @@ collection reckon the same names. Nothing here is trusted: what a delta gives is
 compress and decompress is handed in, so this needs no library for it.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -28,6 +29,7 @@ _NEW: Final = bytes.fromhex("5d2a4d1820000000")
 _FRAME: Final = bytes.fromhex("28b52ffd")
 _ONE_SEGMENT: Final = 0b0010_0000
 _HEADER: Final = 2 * (8 + 32)
+_FILE: Final = re.compile(rf"metadata/([1-9][0-9]*)\.({layout.SNAPSHOT}|{layout.BIN_PREFIX}-[0-9a-f]+)\.json", re.ASCII)
 
 
 class BadDelta(ValueError):
@@ -114,8 +116,20 @@ def leading_to(role: str, version: int) -> tuple[Step, ...]:
     return tuple(Step(role, old, version) for old in (0, *older))
 
 
-def is_needed(version: int, newest: int) -> bool:
-    """Whether a superseded snapshot must stay because deltas to ``newest`` and to what follows it lead from it."""
+def beside(path: str) -> tuple[str, ...]:
+    """Where the deltas lie that lead to a public file; none where it is neither a snapshot nor a bin."""
+    found = _FILE.fullmatch(path)
+    return tuple(step.path for step in leading_to(found[2], int(found[1]))) if found else ()
+
+
+def is_needed(path: str, newest: int) -> bool:
+    """Whether a superseded file must stay, because deltas to the snapshot of version ``newest``, or to what follows it,
+    lead from it, and clients that have nothing begin with it.
+    """
+    found = _FILE.fullmatch(path)
+    if not found or found[2] != layout.SNAPSHOT:
+        return False
+    version = int(found[1])
     return is_anchor(version) and version >= anchor(newest)
 
 
@@ -150,7 +164,7 @@ def rebuild(delta: bytes, old: bytes, limit: int, inflate: Inflate) -> bytes:
 def _content_size(frame: bytes) -> int:
     """How many bytes a frame says it gives (RFC 8878, 3.1.1.1). In one segment, so its window is no larger either."""
     width = 1 << (frame[4] >> 6) if len(frame) > 4 else 0
-    if frame[:4] != _FRAME or not width or frame[4] & 0b0011_1111 != _ONE_SEGMENT or len(frame) < 5 + width:
+    if frame[:4] != _FRAME or not width or frame[4] & 0b0011_1111 != _ONE_SEGMENT:
         raise BadDelta("no zstd frame of one segment, with its size and without a checksum or dictionary id")
     return int.from_bytes(frame[5 : 5 + width], "little") + (256 if width == 2 else 0)
 

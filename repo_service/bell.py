@@ -15,6 +15,8 @@ from repo_service.metrics import FORGETFUL, Metrics
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"
 _LONGEST_PAUSE_S: Final = 30.0
+_LOOK_S: Final = 0.02
+"""How often one looks for what another process published."""
 
 
 class Bell(Protocol):
@@ -24,20 +26,35 @@ class Bell(Protocol):
     def is_alive(self) -> bool:
         """Whether who would publish in this process is there; True where others publish."""
 
+    def rounds(self) -> int:
+        """How many rounds have ended here; 0 where others publish."""
+
+    def await_round(self, after: int, seconds: float) -> None:
+        """Return as soon as it may be worth looking what is published now: another round than these many has ended, or
+        some time is over, ``seconds`` at most.
+        """
+
 
 class Publisher:
     """A thread of this process that does a round (deadlines, publishing) when rung, and every ``interval`` seconds.
 
     Every ``poll`` seconds it looks whether something waits that no bell told of: another process accepted it, or died.
+    After a round that published the next one follows, ``pause`` seconds later: more may have come, or was left.
     """
 
-    def __init__(self, do_round: Callable[[], object], interval: float, waits: Callable[[], bool], poll: float) -> None:
+    def __init__(
+        self, do_round: Callable[[], object | None], interval: float, waits: Callable[[], bool], poll: float,
+        pause: float = 0.0,
+    ) -> None:  # fmt: skip
         self._do_round = do_round
         self._interval = interval
         self._waits = waits
         self._poll = poll
+        self._pause = pause
         self._rung = threading.Event()
         self._stopping = threading.Event()
+        self._rounds = 0
+        self._ended = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="publisher")
 
     def ring(self) -> None:
@@ -48,6 +65,13 @@ class Publisher:
 
     def is_alive(self) -> bool:
         return self._thread.is_alive()
+
+    def rounds(self) -> int:
+        return self._rounds
+
+    def await_round(self, after: int, seconds: float) -> None:
+        with self._ended:
+            self._ended.wait_for(lambda: self._rounds != after, seconds)
 
     def stop(self) -> None:
         """Let the round in hand end, then return."""
@@ -60,13 +84,23 @@ class Publisher:
         while not self._stopping.is_set():
             self._rung.clear()
             try:
-                self._do_round()
+                published = self._do_round() is not None
                 failures = 0
             except Exception:  # whatever it was, the next round begins from the journal again
                 logger.exception("publishing failed; nothing is lost, and it is tried again")
                 self._stopping.wait(min(self._interval, 2.0**failures, _LONGEST_PAUSE_S))
                 failures += 1
-            self._wait()
+                published = False
+            self._tell()
+            if not published:
+                self._wait()
+            elif self._pause:
+                self._stopping.wait(self._pause)
+
+    def _tell(self) -> None:
+        with self._ended:
+            self._rounds += 1
+            self._ended.notify_all()
 
     def _wait(self) -> None:
         """Until rung, until something waits, or until the interval is over."""
@@ -89,6 +123,13 @@ class RedisBell:
 
     def is_alive(self) -> bool:
         return True
+
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        del after  # rounds end elsewhere
+        time.sleep(min(seconds, _LOOK_S))
 
     def ring(self) -> None:
         try:

@@ -18,6 +18,7 @@ from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
+from repo_service.recovering import NotRecovered
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.backups import NotCopied
@@ -47,6 +48,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     Behind: 5,
     Unavailable: 5,
     NotCopied: 2,
+    NotRecovered: 5,
 }
 """What can go wrong, and how a script can tell."""
 
@@ -90,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
         command = add(name, run, text)
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
+        if name == "take-in":
+            command.add_argument(
+                "--key-lost", action="store_true",
+                help="the old online key is gone: sign everything anew; clients fail for the moment in between",
+            )  # fmt: skip
     cli_tokens.add_to(commands, _begun)
     cli_journal.add_to(commands, _begun)
     serve = add("serve", _serve, "serve the API and the public files, and publish what comes in")
@@ -184,14 +191,22 @@ def _begun(folder: Path) -> Service:
     return service
 
 
+def _current(folder: Path) -> Service:
+    """A service that was begun, and whose database is not an older one that was restored."""
+    service = _begun(folder)
+    service.check_not_behind()
+    return service
+
+
 def _take_in(options: argparse.Namespace) -> int:
-    found = _begun(options.folder).take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
+    service = _current(options.folder)
+    found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal, key_lost=options.key_lost)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
     return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
-    service = _begun(options.folder)
+    service = _current(options.folder)
     its = service.settings
     logs.begin(its.log)
     service.catch_up()
@@ -207,13 +222,13 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     with stopped_by_signals(cli_import.interrupt):
-        return cli_import.bring(_begun(options.folder), options)
+        return cli_import.bring(_current(options.folder), options)
 
 
 def _policy(options: argparse.Namespace) -> int:
     file = options.file
     source = str(Path(file).absolute()) if file and file.endswith(".toml") else file
-    return _POLICY[options.do](_begun(options.folder), source, options.approved_by)
+    return _POLICY[options.do](_current(options.folder), source, options.approved_by)
 
 
 def _show_policy(service: Service, _: str | None, __: Sequence[str]) -> int:
@@ -250,7 +265,7 @@ _POLICY: Final = {"show": _show_policy, "check": _check_policy, "publish": _publ
 
 
 def _publish(options: argparse.Namespace) -> int:
-    service = _begun(options.folder)
+    service = _current(options.folder)
     service.catch_up()
     release = service.round()
     print(f"Published snapshot {release.snapshot_version}." if release else "Nothing was pending or due.")
@@ -279,7 +294,7 @@ def _status(options: argparse.Namespace) -> int:
 def _worker(options: argparse.Namespace) -> int:
     from repo_service.worker import work
 
-    service = _begun(options.folder)
+    service = _current(options.folder)
     if service.settings.redis is None:
         raise BadSettings(f'{options.folder / SETTINGS} names no redis; add the line redis = "redis://…"')
     logs.begin(service.settings.log)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from repo_service import collecting, fsck
 from repo_service.rebuilding import rebuild
+from repo_service.recovering import recover
 from repo_service.wiring import Service, open_service
 
 Open = Callable[[Path], Service]
@@ -33,6 +34,11 @@ def add_to(commands: Any, opened: Open) -> None:
     check = add("fsck", _fsck, "whether the database, the public files and a verifying client agree; 6 if they do not")
     check.add_argument("--quick", action="store_true", help="without replaying each name's events")
     add("rebuild", _rebuild, "make the public files again from the database; nothing is overwritten")
+    add(
+        "recover",
+        _recover,
+        "let an older database, restored behind newer public files, take back from them what it lost",
+    )
     gc = add("gc", _gc, "let go of superseded public files that nobody can need any more; done daily by itself")
     gc.add_argument("--dry-run", action="store_true", help="only say which")
     for name, run, text in (
@@ -79,6 +85,22 @@ def _rebuild(service: Service, _: argparse.Namespace) -> int:
         found += 1
     print(f"{found} files could not be made again." if found else "The public files are those of the database.")
     return FOUND if found else 0
+
+
+def _recover(service: Service, _: argparse.Namespace) -> int:
+    done = recover(service.press, service.clock(), progress)
+    if done is None:
+        print("The database is not behind the public files. Nothing was written.")
+        return 0
+    print(
+        f"The database is at release {done.generation} now, as the public files are; {len(done.names)} names were taken"
+    )
+    print("back from their pages. What public files do not hold is lost: see docs/OPERATIONS.md, Recover.")
+    for name in done.unknown:
+        print(f"  {name}: its account or organisation is not known here; look it up, and set it again")
+    print("Tokens are those of the backup: revoke what was revoked since (token list), and make the new ones again.")
+    print(f"Next: tallystick-service fsck {service.folder}")
+    return 0
 
 
 def _gc(service: Service, options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from keys import deltas
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Depot
 from repo_service.storage.inventory import Inventory
@@ -43,7 +44,7 @@ def collect(journal: Journal, depot: Depot, keep: timedelta, now: datetime) -> C
     dropped = sum(map(len, _dropped(journal, depot, keep, now)))
     with journal.inventory() as view:
         marked = 0
-        for group in _groups(view.superseded(_until(view, now), now - keep)):
+        for group in _groups(_superseded(view, keep, now)):
             with journal.writing() as pen:
                 pen.mark_dropped(group, now)
             marked += len(group)
@@ -55,19 +56,23 @@ def collect(journal: Journal, depot: Depot, keep: timedelta, now: datetime) -> C
 def foreseen(journal: Journal, keep: timedelta, now: datetime) -> tuple[list[str], list[str]]:
     """What ``collect`` would mark, and what it would drop. Nothing is written."""
     with journal.inventory() as view:
-        until = _until(view, now)
-        return [*view.superseded(until, now - keep)], [*view.marked(until, now - keep, now - GRACE)]
+        return [*_superseded(view, keep, now)], [*view.marked(_until(view, now), now - keep, now - GRACE)]
 
 
 def _dropped(journal: Journal, depot: Depot, keep: timedelta, now: datetime) -> Iterator[list[str]]:
     with journal.inventory() as view:
         for group in _groups(view.marked(_until(view, now), now - keep, now - GRACE)):
-            for path in group:
-                depot.drop(path)
+            depot.drop(*(each for path in group for each in (path, *deltas.beside(path))))
             failpoint("collect.dropped")
             with journal.writing() as pen:
                 pen.forget_files(group)
             yield group
+
+
+def _superseded(view: Inventory, keep: timedelta, now: datetime) -> Iterator[str]:
+    """What may go, but for the anchor that deltas to the newest snapshots lead from."""
+    head, paths = view.head(), view.superseded(_until(view, now), now - keep)
+    return (path for path in paths if head is None or not deltas.is_needed(path, head.snapshot.version))
 
 
 def _until(view: Inventory, now: datetime) -> int:

@@ -5,6 +5,7 @@ Best effort: who dies here, or finds an older file gone, leaves a delta out, and
 
 import logging
 from collections.abc import Iterable, Iterator
+from threading import Lock
 from typing import Final, Protocol
 
 from keys import layout
@@ -37,11 +38,12 @@ class Signed(Protocol):
 
 
 class Drawer:
-    """Draws deltas into a depot. It belongs to one publisher's thread, and keeps the anchor in use at hand."""
+    """Draws deltas into a depot, for one release after the other, and keeps the anchor in use at hand."""
 
     def __init__(self, depot: Shelf) -> None:
         self._depot = depot
         self._in_use: tuple[int, Origin] | None = None
+        self._one_at_a_time = Lock()  # who publishes next need not wait for the last one's deltas
 
     def draw(self, roles: Iterable[Signed]) -> int:
         """Write the deltas to the files that a release signed, once it is public; how many there were.
@@ -49,7 +51,8 @@ class Drawer:
         Never raises: a release is whole without them. Again is fine.
         """
         try:
-            files = list(self._deltas(roles))
+            with self._one_at_a_time:
+                files = list(self._deltas(roles))
             self._depot.add(files)
         except Exception:
             # Whatever it was, what is published stands; a depot that is broken stops the next release by itself. Also a

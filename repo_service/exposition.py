@@ -53,7 +53,6 @@ class Counted(Metrics):
         self._doorbell = self._counter("doorbell_errors", "Wake-ups that Redis did not take.")
         self._auth = self._counter("auth_failures", "Requests from nobody we know, or that may not ask so.", "reason")
         self._limited = self._counter("ratelimited", "Requests that came too often.")
-        self._storage = self._counter("storage_errors", "Operations of the depot that failed.", "op", "code")
         self._collected = self._counter("gc_deleted", "Superseded files that were deleted.")
 
     @contextmanager
@@ -85,9 +84,6 @@ class Counted(Metrics):
             self._auth.labels(code).inc()
         elif status == 429:
             self._limited.inc()
-
-    def storage_failed(self, operation: str, code: str) -> None:
-        self._storage.labels(operation, code).inc()
 
     def collected(self, files: int) -> None:
         self._collected.inc(files)

@@ -99,7 +99,7 @@ def examine_quickly(its: Repository) -> Iterator[Problem]:
 
 def _examine(its: Repository, checks: Iterable[Callable[[_Look], Iterator[Problem]]]) -> Iterator[Problem]:
     with its.journal.inventory() as view:
-        look = _Look(its, view, view.roles(), frozenset(view.staged()))
+        look = _Look(its, view, view.every_role(), frozenset(view.staged()))
         trusted, problems = _offline(look)
         yield from problems
         for check in checks:
@@ -220,7 +220,9 @@ def _online(look: _Look) -> Iterator[Problem]:
 
 
 def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
-    """It lists every role but root and timestamp, at its newest version, and pins the bytes of the offline ones."""
+    """It lists every role but root and timestamp, at its newest version, and pins the bytes of the offline ones; bins
+    of a former number of bins too, as clients want of a snapshot what was ever in one.
+    """
     data = look.view.current(metadata_path(layout.SNAPSHOT, look.roles[layout.SNAPSHOT].version))
     problems, signed = _read(look, trusted.root, layout.SNAPSHOT, data)
     yield from problems
@@ -229,6 +231,7 @@ def _snapshot(look: _Look, trusted: _Trusted) -> Iterator[Problem]:
     expected = {f"{role}.json": each.version for role, each in look.roles.items() if role != layout.ROOT}
     for online in layout.ONLINE:
         del expected[f"{online}.json"]
+    expected |= {f"{role}.json": version for role, version in look.view.former_bins().items()}
     listed = {file: meta["version"] for file, meta in signed["meta"].items()}
     for file in sorted(expected.keys() | listed.keys()):
         if expected.get(file) != listed.get(file):
@@ -364,7 +367,11 @@ def _histories(look: _Look) -> Iterator[Problem]:
 
 def _history(look: _Look, name: c.Name) -> Iterator[Problem]:
     folded, last, signed = c.Name(name.name, None, None), 0, None
-    for number, each in enumerate(look.view.history(name.name), 1):
+    number = 0
+    if begun := look.view.begun_from(name.name):  # what came before was lost with an older journal
+        folded, number, last = begun
+    for each in look.view.history(name.name, after=number):
+        number += 1
         release = _UNSIGNED if each.release is None else each.release
         if each.serial != number:
             yield Problem(name.name, f"event {number} is missing: {each.serial} comes next", RESTORE)

@@ -42,9 +42,6 @@ class Metrics:
     def refused(self, status: int, code: str) -> None:
         """A request was answered with a problem: its status and code."""
 
-    def storage_failed(self, operation: str, code: str) -> None:
-        """An operation of the depot failed, and perhaps is tried again."""
-
     def collected(self, files: int) -> None:
         """So many superseded files were deleted."""
 

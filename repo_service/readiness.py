@@ -13,6 +13,7 @@ from repo_service.build.due import Lifetimes
 from repo_service.clocks import Source
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
+from repo_service.storage.schema import WrongSchema
 
 logger: Final = logging.getLogger(__name__)
 OK: Final = "ok"
@@ -46,9 +47,11 @@ class Parts:
         return OK
 
     def _schema(self) -> str:
-        with self.journal.reading() as view:
-            lacks = view.missing()
-        return f"the database has no {', '.join(lacks[:3])}; migrate it" if lacks else OK
+        try:
+            self.journal.check()
+        except WrongSchema:
+            return "the database is of another version; see tallystick-service migrate"
+        return OK
 
     def _depot(self) -> str:
         return OK if self.depot.pointer() else "it has no timestamp.json"

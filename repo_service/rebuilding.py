@@ -5,7 +5,8 @@ from itertools import islice
 from typing import Final
 
 from repo_service.damage import MOVE_AWAY, UPLOAD, Problem, Progress, artifacts
-from repo_service.publish import Press, check_not_behind, finish
+from repo_service.press import Press
+from repo_service.publish import check_not_behind, finish
 from repo_service.storage.depot import Depot, Diverged
 from repo_service.storage.inventory import Inventory
 
@@ -21,7 +22,7 @@ def rebuild(press: Press, progress: Progress) -> Iterator[Problem]:
     with press.journal.inventory() as view:
         if (head := view.head()) is None:
             return
-        check_not_behind(press.depot, head)
+        check_not_behind(press)
         diverged = [*_added(press.depot, _files(view, progress))]
         yield from diverged
         if not diverged:  # else whoever follows the pointer would meet a file that is not as it was signed

@@ -6,7 +6,7 @@ version, name this service's online key, and be good at this moment; only then m
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -28,10 +28,13 @@ class NotTakenIn(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A verified root of trust and the files of it that this service does not have yet, in the order of ``OFFLINE``."""
+    """A verified root of trust and the files of it that this service does not have yet, in the order of ``OFFLINE``.
+    ``anew``: everything online is signed again with them, since the key of before is lost.
+    """
 
     trust: RootOfTrust
     fresh: tuple[Role, ...]
+    anew: bool = False
 
     @property
     def bins(self) -> Targets:
@@ -61,6 +64,16 @@ def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], held: Colle
     files = (*found.roots, *(found.newest[role] for role in layout.OFFLINE if role != layout.ROOT))
     before = {role: version_of(data) for role, data in known.items()}
     return Sealed(found, tuple(_role(file) for file in files if file.body.version > before.get(file.role, 0)))
+
+
+def take_in_anew(sealed: Sealed, known: Mapping[str, bytes], held: Collection[str]) -> Sealed:
+    """As ``sealed``, for a service that has lost its online key: nothing can be signed by both, so all of it is signed
+    again in one release. NotTakenIn if the key is not lost.
+    """
+    before = rules.online_keyids(parse_root(known[layout.ROOT]))
+    if before & frozenset(held):
+        raise NotTakenIn(["the old online key is here: sign everything with both instead, and no client fails"])
+    return replace(sealed, anew=True)
 
 
 def bins_shape(bins: Targets) -> layout.Bins:
@@ -121,6 +134,8 @@ def unsigned_problems(sealed: Sealed, signed_by: Iterable[tuple[str, frozenset[s
     """What clients would refuse as soon as they have the new files: files of now that are signed by no key that these
     name. ``signed_by`` are kinds of files (``timestamp``, ``snapshot``, ``bin``), their keys and how many they are.
     """
+    if sealed.anew:
+        return []
     named = online_keyids(sealed.trust.root, sealed.bins)
     bare: Counter[str] = Counter()
     for kind, keyids, files in signed_by:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 from keys import strict
 from repo_service.build.pages import Layout
+from repo_service.storage import places
 
 SETTINGS: Final = "service.toml"
 PREFIX: Final = "TALLYSTICK_"
@@ -84,7 +84,7 @@ class Settings:
         float, About("how often the publisher looks when no bell rings", least=0.01, heading="How publishing runs")
     ] = 1
     min_interval_s: Annotated[
-        float, About("shortest time between two snapshots; 1 to 5 with many changes", least=0)
+        float, About("a publisher rests so long after a release; 1 to 5 with many changes", least=0)
     ] = 0
     lease_s: Annotated[int, About("after so long a publisher that was killed is replaced", least=2)] = 10
     url: Annotated[str, About("as its clients say it: what signed requests must sign", heading="The API")] = (
@@ -191,19 +191,12 @@ def _database(url: str) -> Iterator[Conflict]:
 
 
 def _public(public: str) -> Iterator[Conflict]:
-    scheme, separator, rest = public.partition("://")
-    if not separator:
-        if not public:
-            yield Conflict(("public",), 'public is empty; write public = "public"')
+    try:
+        place = places.parse(public)
+    except places.BadPlace as error:
+        yield Conflict(("public",), f"public: {error}")
         return
-    if scheme != "s3" or rest.startswith(("/", "?")) or not rest:
-        why = f"public is {masked(public)!r}; write a folder or s3://BUCKET/PREFIX?endpoint=URL&region=NAME"
-        yield Conflict(("public",), why)
-        return
-    for name, _ in parse_qsl(urlsplit(public).query, keep_blank_values=True):
-        if name not in ("endpoint", "region"):
-            yield Conflict(("public",), f"public says {name}, which is not known there; known are endpoint and region")
-    if not _is_installed("obstore"):
+    if isinstance(place, places.Bucket) and not _is_installed("obstore"):
         yield Conflict(("public",), "public is on S3; say: pip install 'tallystick[s3]'")
 
 

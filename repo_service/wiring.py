@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,7 +15,7 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import attempts, collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
@@ -23,11 +23,12 @@ from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
 from repo_service.drawing import Drawer
 from repo_service.exposition import Counted
-from repo_service.publish import Press, Turn, publish
+from repo_service.press import Press, Turn
+from repo_service.publish import check_not_behind, publish
 from repo_service.readiness import Parts, public_timestamp
 from repo_service.settings import SETTINGS, BadSettings, Settings
 from repo_service.status import Status
-from repo_service.storage.depot import Depot, DepotError
+from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
@@ -67,9 +68,7 @@ class Service:
         """Deadlines that have passed become events; what is pending or due is published."""
         try:
             now = self.clock()
-            halting.clear_due(self.journal, now)
-            sequences.sweep(self.journal, now)
-            sweeping.sweep(self.journal, now)
+            self._sweep(now)
             release = publish(self.press, now)
         except Exception as error:
             self.metrics.round_failed(error)
@@ -79,14 +78,28 @@ class Service:
             logger.info("published", extra={"generation": release.generation, "snapshot": release.snapshot_version})
         return release
 
-    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool) -> roots.Sealed:
-        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn."""
+    def _sweep(self, now: datetime) -> None:
+        with self.journal.reading() as view:
+            nothing = not view.may_need_sweeping(now, now - attempts.KEPT)
+        if nothing:
+            return
+        halting.clear_due(self.journal, now)
+        sequences.sweep(self.journal, now)
+        sweeping.sweep(self.journal, now)
+
+    def take_in(self, sealed_folder: Path, *, rehearsal_allowed: bool, key_lost: bool = False) -> roots.Sealed:
+        """Verify a sealed folder and publish it: genesis, or the files of a later ceremony. Raises NotTakenIn.
+
+        ``key_lost`` says that the online key of before is gone, so that not everything can be signed by both first.
+        """
         now = self.clock()
         with self.journal.reading() as view:
             known = view.offline()
         found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        if key_lost:
+            found = roots.take_in_anew(found, known, self.online.keyids)
         self._begin_policy(now)
         publish(self.press, now, found)
         return found
@@ -113,7 +126,9 @@ class Service:
     def collect(self) -> collecting.Collected:
         """Let go of superseded files that nobody can need any more. Once a day is often enough."""
         keep = timedelta(seconds=self.settings.keep_s)
-        return collecting.collect(self.journal, self.depot, keep, self.clock())
+        done = collecting.collect(self.journal, self.depot, keep, self.clock())
+        self.metrics.collected(done.dropped)
+        return done
 
     def desk(self, bell: Bell) -> Desk:
         """What the HTTP door works with."""
@@ -155,12 +170,20 @@ class Service:
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
-        return Publisher(self.round, self.settings.refresh_s, self.waits, self.settings.poll_s)
+        its = self.settings
+        return Publisher(self.round, its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
 
     def waits(self) -> bool:
         """Whether something is accepted and not published, or committed and not copied out."""
         with self.journal.reading() as view:
             return view.has_pending()
+
+    def check_not_behind(self) -> None:
+        """Before anything is accepted: Behind if an older database was restored. What it would say now cannot be true
+        beside what is public. A depot that cannot be reached is asked again before anything is signed.
+        """
+        with suppress(Unavailable):
+            check_not_behind(self.press)
 
     def catch_up(self) -> None:
         """At a start: the periods may have changed since roles were signed, so when they are due is reckoned anew."""
@@ -173,7 +196,7 @@ class Service:
         than this machine's; BadSettings if nothing is ahead.
         """
         now = self.clock()
-        check_clocks(now, (("you", lambda: time), *self.press.clocks))
+        check_clocks(now, (("the time you gave", lambda: time), *self.press.clocks))
         with self.journal.reading() as view:
             ahead = view.last_done_at()
         if ahead is None or ahead <= now:
@@ -210,11 +233,11 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    return Service(
-        folder, its, Press(journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw),
-        depot,
-        clock or _utc_now, Counted(clock or _utc_now), online,
-    )  # fmt: skip
+    counted = Counted(clock or _utc_now)
+    press = Press(
+        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted
+    )
+    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
 
 def _depot(place: str, folder: Path) -> Depot:

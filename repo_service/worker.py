@@ -1,4 +1,4 @@
-"""RQ's way in: a job that does one round. The queue only wakes somebody up; the journal knows what to do."""
+"""RQ's way in: a job that wakes the publisher of its process. The journal knows what to do."""
 
 import logging
 from pathlib import Path
@@ -10,22 +10,23 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 
-from repo_service.bell import QUEUE
+from repo_service.bell import QUEUE, Publisher
 from repo_service.serving import stopped_by_signals
 from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)
 _RETRY_S: Final = 2.0
-_served: list[Service] = []
-"""The service that this process works for, so that its jobs share its connections and what it counts."""
+_served: dict[Path, Publisher] = {}
+"""Who publishes in this process, by the folder of the service."""
 
 
-def publish_round(folder: str) -> int | None:
-    """The job: one round for the service in ``folder``; the generation it published, if any."""
+def publish_round(folder: str) -> None:
+    """The job: wake this process's publisher up; in a worker of RQ's own, without one, do a round here."""
     path = Path(folder).resolve()
-    service = next((each for each in _served if each.folder.resolve() == path), None) or open_service(path)
-    release = service.round()
-    return release.generation if release else None
+    if publisher := _served.get(path):
+        publisher.ring()
+    else:
+        open_service(path).round()
 
 
 class _Worker(SimpleWorker):
@@ -50,13 +51,13 @@ class _Worker(SimpleWorker):
 
 
 def work(service: Service) -> None:
-    """Serve the queue until told to stop, with a timer beside it that needs no Redis at all."""
+    """Serve the queue until told to stop, with a publisher beside it that needs no Redis at all."""
     assert service.settings.redis is not None, "checked by the command"
     connection = Redis.from_url(service.settings.redis)
     current: list[_Worker] = []
     service.catch_up()
     timer = service.publisher()
-    _served.append(service)
+    _served[service.folder.resolve()] = timer
     with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):
         timer.start()
         try:
@@ -65,11 +66,11 @@ def work(service: Service) -> None:
                 stopping.wait(_RETRY_S)
         finally:
             timer.stop()
-            _served.remove(service)
+            del _served[service.folder.resolve()]
 
 
 def _listen(connection: Redis, current: list[_Worker]) -> None:
-    """Do the queue's jobs until stopped; without Redis return, for the timer goes on."""
+    """Do the queue's jobs until stopped; without Redis return, for the publisher goes on."""
     try:
         try:
             current.append(_Worker([Queue(QUEUE, connection=connection)], connection=connection))
@@ -79,7 +80,7 @@ def _listen(connection: Redis, current: list[_Worker]) -> None:
     except StopRequested:
         pass
     except RedisError:
-        logger.warning("no Redis; the timer publishes alone", exc_info=True)
+        logger.warning("no Redis; this worker looks by itself", exc_info=True)
 
 
 def _stop(current: list[_Worker]) -> None:

@@ -8,6 +8,7 @@ from repo_service.domain import changes as c
 from repo_service.domain import machines
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted
+from repo_service.domain.clock import check_name_clock
 from repo_service.domain.deadlines import deadlines
 from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
@@ -34,8 +35,9 @@ def _alone(pen: Pen, name: str) -> c.Name:
 
 
 def keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
-    """Write what a name is now."""
+    """Write what a name is now. Raises ClockWentBack if it is dated later than now."""
     assert name.state is not None, "a change leaves a state"
+    check_name_clock(name.state, now)
     # The signer asks again; found there only, one name would keep all others from being signed.
     broken = broken_invariants(name.state, now)
     assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"

@@ -6,7 +6,7 @@ without its bytes, a file cut in half, the second of two names and not the first
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +81,10 @@ class FragileDisk(Disk):
 
     def sync(self, path: Path) -> None:
         self._synced(path, path if path.is_dir() else self._file(path))
+
+    def sync_each(self, paths: Iterable[Path]) -> None:
+        for path in paths:  # one after the other, so that there are moments between them
+            self.sync(path)
 
     @contextmanager
     def syncing_all(self, path: Path) -> Iterator[Callable[[], None]]:

@@ -37,36 +37,62 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A throw-away PostgreSQL server with one empty database; gives its address, as SQLAlchemy writes it.
+class PostgresServer:
+    """A throw-away PostgreSQL with one empty database; ``url`` is its address, as SQLAlchemy writes it.
 
     It listens on a socket in its folder and nowhere else. PostgreSQL refuses to run as root, so root hands it over.
     """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian keeps it off the PATH
-    initdb = str(found[-1]) if found else need("initdb", "postgresql")
-    programs, own = Path(initdb).parent, Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path is short
-    handed_over: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(own, "postgres")
-        handed_over = ["runuser", "-u", "postgres", "--"]
-    data = str(own / "data")
 
-    def run(program: str, *arguments: str) -> None:
-        command = [*handed_over, str(programs / program), *arguments]
+    def __init__(self, own: Path) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))  # Debian keeps it off the PATH
+        self._programs = Path(str(found[-1]) if found else need("initdb", "postgresql")).parent
+        self._own, self._data = own, str(own / "data")
+        self._handed_over: list[str] = []
+        if os.geteuid() == 0:
+            shutil.chown(own, "postgres")
+            self._handed_over = ["runuser", "-u", "postgres", "--"]
+        self.url = f"postgresql+psycopg://tallystick@/tests?host={own}"
+        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "tallystick", "--no-sync")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-F -c listen_addresses='' -c unix_socket_directories={self._own}"
+        self._run("pg_ctl", "-D", self._data, "-l", str(self._own / "log"), "-w", "-o", options, "start")
+
+    def create(self) -> None:
+        """Make the empty database."""
+        self._run("createdb", "-h", str(self._own), "-U", "tallystick", "tests")
+
+    def crash(self) -> None:
+        """End it without a checkpoint and whatever it is doing: the next start recovers."""
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._handed_over, str(self._programs / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, cwd="/")
 
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that runs, and is gone at the end."""
+    own = Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path is short
     try:
-        run("initdb", "-D", data, "-A", "trust", "-U", "tallystick", "--no-sync")
-        options = f"-F -c listen_addresses='' -c unix_socket_directories={own}"
-        run("pg_ctl", "-D", data, "-l", str(own / "log"), "-w", "-o", options, "start")
+        server = PostgresServer(own)
+        server.start()
         try:
-            run("createdb", "-h", str(own), "-U", "tallystick", "tests")
-            yield f"postgresql+psycopg://tallystick@/tests?host={own}"
+            server.create()
+            yield server
         finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+            server.crash()
     finally:
         shutil.rmtree(own)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The address of a throw-away PostgreSQL server's one empty database."""
+    with postgres_server() as server:
+        yield server.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,8 @@ def held_ceremony(
     online_number: int = 1,
     **amended: Any,
 ) -> tuple[Draft, list[Response]]:
-    """A rehearsal ceremony of these holders and this online key, the first two holders signing; ``amended`` are parts of
-    the plan.
+    """A rehearsal ceremony of these holders and this online key, the first two holders signing; ``amended`` are parts
+    of the plan.
     """
     keys = {f"holder-{number}": held_key(number) for number in holders}
     files = [possession.read(possession.write(name, key, rehearsal=True)) for name, key in keys.items()]

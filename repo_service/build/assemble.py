@@ -1,8 +1,9 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from keys import layout
 from keys.signing import Sign
@@ -10,6 +11,20 @@ from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, Target
+
+
+class Roles(Protocol):
+    """A list of signed files, wherever their bytes lie."""
+
+    def append(self, role: Role, /) -> None: ...
+
+    def extend(self, roles: Iterable[Role], /) -> None: ...
+
+    def __getitem__(self, number: int, /) -> Role: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Role]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +73,24 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything that becomes true at one commit. ``immutable`` are path and bytes in the order to copy them out;
-    the timestamp is pointed to last.
+    """Everything that becomes true at one commit. ``others`` are path and bytes of what is no metadata. ``sizes`` are
+    how many targets each bin has, where the number of bins changes.
     """
 
     generation: int
-    roles: tuple[Role, ...]
-    immutable: tuple[tuple[str, bytes], ...]
+    roles: Roles | tuple[Role, ...]
+    others: tuple[tuple[str, bytes], ...]
     timestamp: Role
     snapshot: Meta
     listing: Listing
     new: Differences
+    sizes: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def immutable(self) -> Iterator[tuple[str, bytes]]:
+        """Paths and bytes in the order to copy them out; the timestamp is pointed to last."""
+        yield from self.others
+        yield from ((role.path, role.body) for role in self.roles if role.name != layout.TIMESTAMP)
 
     @property
     def snapshot_version(self) -> int:
@@ -84,24 +106,29 @@ class Release:
 
 
 def assemble(
-    base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime
-) -> Release:
-    """Build and sign the release after ``base``. Pure: nothing is true until it is committed."""
-    signed = [_bin(base, bins.role(number), number, new.bins[number], lifetimes, sign, now) for number in new.bins]
-    changed = [*new.offline, *signed]
+    base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime,
+    roles: Roles | None = None,
+) -> Release:  # fmt: skip
+    """Build and sign the release after ``base``. Pure: nothing is true until it is committed. What is signed is kept in
+    ``roles``, an empty list by default.
+    """
+    made: Roles = [] if roles is None else roles
+    made.extend(new.offline)
+    sizes = {}
+    for number, entries in new.bins.items():
+        made.append(_bin(base, bins.role(number), number, entries, lifetimes, sign, now))
+        if new.rebinned and entries:
+            sizes[number] = len(entries)
     snapshot, listing = base.snapshot, base.listing
-    if changed or new.snapshot_due or snapshot is None:
-        listing = listing.amended(metas(changed))
-        number = snapshot.version + 1 if snapshot else 1
-        made = snapshot_file(number, listing, now + lifetimes.snapshot, sign)
-        snapshot = Meta.pinning(number, made.body)
-        changed.append(made)
+    if made or new.snapshot_due or snapshot is None:
+        listing = listing.amended(metas(made))
+        version = snapshot.version + 1 if snapshot else 1
+        made.append(snapshot_file(version, listing, now + lifetimes.snapshot, sign))
+        snapshot = Meta.pinning(version, made[-1].body)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
+    made.append(timestamp)
     pages = [(f"targets/{page.stored_at}", page.body) for page in (*new.pages, *new.policies)]
-    files = [(role.path, role.body) for role in changed]
-    return Release(
-        base.generation + 1, (*changed, timestamp), (*new.held, *pages, *files), timestamp, snapshot, listing, new
-    )
+    return Release(base.generation + 1, made, (*new.held, *pages), timestamp, snapshot, listing, new, sizes)
 
 
 def metas(roles: Iterable[Role]) -> dict[str, Meta]:

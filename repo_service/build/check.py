@@ -59,9 +59,13 @@ def check_release(release: Release, root: Root, bins: Targets, before: bytes | N
 
 def check_for_old_root(release: Release, root: Root) -> None:
     """The snapshot and the timestamp, for clients that do not have the new root yet: it is published after these."""
-    for role in release.roles:
-        if role.name in layout.ONLINE:
-            _signed_payload(role, root)
+    try:
+        for role in release.roles:
+            if role.name in layout.ONLINE:
+                _signed_payload(role, root)
+    except WouldBeRefused as error:
+        said = "by clients that do not have the new root yet: hold the old online key until it is public"
+        raise WouldBeRefused(f"{error}, {said}") from error
 
 
 def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:

@@ -20,7 +20,7 @@ them in wrong places; with seven a snapshot's delta over a day is a third shorte
 _THOROUGH: Final = ZstdCompressionParameters.from_level(
     19, strategy=STRATEGY_BTOPT, min_match=4, search_log=1, target_length=8, hash_log=17, chain_log=17, **_PLAIN
 )
-"""A tenth shorter than the quick way over a day, in ten times its time; a whole snapshot comes out half as long as
+"""A tenth shorter than the quick way over a day, in six times its time; a whole snapshot comes out half as long as
 by level 3, and shorter than by level 19 in a tenth of its time."""
 
 

@@ -83,8 +83,8 @@ class Depot(Protocol):
     def size(self, path: str) -> int | None:
         """A file's length in bytes, or None."""
 
-    def drop(self, path: str) -> None:
-        """Let go of a file that nothing signed names any more and that never comes back; gone already is fine."""
+    def drop(self, *paths: str) -> None:
+        """Let go of files that nothing signed names any more and that never come back; gone already is fine."""
 
     def paths(self, folder: str) -> Iterator[str]:
         """Every file below a folder (``""`` is all), in no promised order. For fsck alone: no state is found by

@@ -1,5 +1,6 @@
 """What fsck, rebuild and gc ask of the journal: whole tables, a piece at a time, never more than a name in memory."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from keys.times import stamp
+from keys import strict
+from keys.state import NameState
+from keys.times import moment, stamp
+from repo_service.build.due import Signed
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
@@ -48,6 +52,11 @@ class Inventory(View):
         named = select(func.count()).select_from(t.names)
         return self._connection.scalar(current) or 0, self._connection.scalar(named) or 0
 
+    def every_role(self) -> dict[str, Signed]:
+        """The newest version of every role, those of bins to which nothing delegates any more too."""
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version, t.roles.c.expires))
+        return {row.role: Signed(row.role, row.version, moment(row.expires)) for row in rows}
+
     def current(self, path: str) -> bytes | None:
         """A signed file of the current state, as it was signed."""
         query = select(t.files.c.body).where(t.files.c.path == path, t.files.c.superseded.is_(None))
@@ -76,11 +85,21 @@ class Inventory(View):
             more = len(rows) == _PIECE
             after = rows[-1]["name"] if rows else after
 
-    def history(self, name: str) -> Iterator[Remembered]:
-        """A name's events in the order of its serials."""
-        query = select(t.events).where(t.events.c.name == name).order_by(t.events.c.serial)
+    def history(self, name: str, after: int = 0) -> Iterator[Remembered]:
+        """A name's events in the order of its serials, after one of these."""
+        its = t.events.c.name == name, t.events.c.serial > after
+        query = select(t.events).where(*its).order_by(t.events.c.serial)
         for row in self._connection.execute(query, execution_options={"yield_per": _PIECE}).mappings():
             yield Remembered(row["serial"], row["release"], event_of(row))
+
+    def begun_from(self, name: str) -> tuple[c.Name, int, int] | None:
+        """What a name was when it was recovered from its public page, with its serial and release then."""
+        row = self._one(select(t.recovered).where(t.recovered.c.name == name))
+        if row is None:
+            return None
+        state = strict.load(NameState, json.loads(row["state"]), f"recovered.{name}")
+        orgs = strict.load(tuple[str, ...], json.loads(row["orgs"]), f"recovered.{name}")
+        return c.Name(name, state, row["holder"], row["org"], orgs), row["serial"], row["release"]
 
     def is_pending(self, name: str) -> bool:
         """Whether something about a name is not signed yet."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,9 +33,10 @@ from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
+AnyPen = TypeVar("AnyPen", bound="Pen")
 _TAKE_SKELETON: Final = text(
     "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
 )
@@ -58,11 +60,26 @@ def numbered(state: str, event: int) -> str:
 
 
 PUBLISHING: Final = "publish"
-_CLOCK: Final = {
-    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
-    "postgresql": text("SELECT extract(epoch FROM clock_timestamp())::float8"),
+_NOW: Final = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch FROM clock_timestamp())::float8",
 }
 """Seconds since 1970, as every publisher on this database sees them."""
+_CLOCK: Final = {dialect: text(f"SELECT {now}") for dialect, now in _NOW.items()}
+_TAKE_LEASE: Final = {
+    dialect: text(
+        f"UPDATE lease SET holder = :holder, epoch = epoch + 1, until = {now} + :seconds "  # noqa: S608  # constants
+        f"WHERE name = :name AND (holder = '' OR until < {now}) RETURNING epoch"
+    )
+    for dialect, now in _NOW.items()
+}
+_FIRST_LEASE: Final = {
+    dialect: text(
+        f"INSERT INTO lease (name, holder, epoch, until) VALUES (:name, :holder, 1, {now} + :seconds) "  # noqa: S608
+        "ON CONFLICT DO NOTHING RETURNING epoch"
+    )
+    for dialect, now in _NOW.items()
+}
 
 
 _MOVE: Final = {
@@ -136,9 +153,15 @@ class Journal:
     @contextmanager
     def writing(self) -> Iterator["Pen"]:
         """One write transaction; an exception leaves nothing behind. Raises Collided."""
+        with self.writing_with(Pen) as pen:
+            yield pen
+
+    @contextmanager
+    def writing_with(self, kind: "type[AnyPen]") -> Iterator["AnyPen"]:
+        """As ``writing``, with a pen of this kind."""
         try:
             with self._engine.begin() as connection:
-                yield Pen(connection, self._states)
+                yield kind(connection, self._states)
         except IntegrityError as error:
             raise Collided("another request wrote the same at the same time") from error
 
@@ -153,16 +176,12 @@ class Journal:
 
     def take_lease(self, holder: str, seconds: float) -> int | None:
         """Publish alone for this long, by the database's clock: the lease's epoch; None while another holder has it."""
+        dialect = self._engine.dialect.name
+        row = {"name": PUBLISHING, "holder": holder, "seconds": seconds}
         with self._engine.begin() as connection:
-            clock = connection.scalar(_CLOCK[connection.dialect.name])
-            assert clock is not None, "a database without a clock"
-            row = connection.execute(select(t.lease).with_for_update()).one_or_none()
-            if row is None:
-                return _first_lease(connection, _lease_row(holder, 1, clock + seconds))
-            if row.holder and row.until > clock:
-                return None
-            epoch: int = row.epoch + 1
-            connection.execute(update(t.lease).values(_lease_row(holder, epoch, clock + seconds)))
+            epoch: int | None = connection.scalar(_TAKE_LEASE[dialect], row)
+            if epoch is None:
+                epoch = connection.scalar(_FIRST_LEASE[dialect], row)
             return epoch
 
     def break_lease(self, holder: str) -> None:
@@ -173,7 +192,7 @@ class Journal:
     def give_back(self, epoch: int) -> None:
         """Somebody else may publish now. What is not of this epoch stays as it is."""
         with self._engine.begin() as connection:
-            connection.execute(update(t.lease).where(t.lease.c.epoch == epoch).values(holder="", until=0))
+            connection.execute(s.GIVE_BACK, {"its": epoch})
 
     def commit(
         self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
@@ -184,10 +203,10 @@ class Journal:
         lease of this ``epoch`` has passed to another publisher.
         """
         with self._engine.begin() as connection:
-            if connection.scalar(select(t.lease.c.epoch)) != epoch:
+            if connection.scalar(s.LEASE_EPOCH) != epoch:
                 raise Overtaken(f"the lease of epoch {epoch} has passed to another publisher")
             try:
-                connection.execute(insert(t.releases), _release_row(release, epoch, now))
+                connection.execute(s.STORE_RELEASE, _release_row(release, epoch, now))
             except IntegrityError as error:
                 raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
             _store_files(connection, release)
@@ -307,7 +326,7 @@ class Pen(View):
         if looks := sorted({skeleton(name) for name in new}):
             self._connection.execute(_TAKE_SKELETON, [{"it": each} for each in looks])
         if self._connection.dialect.name == "postgresql":
-            for _ in self._many(s.BESIDE_MANY_LOCKED, sorted(names)):
+            for _ in self._each(s.BESIDE_MANY_LOCKED, sorted(names)):
                 pass
 
     def write_all(self, found: Sequence[Rows]) -> None:
@@ -319,7 +338,7 @@ class Pen(View):
             events += rows
             if each.state is not None:
                 states[each.name] = {**each.state, "state": numbered(each.state["state"], rows[-1]["seq"])}
-        known = {row["name"] for row in self._many(s.EDITIONS, states)}
+        known = {row["name"] for row in self._each(s.EDITIONS, states)}
         for statement, all_rows in (
             (s.REMEMBER, events),
             (s.KEEP, [{"kept": name, **row} for name, row in states.items() if name in known]),
@@ -486,19 +505,6 @@ def answer_row(record: ChangeRecord) -> dict[str, Any]:
     return {**row, "warnings": _text(row["warnings"])}
 
 
-def _first_lease(connection: Connection, row: dict[str, object]) -> int | None:
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(t.lease), row)
-    except IntegrityError:  # two began at once
-        return None
-    return 1
-
-
-def _lease_row(holder: str, epoch: int, until: float) -> dict[str, object]:
-    return {"name": PUBLISHING, "holder": holder, "epoch": epoch, "until": until}
-
-
 def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, object]:
     return {
         "generation": release.generation,
@@ -512,15 +518,15 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
 
 
 def _store_files(connection: Connection, release: Release) -> None:
-    rows = [
+    rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
             "sha256": sha256(body), "body": body,
         }
         for position, (path, body) in enumerate(release.immutable)
-    ]  # fmt: skip
-    if rows:
-        connection.execute(s.STORE_FILE, rows)
+    )  # fmt: skip
+    while chunk := list(islice(rows, FILES)):
+        connection.execute(s.STORE_FILE, chunk)
 
 
 def _supersede(connection: Connection, release: Release) -> None:
@@ -528,22 +534,19 @@ def _supersede(connection: Connection, release: Release) -> None:
     renewed = [role.name for role in release.roles if role.name not in (layout.ROOT, layout.TIMESTAMP)]
     paths = list(release.new.superseded)
     for start in range(0, len(renewed), BATCH):
-        query = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role.in_(renewed[start : start + BATCH]))
-        paths += [metadata_path(row.role, row.version) for row in connection.execute(query)]
+        rows = connection.execute(s.VERSIONS, {"values": renewed[start : start + BATCH]})
+        paths += [metadata_path(row.role, row.version) for row in rows]
     if paths:
         connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
 
 
 def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role for role in release.roles}  # of several new roots the last
-    rows = [_role_row(role, lifetimes) for role in newest.values()]
-    for start in range(0, len(rows), BATCH):
-        chunk = rows[start : start + BATCH]
-        connection.execute(delete(t.roles).where(t.roles.c.role.in_([row["role"] for row in chunk])))
-        connection.execute(s.STORE_ROLE, chunk)
+    newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
+    connection.execute(s.STORE_ROLE, list(newest.values()))
 
 
-def _role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
+    """What the journal keeps of a signed role."""
     online = role.name not in layout.OFFLINE
     due = renew_at(role.name, role.expires, lifetimes)
     return {
@@ -567,15 +570,14 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
     query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
     moved = {row.bin: row.targets for row in connection.execute(query)}
-    signed = {number: len(entries) for number, entries in release.new.bins.items() if entries}
-    assert moved == signed, "the bins that were signed do not hold what the journal does"
+    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
 def _store_targets(connection: Connection, release: Release) -> None:
     """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
     gone = [*release.new.gone, *(placed.target.path for placed in release.new.placed)]
     for start in range(0, len(gone), BATCH):
-        connection.execute(delete(t.targets).where(t.targets.c.path.in_(gone[start : start + BATCH])))
+        connection.execute(s.REMOVE_TARGETS, {"values": gone[start : start + BATCH]})
     rows = [
         {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
         for placed in release.new.placed
@@ -587,15 +589,14 @@ def _store_targets(connection: Connection, release: Release) -> None:
 def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:
     wanted, marked = list(events), 0
     for start in range(0, len(wanted), BATCH):
-        chunk = wanted[start : start + BATCH]
-        pending = t.events.c.seq.in_(chunk) & t.events.c.release.is_(None)
-        marked += connection.execute(update(t.events).where(pending).values(release=generation)).rowcount
+        chunk = {"values": wanted[start : start + BATCH], "signing": generation}
+        marked += connection.execute(s.MARK, chunk).rowcount
     return marked
 
 
 def _mark_policies(connection: Connection, release: Release) -> None:
     named = [page.name for page in release.policies]
-    for table in (t.policies, t.flags):
+    for table in (t.policies, t.flags) if named else ():
         connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
 
 

@@ -95,8 +95,7 @@ class LocalDepot:
                 self._disk.replace(draft, final)
                 failpoint("depot.pointed")
             # Also where it did not move: whoever moved it here may have died before it was durable.
-            for folder in folders:
-                self._disk.sync(folder)
+            self._disk.sync_each(folders)
         self._settle(fresh)
         return moved
 
@@ -123,11 +122,14 @@ class LocalDepot:
         file = self._inside(path)
         return file.stat().st_size if file.is_file() else None
 
-    def drop(self, path: str) -> None:
-        final = self._inside(path)
-        if final.parent.is_dir():
-            self._disk.remove(final)
-            self._disk.sync(final.parent)
+    def drop(self, *paths: str) -> None:
+        finals = [self._inside(path) for path in paths]
+        folders = {final.parent: None for final in finals if final.parent.is_dir()}
+        for final in finals:
+            if final.parent in folders:
+                self._disk.remove(final)
+                failpoint("depot.dropped")
+        self._disk.sync_each(folders)
 
     def paths(self, folder: str) -> Iterator[str]:
         for above, folders, files in os.walk(self._inside(folder) if folder else self.root):
@@ -169,16 +171,12 @@ class LocalDepot:
     def _syncing(self, count: int) -> Iterator[Callable[[Iterable[Path]], None]]:
         """How ``count`` files written inside the block are synced: one by one, or with the whole file system."""
 
-        def each(paths: Iterable[Path]) -> None:
-            for path in paths:
-                self._disk.sync(path)
-
         if count <= _FEW:
-            yield each
+            yield self._disk.sync_each
             return
         self.root.mkdir(parents=True, exist_ok=True)
         with self._disk.syncing_all(self.root) as everything:
-            yield each if everything is None else lambda _: everything()
+            yield self._disk.sync_each if everything is None else lambda _: everything()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

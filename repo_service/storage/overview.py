@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, inspect, select
+from sqlalchemy import Connection, Row, func, select
 
 from keys import layout
 from keys.times import moment, stamp
@@ -89,20 +89,6 @@ def overview(connection: Connection, lease: Lease | None, now: datetime) -> Over
         tuple(_lane(connection, number, name) for number, name in enumerate(LANES)),
         connection.scalar(select(func.count()).select_from(t.releases).where(t.releases.c.published == 0)) or 0,
         lease,
-    )
-
-
-def missing(connection: Connection) -> list[str]:
-    """Tables, and columns of tables, that this version needs and the database has not."""
-    there = {
-        table: {column["name"] for column in columns}
-        for (_, table), columns in inspect(connection).get_multi_columns().items()
-    }
-    return sorted(
-        f"{table.name}.{column.name}"
-        for table in t.metadata.tables.values()
-        for column in table.columns
-        if column.name not in there.get(table.name, ())
     )
 
 

@@ -7,6 +7,7 @@ tried again can follow a write that was done; so what is there is read and compa
 
 import io
 import mmap
+import os
 import random
 import secrets
 import time
@@ -54,6 +55,10 @@ _RETRY: "Final[RetryConfig]" = {
 _FINAL: Final = (PermissionDeniedError, UnauthenticatedError, PermissionError, FileNotFoundError)
 """Answers to a write that no repetition changes: we are not let in, or there is no such bucket."""
 
+_process: list[int] = []
+"""The one process that uses the library: its threads do not come along in a fork, and what waits for them waits for
+ever."""
+
 
 class S3Depot:
     """A depot in ``place``. ``environment`` says who we are, in AWS's names; ``patience_s`` is for how long a write
@@ -62,6 +67,7 @@ class S3Depot:
     def __init__(
         self, place: "Bucket", drafts: Drafts, environment: Mapping[str, str], patience_s: float = _PATIENCE_S
     ) -> None:
+        _check_process()
         self.place = place
         self.drafts = drafts
         self._patience_s = patience_s
@@ -158,9 +164,9 @@ class S3Depot:
         except FileNotFoundError:
             return None
 
-    def drop(self, path: str) -> None:
-        with self._reaching(path):
-            obstore.delete(self._store, _checked(path))
+    def drop(self, *paths: str) -> None:
+        with self._reaching("could not be dropped"):
+            obstore.delete(self._store, [_checked(path) for path in paths])
 
     def paths(self, folder: str) -> Iterator[str]:
         with self._reaching(folder):
@@ -225,6 +231,7 @@ class S3Depot:
         return False
 
     def _put(self, store: S3Store, path: str, data: bytes | mmap.mmap, mode: "PutMode") -> None:
+        _check_process()
         attributes = {"Content-Type": media_type(path), "Cache-Control": caching(path)}
         obstore.put(store, _checked(path), data, attributes=attributes, mode=mode, use_multipart=False)
 
@@ -275,6 +282,7 @@ class S3Depot:
     @contextmanager
     def _reaching(self, what: str) -> Iterator[None]:
         """Unavailable in place of whatever the library says when the server cannot be reached or lets nobody in."""
+        _check_process()
         try:
             yield
         except (AlreadyExistsError, PreconditionError, FileNotFoundError):
@@ -336,6 +344,12 @@ class _Remote(io.RawIOBase):
             condition: GetOptions = {"range": {"offset": self._at}, "if_match": self._etag}
             self._stream = iter(obstore.get(self._store, self._path, options=condition).stream(_CHUNK))
         return self._stream
+
+
+def _check_process() -> None:
+    if not _process:
+        _process.append(os.getpid())
+    assert _process == [os.getpid()], "an S3 depot was used before this process was forked; start processes by spawn"
 
 
 def _checked(path: str) -> str:

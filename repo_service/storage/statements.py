@@ -2,7 +2,7 @@
 long as to run it. What is asked now and then is built where it is asked.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
@@ -11,17 +11,20 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     exists,
     func,
     insert,
     literal,
     select,
+    text,
     update,
 )
 
 from keys.layout import BIN_PREFIX, ONLINE, TARGETS
 from repo_service.storage import tables as t
 
+VALUES: Final[BindParameter[Any]] = bindparam("values", expanding=True)
 TOKEN: Final = select(t.tokens).where(t.tokens.c.id == bindparam("id"))
 
 _PENDING: Final = t.events.c.release.is_(None)
@@ -34,17 +37,43 @@ PENDING_BEYOND: Final = (
 )
 """The fast lane only: an import that waits keeps nobody out."""
 PENDING_IN_LANE: Final = (
-    select(t.events.c.seq, t.events.c.name)
+    select(t.events.c.seq, t.events.c.name, t.events.c.at)
     .where(_PENDING, t.events.c.lane == bindparam("lane", type_=Integer))
     .order_by(t.events.c.seq)
     .limit(bindparam("limit", type_=Integer))
 )
-ANYTHING_PENDING: Final = select(
+PENDING_OF: Final = select(t.events.c.seq).where(t.events.c.name.in_(VALUES), _PENDING)
+_ANYTHING: Final = (
     exists().where(_PENDING)
     | exists().where(t.releases.c.published == 0)
     | exists().where(t.policies.c.release.is_(None))
     | exists().where(t.flags.c.release.is_(None))
 )
+_DUE: Final = t.roles.c.renew_at <= bindparam("now", type_=String)
+ANYTHING_PENDING: Final = select(_ANYTHING)
+ANY_WORK: Final = select(_ANYTHING | exists().where(_DUE))
+DUE: Final = select(t.roles).where(_DUE).order_by(t.roles.c.renew_at)
+MAY_NEED_SWEEPING: Final = select(
+    exists().where(t.names.c.due_at <= bindparam("now", type_=String))
+    | exists().where(t.deliveries.c.state == "held")
+    | exists().where(t.refusals.c.at < bindparam("before", type_=String))
+    | exists().where(t.flags.c.number > 0)
+)
+UNSIGNED_POLICIES: Final = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
+UNSIGNED_FLAGS: Final = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
+STAGED: Final = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
+HEAD: Final = (
+    select(t.releases, t.files.c.length, t.files.c.sha256)
+    .join(t.files, t.files.c.path == "metadata/" + cast(t.releases.c.snapshot, String) + ".snapshot.json")
+    .order_by(t.releases.c.generation.desc())
+    .limit(1)
+)
+"""The newest release, with its snapshot's length and digest."""
+VERSIONS: Final = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role.in_(VALUES))
+EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(VALUES))
+WHOLES: Final = select(t.names).where(t.names.c.name.in_(VALUES))
+TARGETS_OF: Final = select(t.targets).where(t.targets.c.name.in_(VALUES))
+FILE: Final = select(t.files.c.body).where(t.files.c.path == bindparam("path"))
 BIN: Final = (
     select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.bin == bindparam("bin")).order_by(t.targets.c.path)
 )
@@ -106,30 +135,38 @@ SIGNED_IN: Final = (
     .limit(1)
 )
 
-_WANTED: Final[BindParameter[list[str]]] = bindparam("wanted", expanding=True)
-MANY: Final = select(t.names).where(t.names.c.name.in_(_WANTED))
 BESIDE_MANY: Final = select(
     t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
-).where(t.names.c.name.in_(_WANTED))
+).where(t.names.c.name.in_(VALUES))
 BESIDE_MANY_LOCKED: Final = BESIDE_MANY.order_by(t.names.c.name).with_for_update()
-ALIKE: Final = select(t.names).where(t.names.c.skeleton.in_(_WANTED))
-GRANTS_OF_MANY: Final = select(t.names.c.granted).where(t.names.c.granted.is_not(None), t.names.c.name.in_(_WANTED))
-TAKEN_DOWN: Final = select(t.takedowns).where(t.takedowns.c.sha256.in_(_WANTED))
+ALIKE: Final = select(t.names).where(t.names.c.skeleton.in_(VALUES))
+GRANTS_OF_MANY: Final = select(t.names.c.granted).where(t.names.c.granted.is_not(None), t.names.c.name.in_(VALUES))
+TAKEN_DOWN: Final = select(t.takedowns).where(t.takedowns.c.sha256.in_(VALUES))
 ANSWERED_KEYS: Final = select(t.changes.c.key).where(
-    t.changes.c.client == bindparam("client"), t.changes.c.key.in_(_WANTED)
+    t.changes.c.client == bindparam("client"), t.changes.c.key.in_(VALUES)
 )
-"""For many names at once: ``wanted`` are the values of one chunk."""
+"""For many names at once: ``values`` are those of one chunk."""
 
 REMEMBER: Final = insert(t.events)
 KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
 """Of the name ``kept``: what is given under a column's own name is what the column becomes."""
 KEEP_NEW: Final = insert(t.names)
-EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(_WANTED))
 ANSWER: Final = insert(t.changes)
 
 RESCHEDULE: Final = update(t.roles).where(t.roles.c.role == bindparam("moved")).values(renew_at=bindparam("at"))
 STORE_FILE: Final = insert(t.files)
-STORE_ROLE: Final = insert(t.roles)
+STORE_ROLE: Final = text(
+    "INSERT INTO roles (role, version, expires, renew_at, signers) "
+    "VALUES (:role, :version, :expires, :renew_at, :signers) "
+    "ON CONFLICT (role) DO UPDATE SET version = excluded.version, expires = excluded.expires, "
+    "renew_at = excluded.renew_at, signers = excluded.signers"
+)
+REMOVE_TARGETS: Final = delete(t.targets).where(t.targets.c.path.in_(VALUES))
+MARK: Final = (
+    update(t.events).where(t.events.c.seq.in_(VALUES), _PENDING).values(release=bindparam("signing", type_=Integer))
+)
+LEASE_EPOCH: Final = select(t.lease.c.epoch)
+STORE_RELEASE: Final = insert(t.releases)
 STORE_TARGET: Final = insert(t.targets)
 SUPERSEDE: Final = (
     update(t.files)
@@ -141,3 +178,4 @@ PRUNE: Final = (
     .where(t.files.c.superseded == bindparam("superseding", type_=Integer), t.files.c.body.is_not(None))
     .values(body=None)
 )
+GIVE_BACK: Final = update(t.lease).where(t.lease.c.epoch == bindparam("its", type_=Integer)).values(holder="", until=0)

@@ -86,6 +86,21 @@ Index(
 )
 Index("signed", events.c.release, events.c.seq)
 
+recovered = Table(
+    "recovered",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("serial", Integer, nullable=False),
+    Column("release", Integer, ForeignKey("releases.generation"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("holder", String),
+    Column("org", String),
+    Column("orgs", Text, nullable=False),
+)
+"""What a name was when it was taken back from its public page, because events were lost with the journal that had them:
+its later events go on from there.
+"""
+
 policies = Table(
     "policies",
     metadata,

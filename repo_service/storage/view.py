@@ -35,10 +35,12 @@ from repo_service.storage.tokens import Scope, Token
 _DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
-
-
+FILES: Final = 16
+"""Files whose bytes are read or written together: whole bins, of which a release may have sixteen thousand."""
 NOW, BULK = 0, 1
 """Lanes of events: what is signed as soon as it can be, and what an import brings."""
+LATELY: Final = 20
+"""Releases that say whether a registry is in use."""
 MOST: Final = 20_000
 """Events of the fast lane in one release."""
 
@@ -102,6 +104,17 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """Events that a release should hold, by their numbers, the names that they are about, and when those of the fast
+    lane were accepted.
+    """
+
+    events: tuple[int, ...]
+    names: tuple[str, ...]
+    accepted: tuple[datetime, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The newest committed release: its generation (the timestamp's version), the lease under which it was made, its
     snapshot, when it was signed and its timestamp.
@@ -138,15 +151,11 @@ class View:
 
     def head(self) -> Head | None:
         """The newest committed release; None before genesis."""
-        row = self._one(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1))
+        row = self._one(s.HEAD)
         if row is None:
             return None
-        pinned = self._one(select(t.files).where(t.files.c.path == metadata_path(layout.SNAPSHOT, row["snapshot"])))
-        assert pinned is not None, "a release without its snapshot"
-        return Head(
-            row["generation"], row["epoch"], Meta(row["snapshot"], pinned["length"], pinned["sha256"]),
-            moment(row["signed_at"]), row["timestamp"],
-        )  # fmt: skip
+        pinned = Meta(row["snapshot"], row["length"], row["sha256"])
+        return Head(row["generation"], row["epoch"], pinned, moment(row["signed_at"]), row["timestamp"])
 
     def listing(self) -> Listing:
         """What the newest snapshot lists."""
@@ -160,12 +169,11 @@ class View:
 
     def versions(self, roles: Iterable[str]) -> dict[str, int]:
         """The newest version of each of these roles that was ever signed."""
-        return {row["role"]: row["version"] for row in self._in(select(t.roles), t.roles.c.role, roles)}
+        return {row["role"]: row["version"] for row in self._each(s.VERSIONS, roles)}
 
     def due_roles(self, now: datetime) -> list[Signed]:
         """Roles that are due to be signed again, the longest due first."""
-        query = select(t.roles).where(t.roles.c.renew_at <= stamp(now)).order_by(t.roles.c.renew_at)
-        return [_signed(row) for row in self._connection.execute(query).mappings()]
+        return [_signed(row) for row in self._connection.execute(s.DUE, {"now": stamp(now)}).mappings()]
 
     def is_due(self, now: datetime) -> bool:
         """Whether any role is."""
@@ -201,6 +209,12 @@ class View:
         live = t.roles.c.signers.is_not(None) | t.roles.c.role.in_(layout.OFFLINE)
         return {row["role"]: _signed(row) for row in self._connection.execute(select(t.roles).where(live)).mappings()}
 
+    def former_bins(self) -> dict[str, int]:
+        """The last versions of bins of a former number of bins, to which nothing delegates any more."""
+        former = t.roles.c.signers.is_(None) & t.roles.c.role.not_in(layout.OFFLINE)
+        rows = self._connection.execute(select(t.roles.c.role, t.roles.c.version).where(former))
+        return {row.role: row.version for row in rows}
+
     def highest_bin(self) -> int:
         """The greatest version that any bin ever had, of any number of bins; 0 before genesis."""
         query = select(func.max(t.roles.c.version)).where(t.roles.c.role.like(f"{layout.BIN_PREFIX}-%"))
@@ -223,7 +237,7 @@ class View:
 
     def file(self, path: str) -> bytes | None:
         """A signed public file, as it was signed."""
-        body: bytes | None = self._connection.scalar(select(t.files.c.body).where(t.files.c.path == path))
+        body: bytes | None = self._connection.scalar(s.FILE, {"path": path})
         return body
 
     def signed_at(self, path: str) -> datetime:
@@ -237,33 +251,53 @@ class View:
         """Whether a file of this path was ever signed."""
         return self._connection.scalar(select(t.files.c.path).where(t.files.c.path == path)) is not None
 
-    def pending(self, bulk: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Events that the next release should hold, and the names they are about: all that came in the fast lane, or,
-        where there are none, about ``bulk`` of the slow one. Of a name all that is pending: it has one state.
+    def pending(self) -> Pending:
+        """What no release holds yet and came in the fast lane, with whatever else is pending of the same names: a name
+        has one state.
         """
-        rows = self._lane(NOW, MOST)
-        if not rows:
-            rows = self._lane(BULK, bulk)
-        if rows and self._lane(BULK, 1):
-            pending = select(t.events.c.seq, t.events.c.name).where(t.events.c.release.is_(None))
-            names = dict.fromkeys(name for _, name in rows)
-            rows = sorted({*rows, *((row["seq"], row["name"]) for row in self._in(pending, t.events.c.name, names))})
-        return tuple(seq for seq, _ in rows), tuple(dict.fromkeys(name for _, name in rows))
+        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": NOW, "limit": MOST}).all()
+        events, names = [row.seq for row in rows], dict.fromkeys(row.name for row in rows)
+        if rows and self._has_bulk():
+            events = self._pending_of(names)
+        return Pending(tuple(events), tuple(names), tuple(moment(row.at) for row in rows))
 
-    def _lane(self, lane: int, limit: int) -> list[tuple[int, str]]:
-        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": lane, "limit": limit})
-        return [(row.seq, row.name) for row in rows]
+    def pending_bulk(self, limit: int) -> Pending:
+        """About so many events of the slow lane, with all that is pending of their names."""
+        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": limit}).all()
+        names = dict.fromkeys(row.name for row in rows)
+        return Pending(tuple(self._pending_of(names)), tuple(names), ())
+
+    def _has_bulk(self) -> bool:
+        return self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": 1}).first() is not None
+
+    def _pending_of(self, names: Iterable[str]) -> list[int]:
+        return sorted(row["seq"] for row in self._each(s.PENDING_OF, names))
 
     def has_pending(self) -> bool:
         """Whether anything waits to be signed or copied out."""
         return bool(self._connection.scalar(s.ANYTHING_PENDING))
 
+    def has_work(self, now: datetime) -> bool:
+        """Whether anything does, or is due to be signed again."""
+        return bool(self._connection.scalar(s.ANY_WORK, {"now": stamp(now)}))
+
+    def may_need_sweeping(self, now: datetime, refused_before: datetime) -> bool:
+        """Whether time may have anything to do: deadlines, what is held, flags, refusals that are too old."""
+        return bool(self._connection.scalar(s.MAY_NEED_SWEEPING, {"now": stamp(now), "before": stamp(refused_before)}))
+
+    def in_use(self, head: Head | None) -> bool:
+        """Whether one of the last releases held anything of the fast lane."""
+        lately = t.events.c.release > (head.generation - LATELY if head else 0)
+        return (
+            self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
+        )
+
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""
-        rows = self._in(select(t.names.c.name, t.names.c.edition), t.names.c.name, names)
+        rows = self._each(s.EDITIONS, names)
         found = {row["name"]: self._states.get(row["name"], row["edition"]) for row in rows}
         unread = [name for name, state in found.items() if state is None]
-        found |= {row["name"]: self._states.read(row) for row in self._in(select(t.names), t.names.c.name, unread)}
+        found |= {row["name"]: self._states.read(row) for row in self._each(s.WHOLES, unread)}
         return {name: state for name, state in found.items() if state is not None}
 
     def name(self, name: str) -> c.Name:
@@ -277,20 +311,20 @@ class View:
     def all_grants_over(self, wanted: Iterable[str]) -> dict[str, c.Granted]:
         """The active grants whose namespaces any of these normalised names is in, by their prefix."""
         prefixes = dict.fromkeys(prefix for name in wanted for prefix in names.prefixes(name))
-        found = (_granted(row["granted"]) for row in self._many(s.GRANTS_OF_MANY, prefixes))
+        found = (_granted(row["granted"]) for row in self._each(s.GRANTS_OF_MANY, prefixes))
         return {granted.prefix: granted for granted in found}
 
     def all_alike(self, wanted: Iterable[str]) -> dict[str, list[str]]:
         """The names that somebody has or nobody may have, by which of these skeletons they have, in order."""
         found: dict[str, list[str]] = {}
-        for row in self._many(s.ALIKE, wanted):
+        for row in self._each(s.ALIKE, wanted):
             if self._states.read(row).state != "vacant":
                 found.setdefault(row["skeleton"], []).append(row["name"])
         return {looks: sorted(names) for looks, names in found.items()}
 
     def answered_keys(self, client: str, keys: Iterable[str]) -> set[str]:
         """Under which of these idempotency keys a client was answered."""
-        return {row["key"] for row in self._many(s.ANSWERED_KEYS, keys, client=client)}
+        return {row["key"] for row in self._each(s.ANSWERED_KEYS, keys, client=client)}
 
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
@@ -322,7 +356,7 @@ class View:
 
     def targets_of(self, names: Iterable[str]) -> list[tuple[str, Target]]:
         """The signed targets of these names, each with its name."""
-        return [(row["name"], _target(row)) for row in self._in(select(t.targets), t.targets.c.name, names)]
+        return [(row["name"], _target(row)) for row in self._each(s.TARGETS_OF, names)]
 
     def target(self, path: str) -> Target | None:
         """A target as the newest release signs it."""
@@ -334,25 +368,20 @@ class View:
         rows = self._connection.execute(s.BIN, {"bin": number})
         return {row.path: row.entry for row in rows}
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Every target's path and encoded description, in the order of bins, read as they are asked for."""
-        query = select(t.targets.c.path, t.targets.c.entry).order_by(t.targets.c.bin, t.targets.c.path)
-        for row in self._connection.execution_options(yield_per=BATCH).execute(query):
-            yield row.path, row.entry
-
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
-        query = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
-        return list(self._connection.scalars(query))
+        return list(self._connection.scalars(s.STAGED))
 
     def stage(self, generation: int) -> Staged:
-        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for."""
-        of_it = t.files.c.release == generation
+        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for. A file without
+        a body was copied out, and replaced, by another publisher since.
+        """
+        of_it = (t.files.c.release == generation) & t.files.c.body.is_not(None)
         is_root = t.files.c.path.like("metadata/%.root.json")
         query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
         roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
         timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        files = self._connection.execution_options(yield_per=BATCH).execute(query.where(~is_root))
+        files = self._connection.execution_options(yield_per=FILES).execute(query.where(~is_root))
         return Staged(
             generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
         )
@@ -437,8 +466,7 @@ class View:
 
     def unsigned_policies(self) -> tuple[Published, ...]:
         """Policies that no release holds yet."""
-        query = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
-        return tuple(map(_policy, self._connection.scalars(query)))
+        return tuple(map(_policy, self._connection.scalars(s.UNSIGNED_POLICIES)))
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
@@ -450,8 +478,7 @@ class View:
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
-        query = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
-        return tuple(map(_flag_act, self._connection.scalars(query)))
+        return tuple(map(_flag_act, self._connection.scalars(s.UNSIGNED_FLAGS)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -491,7 +518,7 @@ class View:
 
     def taken_down(self, digests: Iterable[str]) -> tuple[TakenDown, ...]:
         """The entries of the takedown list that are about any of these bytes."""
-        rows = self._many(s.TAKEN_DOWN, sorted({*digests}))
+        rows = self._each(s.TAKEN_DOWN, sorted({*digests}))
         return tuple(TakenDown(row["sha256"], row["id"], row["status"]) for row in rows)
 
     def takedowns(self, status: str | None, after: str, limit: int) -> list[tuple[NameState, Takedown]]:
@@ -587,10 +614,6 @@ class View:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
 
-    def missing(self) -> list[str]:
-        """What this version needs and the database has not: ``table.column``."""
-        return overview.missing(self._connection)
-
     def _name(self, name: str, row: RowMapping | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
@@ -602,10 +625,10 @@ class View:
         return _whole(name, state, row)
 
     def _named(self, query: Select[Any], wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
-        rows = {row["name"]: row for row in self._many(query, wanted)}
+        rows = {row["name"]: row for row in self._each(query, wanted)}
         known = {name: self._states.get(name, row["edition"]) for name, row in rows.items()}
         unread = [name for name, state in known.items() if state is None]
-        rows |= {row["name"]: row for row in self._many(s.MANY, unread)}
+        rows |= {row["name"]: row for row in self._each(s.WHOLES, unread)}
         states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
         return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
 
@@ -632,9 +655,10 @@ class View:
     def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
         return self._connection.execute(query, values).mappings().first()
 
-    def _many(self, query: Select[Any], wanted: Iterable[str], **values: str) -> Iterator[RowMapping]:
-        for chunk in _chunks(wanted):
-            yield from self._connection.execute(query, {"wanted": chunk, **values}).mappings()
+    def _each(self, statement: Select[Any], values: Iterable[str], **more: str) -> Iterator[RowMapping]:
+        """The rows of a statement of ``statements.py`` that takes ``values``, any number of them."""
+        for chunk in _chunks(values):
+            yield from self._connection.execute(statement, {"values": chunk, **more}).mappings()
 
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
         for chunk in _chunks(values):

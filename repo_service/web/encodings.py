@@ -26,7 +26,7 @@ _CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "zstd": lambda body: zstandard.ZstdCompressor(level=3).compress(body),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
-_Key = tuple[str, str, str, str]
+_Key = tuple[str, str, str]  # path, entity tag of the bytes as they lie there, coding
 
 
 class Kept:
@@ -86,7 +86,7 @@ def _encode(response: Response, coding: str, kept: Kept) -> None:
         if request.if_none_match.contains_weak(packed):
             response.status_code = 304
             return
-    key = (request.path, response.mimetype or "", tag or "", coding)
+    key = (request.path, tag or "", coding)
     body = kept.get(key) if tag else None
     if body is None:
         response.direct_passthrough = False

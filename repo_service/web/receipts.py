@@ -14,16 +14,17 @@ from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk
 
 MAX_WAIT: Final = 60
-_POLL: Final = 0.01
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
 def wait(desk: Desk, record: ChangeRecord) -> None:
     """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match else 0.0
-    while record.events and time.monotonic() < until and not _is_published(desk, record):
-        time.sleep(_POLL)
+    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match and record.events else 0.0
+    rounds = desk.bell.rounds()
+    while (left := until - time.monotonic()) > 0 and not _is_published(desk, record):
+        desk.bell.await_round(rounds, left)
+        rounds = desk.bell.rounds()
 
 
 def _is_published(desk: Desk, record: ChangeRecord) -> bool:

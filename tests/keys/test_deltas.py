@@ -79,6 +79,19 @@ def test_a_delta_for_another_file_is_refused_before_it_is_unpacked() -> None:
         rebuild(drawn(OLD, NEW), NEW, LIMIT, never)
 
 
+def test_what_does_not_begin_as_a_delta_is_not_unpacked() -> None:
+    """Also zstd reads frames of other kinds, old ones among them, which say their size elsewhere."""
+
+    def never(frame: bytes, old: bytes, length: int) -> bytes:
+        raise AssertionError("unpacked")
+
+    delta = drawn(OLD, NEW)
+    for place in (*range(8), *range(40, 48), *range(80, 84)):
+        broken = delta[:place] + bytes([delta[place] ^ 3]) + delta[place + 1 :]
+        with pytest.raises(BadDelta, match=r"no delta|no zstd frame"):
+            rebuild(broken, OLD, LIMIT, never)
+
+
 def test_a_delta_that_gives_another_file_than_it_names_is_refused() -> None:
     frame = drawn(OLD, NEW)[80:]
     with pytest.raises(BadDelta, match="another file than it says"):
@@ -164,6 +177,21 @@ def test_a_client_that_holds_an_anchor_in_reach_never_begins_with_nothing() -> N
     assert deltas.snapshot_steps((REACH + 4) * SPACING, newest)[0].old == 0  # from the future
 
 
+def test_the_examples_of_the_format() -> None:
+    """The table in docs/FORMAT.md, "Deltas"."""
+    ways = {
+        (held, version): [f"{step.old}.{step.new}" for step in deltas.snapshot_steps(held, version)]
+        for held, version in ((1, 900), (1, 1500), (1024, 1500), (1024, 5000), (0, 5000))
+    }
+    assert ways == {
+        (1, 900): ["1.900"],
+        (1, 1500): ["1.1024", "1024.1500"],
+        (1024, 1500): ["1024.1500"],
+        (1024, 5000): ["1024.4096", "4096.5000"],
+        (0, 5000): ["0.4096", "4096.5000"],
+    }
+
+
 def test_a_publication_draws_two_deltas_of_the_snapshot_at_most() -> None:
     for version in range(1, 4 * SPACING):
         assert len(deltas.drawn_with(layout.SNAPSHOT, version)) <= 2
@@ -205,9 +233,22 @@ def test_when_a_file_goes_every_delta_to_it_goes_and_no_other() -> None:
 
 def test_an_anchor_is_needed_as_long_as_the_newest_snapshot_is_drawn_from_it() -> None:
     newest = 5 * SPACING + REACH - 1
-    needed = [version for version in range(newest + 1) if deltas.is_needed(version, newest)]
+    needed = [n for n in range(newest + 1) if deltas.is_needed(f"metadata/{n}.snapshot.json", newest)]
     assert needed == [4 * SPACING, 5 * SPACING]
-    assert deltas.is_needed(1, SPACING) and not deltas.is_needed(1, SPACING + REACH)
+    first = "metadata/1.snapshot.json"
+    assert deltas.is_needed(first, SPACING) and not deltas.is_needed(first, SPACING + REACH)
+    others = ("metadata/1024.root.json", "metadata/102400.bin-00.json", "targets/simple/1.snapshot.json")
+    assert not any(deltas.is_needed(path, 1100) for path in others)
+
+
+def test_what_goes_with_a_public_file_is_told_by_its_path() -> None:
+    assert deltas.beside("metadata/300007.bin-07.json") == ("deltas/200007.300007.bin-07.dcz",)
+    assert deltas.beside("metadata/1500.snapshot.json") == ("deltas/1024.1500.snapshot.dcz",)
+    assert deltas.beside("metadata/2048.snapshot.json") == tuple(
+        f"deltas/{old}.2048.snapshot.dcz" for old in (0, 1, 1024)
+    )
+    for path in ("metadata/2.root.json", "metadata/timestamp.json", "targets/simple/foo/2.snapshot.json", "metadata/"):
+        assert deltas.beside(path) == ()
 
 
 def test_names_are_for_any_depot() -> None:

@@ -4,10 +4,12 @@ import io
 import json
 import re
 import tarfile
+import time
 import zipfile
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from werkzeug.test import TestResponse
 
 from keys.encoding import sha256
@@ -38,6 +40,12 @@ class Silent:
     def is_alive(self) -> bool:
         return True
 
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
 
 class AtOnce:
     """A bell that does a round before it returns."""
@@ -50,6 +58,12 @@ class AtOnce:
 
     def is_alive(self) -> bool:
         return True
+
+    def rounds(self) -> int:
+        return 0
+
+    def await_round(self, after: int, seconds: float) -> None:
+        pytest.fail("what is rung for is published before anybody waits")
 
 
 class Door:

@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 
 from keys.times import stamp
-from repo_service.bell import Publisher
 from repo_service.web.app import create_app
 from repo_service.web.desk import MAX_BODY
 from tests.service.door import ADMIN, BECAUSE, DEPENDENTS, OWNER, Door, Silent, publication
@@ -244,7 +243,7 @@ def test_an_unknown_change_and_an_unknown_name_are_404(quiet_door: Door) -> None
 
 
 def test_who_prefers_to_wait_is_answered_when_the_change_is_visible(world: World) -> None:
-    publisher = Publisher(world.service.round, interval=60)
+    publisher = world.service.publisher()
     publisher.start()
     try:
         door = Door(world, bell=publisher)  # type: ignore[arg-type]

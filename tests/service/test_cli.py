@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from keys import possession, sealed
+from keys.times import stamp
 from repo_service import intake
 from repo_service.cli import main
 from repo_service.domain import requests as r
@@ -278,3 +279,35 @@ def test_without_the_servers_libraries_the_command_says_what_to_install() -> Non
     said = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
     assert said.returncode == 2 and "pip install 'tallystick[service]'" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_key_is_replaced_step_by_step_by_commands_that_say_what_comes_next(
+    begun: Path, tmp_path: Path, trust: RootOfTrust, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("key", begun, "--retire") == 2
+    assert "there is no next key" in capsys.readouterr().err
+    assert run("key", begun, "--next", "--rehearsal") == 0
+    assert "Restart the service now" in capsys.readouterr().out
+    assert run("key", begun, "--next") == 2, "a key is never overwritten"
+    (begun / "online-next.key").unlink()
+    sealed.write_private(begun / "online-next.key", sealed.plain(online_key(2)._private))
+    following = write_folder(tmp_path / "following", root_of_trust(NOW, after=trust, online_number=2).files())
+    capsys.readouterr()
+    assert run("take-in", begun, "--sealed", following, "--allow-rehearsal") == 3
+    assert "has not signed everything yet" in capsys.readouterr().err
+    assert run("publish", begun) == 0
+    assert run("status", begun) == 0
+    assert "both have signed 6 of 6 files" in " ".join(capsys.readouterr().out.split())
+    assert run("take-in", begun, "--sealed", following, "--allow-rehearsal") == 0
+    assert run("key", begun, "--retire") == 2
+    assert "clients that began before it still need the old key" in capsys.readouterr().err
+    assert (begun / "online.key").exists() and (begun / "online-next.key").exists()
+
+
+def test_a_clock_is_cleared_only_by_somebody_who_says_what_time_it_is(
+    begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("clear-clock", begun, "--time", "2000-01-01T00:00:00Z") == 4
+    assert "the time you gave says 2000-01-01T00:00:00Z" in capsys.readouterr().err
+    assert run("clear-clock", begun, "--time", stamp(datetime.now(UTC))) == 2
+    assert "there is no clock to clear" in capsys.readouterr().err

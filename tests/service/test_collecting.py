@@ -77,7 +77,9 @@ def test_first_marked_then_gone_a_day_later_and_the_rest_is_sound(world: World) 
 
 def test_a_slow_client_with_an_old_timestamp_that_is_good_finds_all_that_it_names(world: World) -> None:
     """It fetched the timestamp, slept as long as that is good, and only then goes on."""
-    world = World(world.folder / "long", "timestamp_s = 864000\nsnapshot_s = 864000\nkeep_s = 1\n", begin=world.now)
+    world = World(
+        world.folder / "long", "timestamp_s = 864000\nsnapshot_s = 864000\nkeep_s = 867660\n", begin=world.now
+    )
     world.do(publishing("foo"))
     mirror = world.folder / "mirror"
     slow = world.stock("slow")
@@ -119,7 +121,20 @@ def test_ten_releases_stay_however_old_they_are(world: World) -> None:
         head = view.head()
     assert head is not None
     snapshots = sorted(int(name.split(".")[0]) for name in metadata(world) if name.endswith("snapshot.json"))
-    assert snapshots == [*range(head.generation - 10, head.generation + 1)]
+    assert snapshots == [1, *range(head.generation - 10, head.generation + 1)], "and 1, an anchor of deltas"
+
+
+def test_the_deltas_to_a_file_go_with_it_and_the_snapshot_that_deltas_lead_from_stays(world: World) -> None:
+    wait(world, 9)
+    before = {path.name for path in (world.public / "deltas").iterdir()}
+    for _ in range(2):
+        collect(world)
+        world.tick(days=1, minutes=1)
+        world.service.round()
+    left = {path.name for path in (world.public / "deltas").iterdir()}
+    led_to = {f"{new}.{role}.json" for new, role in (name.split(".")[1:3] for name in left)}
+    assert left and left < before | left and led_to <= metadata(world)
+    assert len(before - left) > 10 and "1.snapshot.json" in metadata(world)
 
 
 def test_no_root_ever_goes(world: World) -> None:
@@ -190,10 +205,10 @@ def test_the_command_says_what_would_go_and_writes_nothing(
     monkeypatch.setattr("repo_service.wiring._utc_now", lambda: world.now)
     assert main(["gc", home, "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert "would go in a day: metadata/1.snapshot.json" in said and said[-1] == "Nothing was written."
+    assert "would go in a day: metadata/2.snapshot.json" in said and said[-1] == "Nothing was written."
     assert main(["gc", home]) == 0
     assert capsys.readouterr().out == f"0 files are gone, and {len(said) - 1} more go in a day.\n"
     world.tick(days=1, minutes=1)
     assert main(["gc", home, "--dry-run"]) == 0
-    assert "would go now: metadata/1.snapshot.json" in capsys.readouterr().out
-    assert "1.snapshot.json" in metadata(world)
+    assert "would go now: metadata/2.snapshot.json" in capsys.readouterr().out
+    assert "2.snapshot.json" in metadata(world)

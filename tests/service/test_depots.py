@@ -1,6 +1,9 @@
 """Every depot keeps the same promises: a folder, moto's S3, and a real S3 server (SeaweedFS)."""
 
 import io
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -144,11 +147,12 @@ def test_all_paths_are_listed_and_those_below_a_folder(depot: Depot) -> None:
 
 
 def test_what_is_dropped_is_gone_and_dropping_it_again_is_fine(depot: Depot) -> None:
-    depot.add([("a/b", b"1"), ("a/c", b"2")])
+    depot.add([("a/b", b"1"), ("a/c", b"2"), ("b/a", b"3")])
     for _ in range(2):
-        depot.drop("a/b")
+        depot.drop("a/b", "b/a")
     depot.drop("never/was")
-    assert (depot.read("a/b"), depot.read("a/c")) == (None, b"2")
+    depot.drop()
+    assert (depot.read("a/b"), depot.read("b/a"), depot.read("a/c")) == (None, None, b"2")
 
 
 def test_the_pointer_moves_forward_only_and_says_whether_it_did(depot: Depot) -> None:
@@ -303,3 +307,27 @@ def test_a_store_that_lets_nobody_in_is_not_asked_for_a_minute(seaweedfs_server:
     with pytest.raises(Unavailable) as refused:
         open_depot(parse(seaweedfs_server.url("a")), tmp_path, stranger)
     assert "wrong" not in str(refused.value)
+
+
+FORK = """
+import os, sys
+from pathlib import Path
+from repo_service.storage.places import connect, parse
+depot = connect(parse(sys.argv[1]), Path(sys.argv[2]), os.environ)
+assert depot.read("a/b") is None
+if os.fork() == 0:
+    for ask in (lambda: depot.read("a/b"), lambda: depot.add([("a/b", b"")]), lambda: connect(depot.place, Path(), {})):
+        try:
+            ask()
+        except AssertionError as error:
+            print(error, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_process_that_was_forked_is_told_instead_of_hanging(moto_server: S3Server, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORK, moto_server.url("forked"), str(tmp_path)]
+    environment = {**os.environ, **moto_server.credentials}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert said.stdout.count("start processes by spawn") == 3, said.stderr

@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,13 +12,14 @@ import pytest
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, rebuild
 from keys.signing import Sign
+from repo_service import collecting
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file
 from repo_service.build.pages import Target
 from repo_service.drawing import MOST_BINS, Drawer
 from repo_service.storage.depot import Diverged
 from tests.keys.inflate import inflate
-from tests.world import BEGIN, online_key
+from tests.world import BEGIN, World, online_key, publishing
 
 LATER = BEGIN + timedelta(days=30)
 ROLES = [f"bin-{number:x}" for number in range(16)]
@@ -179,3 +181,58 @@ def test_a_delta_that_no_client_would_read_is_not_written(shelf: Shelf) -> None:
     noise = random.Random(1).randbytes(deltas.MAX_DELTA)
     shelf.publish(Unsigned("bin-0", layout.BIN_STRIDE, b"short" * 9))
     assert Drawer(shelf).draw([Unsigned("bin-0", 2 * layout.BIN_STRIDE, noise)]) == 0
+
+
+def test_publishers_that_finish_at_once_draw_one_after_the_other(shelf: Shelf) -> None:
+    """The lease is given back before deltas are drawn, and a compressor is for one thread."""
+    drawer = Drawer(shelf)
+    shelf.publish(*(snapshot(version) for version in range(1, 200)))
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda version: drawer.draw([snapshot(version)]), range(2, 200))) == {1}
+    for version in range(2, 200):
+        assert follow(shelf, snapshot(1).body, deltas.snapshot_steps(1, version)) == snapshot(version).body
+
+
+def public(world: World, path: str) -> bytes:
+    return (world.public / path).read_bytes()
+
+
+def newest(world: World, role: str) -> int:
+    versions = (path.name.split(".") for path in (world.public / "metadata").glob(f"*.{role}.json"))
+    return max(int(version) for version, *_ in versions)
+
+
+def test_what_is_published_comes_with_its_deltas(world: World) -> None:
+    """The whole path: a client that holds the first release follows the files of the depot to the last."""
+    for number in range(5):
+        world.do(publishing("foo", f"{number}.0"))
+    for role in ("snapshot", *(path.name.split(".")[1] for path in (world.public / "metadata").glob("1*.bin-?.json"))):
+        last = newest(world, role)
+        held = 1 if role == "snapshot" else last % layout.BIN_STRIDE + layout.BIN_STRIDE
+        steps = deltas.snapshot_steps(1, last) if role == "snapshot" else deltas.bin_steps(role, held, last)
+        body = public(world, f"metadata/{held}.{role}.json")
+        for step in steps:
+            body = rebuild(public(world, step.path), body, deltas.MAX_FILE, inflate)
+        assert body == public(world, f"metadata/{last}.{role}.json")
+    world.stock("a stock client that knows nothing of deltas").refresh()
+
+
+def test_deltas_go_with_the_file_that_they_lead_to_and_the_anchor_in_use_stays(world: World) -> None:
+    for number in range(15):
+        world.do(publishing("foo", f"{number}.0"))
+    before = {path.name for path in (world.public / "deltas").iterdir()}
+    for days in (8, 2):
+        world.tick(days=days)
+        world.service.round()
+        collecting.collect(world.service.journal, world.service.depot, timedelta(days=7), world.now)
+    there = {path.name for path in (world.public / "deltas").iterdir()}
+    files = {path.name.removesuffix(".json") for path in (world.public / "metadata").iterdir()}
+    assert {".".join(name.split(".")[1:3]) for name in there} <= files
+    assert len(before - there) > 10
+    assert "1.snapshot" in files and "2.snapshot" not in files
+    last = newest(world, "snapshot")
+    step = deltas.snapshot_steps(1, last)[-1]
+    old = public(world, "metadata/1.snapshot.json")
+    assert rebuild(public(world, step.path), old, deltas.MAX_FILE, inflate) == public(
+        world, f"metadata/{last}.snapshot.json"
+    )

@@ -184,7 +184,7 @@ def test_a_reserved_name_that_a_ceremony_came_to_hold_expires_and_stops_nobody(w
     world.tick(days=14)
     assert world.do(publishing("bar")) is not None
     with world.service.journal.reading() as view:
-        assert view.pending() == ((), ())
+        assert view.pending().events == ()
         assert [event.name for event in view.events()] == ["foo", "bar", "bar", "foo"]
 
 

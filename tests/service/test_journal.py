@@ -35,7 +35,7 @@ def at() -> Iterator[Callable[[str, Callable[[], object]], None]]:
 
 def pending(world: World) -> int:
     with world.service.journal.reading() as view:
-        return len(view.pending(1)[0])
+        return len(view.pending().events)
 
 
 def published(world: World, *names: str) -> bool:
@@ -115,7 +115,8 @@ def test_pending_is_what_no_release_holds_whatever_its_number(world: World) -> N
     world.record(publishing("foo"))
     world.record(publishing("bar"))
     with world.service.journal.reading() as view:
-        assert view.pending(1) == ((1, 2, 3, 4), ("foo", "bar"))
+        pending_now = view.pending()
+        assert (pending_now.events, pending_now.names) == ((1, 2, 3, 4), ("foo", "bar"))
     world.service.round()
     assert pending(world) == 0
     assert world.service.round() is None
@@ -160,7 +161,7 @@ def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: W
     assert release is not None
     world.record(publishing("bar"))
     with world.service.journal.reading() as view:
-        events, _ = view.pending(1)
+        events = view.pending().events
         before = view.head()
     press = world.service.press
     epoch = press.journal.take_lease("somebody", 10)
@@ -169,7 +170,7 @@ def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: W
         press.journal.commit(release, events, press.lifetimes, world.now, epoch)
     press.journal.give_back(epoch)
     with world.service.journal.reading() as view:
-        assert view.pending(1)[0] == events
+        assert view.pending().events == events
         assert view.head() == before
 
 

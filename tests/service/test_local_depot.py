@@ -116,7 +116,10 @@ def holder(depot: LocalDepot) -> Iterator[subprocess.Popen[str]]:
     )
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     process.send_signal(signal.SIGSTOP)
+    watchdog = threading.Timer(20, process.kill)  # so that who waits for ever fails instead
+    watchdog.start()
     yield process
+    watchdog.cancel()
     process.kill()
     process.wait()
     process.stdout.close()

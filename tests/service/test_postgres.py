@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from keys import names
 from keys.state import installable
 from keys.times import stamp
 from repo_service import intake
@@ -15,7 +16,7 @@ from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
 from tests.service.bring import project, taken, written
-from tests.world import ADMIN, BECAUSE, OWNER, World, publishing
+from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,14 @@ def test_an_import_by_several_processes_brings_everything_once_beside_others_tha
         events = view.events("project-7")
     assert signed is not None and signed.published
     assert [c.type_of(each.change) for each in events][:3] == ["project.created", *["release.published"] * 2]
+
+
+def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
+    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
+    listed = [f"project-{number}" for number in range(20)]
+    world.do(*map(publishing, listed))
+    for bins in (1024, 8):
+        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
+        stock = world.stock()
+        stock.refresh()
+        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)

@@ -150,11 +150,9 @@ def test_public_files_need_no_token_and_the_api_does(door: Door) -> None:
 
 
 def test_a_delta_is_for_ever_and_never_packed_again(door: Door) -> None:
-    public = door.world.public / "deltas"
-    public.mkdir()
-    (public / "1.2.snapshot.dcz").write_bytes(bytes(5000))
-    answer = door.client.get("/deltas/1.2.snapshot.dcz", headers={"Accept-Encoding": "gzip, zstd"})
+    door.world.service.depot.add([("deltas/1.900.snapshot.dcz", bytes(5000))])
+    answer = door.client.get("/deltas/1.900.snapshot.dcz", headers={"Accept-Encoding": "gzip, zstd"})
     assert (answer.status_code, answer.data, answer.content_type) == (200, bytes(5000), "application/zstd")
     assert "immutable" in answer.headers["Cache-Control"] and "Content-Encoding" not in answer.headers
-    missing = door.client.get("/deltas/1.3.snapshot.dcz")
+    missing = door.client.get("/deltas/1.901.snapshot.dcz")
     assert missing.status_code == 404 and "immutable" not in missing.headers.get("Cache-Control", "")

@@ -8,12 +8,12 @@ import pytest
 from tuf.ngclient import Updater
 
 from keys import layout, names, sealed
-from repo_service import cli_keys, publish
+from repo_service import cli_keys, planning, publish
 from repo_service.build.check import WouldBeRefused
 from repo_service.cli_keys import KeyRefused
 from repo_service.roots import NotTakenIn
 from repo_service.wiring import BadSettings, open_service
-from tests.world import World, online_key, publishing, root_of_trust
+from tests.world import World, online_key, publishing, root_of_trust, write_folder
 
 OLD: Final = online_key(1).record.keyid
 NEW: Final = online_key(2).record.keyid
@@ -95,7 +95,7 @@ def test_a_root_that_names_a_new_key_is_refused_until_that_key_has_signed_everyt
 def test_one_bin_that_the_new_key_has_not_signed_keeps_the_new_root_out(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "DUAL_SIGNED", 17)
+    monkeypatch.setattr(planning, "DUAL_SIGNED", 17)
     hold_next(world)
     publish._publish_once(world.service.press, world.now, None)
     assert [line for line in cli_keys.rotation_lines(world.service) if "17 of 18 files" in line]
@@ -107,7 +107,7 @@ def test_one_bin_that_the_new_key_has_not_signed_keeps_the_new_root_out(
 def test_everything_is_signed_by_both_keys_in_bounded_batches_and_changes_do_not_wait_for_the_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "DUAL_SIGNED", 5)
+    monkeypatch.setattr(planning, "DUAL_SIGNED", 5)
     hold_next(world)
     with world.service.journal.reading() as view:
         head = view.head()
@@ -148,6 +148,17 @@ def test_a_service_whose_key_is_retired_too_early_by_hand_publishes_nothing(worl
     everyone_reads(world)
 
 
+def test_the_old_key_must_sign_the_release_that_brings_the_new_root(world: World) -> None:
+    """Between the pointer and the root clients still have the old root."""
+    hold_next(world)
+    world.service.round()
+    (world.service.folder / "online.key").unlink()
+    world.reopen()
+    with pytest.raises(WouldBeRefused, match="hold the old online key until it is public"):
+        world.take_in(root_of_trust(world.now, after=world.trust, online_number=2, bins=16))
+    everyone_reads(world)
+
+
 def test_a_service_that_was_not_restarted_cannot_undo_the_rotation(world: World) -> None:
     """It signs with the old key alone; after the new root it can publish nothing, and says so."""
     old = world.service
@@ -178,3 +189,24 @@ def test_a_folder_without_any_online_key_is_no_service(world: World) -> None:
     (world.service.folder / "online.key").unlink()
     with pytest.raises(BadSettings, match="is missing"):
         open_service(world.service.folder)
+
+
+def test_a_service_that_lost_its_online_key_signs_everything_anew_when_it_is_told_so(world: World) -> None:
+    """The one case with a moment in which clients fail, between the pointer and the new root; none afterwards."""
+    everyone_reads(world)
+    following = root_of_trust(world.now, after=world.trust, online_number=2, bins=16)
+    folder = write_folder(world.folder / "sealed-after-loss", following.files())
+    with pytest.raises(NotTakenIn, match="is signed by other keys"):
+        world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    hold_next(world)
+    with pytest.raises(NotTakenIn, match="the old online key is here: sign everything with both"):
+        world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    (world.service.folder / "online.key").unlink()
+    world.reopen()
+    with pytest.raises(NotTakenIn, match="has not signed everything yet"):
+        world.service.take_in(folder, rehearsal_allowed=True)
+    world.service.take_in(folder, rehearsal_allowed=True, key_lost=True)
+    everyone_reads(world)
+    assert all(signers(world, role) == {NEW} for role in ("timestamp", "snapshot", *layout.Bins(4).roles()))
+    world.do(publishing("baz"))
+    everyone_reads(world)

@@ -286,10 +286,24 @@ def journal_files(journal: Journal, targets: bytes) -> None:
 
     with journal.writing() as pen:
         connection = pen._connection
-        release = {"generation": 1, "snapshot": 1, "signed_at": stamp(BEGIN), "timestamp": b"", "published": 1}
+        release = {
+            "generation": 1,
+            "epoch": 1,
+            "snapshot": 1,
+            "signed_at": stamp(BEGIN),
+            "timestamp": b"",
+            "published": 1,
+        }
         connection.execute(insert(t.releases), release)
         connection.execute(insert(t.roles), {"role": "targets", "version": 1, "expires": "2027-11-22T10:00:00Z"})
-        file = {"path": "metadata/1.targets.json", "release": 1, "position": 0, "body": targets}
+        file = {
+            "path": "metadata/1.targets.json",
+            "release": 1,
+            "position": 0,
+            "body": targets,
+            "length": 0,
+            "sha256": "",
+        }
         connection.execute(insert(t.files), file)
 
 

@@ -88,10 +88,10 @@ def test_an_empty_variable_turns_off_what_can_be_off(tmp_path: Path) -> None:
         ('database = "postgresql://u:geheim@h/d"', 1, "write postgresql+psycopg://"),
         ('database = "sqlite://"', 1, "sqlite:///journal.sqlite"),
         ('database = "mysql://u:geheim@h/d"', 1, "mysql://u:***@h/d"),
-        ('public = "gs://bucket"', 1, "s3://BUCKET/PREFIX"),
-        ('public = "s3:///prefix"', 1, "s3://BUCKET/PREFIX"),
-        ('public = "s3://bucket/p?endpiont=x"', 1, "known are endpoint and region"),
-        ('public = ""', 1, 'write public = "public"'),
+        ('public = "gs://bucket"', 1, "s3://bucket/prefix?endpoint="),
+        ('public = "s3:///prefix"', 1, "is no name of a bucket"),
+        ('public = "s3://bucket/p?endpiont=x"', 1, "takes ?endpoint= and ?region="),
+        ('public = ""', 1, "neither a folder nor s3://"),
     ],
 )
 def test_an_error_names_the_line_and_what_to_write(tmp_path: Path, text: str, line: int, says: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from keys.encoding import compact
+from repo_service.bell import Publisher
 from repo_service.serving import KILLED
 from repo_service.web.auth import new_token
 from tests.servers import free_port
@@ -112,7 +113,7 @@ def test_a_worker_publishes_without_redis_tells_its_metrics_and_stops_when_told(
     folder, port = today.service.folder, free_port()
     settings = f'redis = "redis://127.0.0.1:{free_port()}/0"\nmetrics_address = "127.0.0.1:{port}"\npoll_s = 0.1\n'
     (folder / "service.toml").write_text(settings)
-    with running(today, "worker", said="no Redis; the timer publishes alone") as (worker, _):
+    with running(today, "worker", said="no Redis; this worker looks by itself") as (worker, _):
         today.record(publishing("flask"))
         deadline = time.monotonic() + 20
         while today.service.waits() and time.monotonic() < deadline:
@@ -134,3 +135,21 @@ def test_a_metrics_address_that_is_taken_is_said_before_anything_is_served(today
         said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (said.returncode, said.stdout) == (2, "")
     assert f"metrics_address {address} cannot be had" in said.stderr
+
+
+def test_a_publisher_rests_between_two_releases_and_not_after_a_round_without_one() -> None:
+    rounds: list[float] = []
+
+    def do_round() -> object:
+        rounds.append(time.monotonic())
+        return None if len(rounds) == 1 else "a release"
+
+    publisher = Publisher(do_round, 60, lambda: True, 0.01, 1.0)
+    publisher.start()
+    deadline = time.monotonic() + 10
+    while len(rounds) < 3 and time.monotonic() < deadline:
+        publisher.ring()
+        time.sleep(0.01)
+    publisher.stop()
+    first, second, third = rounds[:3]
+    assert third - second >= 1.0 > second - first

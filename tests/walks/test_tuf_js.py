@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from keys import layout, names
+from keys import layout, names, sealed
 from tests.servers import need
-from tests.world import World, publishing
+from tests.world import World, online_key, publishing, root_of_trust
 
 TUF_JS = "tuf-js@6.0.2"
 SCRIPT = """
@@ -69,9 +69,15 @@ def url(live: World) -> Iterator[str]:
 
 
 def ask(tuf_js: Path, live: World, url: str, *paths: str) -> Any:
-    metadata, targets = live.folder / "js-metadata", live.folder / "js-targets"
-    shutil.rmtree(metadata, ignore_errors=True)
-    metadata.mkdir()
+    """What a client that begins now finds of these paths, or what it says instead."""
+    shutil.rmtree(live.folder / "js-metadata", ignore_errors=True)
+    return ask_again(tuf_js, live, url, *paths)
+
+
+def ask_again(tuf_js: Path, live: World, url: str, *paths: str, cache: str = "js") -> Any:
+    """As ``ask``, with what a client remembers under this name."""
+    metadata, targets = live.folder / f"{cache}-metadata", live.folder / f"{cache}-targets"
+    metadata.mkdir(exist_ok=True)
     targets.mkdir(exist_ok=True)
     (metadata / "root.json").write_bytes(live.trust.roots[0].data)
     command = ["node", "client.js", url, str(metadata), str(targets), *paths]
@@ -105,3 +111,28 @@ def test_tuf_js_refuses_a_swapped_bin_by_its_version(tuf_js: Path, live: World, 
     (metadata / f"{layout.first_version(number)}.{bins.role(number)}.json").write_bytes(other.read_bytes())
     refusal = ask(tuf_js, live, url, names.page_path("flask"))
     assert isinstance(refusal, str) and "version" in refusal
+
+
+def test_tuf_js_follows_a_new_online_key_and_another_number_of_bins(tuf_js: Path, live: World, url: str) -> None:
+    """A client that was there from the beginning and one that comes anew, after each step."""
+    path = names.page_path("foo")
+
+    def everyone_reads() -> None:
+        for found in (ask_again(tuf_js, live, url, path, cache="old"), ask(tuf_js, live, url, path)):
+            assert isinstance(found, dict) and found[path], found
+
+    live.do(publishing("foo"))
+    everyone_reads()
+    sealed.write_private(live.service.folder / "online-next.key", sealed.plain(online_key(2)._private))
+    live.reopen()
+    live.service.round()
+    everyone_reads()
+    live.take_in(root_of_trust(live.now, after=live.trust, online_number=2, held=("internal-tools",)))
+    everyone_reads()
+    (live.service.folder / "online.key").unlink()
+    live.reopen()
+    live.do(publishing("bar"))
+    everyone_reads()
+    for bins in (32, 2):
+        live.take_in(root_of_trust(live.now, after=live.trust, online_number=2, bins=bins, held=("internal-tools",)))
+        everyone_reads()

@@ -355,5 +355,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "recovered",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("serial", sa.Integer(), nullable=False),
+        sa.Column("release", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=True),
+        sa.Column("org", sa.String(), nullable=True),
+        sa.Column("orgs", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["release"],
+            ["releases.generation"],
+        ),
+        sa.PrimaryKeyConstraint("name"),
+    )
     for guard in _GUARDS[op.get_bind().dialect.name]:
         op.get_bind().exec_driver_sql(guard)

@@ -1,0 +1,259 @@
+"""Run the benchmarks, keep what they say, and write docs/PERFORMANCE.md's tables and docs/charts from it.
+
+The million files are loaded once, into a folder that is gone afterwards. One line of JSON for each benchmark goes to
+stdout as it ends, and into benchmarks/results.json with the machine, Python, date and commit.
+
+    python -m benchmarks.run [NAME …]      all, or only these; what the others said before is kept
+    python -m benchmarks.run --render      only write the document and the charts again from results.json
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.charts import Bar, Chart, drawn
+from benchmarks.profile import LIBRARIES, PYTHON, REST, STAGES
+from benchmarks.repository import FOLDER
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "benchmarks" / "results.json"
+DOCUMENT: Final = ROOT / "docs" / "PERFORMANCE.md"
+CHARTS: Final = ROOT / "docs" / "charts"
+BENCHMARKS: Final = (
+    "latency", "throughput", "batch", "growth", "memory", "profile", "resign", "imports", "deltas", "state",
+)  # fmt: skip
+"""In this order: what adds to the million files comes before what reads all of it."""
+
+Results = dict[str, Any]
+
+
+def ran(name: str) -> Results:
+    """Run one benchmark in a process of its own; its line, how long it took and when. SystemExit if it failed."""
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    if done.returncode or not done.stdout.strip():
+        raise SystemExit(f"{name} failed; the others' results are as they were")
+    line = done.stdout.strip().splitlines()[-1]
+    print(line, flush=True)
+    return {**json.loads(line), "seconds": round(time.monotonic() - began, 1), **when()}
+
+
+def machine() -> dict[str, str]:
+    """Where and with what this was measured."""
+    cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    return {
+        "cpu": f"{os.cpu_count()} cores of {cpu[1] if cpu else platform.machine()}",
+        "memory": f"{round(int(memory[1]) / 1e6) if memory else '?'} GB",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def when() -> dict[str, str]:
+    """The date and the commit."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return {"date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "commit": commit or "unknown"}
+
+
+def table(results: Results) -> str:
+    """Every aim with what was measured, and the machine."""
+    said = results["machine"]
+    lines = [
+        f"On {said['cpu']}, {said['memory']}, {said['system']}, Python {said['python']}.",
+        "",
+        "| benchmark | what | measured | aim | |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in _ordered(results):
+        for aim in found["aims"]:
+            verdict = "holds" if aim["holds"] else "**missed**"
+            value, wanted = figure(aim["value"]), f"{_sign(aim)} {figure(aim['aim'])} {aim['unit']}"
+            lines.append(f"| [{name}](#{name}) | {aim['name']} | {value} | {wanted} | {verdict} |")
+    return "\n".join(lines)
+
+
+def figures(found: Mapping[str, Any]) -> str:
+    """One benchmark's other figures, flat."""
+    rows = [f"| {key.replace('_', ' ')} | {figure(value)} |" for key, value in flat(found["figures"])]
+    command = (
+        f"`python -m benchmarks.{found['benchmark']}`: {found['seconds']:.0f} s, on {found['date']} at commit "
+        f"`{found['commit']}`."
+    )
+    return "\n".join((command, "", "| figure | |", "|---|---|", *rows))
+
+
+def flat(value: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Figures in figures, with the names of all around them."""
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from flat(item, f"{within}{key}: ")
+        else:
+            yield f"{within}{key}", item
+
+
+def figure(value: Any) -> str:
+    """A figure for people."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def document(text: str, results: Results) -> str:
+    """The document, with every marked part made anew: the table of aims, and the figures of each benchmark."""
+    parts = {"aims": table(results)} | {name: figures(found) for name, found in _ordered(results)}
+
+    def made(match: re.Match[str]) -> str:
+        name = match[1]
+        return f"<!-- {name}: made by benchmarks/run.py -->\n{parts.get(name, 'Not measured yet.')}\n<!-- end -->"
+
+    return re.sub(r"<!-- (\w+): made by benchmarks/run\.py -->\n.*?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def charts(results: Results) -> dict[str, str]:
+    """File names to SVG: a chart for each benchmark."""
+    return {f"{name}.svg": drawn(chart) for name, found in _ordered(results) if (chart := chart_of(name, found))}
+
+
+def chart_of(name: str, found: Mapping[str, Any]) -> Chart | None:
+    """The chart that CHART_ROWS describes; for a benchmark that is not described there, its aims."""
+    values = dict(flat(found["figures"]))
+    if name not in DRAWN:
+        return _against_aims(name, found)
+    title, unit, rows = DRAWN[name]
+    bars = [Bar(label, float(values[key]), kind, aim) for label, key, kind, aim in rows if values.get(key)]
+    return Chart(title, unit, bars) if bars else None
+
+
+def _against_aims(name: str, found: Mapping[str, Any]) -> Chart | None:
+    bars = [Bar(f"{each['name']}, {each['unit']}", each["value"], "ours", each["aim"]) for each in found["aims"]]
+    return Chart(f"{name}: measured, and the aim", "units as named", bars) if bars else None
+
+
+def _tuf(kind: str, keys: str) -> list[tuple[str, str, str, float | None]]:
+    return [(f"python-tuf, {how}{kind}", f"{keys}: {how}", "theirs", None) for how in ("kept, fsync", "loaded, fsync")]
+
+
+_Row = tuple[str, str, str, float | None]
+DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
+    "latency": (
+        "From an HTTP request to its receipt, a million files in 16,384 bins",
+        "milliseconds",
+        [
+            ("20 a second, median", "20_a_second: p50_ms", "ours", 20),
+            ("20 a second, 99 of 100 below", "20_a_second: p99_ms", "other", 80),
+            ("100 a second, median", "100_a_second: p50_ms", "ours", 60),
+            ("100 a second, 99 of 100 below", "100_a_second: p99_ms", "other", 250),
+            ("CPU of a change at 20 a second", "20_a_second: server_cpu_ms_a_change", "ours", None),
+            ("CPU of a change at 100 a second", "100_a_second: server_cpu_ms_a_change", "ours", None),
+            *_tuf(" (CPU)", "python_tuf_cpu_ms_a_change"),
+        ],
+    ),
+    "throughput": (
+        "Changes through HTTP, each with its receipt, a million files in 16,384 bins",
+        "changes a second",
+        [
+            ("Tallystick", "changes_a_second", "ours", 200),
+            *_tuf(", 1 a snapshot", "python_tuf_a_second_1_a_snapshot"),
+            *_tuf(", 100 a snapshot", "python_tuf_a_second_100_a_snapshot"),
+        ],
+    ),
+    "batch": (
+        "A thousand changes in one call, a million files in 16,384 bins",
+        "seconds",
+        [("Tallystick, to the receipts", "s_p50", "ours", 2), *_tuf(", signing", "python_tuf_s")],
+    ),
+    "growth": (
+        "A change when the repository grows a hundred times",
+        "milliseconds of CPU",
+        [
+            ("10,000 files in 256 bins", "cpu_ms_a_change_at_10000_files", "ours", None),
+            ("1,000,000 files in 16,384 bins", "cpu_ms_a_change_at_1000000_files", "ours", None),
+            ("python-tuf, loaded, 10,000 files", "python_tuf_cpu_ms_at_10000_files", "theirs", None),
+            ("python-tuf, loaded, 1,000,000 files", "python_tuf_cpu_ms_at_1000000_files", "theirs", None),
+        ],
+    ),
+    "memory": (
+        "Peak memory of the process that serves and publishes",
+        "MB",
+        [
+            row
+            for files in (10_000, 100_000, 1_000_000)
+            for row in (
+                (f"{files:,} files, after changes", f"{files}_files: after_changes_mb", "other", None),
+                (f"{files:,} files, with its cache full", f"{files}_files: with_the_cache_full_mb", "ours", 200.0),
+                (f"{files:,} files, python-tuf's objects", f"{files}_files: python_tuf_objects_mb", "theirs", None),
+            )
+        ],
+    ),
+    "profile": (
+        "Where the processor's time of a change goes",
+        "parts of a hundred",
+        [
+            *((stage, f"percent_of_stages: {stage}", "ours", None) for stage in (*STAGES, REST)),
+            *((name, f"percent_of_libraries: {name}", "other", None) for name in (*LIBRARIES.values(), PYTHON)),
+        ],
+    ),
+    "resign": (
+        "All 16,384 bins of 530 targets signed again",
+        "CPU seconds",
+        [
+            ("Tallystick", "cpu_s_of_16384_bins_of_530_targets", "ours", 30),
+            *_tuf("", "python_tuf_cpu_s_of_16384_bins_of_530_targets"),
+        ],
+    ),
+}
+"""For each benchmark that has a chart of its own: its title, its unit, and rows of label, figure, kind and aim."""
+
+
+def _sign(aim: Mapping[str, Any]) -> str:
+    return "≤" if aim["holds"] == (aim["value"] <= aim["aim"]) else "≥"
+
+
+def _ordered(results: Results) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(name, results["benchmarks"][name]) for name in BENCHMARKS if name in results["benchmarks"]]
+
+
+def write(results: Results) -> None:
+    """Write everything that is made from results."""
+    DOCUMENT.write_text(document(DOCUMENT.read_text("utf-8"), results), "utf-8")
+    CHARTS.mkdir(exist_ok=True)
+    for name, svg in charts(results).items():
+        (CHARTS / name).write_text(svg, "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--render", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    results: Results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {"benchmarks": {}}
+    if not options.render:
+        results["machine"] = machine()
+        run(options.names or [name for name in BENCHMARKS if (ROOT / f"benchmarks/{name}.py").exists()], results)
+    write(results)
+
+
+def run(names: Sequence[str], results: Results) -> None:
+    """Run these, and keep each result as soon as it is there."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as folder:
+        os.environ.setdefault(FOLDER, folder)
+        for name in names:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            results["benchmarks"][name] = ran(name)
+            RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from tuf.api.metadata import Root, Targets
+
+from keys import layout, names, page
+from keys.state import NameState
+from repo_service import roots
+from repo_service.build.assemble import Base, Differences, Placed, Release
+from repo_service.build.due import next_renewals
+from repo_service.build.listing import Listing
+from repo_service.build.metadata import metadata_path
+from repo_service.build.pages import Page, Target, page_of, policy_page
+from repo_service.domain.clock import check_clock
+from repo_service.press import Known, Press
+from repo_service.rebinning import Rebinned
+from repo_service.storage.view import Head, Pending, View
+
+DUAL_SIGNED: Final = 1024
+"""Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
+BULK: Final = 2_000
+BULK_ALONE: Final = 100_000
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one: many only where none of
+the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
+import into a registry that is not used yet saves many times over, and nobody is kept waiting.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one reading of the journal says that the next release must hold: ``events`` by their numbers, and when those
+    that somebody may wait for were ``accepted``; the delegators that its files are signed for, with the root of before
+    where there is a new one; what clients have verified of the names that change (``before``); the newest snapshot's
+    file. ``is_first_here`` if the release before was not made by this publisher.
+    """
+
+    base: Base
+    events: tuple[int, ...]
+    accepted: tuple[datetime, ...]
+    new: Differences
+    root: Root
+    old_root: Root | None
+    bins: Targets
+    before: Mapping[str, NameState]
+    snapshot: bytes | None
+    is_first_here: bool
+
+
+def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None) -> Plan | None:
+    """The plan as of ``now``, with what a ceremony sealed; None if nothing is to be published."""
+    head, known = view.head(), None
+    check_clock(view.last_done_at(), now)
+    if head:
+        known = press.memory.of(head.generation) or _read_known(view, head)
+    bins = sealed.bins if sealed else _known(known).bins
+    shape = roots.bins_shape(bins)
+    rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
+    if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
+        raise roots.NotTakenIn(problems)
+    pending = _pending(view, head)
+    every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
+    due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
+    pages = tuple(page_of(state, press.layout) for state in view.states(pending.names).values())
+    policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
+    if not (sealed or pending.events or policies or due):
+        return None
+    signed = view.targets_of({each.name for each in (*pages, *policies)})
+    new = _differences(view, shape, pages, policies, signed, due, sealed)
+    if known and every:
+        new = replace(new, bins=Rebinned(press.journal, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+    else:
+        new = replace(new, bins=_contents(view, shape, new, due))
+    base = _base(view, head, known, new, shape)
+    return Plan(
+        base, pending.events, pending.accepted, new,
+        sealed.trust.root if sealed else _known(known).root,
+        known.root if known and sealed and not sealed.anew else None,
+        bins, released_states(view, signed),
+        known.snapshot if known else None,
+        head is not None and press.memory.of(head.generation) is None,
+    )  # fmt: skip
+
+
+def known_after(release: Release, plan: Plan) -> Known:
+    """What the next plan needs of a release that was made by this one."""
+    made = [role.body for role in release.roles if role.name == layout.SNAPSHOT]
+    snapshot = made[0] if made else plan.snapshot
+    assert snapshot is not None, "a release without a snapshot"
+    return Known(release.generation, release.listing, snapshot, plan.root, plan.bins)
+
+
+def released_states(view: View, signed: Iterable[tuple[str, Target]]) -> dict[str, NameState]:
+    """What the newest release says of names whose targets are ``signed``, read back from its pages."""
+    found = {}
+    for name, target in signed:
+        if target.path.startswith("simple/"):
+            body = view.file(_stored(target))
+            assert body is not None, f"the signed page of {name} is gone from the journal"
+            found[name] = page.parse(body)
+    return found
+
+
+def _known(known: Known | None) -> Known:
+    assert known is not None, "before genesis there is nothing to sign but what a ceremony sealed"
+    return known
+
+
+def _read_known(view: View, head: Head) -> Known:
+    snapshot = view.file(metadata_path(layout.SNAPSHOT, head.snapshot.version))
+    assert snapshot is not None, "a release without its snapshot"
+    root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
+    return Known(head.generation, view.listing(), snapshot, root, bins)
+
+
+def _pending(view: View, head: Head | None) -> Pending:
+    """All that came in the fast lane or, where nothing did, some of the slow one."""
+    found = view.pending()
+    return found if found.events else view.pending_bulk(BULK if view.in_use(head) else BULK_ALONE)
+
+
+def _base(view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins) -> Base:
+    """What the next release stands on."""
+    if head is None or known is None:
+        return Base(0, None, Listing.of({}))
+    if new.rebinned:
+        return Base(head.generation, head.snapshot, known.listing, {}, view.highest_bin())
+    versions = view.versions([shape.role(number) for number in new.bins])
+    return Base(head.generation, head.snapshot, known.listing, versions)
+
+
+def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[str]:
+    """Which roles the next release signs again, although nothing changes in them."""
+    due = view.due_roles(now)
+    bins = [each for each in due if each.role not in layout.ONLINE]
+    renewed = next_renewals(bins, len(shape), press.lifetimes, now)
+    roles = [*(each.role for each in due if each.role in layout.ONLINE), *(each.role for each in renewed)]
+    lacking = view.lacking(press.sign.keyids, DUAL_SIGNED) if len(press.sign.keyids) > 1 else []
+    return [*roles, *lacking]
+
+
+def _differences(
+    view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
+    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None,
+) -> Differences:  # fmt: skip
+    """What comes, changes and goes, but for the bins that follow from it."""
+    after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
+    before = {target.path: target for _, target in signed}
+    placed = tuple(
+        Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
+    )
+    gone = tuple(path for path in before if path not in after)
+    replaced = (before[each.target.path] for each in placed if each.target.path in before)
+    return Differences(
+        offline=sealed.fresh if sealed else (),
+        held=_new_held(view, sealed),
+        pages=pages,
+        policies=policies,
+        placed=placed,
+        gone=gone,
+        superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
+        snapshot_due=layout.SNAPSHOT in due,
+    )
+
+
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+    """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
+    renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
+    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
+    bins = {number: view.bin(number) for number in sorted(touched)}
+    for path in new.gone:
+        del bins[shape.number(path)][path]
+    for each in new.placed:
+        bins[each.bin][each.target.path] = each.target.entry
+    return bins
+
+
+def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:
+    return tuple((path, body) for path, body in sealed.pages if not view.has_file(path)) if sealed else ()
+
+
+def _stored(target: Target) -> str:
+    return f"targets/{names.hashed(target.path, target.sha256)}"

@@ -1,0 +1,71 @@
+"""What publishing works with: the journal, the depot, the keys, and what a publisher remembers from one release to the
+next.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tuf.api.metadata import Root, Targets
+
+from keys.signing import Signer
+from repo_service.build.due import Lifetimes
+from repo_service.build.listing import Listing
+from repo_service.build.metadata import Role
+from repo_service.build.pages import Layout
+from repo_service.clocks import Source
+from repo_service.metrics import FORGETFUL, Metrics
+from repo_service.storage.depot import Depot
+from repo_service.storage.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a publisher remembers of the release that it made last, so as not to read it anew. Good for that one."""
+
+    generation: int
+    listing: Listing
+    snapshot: bytes
+    root: Root
+    bins: Targets
+
+
+class Memory:
+    """A place for it. Whoever finds another generation in the journal reads everything from there."""
+
+    def __init__(self) -> None:
+        self.known: Known | None = None
+
+    def of(self, generation: int) -> Known | None:
+        return self.known if self.known and self.known.generation == generation else None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How publishers on one journal take turns: who asks (a text for people), whether a holder is known to be dead, and
+    for how many seconds a lease is good if its holder says nothing more.
+    """
+
+    holder: Callable[[], str]
+    is_dead: Callable[[str], bool]
+    seconds: float = 10.0
+
+
+def _draw_nothing(roles: Iterable[Role]) -> None:
+    """Where no deltas are asked for."""
+    del roles
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout."""
+
+    journal: Journal
+    depot: Depot
+    sign: Signer
+    lifetimes: Lifetimes
+    layout: Layout
+    turn: Turn
+    memory: Memory = field(default_factory=Memory)
+    clocks: Sequence[Source] = ()
+    draw: Callable[[Iterable[Role]], object] = _draw_nothing
+    metrics: Metrics = FORGETFUL

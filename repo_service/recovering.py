@@ -1,0 +1,344 @@
+"""An older database behind newer public files takes back from them what it lost.
+
+Whoever restores an old backup has a journal that would sign again, with other content, what clients have verified
+already. The public files hold the whole signed state of everything: which versions were signed, every target, every
+name's page. All of it is verified again as a client would, from this journal's own first root on, and becomes the
+journal's state; the next release goes on from there, so no client ever sees a step back.
+
+What public files cannot hold is lost, and is said: the single events since the backup (a name goes on from the state of
+its page), accounts and organisations, idempotency keys, numbers of sequences, tokens, and what was accepted and not
+signed yet.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Root, Targets
+
+from keys import counting, layout, names, page, strict, succession, trust
+from keys.counting import Delegator
+from keys.encoding import compact, sha256
+from keys.state import TAKING, NameState
+from keys.times import moment
+from keys.trust import RootOfTrust
+from repo_service import roots
+from repo_service.build.due import Signed
+from repo_service.build.metadata import Role, metadata_path
+from repo_service.damage import Progress
+from repo_service.domain import changes as c
+from repo_service.domain.announcing import Published
+from repo_service.domain.flags import DOCUMENT, FlagAct
+from repo_service.press import Press
+from repo_service.publish import leased
+from repo_service.storage.depot import Depot
+from repo_service.storage.journal import Collided
+from repo_service.storage.recovery import Public, Recovery
+from repo_service.writing import keep
+
+_ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
+_GRANTING: Final = "namespace."
+_OWNING: Final = TAKING | {"project.assigned"}
+_LONG: Final = 3600.0
+_BOTH: Final = (
+    "this journal has gone on by itself since it was restored, and both cannot be true. Restore the backup again, and "
+    "recover before anything is accepted"
+)
+
+
+class NotRecovered(Exception):
+    """The public files do not continue this journal, or cannot be trusted. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The generation that the journal is at now, the names that were taken back, and those of them whose account or
+    organisation nobody knows any more.
+    """
+
+    generation: int
+    names: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The public files: what ceremonies sealed, what the timestamp and the snapshot say."""
+
+    depot: Depot
+    trust: RootOfTrust
+    root: Root
+    bins: Targets
+    public: Public
+    roles: Mapping[str, int]
+
+    @property
+    def shape(self) -> layout.Bins:
+        return roots.bins_shape(self.bins)
+
+
+def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None:
+    """Bring the journal to the public state, in one transaction; None if it is not behind. Raises NotRecovered.
+
+    Nothing else may use the journal meanwhile; whoever does waits, and then finds the recovered state.
+    """
+    with leased(press, _LONG) as epoch, press.journal.writing_with(Recovery) as pen:
+        found = _public_files(press, pen)
+        head = pen.head()
+        if head is None:
+            raise NotRecovered(
+                "the journal was never begun: `tallystick-service init` is for that. Nothing was written."
+            )
+        if found.public.generation <= head.generation:
+            return None
+        pen.add_release(found.public, epoch)
+        return _taken_back(press, pen, found, now, progress)
+
+
+def _taken_back(press: Press, pen: Recovery, found: _Found, now: datetime, progress: Progress) -> Recovered:
+    generation, shape = found.public.generation, found.shape
+    _documents(pen, found)
+    _offline(pen, found, press)
+    taken, unknown, highest = [], [], 0
+    for number in range(len(shape)):
+        progress("bins", number + 1, len(shape))
+        role = _role(found, found.bins, shape.role(number))
+        for name in _bin(pen, found, role, number):
+            highest = max(highest, name.state.event if name.state else 0)
+            before = pen.name(name.name)
+            pen.sign_pending(name.name, name.state.serial if name.state else 0, generation)
+            if name != before:
+                keep(pen, name, pen.policy(now), now)
+                pen.begin_again(name, generation)
+                taken.append(name.name)
+                unknown += [name.name] if _is_unknown(before, name) else []
+        _replace_role(pen, press, role, generation)
+    pen.drop_misplaced(shape)
+    _replace_role(pen, press, _role(found, found.root, layout.SNAPSHOT), generation)
+    pen.set_role(_timestamp_role(found), press.lifetimes)
+    _former_bins(pen, found)
+    pen.skip_numbers(highest)
+    return Recovered(generation, tuple(sorted(taken)), tuple(sorted(unknown)))
+
+
+# What is public, verified.
+
+
+def _public_files(press: Press, pen: Recovery) -> _Found:
+    """Pointer, chain of roots, offline files and snapshot. Dates are not read: a repair must not need fresh files."""
+    timestamp = press.depot.pointer()
+    if timestamp is None:
+        raise NotRecovered("there is no public timestamp: `tallystick-service rebuild` makes it. Nothing was written.")
+    chain = _roots(press.depot)
+    for name, ours in ((name, pen.file(f"metadata/{name}")) for name in chain):
+        if ours not in (None, chain[name]):
+            raise NotRecovered(f"{name} is another than this journal's. Nothing was written.")
+    if not chain or pen.file("metadata/1.root.json") != chain["1.root.json"]:
+        raise NotRecovered("the first public root is not this journal's. Nothing was written.")
+    newest = roots.parse_root(chain[f"{len(chain)}.root.json"])
+    signed = _signed(newest, layout.TIMESTAMP, timestamp)
+    pinned = signed["meta"]["snapshot.json"]
+    snapshot = _body(press.depot, metadata_path(layout.SNAPSHOT, pinned["version"]), pinned)
+    meta = _signed(newest, layout.SNAPSHOT, snapshot)["meta"]
+    sealed = chain | _sealed(press.depot, meta)
+    try:
+        read = trust.read(sealed)
+    except trust.NotTrusted as error:
+        raise NotRecovered(f"the files of ceremonies do not hold together: {error}. Nothing was written.") from error
+    bins = read.newest[layout.BINS].body
+    assert isinstance(bins, Targets)
+    public = Public(
+        signed["version"],
+        pinned["version"],
+        moment(signed[layout.SIGNED_AT_FIELD]),
+        moment(signed["expires"]),
+        timestamp,
+    )
+    versions = {file.removesuffix(".json"): each["version"] for file, each in meta.items()}
+    return _Found(press.depot, read, read.root, bins, public, versions | {layout.SNAPSHOT: pinned["version"]})
+
+
+def _roots(depot: Depot) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    while (data := depot.read(metadata_path(layout.ROOT, len(found) + 1))) is not None:
+        found[f"{len(found) + 1}.root.json"] = data
+    return found
+
+
+def _sealed(depot: Depot, meta: Mapping[str, Any]) -> dict[str, bytes]:
+    found = {}
+    for role in (layout.TARGETS, layout.HELD, layout.BINS):
+        its = meta[f"{role}.json"]
+        found[f"{its['version']}.{role}.json"] = _body(depot, metadata_path(role, its["version"]), its)
+    held = strict.parse(found[f"{meta[f'{layout.HELD}.json']['version']}.{layout.HELD}.json"])
+    assert isinstance(held, dict)
+    for path, entry in held["signed"]["targets"].items():
+        stored = f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
+        found[stored] = _body(depot, stored, entry)
+    return found
+
+
+def _body(depot: Depot, path: str, said: Mapping[str, Any]) -> bytes:
+    """A public file, as long and with the hash that what is verified already says of it."""
+    data = depot.read(path)
+    if data is None or (len(data), sha256(data)) != (said["length"], said["hashes"]["sha256"]):
+        raise NotRecovered(f"{path} is missing, or not as it was signed. Nothing was written.")
+    return data
+
+
+def _signed(delegator: Delegator, role: str, data: bytes) -> dict[str, Any]:
+    """What a file says that enough keys have signed for its role."""
+    try:
+        plain = strict.parse(data)
+        met = counting.count_file(delegator, role, data).met
+    except (RepositoryError, ValueError) as error:
+        raise NotRecovered(f"{role} cannot be read: {error}. Nothing was written.") from error
+    if not met or not isinstance(plain, dict):
+        raise NotRecovered(f"{role} is not signed by enough keys. Nothing was written.")
+    signed: dict[str, Any] = plain["signed"]
+    return signed
+
+
+def _role(found: _Found, delegator: Delegator, role: str) -> Role:
+    version = found.roles.get(role, 0)
+    data = found.depot.read(metadata_path(role, version))
+    if data is None:
+        raise NotRecovered(f"{metadata_path(role, version)} is missing. Nothing was written.")
+    signed = _signed(delegator, role, data)
+    if signed["version"] != version or signed.get(layout.ROLE_FIELD, role) != role:
+        raise NotRecovered(f"{metadata_path(role, version)} is another file. Nothing was written.")
+    return Role(role, version, moment(signed["expires"]), data)
+
+
+# What is written.
+
+
+def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[c.Name]:
+    """Make a bin's targets the journal's; the names whose pages are others than the journal's."""
+    listed = _targets(role)
+    old = pen.described(listed)
+    changed = {path: entry for path, entry in listed.items() if old.get(path) != compact(entry).decode()}
+    pages = [path for path in changed if path in old and path.startswith("simple/")]
+    pen.supersede(found.public.generation, [_stored(path, strict.parse(old[path].encode())) for path in pages])
+    targets = {path: (_name_of(path), compact(entry).decode()) for path, entry in listed.items()}
+    pen.set_bin(number, found.shape, targets)
+    for path, entry in changed.items():
+        if path.startswith(("simple/", "policy/")):
+            stored = _stored(path, entry)
+            body = _body(found.depot, stored, entry)
+            pen.add_files(found.public.generation, [(stored, body)])
+            if path.startswith("simple/"):
+                yield _continued(pen, path, body)
+
+
+def _continued(pen: Recovery, path: str, body: bytes) -> c.Name:
+    """A name by its public page, which must follow what the journal knows of it."""
+    try:
+        state = page.parse(body)
+    except page.InvalidPage as error:
+        raise NotRecovered(f"{path}: {error}. Nothing was written.") from error
+    if names.page_path(state.name) != path:
+        raise NotRecovered(f"{path}: is the page of {state.name}. Nothing was written.")
+    before = pen.name(state.name)
+    if before.state is not None and (broken := succession.broken_promises(before.state, state)):
+        raise NotRecovered(f"{state.name}: {broken[0].sentence}: {_BOTH}. Nothing was written.")
+    if before.state == state:
+        return before  # what was pending here was signed, and nothing else happened
+    since = _types_since(before.state, state)
+    holder = before.holder if state.state == "reserved" and not since & TAKING else None
+    orgs = () if any(each.startswith(_GRANTING) for each in since) else before.orgs
+    return c.Name(state.name, state, holder, before.org if not since & _OWNING else None, orgs)
+
+
+def _types_since(before: NameState | None, state: NameState) -> frozenset[str]:
+    serial = before.serial if before else 0
+    return frozenset(act.type for act in state.history if act.serial > serial)
+
+
+def _is_unknown(before: c.Name, after: c.Name) -> bool:
+    """Whether an account or organisation behind a name is not known, or may be another than before."""
+    assert after.state is not None, "what was recovered has a state"
+    reserved = after.state.state == "reserved" and after.holder is None
+    granted = after.state.namespace is not None and not after.orgs
+    return reserved or granted or (before.org, before.orgs) != (after.org, after.orgs) or before.state is None
+
+
+def _documents(pen: Recovery, found: _Found) -> None:
+    """Policies and acts of flags first, in their order: names are judged by them."""
+    documents: list[Published | FlagAct] = []
+    for number in range(len(found.shape)):
+        listed = _targets(_role(found, found.bins, found.shape.role(number)))
+        documents += [_document(found, path, entry) for path, entry in listed.items() if path.startswith("policy/")]
+    for document in sorted(documents, key=lambda each: each.at if isinstance(each, FlagAct) else each.published_at):
+        try:
+            pen.add_document(document, found.public.generation)
+        except Collided as error:
+            raise NotRecovered(f"{error}: {_BOTH}. Nothing was written.") from error
+
+
+def _document(found: _Found, path: str, entry: Mapping[str, Any]) -> Published | FlagAct:
+    kind: type[Published | FlagAct] = FlagAct if path.startswith(f"policy/{DOCUMENT}/") else Published
+    try:
+        return strict.load(kind, strict.parse(_body(found.depot, _stored(path, entry), entry)))
+    except strict.Malformed as error:
+        raise NotRecovered(f"{path}: {error}. Nothing was written.") from error
+
+
+def _targets(role: Role) -> dict[str, Any]:
+    plain = strict.parse(role.body)
+    assert isinstance(plain, dict)
+    targets: dict[str, Any] = plain["signed"]["targets"]
+    return targets
+
+
+def _offline(pen: Recovery, found: _Found, press: Press) -> None:
+    generation, before = found.public.generation, pen.every_role()
+    pen.add_files(generation, [(f"metadata/{root.name}", root.data) for root in found.trust.roots])
+    pen.add_files(generation, [(trust.page_file(path, data), data) for path, data in found.trust.pages.items()])
+    for name, file in found.trust.newest.items():
+        pen.add_files(generation, [(f"metadata/{file.name}", file.data)])
+        old = before.get(name)
+        if old and old.version != file.body.version and name != layout.ROOT:
+            pen.supersede(generation, [metadata_path(name, old.version)])
+        pen.set_role(Role(name, file.body.version, file.body.expires, file.data), press.lifetimes)
+
+
+def _replace_role(pen: Recovery, press: Press, role: Role, generation: int) -> None:
+    old = pen.versions([role.name]).get(role.name)
+    if old is not None and old > role.version:
+        raise NotRecovered(
+            f"{role.name} {role.version} is public, and this journal has signed {old}. Nothing was written."
+        )
+    if old is not None and old != role.version:
+        pen.supersede(generation, [metadata_path(role.name, old)])
+    pen.add_files(generation, [(role.path, role.body)])
+    pen.set_role(role, press.lifetimes)
+
+
+def _timestamp_role(found: _Found) -> Role:
+    public = found.public
+    return Role(layout.TIMESTAMP, public.generation, public.expires, public.timestamp)
+
+
+def _former_bins(pen: Recovery, found: _Found) -> None:
+    """Of a former number of bins: only their versions count."""
+    current, known = {*found.shape.roles(), *layout.OFFLINE, *layout.ONLINE}, pen.every_role()
+    for role, version in found.roles.items():
+        if role not in current:
+            old = known.get(role)
+            pen.supersede(found.public.generation, [metadata_path(role, old.version)] if old else [])
+            pen.set_former_bin(Signed(role, version, found.public.expires))
+
+
+def _stored(path: str, entry: Any) -> str:
+    return f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
+
+
+def _name_of(path: str) -> str:
+    """Whose a target is: a name, or a policy under its own id."""
+    if match := _ENTRY.fullmatch(path):
+        return names.name_of(match[1] or match[2])
+    return path.removeprefix("policy/").removesuffix(".json")

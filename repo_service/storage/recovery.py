@@ -1,0 +1,142 @@
+"""Writing what was taken back from the public files: a release that this journal did not make, and what it holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from keys import page
+from keys.encoding import compact, sha256
+from keys.layout import Bins
+from keys.times import stamp
+from repo_service.build.due import Lifetimes, Signed
+from repo_service.build.metadata import Role
+from repo_service.domain import changes as c
+from repo_service.domain.announcing import Published
+from repo_service.domain.flags import FlagAct
+from repo_service.storage import statements as s
+from repo_service.storage import tables as t
+from repo_service.storage.inventory import Inventory
+from repo_service.storage.journal import Collided, Pen, role_row
+from repo_service.storage.view import BATCH
+
+GAP = 1_000_000
+"""Numbers of events that are left out: those that were given away and lost are not given again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A release as its public timestamp says it: its generation, snapshot version and dates."""
+
+    generation: int
+    snapshot: int
+    signed_at: datetime
+    expires: datetime
+    timestamp: bytes
+
+
+class Recovery(Pen, Inventory):
+    """What a recovery writes, in one transaction."""
+
+    def add_release(self, public: Public, epoch: int) -> None:
+        """The release that is public, and copied out."""
+        row = {
+            "generation": public.generation, "epoch": epoch, "snapshot": public.snapshot, "published": 1,
+            "signed_at": stamp(public.signed_at), "timestamp": public.timestamp, "expires": stamp(public.expires),
+        }  # fmt: skip
+        self._connection.execute(insert(t.releases), row)
+
+    def add_files(self, generation: int, files: Iterable[tuple[str, bytes]]) -> None:
+        """Files of the current state that the journal does not know."""
+        rows = [
+            {
+                "path": path, "release": generation, "position": position, "length": len(body),
+                "sha256": sha256(body), "body": body,
+            }
+            for position, (path, body) in enumerate(files)
+            if not self.has_file(path)
+        ]  # fmt: skip
+        if rows:
+            self._connection.execute(s.STORE_FILE, rows)
+
+    def supersede(self, generation: int, paths: Iterable[str]) -> None:
+        """Nothing names these files any more."""
+        rows = [{"gone": path, "superseding": generation} for path in paths]
+        if rows:
+            self._connection.execute(s.SUPERSEDE, rows)
+            self._connection.execute(s.PRUNE, {"superseding": generation})
+
+    def set_role(self, role: Role, lifetimes: Lifetimes) -> None:
+        """The newest file of a role."""
+        self._connection.execute(delete(t.roles).where(t.roles.c.role == role.name))
+        self._connection.execute(s.STORE_ROLE, role_row(role, lifetimes))
+
+    def set_former_bin(self, signed: Signed) -> None:
+        """A bin of a former number of bins: nothing delegates to it, and snapshots list it for ever."""
+        self._connection.execute(delete(t.roles).where(t.roles.c.role == signed.role))
+        row = {"role": signed.role, "version": signed.version, "expires": stamp(signed.expires)}
+        self._connection.execute(s.STORE_ROLE, {**row, "renew_at": None, "signers": None})
+
+    def described(self, paths: Iterable[str]) -> dict[str, str]:
+        """The descriptions of these targets, whatever bin they are in."""
+        return {row["path"]: row["entry"] for row in self._in(select(t.targets), t.targets.c.path, paths)}
+
+    def set_bin(self, number: int, shape: Bins, targets: Mapping[str, tuple[str, str]]) -> None:
+        """The whole content of a bin: paths to the name and the description of each target. What belongs to other bins
+        is left where it is: the bins may have been others.
+        """
+        gone = [path for path in self.bin(number) if path not in targets and shape.number(path) == number]
+        self._remove((*gone, *targets))
+        rows = [{"bin": number, "path": path, "name": name, "entry": entry} for path, (name, entry) in targets.items()]
+        if rows:
+            self._connection.execute(s.STORE_TARGET, rows)
+
+    def drop_misplaced(self, shape: Bins) -> None:
+        """Once all bins are set: what is still where another number of bins had it is a target no more."""
+        rows = self._walk(select(t.targets.c.bin, t.targets.c.path))
+        self._remove([row.path for row in rows if shape.number(row.path) != row.bin])
+
+    def _remove(self, paths: Sequence[str]) -> None:
+        for start in range(0, len(paths), BATCH):
+            self._connection.execute(delete(t.targets).where(t.targets.c.path.in_(paths[start : start + BATCH])))
+
+    def sign_pending(self, name: str, serial: int, generation: int) -> None:
+        """Events that were pending in this journal, and that the public page holds."""
+        its = (t.events.c.name == name) & (t.events.c.serial <= serial) & t.events.c.release.is_(None)
+        self._connection.execute(update(t.events).where(its).values(release=generation))
+
+    def begin_again(self, name: c.Name, generation: int) -> None:
+        """Later events of a name follow this state, which those that the journal knows do not lead to."""
+        assert name.state is not None, "what was recovered has a state"
+        self._connection.execute(delete(t.recovered).where(t.recovered.c.name == name.name))
+        row = {
+            "name": name.name, "serial": name.state.serial, "release": generation, "holder": name.holder,
+            "state": page.encode(name.state).decode(), "org": name.org, "orgs": compact(name.orgs).decode(),
+        }  # fmt: skip
+        self._connection.execute(insert(t.recovered), row)
+
+    def add_document(self, document: Published | FlagAct, generation: int) -> None:
+        """A policy or an act of flags that is signed, and unknown or pending here. Collided if another one is known."""
+        table = t.policies if isinstance(document, Published) else t.flags
+        body = document.body.decode()
+        known = self._connection.scalar(select(table.c.body).where(table.c.id == document.id))
+        if known not in (None, body):
+            raise Collided(f"{document.id} is public, and another one is known here")
+        pending = (table.c.id == document.id) & table.c.release.is_(None)
+        self._connection.execute(update(table).where(pending).values(release=generation))
+        if known is None:
+            row: dict[str, object] = {"id": document.id, "body": body, "release": generation}
+            if isinstance(document, FlagAct):
+                row |= {"number": document.number, "client": "recovered"}
+            self._connection.execute(insert(table), row)
+
+    def skip_numbers(self, beyond: int) -> None:
+        """The next event gets a number far beyond every one that was given away."""
+        newest = self._connection.scalar(select(func.max(t.events.c.seq))) or 0
+        start = max(newest, beyond) + GAP
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(text("SELECT setval(pg_get_serial_sequence('events', 'seq'), :it)"), {"it": start})
+            return
+        self._connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'events'"))
+        self._connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', :it)"), {"it": start})

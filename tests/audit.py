@@ -1,0 +1,164 @@
+"""An auditor of a whole service after whatever happened to it: database, depot and signed files must tell one story.
+
+Written against docs/FORMAT.md and the tables, and with none of the code that publishes, so that it does not share its
+mistakes. It returns what is wrong as sentences; nothing found is an empty list.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from keys import layout, names, page
+from keys.encoding import sha256
+from repo_service.domain import changes as c
+from repo_service.domain.evolve import evolve
+from repo_service.storage import tables as t
+from repo_service.storage.view import View
+from repo_service.wiring import Service
+
+TIMESTAMP: Final = "metadata/timestamp.json"
+_VERSIONED: Final = re.compile(r"metadata/(\d+)\.([a-z0-9-]+)\.json", re.ASCII)
+_REPLACED: Final = ("metadata/", "targets/simple/")
+_SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/")
+"""Folders of the depot that hold nothing but what a release names."""
+
+
+def audit(service: Service) -> list[str]:
+    """Everything that is wrong when nobody is publishing and nothing is pending."""
+    with service.journal.reading() as view:
+        return [
+            *_releases(view._connection),
+            *_events(view._connection),
+            *_copies(service, view._connection),
+            *_current(view._connection),
+            *_versions(view._connection),
+            *_newest(service, view._connection),
+            *_names(service, view),
+        ]
+
+
+def _releases(connection: Connection) -> Iterator[str]:
+    rows = connection.execute(select(t.releases).order_by(t.releases.c.generation)).mappings().all()
+    if [row["generation"] for row in rows] != list(range(1, len(rows) + 1)):
+        yield f"generations are not 1, 2, 3 …: {[row['generation'] for row in rows]}"
+    for row in rows:
+        if not row["published"]:
+            yield f"release {row['generation']} was never copied out"
+        if _signed(row["timestamp"])["version"] != row["generation"]:
+            yield f"release {row['generation']} holds another timestamp"
+    for before, after in pairwise(row["snapshot"] for row in rows):
+        if after - before not in (0, 1):
+            yield f"snapshot {after} follows {before}"
+
+
+def _events(connection: Connection) -> Iterator[str]:
+    serials, releases = defaultdict(list), defaultdict(list)
+    for row in connection.execute(select(t.events).order_by(t.events.c.name, t.events.c.serial)).mappings():
+        serials[row["name"]].append(row["serial"])
+        releases[row["name"]].append(row["release"])
+    for name, found in serials.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"the serials of {name} are not 1, 2, 3 …: {found}"
+        if None in releases[name]:
+            yield f"an event of {name} is in no release"
+        elif releases[name] != sorted(releases[name]):
+            yield f"the events of {name} are signed in another order than they came: {releases[name]}"
+
+
+def _copies(service: Service, connection: Connection) -> Iterator[str]:
+    kept = {row["path"]: row for row in connection.execute(select(t.files)).mappings()}
+    for path, row in kept.items():
+        found = service.depot.read(path)
+        if found is None and row["dropped"] is None:
+            yield f"{path} is not in the depot"
+        elif found is not None and (len(found), sha256(found)) != (row["length"], row["sha256"]):
+            yield f"{path} is other bytes in the depot"
+        if row["body"] is not None and row["body"] != found:
+            yield f"{path} is other bytes in the journal"
+    for path in sorted(set(lying(service)) - kept.keys() - {TIMESTAMP}):
+        yield f"{path} is in the depot, and no release names it"
+
+
+def _current(connection: Connection) -> Iterator[str]:
+    """What the newest release names is kept whole; what none names any more is known to be superseded."""
+    named = {f"metadata/{row.version}.{row.role}.json" for row in connection.execute(select(t.roles))}
+    for row in connection.execute(select(t.targets)).mappings():
+        digest = json.loads(row["entry"])["hashes"]["sha256"]
+        named.add(f"targets/{names.hashed(row['path'], digest)}")
+    for row in connection.execute(select(t.files)).mappings():
+        path, superseded = row["path"], row["superseded"]
+        if path in named and (superseded is not None or row["body"] is None):
+            yield f"{path} is named by the newest release and taken for superseded"
+        if path not in named and superseded is None and path.startswith(_REPLACED) and not path.endswith(".root.json"):
+            yield f"{path} is named by nothing and not known to be superseded"
+
+
+def lying(service: Service) -> Iterator[str]:
+    """The paths of everything in the depot that a release must have put there, the pointer among it."""
+    return (path for path in service.depot.paths("") if path.startswith(_SIGNED))
+
+
+def _versions(connection: Connection) -> Iterator[str]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for path in connection.scalars(select(t.files.c.path)):
+        if match := _VERSIONED.fullmatch(path):
+            found[match[2]].append(int(match[1]))
+    for role, versions in found.items():
+        counted = sorted(versions)
+        if role.startswith("bin-"):
+            number = layout.bin_number(role)
+            if any(version % layout.BIN_STRIDE != number for version in versions):
+                yield f"a version of {role} does not end in its number: {counted}"
+            counted = [version // layout.BIN_STRIDE for version in counted]
+        if counted != list(range(1, len(counted) + 1)):
+            yield f"the versions of {role} are not 1, 2, 3 …: {counted}"
+
+
+def _newest(service: Service, connection: Connection) -> Iterator[str]:
+    newest = connection.execute(select(t.releases).order_by(t.releases.c.generation.desc()).limit(1)).mappings().one()
+    pointer = service.depot.read(TIMESTAMP)
+    if pointer != newest["timestamp"]:
+        shown = _signed(pointer)["version"] if pointer else "nothing"
+        yield f"timestamp {shown} is public, and release {newest['generation']} is the newest"
+        return
+    snapshot = service.depot.read(f"metadata/{newest['snapshot']}.snapshot.json")
+    described = _signed(newest["timestamp"])["meta"]["snapshot.json"]
+    if snapshot is None or sha256(snapshot) != described["hashes"]["sha256"] or len(snapshot) != described["length"]:
+        yield f"snapshot {newest['snapshot']} is not the one that timestamp {newest['generation']} names"
+        return
+    named = {file.removesuffix(".json"): meta["version"] for file, meta in _signed(snapshot)["meta"].items()}
+    yield from _roles(service, connection, named)
+
+
+def _roles(service: Service, connection: Connection, named: Mapping[str, int]) -> Iterator[str]:
+    known = {row.role: row.version for row in connection.execute(select(t.roles.c.role, t.roles.c.version))}
+    for role, version in known.items():
+        if role in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP):
+            continue
+        if named.get(role) != version:
+            yield f"the snapshot names version {named.get(role)} of {role}; the journal has {version}"
+        if service.depot.read(f"metadata/{version}.{role}.json") is None:
+            yield f"version {version} of {role} is named and not there"
+
+
+def _names(service: Service, view: View) -> Iterator[str]:
+    for name in view._connection.scalars(select(t.names.c.name)).all():
+        told = c.Name(name, None, None)
+        for event in view.events(name, limit=100_000):
+            told = evolve(told, event)
+        if told != view.name(name):
+            yield f"the state of {name} is not what its events say"
+        target = view.target(names.page_path(name))
+        body = service.depot.read(f"targets/{names.hashed(target.path, target.sha256)}") if target else None
+        if body is None or page.parse(body) != told.state:
+            yield f"the signed page of {name} is not its state"
+
+
+def _signed(data: bytes) -> dict[str, Any]:
+    signed: dict[str, Any] = json.loads(data)["signed"]
+    return signed

@@ -1,0 +1,75 @@
+"""docs/OPERATIONS.md and docs/alerts.yml are about this service: its settings, metrics, failpoints and headings."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repo_service.cli import _EXIT, _parser
+from repo_service.exposition import exposed
+from repo_service.settings import template
+from tests.service.door import Silent
+from tests.world import World
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/OPERATIONS.md").read_text()
+RULES: list[dict[str, Any]] = [
+    rule for group in yaml.safe_load((ROOT / "docs/alerts.yml").read_text())["groups"] for rule in group["rules"]
+]
+NAMED = re.compile(r"tallystick_[a-z_]+")
+
+
+def samples(world: World) -> set[str]:
+    """The names of every sample that a scrape can hold."""
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
+    families = exposed(world.service.metrics, world.service.parts(Silent())).collect()
+    ours = [family for family in families if family.name.startswith("tallystick_")]
+    return {family.name + suffix for family in ours for suffix in suffixes.get(family.type, [""])}
+
+
+def test_every_metric_of_an_alert_is_one_that_we_export(world: World) -> None:
+    named = {name for rule in RULES for name in NAMED.findall(rule["expr"])}
+    assert len(named) > 10
+    assert named <= samples(world)
+
+
+def test_every_metric_that_we_export_is_in_the_manual_and_none_besides(world: World) -> None:
+    told = {name for name in NAMED.findall(TEXT) if not name.endswith("_")}
+    exported = {re.sub("_(bucket|count|sum)$", "", name) for name in samples(world)}
+    assert told == exported
+
+
+def test_an_alert_says_how_urgent_it_is_and_which_heading_helps() -> None:
+    headings = set(re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE))
+    names = [rule["alert"] for rule in RULES]
+    assert len(set(names)) == len(names) >= 20
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("page", "ticket"), rule
+        assert rule["annotations"]["summary"] and rule["annotations"]["see"] in headings, rule
+
+
+def test_the_settings_in_the_manual_are_those_that_key_writes() -> None:
+    assert f"```toml\n{template()}```\n" in TEXT
+
+
+def test_every_failpoint_has_its_row() -> None:
+    points = {
+        name
+        for path in (ROOT / "repo_service").rglob("*.py")
+        for name in re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text())
+    }
+    assert len(points) > 10
+    assert {name for name in points if f"`{name}`" not in TEXT} == set()
+
+
+def test_every_error_that_stops_publishing_is_told_with_its_exit_status() -> None:
+    for error, status in _EXIT.items():
+        if status in (4, 5):
+            assert re.search(rf"^\| {status} .*`{error.__name__}`", TEXT, re.MULTILINE), error
+
+
+def test_every_command_that_the_manual_says_exists() -> None:
+    commands = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    assert commands is not None
+    assert set(re.findall(r"tallystick-service ([a-z-]+)", TEXT)) <= set(commands)
