@@ -150,7 +150,6 @@ SIGNED_IN: Final = (
     .limit(1)
 )
 
-MANY: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 BESIDE_MANY: Final = select(
     t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
 ).where(t.names.c.name.in_(VALUES))

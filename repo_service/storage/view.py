@@ -626,7 +626,7 @@ class View:
         rows = {row["name"]: row for row in self._each(query, wanted)}
         known = {name: self._states.get(name, row["edition"]) for name, row in rows.items()}
         unread = [name for name, state in known.items() if state is None]
-        rows |= {row["name"]: row for row in self._each(s.MANY, unread)}
+        rows |= {row["name"]: row for row in self._each(s.WHOLES, unread)}
         states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
         return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
 
