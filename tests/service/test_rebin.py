@@ -199,7 +199,10 @@ def test_a_release_that_came_in_between_is_not_lost(world: World) -> None:
 
 
 def test_twenty_thousand_targets_move_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the targets nor the signed bins are in memory together; a depot takes as many as it likes (16 MB)."""
+    """Neither the targets nor the signed bins are in memory together, as where bins are more than MANY; a depot takes
+    as many as it likes (16 MB).
+    """
+    monkeypatch.setattr(publish, "MANY", 100)
     monkeypatch.setattr(local, "_GROUP_BYTES", 1 << 18)
     monkeypatch.setattr(publish, "MANY", 16)
     world = World(tmp_path, bins=32)
