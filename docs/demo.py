@@ -485,8 +485,8 @@ def sign_as_thief(demo: Demo, mirror: Path, name: str, forge: Callable[[NameStat
     fresh = snapshot_file(number + 1, Listing.of(metas), later, sign)
     seen = Meta.pinning(number + 1, fresh.body)
     pointer = timestamp_file(timestamp["version"] + 1000, seen, datetime.now(UTC), later, sign)
-    for each in (made, fresh, pointer):
-        (mirror / each.path).write_bytes(each.body)
+    for file in (made, fresh, pointer):
+        (mirror / file.path).write_bytes(file.body)
 
 
 def _resurrected(state: NameState, evil: bytes) -> NameState:
