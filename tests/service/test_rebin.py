@@ -204,6 +204,7 @@ def test_twenty_thousand_targets_move_in_little_memory(tmp_path: Path, monkeypat
     """
     monkeypatch.setattr(publish, "MANY", 100)
     monkeypatch.setattr(local, "_GROUP_BYTES", 1 << 18)
+    monkeypatch.setattr(publish, "MANY", 16)
     world = World(tmp_path, bins=32)
     world.do(publishing("foo"))
     fill(world, 20_000)
