@@ -146,7 +146,7 @@ def test_while_the_database_is_away_the_api_says_so_and_afterwards_goes_on(tmp_p
         door = Door(world)
         assert door.publish("foo").status_code == 200
         engine = create_engine(
-            url.rsplit("/", 1)[0] + "/postgres?" + url.partition("?")[2], isolation_level="AUTOCOMMIT"
+            url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT"
         )
         with engine.connect() as other:
             other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS false"))
