@@ -99,17 +99,6 @@ def test_of_look_alikes_that_come_at_once_one_is_taken(world: World, number: int
     assert set(refused) <= {"name_similar"}
 
 
-def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
-    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
-    listed = [f"project-{number}" for number in range(20)]
-    world.do(*map(publishing, listed))
-    for bins in (1024, 8):
-        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
-        stock = world.stock()
-        stock.refresh()
-        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
-
-
 def test_an_import_by_several_processes_brings_everything_once_beside_others_that_write(world: World) -> None:
     """Locks, numbers of events and rows of names are this database's own."""
     lines = [project(f"project-{number}", "1.0", "2.0") for number in range(250)]
@@ -136,3 +125,14 @@ def test_an_import_by_several_processes_brings_everything_once_beside_others_tha
         events = view.events("project-7")
     assert signed is not None and signed.published
     assert [c.type_of(each.change) for each in events][:3] == ["project.created", *["release.published"] * 2]
+
+
+def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
+    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
+    listed = [f"project-{number}" for number in range(20)]
+    world.do(*map(publishing, listed))
+    for bins in (1024, 8):
+        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
+        stock = world.stock()
+        stock.refresh()
+        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
