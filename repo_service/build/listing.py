@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from keys.encoding import compact, sha256
+from keys.encoding import compact_plain, sha256
 
 _CHUNK: Final = 128
 
@@ -73,7 +73,7 @@ class Listing:
 
 def line(role: str, meta: Meta) -> bytes:
     """One member of ``meta``."""
-    return compact({_file(role): meta.described()})[1:-1]
+    return compact_plain({_file(role): meta.described()})[1:-1]
 
 
 def _arranged(lines: Mapping[str, bytes]) -> Listing:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from keys import names, page
-from keys.encoding import compact, sha256
+from keys.encoding import compact_plain, sha256
 from keys.kept import kept
 from keys.state import File, NameState, Release, is_installable
 from repo_service.domain.announcing import Published
@@ -28,7 +28,7 @@ class Target:
     def of(path: str, length: int, digest: str, custom: Mapping[str, str | int] | None = None) -> "Target":
         """A target of ``length`` bytes, with immutable facts in ``custom`` (TUF specification section 4.5)."""
         said: dict[str, Any] = {"hashes": {"sha256": digest}, "length": length}
-        return Target(path, digest, compact(said | ({"custom": custom} if custom else {})).decode())
+        return Target(path, digest, compact_plain(said | ({"custom": custom} if custom else {})).decode())
 
 
 @dataclass(frozen=True, slots=True)
