@@ -23,7 +23,7 @@ from repo_service.storage import places
 
 SETTINGS: Final = "service.toml"
 PREFIX: Final = "TALLYSTICK_"
-ELSEWHERE: Final = frozenset({"FAILPOINT", "TESTS_MUST_RUN", "HOME", "EXAMPLES"})
+ELSEWHERE: Final = frozenset({"FAILPOINT", "TESTS_MUST_RUN", "HOME", "EXAMPLES", "SOAK_SECONDS"})
 """What follows ``TALLYSTICK_`` in variables that are no settings: tests, failpoints, and the client's own folder."""
 DAY: Final = 86400
 MAX_LIFETIME_S: Final = 400 * DAY
