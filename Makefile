@@ -17,6 +17,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy docs/demo.py
 	$(BIN)/lint-imports
 
 # As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from keys import names
 from keys.state import installable
@@ -16,6 +16,7 @@ from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
 from tests.service.bring import project, taken, written
+from tests.service.door import Door
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
@@ -136,3 +137,24 @@ def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
         stock = world.stock()
         stock.refresh()
         assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
+
+
+def test_while_the_database_is_away_the_api_says_so_and_afterwards_goes_on(tmp_path: Path) -> None:
+    """Its connections died with it, and none of them is used again."""
+    with postgres() as url:
+        world = World(tmp_path, f'database = "{url}"\n')
+        door = Door(world)
+        assert door.publish("foo").status_code == 200
+        engine = create_engine(
+            url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as other:
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS false"))
+            other.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tests'"))
+            refused = door.publish("bar")
+            assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
+            assert "Nothing" in refused.get_json()["detail"]
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS true"))
+        engine.dispose()
+        assert door.publish("bar").status_code == 200
+        world.service.journal._engine.dispose()

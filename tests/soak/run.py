@@ -156,14 +156,14 @@ def _write_the_end(folder: Path, site: Site, wrong: list[str]) -> None:
             diary.write(page)
     except Refused as refused:
         wrong = [*wrong, f"in the end a new client refuses: {refused}"]
-    its = fsck.Repository(service.journal, service.depot, service.settings.layout, service.clock())
+    its = fsck.Repository(service.journal, service.depot, service.settings.layout, _now())
     diary.write(End(generations, [*wrong, *audit(service), *map(str, fsck.examine(its))]))
     diary.close()
 
 
 def _pages(folder: Path, site: Site) -> Iterator[Page]:
     """What a client that comes new is shown of every name."""
-    sources, clock = site.sources, site.world.service.clock
+    sources, clock = site.sources, _now
     pin = Pin("soak", sources.address(sources.surest), Path(sources.root).read_bytes())
     fetcher = sources.fetcher(sources.surest)
     session = Session(pin, folder / "clients" / "last", fetcher, clock)
