@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check bench mutants fix clean
+.PHONY: demo test check soak bench mutants fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -20,8 +20,15 @@ check: $(READY)
 	$(BIN)/mypy docs/demo.py
 	$(BIN)/lint-imports
 
+# As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).
+SECONDS := 60
+BACKEND := postgres
+soak: $(READY)
+	@$(BIN)/python -m tests.soak --seconds $(SECONDS) --backend $(BACKEND) $(if $(SEED),--seed $(SEED))
+
+# All of them, or some (make bench ONLY="latency memory"): benchmarks/results.json, docs/PERFORMANCE.md, docs/charts.
 bench: $(READY)
-	@for each in benchmarks/*.py; do $(BIN)/python $$each || exit 1; done
+	@$(BIN)/python -m benchmarks.run $(ONLY)
 
 mutants: $(READY)
 	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)

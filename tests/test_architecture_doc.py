@@ -25,7 +25,7 @@ def test_every_room_of_the_service_is_on_the_map() -> None:
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:
-    numbers = sorted(path.name[:4] for path in (ROOT / "docs/adr").glob("*.md"))
-    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
-    for path in (ROOT / "docs/adr").glob("*.md"):
+    decisions = sorted((ROOT / "docs/adr").glob("*.md"))
+    assert len({path.name[:4] for path in decisions}) == len(decisions) > 20
+    for path in decisions:
         assert path.read_text().startswith(f"# {int(path.name[:4])}. "), path.name
