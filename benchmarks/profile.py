@@ -49,6 +49,8 @@ LIBRARIES: Final = {
 
 REST: Final = "the rest: lease, deadlines"
 PYTHON: Final = "the rest of Python"
+HARDLY_USED: Final = ("python-tuf", "securesystemslib")
+"""What takes less than one part of a hundred, so that a chart has no place for it."""
 
 
 @dataclass(frozen=True, slots=True)
