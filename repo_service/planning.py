@@ -1,6 +1,7 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -10,24 +11,34 @@ from tuf.api.metadata import Root, Targets
 from keys import layout, names, page
 from keys.state import NameState
 from repo_service import roots
-from repo_service.build.assemble import Base, Differences, Placed, Release
+from repo_service.build.assemble import Base, Differences, Each, Item, Made, Placed, Release
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
-from repo_service.rebinning import Rebinned
+from repo_service.rebinning import Contents, Rebinned
+from repo_service.storage.journal import Journal
 from repo_service.storage.view import Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
-BULK: Final = 2_000
+BULK: Final = 1_000
 BULK_ALONE: Final = 100_000
-"""Events of the slow lane that one release takes, about, when nothing waits in the fast one: many only where none of
-the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
-import into a registry that is not used yet saves many times over, and nobody is kept waiting.
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one (docs/adr/0022): as many as
+are signed in a second, and many only where none of the last releases held anything of the fast one. A release of
+100,000 signs every bin, which an import into a registry that is not used yet saves many times over; it is given up
+when somebody comes who waits.
 """
+
+
+ASK_S: Final = 0.05
+"""How often one asks, while a release of the slow lane is made, whether somebody waits for one of the fast lane."""
+
+
+class GivenUp(Exception):
+    """Somebody waits for a change, and what was being made can wait. Nothing was written of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,8 @@ class Plan:
     """What one reading of the journal says that the next release must hold: ``events`` by their numbers, and when those
     that somebody may wait for were ``accepted``; the delegators that its files are signed for, with the root of before
     where there is a new one; what clients have verified of the names that change (``before``); the newest snapshot's
-    file. ``is_first_here`` if the release before was not made by this publisher.
+    file. ``is_first_here`` if the release before was not made by this publisher. ``each`` is how to go through what
+    there may be much of.
     """
 
     base: Base
@@ -48,6 +60,7 @@ class Plan:
     before: Mapping[str, NameState]
     snapshot: bytes | None
     is_first_here: bool
+    each: Each
 
 
 def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None) -> Plan | None:
@@ -61,17 +74,17 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
-    pending = _pending(view, head)
+    pending, each = _pending(press.journal, view, head)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
-    pages = tuple(page_of(state, press.layout) for state in view.states(pending.names).values())
+    pages = tuple(each(lambda state: page_of(state, press.layout), _states(view, pending)))
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
     signed = view.targets_of({each.name for each in (*pages, *policies)})
     new = _differences(view, shape, pages, policies, signed, due, sealed)
     if known and every:
-        new = replace(new, bins=Rebinned(press.journal, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+        new = replace(new, bins=Rebinned(view, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
         new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)
@@ -82,6 +95,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         bins, released_states(view, signed),
         known.snapshot if known else None,
         head is not None and press.memory.of(head.generation) is None,
+        each,
     )  # fmt: skip
 
 
@@ -116,10 +130,36 @@ def _read_known(view: View, head: Head) -> Known:
     return Known(head.generation, view.listing(), snapshot, root, bins)
 
 
-def _pending(view: View, head: Head | None) -> Pending:
-    """All that came in the fast lane or, where nothing did, some of the slow one."""
-    found = view.pending()
-    return found if found.events else view.pending_bulk(BULK if view.in_use(head) else BULK_ALONE)
+def _pending(journal: Journal, view: View, head: Head | None) -> tuple[Pending, Each]:
+    """All that came in the fast lane or, where nothing did, some of the slow one, and how to go through it.
+
+    Little of the slow lane is never given up: where somebody waits all the time an import would never end.
+    """
+    if (found := view.pending()).events:
+        return found, map
+    if view.in_use(head):
+        return view.pending_bulk(BULK), map
+    return view.pending_bulk(BULK_ALONE), _giving_way(journal)
+
+
+def _giving_way(journal: Journal) -> Each:
+    """A ``map`` that raises GivenUp when somebody waits. It asks by a view of its own, for ours sees one moment."""
+
+    def each(act: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+        asked = time.monotonic()
+        for item in items:
+            if time.monotonic() - asked > ASK_S:
+                with journal.reading() as view:
+                    if view.somebody_waits():
+                        raise GivenUp
+                asked = time.monotonic()
+            yield act(item)
+
+    return each
+
+
+def _states(view: View, pending: Pending) -> Iterable[NameState]:
+    return view.states(pending.names).values() if pending.accepted else view.states_once(pending.names)
 
 
 def _base(view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins) -> Base:
@@ -166,16 +206,11 @@ def _differences(
     )
 
 
-def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> Contents:
     """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
     renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
     touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
-    bins = {number: view.bin(number) for number in sorted(touched)}
-    for path in new.gone:
-        del bins[shape.number(path)][path]
-    for each in new.placed:
-        bins[each.bin][each.target.path] = each.target.entry
-    return bins
+    return Contents(view, sorted(touched), shape, new)
 
 
 def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:

@@ -1,9 +1,9 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from keys import layout
 from keys.signing import Sign
@@ -11,6 +11,17 @@ from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, Target
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+class Each(Protocol):
+    """As ``map``: an act on each of many things, its results in their order. Others do some of it side by side, or stop
+    in between by raising.
+    """
+
+    def __call__(self, act: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]: ...
 
 
 class Roles(Protocol):
@@ -107,18 +118,24 @@ class Release:
 
 def assemble(
     base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime,
-    roles: Roles | None = None,
+    roles: Roles | None = None, each: Each = map,
 ) -> Release:  # fmt: skip
     """Build and sign the release after ``base``. Pure: nothing is true until it is committed. What is signed is kept in
-    ``roles``, an empty list by default.
+    ``roles``, an empty list by default; ``each`` is how the bins are gone through.
     """
+
+    def signed(content: tuple[int, Mapping[str, str]]) -> tuple[int, int, Role]:
+        number, entries = content
+        role = _bin(base, bins.role(number), number, entries, lifetimes, sign, now)
+        return number, len(entries), role
+
     made: Roles = [] if roles is None else roles
     made.extend(new.offline)
     sizes = {}
-    for number, entries in new.bins.items():
-        made.append(_bin(base, bins.role(number), number, entries, lifetimes, sign, now))
-        if new.rebinned and entries:
-            sizes[number] = len(entries)
+    for number, size, role in each(signed, new.bins.items()):
+        made.append(role)
+        if new.rebinned and size:
+            sizes[number] = size
     snapshot, listing = base.snapshot, base.listing
     if made or new.snapshot_due or snapshot is None:
         listing = listing.amended(metas(made))

@@ -7,7 +7,8 @@ newest snapshot said, which was checked in its turn. Stock clients' own reading 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from keys import counting, invariants, layout, page, strict, succession
 from keys.encoding import canonical, sha256
 from keys.state import NameState
 from keys.times import stamp
-from repo_service.build.assemble import Release
+from repo_service.build.assemble import Each, Placed, Release
 from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
@@ -40,19 +41,21 @@ class WouldBeRefused(Exception):
     """A client would refuse what was about to be published. Nothing was written."""
 
 
-def check_release(release: Release, root: Root, bins: Targets, before: bytes | None) -> None:
+def check_release(release: Release, root: Root, bins: Targets, before: bytes | None, each: Each = map) -> None:
     """Every online file of ``release``: signed for its delegator, named, versioned and filled as promised; and its
-    policies. ``before`` is the newest snapshot's file, None at genesis.
+    policies. ``before`` is the newest snapshot's file, None at genesis; ``each`` is how the bins are gone through.
     """
-    shape = _shape(bins)
+    moves = _Moves.of(release, _shape(bins))
+    signed = (role for role in release.roles if role.name not in (*layout.OFFLINE, *layout.ONLINE))
+    contents = ((role, release.new.bins[layout.bin_number(role.name)].keys()) for role in signed)
+    for number in each(lambda one: _check_bin(*one, bins, moves), contents):
+        moves.made(number)
+    moves.check_all_made()
     for role in release.roles:
         if role.name == layout.SNAPSHOT:
             _check_snapshot(role, root, release, before)
         elif role.name == layout.TIMESTAMP:
             _check_timestamp(role, root, release)
-        elif role.name not in layout.OFFLINE:
-            _check_bin(role, bins, release, shape)
-    _check_placed(release, shape)
     for policy in release.policies:
         _check_policy(policy)
 
@@ -68,18 +71,22 @@ def check_for_old_root(release: Release, root: Root) -> None:
         raise WouldBeRefused(f"{error}, {said}") from error
 
 
-def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
+def check_successions(before: Mapping[str, NameState], release: Release, now: datetime, each: Each = map) -> None:
     """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
-    for each in release.pages:
-        try:
-            after = page.parse(each.body)
-        except page.InvalidPage as error:
-            raise WouldBeRefused(f"page of {each.name}: {error}") from error
-        broken = invariants.broken_invariants(after, now)
-        if each.name in before:
-            broken += [one.sentence for one in succession.broken_promises(before[each.name], after)]
-        if broken:
-            raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
+    for _ in each(lambda one: _check_page(one, before.get(one.name), now), release.pages):
+        pass
+
+
+def _check_page(its: Page, before: NameState | None, now: datetime) -> None:
+    try:
+        after = page.parse(its.body)
+    except page.InvalidPage as error:
+        raise WouldBeRefused(f"page of {its.name}: {error}") from error
+    broken = invariants.broken_invariants(after, now)
+    if before:
+        broken += [one.sentence for one in succession.broken_promises(before, after)]
+    if broken:
+        raise WouldBeRefused(f"page of {its.name}: {'; '.join(broken)}")
 
 
 def _check_policy(policy: Page) -> None:
@@ -105,8 +112,51 @@ def _check_timestamp(role: Role, root: Root, release: Release) -> None:
         raise WouldBeRefused(f"timestamp {signed['version']} names {named}; it should be {wanted} and name {meta}")
 
 
-def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) -> None:
-    signed = _read_whole(role, bins)
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """What comes and goes with a release, by bins, and is to be found in those that it signs."""
+
+    shape: layout.Bins
+    placed: dict[int, list[Placed]]
+    gone: dict[int, list[str]]
+
+    @classmethod
+    def of(cls, release: Release, shape: layout.Bins) -> "_Moves":
+        moves = cls(shape, {}, {})
+        for placed in release.new.placed:
+            moves.placed.setdefault(placed.bin, []).append(placed)
+        for path in release.new.gone:
+            moves.gone.setdefault(shape.number(path), []).append(path)
+        return moves
+
+    def check(self, number: int, targets: Mapping[str, Any]) -> None:
+        for placed in self.placed.get(number, ()):
+            if targets.get(placed.target.path) != orjson.loads(placed.target.entry):
+                raise self._not_placed(placed)
+        for path in self.gone.get(number, ()):
+            if path in targets:
+                raise self._not_gone(path)
+
+    def made(self, number: int) -> None:
+        self.placed.pop(number, None)
+        self.gone.pop(number, None)
+
+    def check_all_made(self) -> None:
+        for left in self.placed.values():
+            raise self._not_placed(left[0])
+        for paths in self.gone.values():
+            raise self._not_gone(paths[0])
+
+    def _not_placed(self, placed: Placed) -> WouldBeRefused:
+        return WouldBeRefused(f"{placed.target.path}: is not in {self.shape.role(placed.bin)} as it should be")
+
+    def _not_gone(self, path: str) -> WouldBeRefused:
+        return WouldBeRefused(f"{path}: should be gone from {self.shape.role(self.shape.number(path))}")
+
+
+def _check_bin(role: Role, given: Set[str], bins: Targets, moves: _Moves) -> int:
+    """Its number."""
+    signed, shape = _read_whole(role, bins), moves.shape
     where, number = f"{role.name} {signed['version']}", layout.bin_number(role.name)
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
@@ -115,19 +165,10 @@ def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) 
             raise WouldBeRefused(f"{where}: lists {path}, which is of another bin: nobody would find it")
         if not (_DIGEST.fullmatch(entry["hashes"]["sha256"]) and type(entry["length"]) is int and entry["length"] >= 0):
             raise WouldBeRefused(f"{where}: {path} has no length and sha256")
-    if signed["targets"].keys() != release.new.bins[number].keys():
+    if signed["targets"].keys() != given:
         raise WouldBeRefused(f"{where}: lists other targets than it was given")
-
-
-def _check_placed(release: Release, shape: layout.Bins) -> None:
-    """What comes and goes with this release does so in the bins that it signs."""
-    contents = release.new.bins
-    for placed in release.new.placed:
-        if contents.get(placed.bin, {}).get(placed.target.path) != placed.target.entry:
-            raise WouldBeRefused(f"{placed.target.path}: is not in {shape.role(placed.bin)} as it should be")
-    for path in release.new.gone:
-        if path in contents.get(shape.number(path), {path: ""}):
-            raise WouldBeRefused(f"{path}: should be gone from {shape.role(shape.number(path))}")
+    moves.check(number, signed["targets"])
+    return number
 
 
 def _check_snapshot(role: Role, root: Root, release: Release, before: bytes | None) -> None:
