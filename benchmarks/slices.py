@@ -62,7 +62,7 @@ def measured(folder: Path) -> None:
             continue
         releases += 1
         said: dict[str, Any] = {"generation": release.generation, "bins": len(release.new.bins)}
-        print(json.dumps(said | {"files": sum(1 for _ in release.others)} | timed.parts), flush=True)
+        print(json.dumps(said | {"pages": len(release.pages)} | timed.parts), flush=True)
     whole = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - used, "peak_mb": peak_mb()}
     print(json.dumps({"releases": releases} | {key: round(value, 1) for key, value in whole.items()}))
 

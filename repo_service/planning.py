@@ -1,9 +1,10 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
@@ -11,7 +12,7 @@ from tuf.api.metadata import Root, Targets
 from keys import layout, names, page
 from keys.state import NameState
 from repo_service import roots
-from repo_service.build.assemble import Base, Differences, Each, Item, Made, Placed, Release
+from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
@@ -20,7 +21,8 @@ from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
 from repo_service.rebinning import Contents, Rebinned
 from repo_service.storage.journal import Journal
-from repo_service.storage.view import Head, Pending, View
+from repo_service.storage.spool import Spool, SpooledTargets
+from repo_service.storage.view import BATCH, Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
@@ -57,7 +59,7 @@ class Plan:
     root: Root
     old_root: Root | None
     bins: Targets
-    before: Mapping[str, NameState]
+    before: Callable[[str], NameState | None]
     snapshot: bytes | None
     is_first_here: bool
     each: Each
@@ -77,12 +79,15 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     pending, each = _pending(press.journal, view, head)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
-    pages = tuple(each(lambda state: page_of(state, press.layout), _states(view, pending)))
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
-    signed = view.targets_of({each.name for each in (*pages, *policies)})
-    new = _differences(view, shape, pages, policies, signed, due, sealed)
+    moved = _moved(press, view, shape, pending, each)
+    moved.take(view, shape, policies)
+    new = Differences(
+        sealed.fresh if sealed else (), _new_held(view, sealed), moved.pages, policies, moved.placed,
+        tuple(moved.gone), tuple(moved.superseded), snapshot_due=layout.SNAPSHOT in due,
+    )  # fmt: skip
     if known and every:
         new = replace(new, bins=Rebinned(view, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
@@ -92,7 +97,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         base, pending.events, pending.accepted, new,
         sealed.trust.root if sealed else _known(known).root,
         known.root if known and sealed and not sealed.anew else None,
-        bins, released_states(view, signed),
+        bins, partial(released_state, view),
         known.snapshot if known else None,
         head is not None and press.memory.of(head.generation) is None,
         each,
@@ -107,15 +112,13 @@ def known_after(release: Release, plan: Plan) -> Known:
     return Known(release.generation, release.listing, snapshot, plan.root, plan.bins)
 
 
-def released_states(view: View, signed: Iterable[tuple[str, Target]]) -> dict[str, NameState]:
-    """What the newest release says of names whose targets are ``signed``, read back from its pages."""
-    found = {}
-    for name, target in signed:
-        if target.path.startswith("simple/"):
-            body = view.file(_stored(target))
-            assert body is not None, f"the signed page of {name} is gone from the journal"
-            found[name] = page.parse(body)
-    return found
+def released_state(view: View, name: str) -> NameState | None:
+    """What the newest release says of a name, read back from its page; None if it has none."""
+    if (target := view.target(names.page_path(name))) is None:
+        return None
+    body = view.file(_stored(target))
+    assert body is not None, f"the signed page of {name} is gone from the journal"
+    return page.parse(body)
 
 
 def _known(known: Known | None) -> Known:
@@ -158,10 +161,6 @@ def _giving_way(journal: Journal) -> Each:
     return each
 
 
-def _states(view: View, pending: Pending) -> Iterable[NameState]:
-    return view.states(pending.names).values() if pending.accepted else view.states_once(pending.names)
-
-
 def _base(view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins) -> Base:
     """What the next release stands on."""
     if head is None or known is None:
@@ -182,34 +181,45 @@ def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[st
     return [*roles, *lacking]
 
 
-def _differences(
-    view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
-    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None,
-) -> Differences:  # fmt: skip
-    """What comes, changes and goes, but for the bins that follow from it."""
-    after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
-    before = {target.path: target for _, target in signed}
-    placed = tuple(
-        Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
-    )
-    gone = tuple(path for path in before if path not in after)
-    replaced = (before[each.target.path] for each in placed if each.target.path in before)
-    return Differences(
-        offline=sealed.fresh if sealed else (),
-        held=_new_held(view, sealed),
-        pages=pages,
-        policies=policies,
-        placed=placed,
-        gone=gone,
-        superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
-        snapshot_due=layout.SNAPSHOT in due,
-    )
+@dataclass(slots=True)
+class _Moved:
+    """What comes, changes and goes, gathered while names are gone through."""
+
+    pages: list[Page] | Spool[Page]
+    placed: Few | SpooledTargets
+    gone: list[str]
+    superseded: list[str]
+
+    def take(self, view: View, shape: layout.Bins, pages: Iterable[Page]) -> None:
+        """The targets of these, which are all that their names have, beside those that are signed."""
+        pages = tuple(pages)
+        before = {target.path: target for _, target in view.targets_of({each.name for each in pages})}
+        for name, target in ((each.name, target) for each in pages for target in each.targets):
+            known = before.pop(target.path, None)
+            if known != target:
+                self.placed.append(Placed(shape.number(target.path), name, target))
+                if known and known.path.startswith("simple/"):
+                    self.superseded.append(_stored(known))
+        self.gone += before
+
+
+def _moved(press: Press, view: View, shape: layout.Bins, pending: Pending, each: Each) -> _Moved:
+    """The names of what is pending, as they are now. Of many, what there is of them waits on the disk."""
+    many = len(pending.events) > BULK
+    moved = _Moved(Spool[Page](), SpooledTargets(), [], []) if many else _Moved([], Few(), [], [])
+    for start in range(0, len(pending.names), BATCH):
+        wanted = pending.names[start : start + BATCH]
+        states = view.states_once(wanted) if many else view.states(wanted).values()
+        pages = tuple(each(lambda state: page_of(state, press.layout), states))
+        moved.take(view, shape, pages)
+        moved.pages.extend(replace(page, targets=page.targets[:1]) for page in pages)
+    return moved
 
 
 def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> Contents:
     """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
     renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
-    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
+    touched = renewed.union(new.placed.bins(), map(shape.number, new.gone))
     return Contents(view, sorted(touched), shape, new)
 
 

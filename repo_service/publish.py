@@ -16,9 +16,10 @@ from keys.state import purged
 from repo_service import roots
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
+from repo_service.build.metadata import Role
 from repo_service.clocks import check_clocks
 from repo_service.failpoint import failpoint
-from repo_service.planning import GivenUp, known_after, plan_next, released_states
+from repo_service.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.press import Press
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Overtaken
@@ -112,7 +113,7 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
         check_clocks(now, press.clocks)
         with timed("sign"):
             shape = roots.bins_shape(plan.bins)
-            roles = Spool() if len(plan.new.bins) > MANY else None
+            roles = Spool[Role]() if len(plan.new.bins) > MANY else None
             release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles, plan.each)
         failpoint("publish.signed")
         with timed("check"):
@@ -180,8 +181,8 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
     Before the release is marked, so that whoever dies here is followed by somebody who does it again.
     """
     with press.journal.reading() as view:
-        states = released_states(view, view.targets_of(touched))
-    for state in states.values():
+        states = [state for name in dict.fromkeys(touched) if (state := released_state(view, name))]
+    for state in states:
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
             press.depot.drop(stored, f"{stored}.metadata")

@@ -21,10 +21,7 @@ class Contents(Mapping[int, Mapping[str, str]]):
 
     def __init__(self, view: View, numbers: Collection[int], shape: layout.Bins, new: Differences) -> None:
         self._view, self._numbers, self._shape = view, numbers, shape
-        self._gone = frozenset((*new.gone, *(each.target.path for each in new.placed)))
-        self._placed: dict[int, dict[str, str]] = {}
-        for each in new.placed:
-            self._placed.setdefault(each.bin, {})[each.target.path] = each.target.entry
+        self._gone, self._placed = frozenset(new.gone), new.placed
         self._whole = lru_cache(maxsize=_KEPT)(self._put_together)
 
     def __getitem__(self, number: int) -> Mapping[str, str]:
@@ -38,7 +35,7 @@ class Contents(Mapping[int, Mapping[str, str]]):
 
     def _put_together(self, number: int) -> Mapping[str, str]:
         entries = {path: entry for path, entry in self._signed(number) if path not in self._gone}
-        return entries | self._placed.get(number, {})
+        return entries | {each.target.path: each.target.entry for each in self._placed.of(number)}
 
     def _signed(self, number: int) -> Iterator[tuple[str, str]]:
         yield from self._view.bin(number).items()

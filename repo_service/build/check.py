@@ -7,9 +7,10 @@ newest snapshot said, which was checked in its turn. Stock clients' own reading 
 
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 import orjson
@@ -20,7 +21,7 @@ from keys import counting, invariants, layout, page, strict, succession
 from keys.encoding import canonical, sha256
 from keys.state import NameState
 from keys.times import stamp
-from repo_service.build.assemble import Each, Placed, Release
+from repo_service.build.assemble import Differences, Each, Placed, Release
 from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
@@ -37,6 +38,10 @@ _FIELDS: Final = {
 }
 
 
+Released = Callable[[str], NameState | None]
+"""What clients may have verified of a name."""
+
+
 class WouldBeRefused(Exception):
     """A client would refuse what was about to be published. Nothing was written."""
 
@@ -45,12 +50,13 @@ def check_release(release: Release, root: Root, bins: Targets, before: bytes | N
     """Every online file of ``release``: signed for its delegator, named, versioned and filled as promised; and its
     policies. ``before`` is the newest snapshot's file, None at genesis; ``each`` is how the bins are gone through.
     """
-    moves = _Moves.of(release, _shape(bins))
+    shape, new = _shape(bins), release.new
+    gone = {number: list(paths) for number, paths in groupby(sorted(new.gone, key=shape.number), shape.number)}
     signed = (role for role in release.roles if role.name not in (*layout.OFFLINE, *layout.ONLINE))
-    contents = ((role, release.new.bins[layout.bin_number(role.name)].keys()) for role in signed)
-    for number in each(lambda one: _check_bin(*one, bins, moves), contents):
-        moves.made(number)
-    moves.check_all_made()
+    its = (_Bin.of(role, new, gone) for role in signed)
+    missing = {*new.placed.bins(), *gone} - {*each(lambda one: _check_bin(one, bins, shape), its)}
+    for number in missing:
+        raise WouldBeRefused(f"{shape.role(number)}: something comes or goes in it, but it is not signed")
     for role in release.roles:
         if role.name == layout.SNAPSHOT:
             _check_snapshot(role, root, release, before)
@@ -71,9 +77,9 @@ def check_for_old_root(release: Release, root: Root) -> None:
         raise WouldBeRefused(f"{error}, {said}") from error
 
 
-def check_successions(before: Mapping[str, NameState], release: Release, now: datetime, each: Each = map) -> None:
+def check_successions(before: Released, release: Release, now: datetime, each: Each = map) -> None:
     """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
-    for _ in each(lambda one: _check_page(one, before.get(one.name), now), release.pages):
+    for _ in each(lambda one: _check_page(one, before(one.name), now), release.pages):
         pass
 
 
@@ -113,51 +119,25 @@ def _check_timestamp(role: Role, root: Root, release: Release) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Moves:
-    """What comes and goes with a release, by bins, and is to be found in those that it signs."""
+class _Bin:
+    """A signed bin beside the paths that it was given, and what comes and goes in it."""
 
-    shape: layout.Bins
-    placed: dict[int, list[Placed]]
-    gone: dict[int, list[str]]
+    role: Role
+    number: int
+    given: Set[str]
+    placed: Sequence[Placed]
+    gone: Sequence[str]
 
     @classmethod
-    def of(cls, release: Release, shape: layout.Bins) -> "_Moves":
-        moves = cls(shape, {}, {})
-        for placed in release.new.placed:
-            moves.placed.setdefault(placed.bin, []).append(placed)
-        for path in release.new.gone:
-            moves.gone.setdefault(shape.number(path), []).append(path)
-        return moves
-
-    def check(self, number: int, targets: Mapping[str, Any]) -> None:
-        for placed in self.placed.get(number, ()):
-            if targets.get(placed.target.path) != orjson.loads(placed.target.entry):
-                raise self._not_placed(placed)
-        for path in self.gone.get(number, ()):
-            if path in targets:
-                raise self._not_gone(path)
-
-    def made(self, number: int) -> None:
-        self.placed.pop(number, None)
-        self.gone.pop(number, None)
-
-    def check_all_made(self) -> None:
-        for left in self.placed.values():
-            raise self._not_placed(left[0])
-        for paths in self.gone.values():
-            raise self._not_gone(paths[0])
-
-    def _not_placed(self, placed: Placed) -> WouldBeRefused:
-        return WouldBeRefused(f"{placed.target.path}: is not in {self.shape.role(placed.bin)} as it should be")
-
-    def _not_gone(self, path: str) -> WouldBeRefused:
-        return WouldBeRefused(f"{path}: should be gone from {self.shape.role(self.shape.number(path))}")
+    def of(cls, role: Role, new: Differences, gone: Mapping[int, Sequence[str]]) -> "_Bin":
+        number = layout.bin_number(role.name)
+        return cls(role, number, new.bins[number].keys(), new.placed.of(number), gone.get(number, ()))
 
 
-def _check_bin(role: Role, given: Set[str], bins: Targets, moves: _Moves) -> int:
+def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
     """Its number."""
-    signed, shape = _read_whole(role, bins), moves.shape
-    where, number = f"{role.name} {signed['version']}", layout.bin_number(role.name)
+    role, number, signed = its.role, its.number, _read_whole(its.role, bins)
+    where = f"{role.name} {signed['version']}"
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
     for path, entry in signed["targets"].items():
@@ -165,9 +145,14 @@ def _check_bin(role: Role, given: Set[str], bins: Targets, moves: _Moves) -> int
             raise WouldBeRefused(f"{where}: lists {path}, which is of another bin: nobody would find it")
         if not (_DIGEST.fullmatch(entry["hashes"]["sha256"]) and type(entry["length"]) is int and entry["length"] >= 0):
             raise WouldBeRefused(f"{where}: {path} has no length and sha256")
-    if signed["targets"].keys() != given:
+    if signed["targets"].keys() != its.given:
         raise WouldBeRefused(f"{where}: lists other targets than it was given")
-    moves.check(number, signed["targets"])
+    for placed in its.placed:
+        if signed["targets"].get(placed.target.path) != orjson.loads(placed.target.entry):
+            raise WouldBeRefused(f"{where}: {placed.target.path} is not in it as it should be")
+    for path in its.gone:
+        if path in signed["targets"]:
+            raise WouldBeRefused(f"{where}: {path} should be gone")
     return number
 
 

@@ -32,7 +32,6 @@ from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
-_DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
 FILES: Final = 16
@@ -693,9 +692,7 @@ def _token(row: RowMapping) -> Token:
 
 
 def _target(row: RowMapping) -> Target:
-    # In canonical JSON this text cannot stand within a string: there its quotes would have backslashes.
-    start = row["entry"].index(_DIGEST) + len(_DIGEST)
-    return Target(row["path"], row["entry"][start : start + 64], row["entry"])
+    return Target.said(row["path"], row["entry"])
 
 
 def _signed(row: RowMapping) -> Signed:
