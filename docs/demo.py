@@ -29,10 +29,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from keys import layout, names, page, sealed
+from keys.encoding import compact
 from keys.signing import HeldKey
 from keys.state import NameState
+from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import bin_file, snapshot_file, timestamp_file
-from repo_service.build.pages import Target, page_of
+from repo_service.build.pages import page_of
 from repo_service.uploads import examine
 
 WANTED: Final = (
@@ -287,7 +289,10 @@ def start_service(demo: Demo) -> None:
     demo.token = next(word for word in done.output.split() if word.startswith("tally_"))
     demo.say(done.output.splitlines()[0])
     server = subprocess.Popen(
-        [BIN / "tallystick-service", "serve", demo.service, "--port", "0"], stdout=subprocess.PIPE, text=True
+        [BIN / "tallystick-service", "serve", demo.service, "--port", "0"],
+        env={**os.environ, "TALLYSTICK_LOG": "quiet"},
+        text=True,
+        stdout=subprocess.PIPE,
     )
     demo.stack.callback(_end, server)
     assert server.stdout is not None
@@ -465,22 +470,23 @@ def sign_as_thief(demo: Demo, mirror: Path, name: str, forge: Callable[[NameStat
     number = timestamp["meta"]["snapshot.json"]["version"]
     snapshot = json.loads((metadata / f"{number}.snapshot.json").read_bytes())["signed"]
     versions = {file.removesuffix(".json"): meta["version"] for file, meta in snapshot["meta"].items()}
-    role = bins.role(bins.number(names.page_path(name)))
+    path = names.page_path(name)
+    role = bins.role(bins.number(path))
     targets = json.loads((metadata / f"{versions[role]}.{role}.json").read_bytes())["signed"]["targets"]
-    listed = {path: Target(path, t["length"], t["hashes"]["sha256"]) for path, t in targets.items()}
-    own = listed[names.page_path(name)]
-    state = page.parse((mirror / "targets" / names.hashed(own.path, own.sha256)).read_bytes())
-    forged = page_of(forge(state), "compact")
-    listed[own.path] = forged.targets[0]
-    stored = mirror / "targets" / forged.stored_at
-    stored.write_bytes(forged.body)
+    own = names.hashed(path, targets[path]["hashes"]["sha256"])
+    forged = page_of(forge(page.parse((mirror / "targets" / own).read_bytes())), "compact")
+    (mirror / "targets" / forged.stored_at).write_bytes(forged.body)
+    entries = {each: compact(target).decode() for each, target in targets.items()} | {path: forged.targets[0].entry}
     versions[role] += layout.BIN_STRIDE
-    made = bin_file(role, versions[role], listed.values(), later, sign)
-    offline = {each: (metadata / f"{versions[each]}.{each}.json").read_bytes() for each in ("targets", "held", "bins")}
-    fresh = snapshot_file(number + 1, versions, offline, later, sign)
-    pointer = timestamp_file(timestamp["version"] + 1000, (number + 1, fresh.body), datetime.now(UTC), later, sign)
-    for each in (made, fresh, pointer):
-        (mirror / each.path).write_bytes(each.body)
+    made = bin_file(role, versions[role], entries, later, sign)
+    metas = {each: Meta(version) for each, version in versions.items()}
+    for each in ("targets", "held", "bins"):
+        metas[each] = Meta.pinning(versions[each], (metadata / f"{versions[each]}.{each}.json").read_bytes())
+    fresh = snapshot_file(number + 1, Listing.of(metas), later, sign)
+    seen = Meta.pinning(number + 1, fresh.body)
+    pointer = timestamp_file(timestamp["version"] + 1000, seen, datetime.now(UTC), later, sign)
+    for file in (made, fresh, pointer):
+        (mirror / file.path).write_bytes(file.body)
 
 
 def _resurrected(state: NameState, evil: bytes) -> NameState:

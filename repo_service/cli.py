@@ -24,6 +24,7 @@ from repo_service.settings import SETTINGS, BadSettings
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
 from repo_service.storage.schema import WrongSchema
+from repo_service.storage.tables import DatabaseAway
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
@@ -47,6 +48,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     Diverged: 5,
     Behind: 5,
     Unavailable: 5,
+    DatabaseAway: 5,
     NotCopied: 2,
     NotRecovered: 5,
 }

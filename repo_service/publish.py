@@ -22,8 +22,9 @@ from repo_service.failpoint import failpoint
 from repo_service.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.press import Press
 from repo_service.storage.depot import Behind, version_of
-from repo_service.storage.journal import Overtaken
+from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.spool import Spool
+from repo_service.storage.view import FILES
 
 MANY: Final = 1024
 """Of more bins than this the signed files wait for their commit on the disk, not in memory."""
@@ -137,11 +138,10 @@ def finish(press: Press) -> None:
     with press.journal.reading() as view:
         staged = view.staged()
     for generation in staged:
-        failpoint("finish.staged")
         with press.journal.reading() as view:
-            release = view.stage(generation)
-            press.depot.add(release.files)
-            purging = view.names_purged(generation)
+            release, purging = view.stage(generation), view.names_purged(generation)
+        failpoint("finish.staged")
+        press.depot.add(staged_files(press.journal, generation))
         failpoint("finish.added")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
@@ -154,6 +154,17 @@ def finish(press: Press) -> None:
             _drop_purged(press, purging)
         press.journal.mark_published(generation)
         failpoint("finish.marked")
+
+
+def staged_files(journal: Journal, generation: int) -> Iterator[tuple[str, bytes]]:
+    """The immutable files of a release. No transaction is open while a file is on its way: a depot may be slow."""
+    after, more = -1, True
+    while more:
+        with journal.reading() as view:
+            rows = view.staged_files(generation, after)
+        yield from ((path, body) for _, path, body in rows)
+        more = len(rows) == FILES
+        after = rows[-1][0] if rows else after
 
 
 def check_not_behind(press: Press) -> None:

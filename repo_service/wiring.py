@@ -171,7 +171,24 @@ class Service:
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
         its = self.settings
-        return Publisher(self.round, its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
+        return Publisher(self.rounds(), its.refresh_s, self.waits, its.poll_s, its.min_interval_s)
+
+    def rounds(self) -> Callable[[], Release | None]:
+        """Rounds one after the other; between two that publish nothing, once a day, what nobody can need is let go of.
+
+        For the first time an hour after a start: so that one is stopped each night collects too.
+        """
+        collected = self.clock() - timedelta(hours=23)
+
+        def do_round() -> Release | None:
+            nonlocal collected
+            release = self.round()
+            if release is None and self.clock() - collected >= timedelta(days=1):
+                collected = self.clock()
+                self.collect()
+            return release
+
+        return do_round
 
     def waits(self) -> bool:
         """Whether something is accepted and not published, or committed and not copied out."""

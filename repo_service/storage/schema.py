@@ -26,13 +26,21 @@ _steps = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-_KEPT: Final = tuple(column.name for column in t.events.c if column.name != "release")
+_ACCOUNTS: Final = ("actor", "holder", "approver", "org")
+"""Opaque ids that are never signed: they may be erased, and never become others."""
+_KEPT: Final = tuple(column.name for column in t.events.c if column.name not in (*_ACCOUNTS, "release"))
 _SET: Final = ", ".join(f'"{name}"' for name in _KEPT)
+_REPLACED: Final = {
+    dialect: " OR ".join(f"(NEW.{each} IS NOT NULL AND NEW.{each} {differs} OLD.{each})" for each in _ACCOUNTS)
+    for dialect, differs in (("sqlite", "IS NOT"), ("postgresql", "IS DISTINCT FROM"))
+}
 
 GUARDS: Final[Mapping[str, tuple[str, ...]]] = {
     "sqlite": (
         f"CREATE TRIGGER events_never_change BEFORE UPDATE OF {_SET} ON events "
         "BEGIN SELECT RAISE(ABORT, 'an event never changes'); END",
+        f"CREATE TRIGGER events_forget_accounts BEFORE UPDATE OF {', '.join(_ACCOUNTS)} ON events "
+        f"WHEN {_REPLACED['sqlite']} BEGIN SELECT RAISE(ABORT, 'an account may be erased, not replaced'); END",
         "CREATE TRIGGER events_signed_once BEFORE UPDATE OF release ON events WHEN OLD.release IS NOT NULL "
         "BEGIN SELECT RAISE(ABORT, 'an event is signed in one release'); END",
         "CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'an event never goes'); END",
@@ -42,6 +50,8 @@ GUARDS: Final[Mapping[str, tuple[str, ...]]] = {
         "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0]; END $$",
         f"CREATE TRIGGER events_never_change BEFORE UPDATE OF {_SET} ON events "
         "FOR EACH ROW EXECUTE FUNCTION refuse('an event never changes')",
+        f"CREATE TRIGGER events_forget_accounts BEFORE UPDATE OF {', '.join(_ACCOUNTS)} ON events FOR EACH ROW "
+        f"WHEN ({_REPLACED['postgresql']}) EXECUTE FUNCTION refuse('an account may be erased, not replaced')",
         "CREATE TRIGGER events_signed_once BEFORE UPDATE OF release ON events "
         "FOR EACH ROW WHEN (OLD.release IS NOT NULL) EXECUTE FUNCTION refuse('an event is signed in one release')",
         "CREATE TRIGGER events_never_go BEFORE DELETE ON events "
@@ -50,7 +60,9 @@ GUARDS: Final[Mapping[str, tuple[str, ...]]] = {
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse('an event never goes')",
     ),
 }
-"""What the database itself refuses, whoever asks: to change or delete an event, or to sign it twice."""
+"""What the database itself refuses, whoever asks: to change or delete an event, or to sign it twice. The accounts in it
+alone may be erased.
+"""
 
 
 class WrongSchema(Exception):

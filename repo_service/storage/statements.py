@@ -62,6 +62,21 @@ MAY_NEED_SWEEPING: Final = select(
 UNSIGNED_POLICIES: Final = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
 UNSIGNED_FLAGS: Final = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
 STAGED: Final = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
+_OF_GENERATION: Final = t.files.c.release == bindparam("generation", type_=Integer)
+_IS_ROOT: Final = t.files.c.path.like("metadata/%.root.json")
+TIMESTAMP: Final = select(t.releases.c.timestamp).where(
+    t.releases.c.generation == bindparam("generation", type_=Integer)
+)
+STAGED_ROOTS: Final = (
+    select(t.files.c.path, t.files.c.body).where(_OF_GENERATION, _IS_ROOT).order_by(t.files.c.position)
+)
+STAGED_FILES: Final = (
+    select(t.files.c.position, t.files.c.path, t.files.c.body)
+    .where(_OF_GENERATION, ~_IS_ROOT, t.files.c.body.is_not(None))
+    .where(t.files.c.position > bindparam("after", type_=Integer))
+    .order_by(t.files.c.position)
+    .limit(bindparam("limit", type_=Integer))
+)
 HEAD: Final = (
     select(t.releases, t.files.c.length, t.files.c.sha256)
     .join(t.files, t.files.c.path == "metadata/" + cast(t.releases.c.snapshot, String) + ".snapshot.json")
@@ -135,7 +150,6 @@ SIGNED_IN: Final = (
     .limit(1)
 )
 
-MANY: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 BESIDE_MANY: Final = select(
     t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
 ).where(t.names.c.name.in_(VALUES))

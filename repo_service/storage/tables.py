@@ -24,6 +24,8 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
 
 from keys.layout import Bins
 
@@ -331,13 +333,29 @@ refusals = Table(
 )
 
 
+class DatabaseAway(Exception):
+    """The database cannot be reached, or does not do what it is asked now. What was being written is not."""
+
+
 def open_engine(url: str) -> Engine:
-    """An engine for the journal. SQLite: WAL, and FULL so that what was acknowledged survives a power cut."""
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
+    """An engine for the journal. SQLite: WAL, and FULL so that what was acknowledged survives a power cut. PostgreSQL:
+    a connection that a restart of the server left dead is found out before it is used.
+    """
+    if url.startswith("sqlite"):
+        engine = create_engine(url)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(url, pool_pre_ping=True, pool_size=20)
+    event.listen(engine, "handle_error", _say)
     return engine
+
+
+def _say(context: ExceptionContext) -> None:
+    """In a sentence, where the driver's error is about the database and not about a statement of ours."""
+    if isinstance(context.sqlalchemy_exception, OperationalError):
+        said = str(context.original_exception).strip().partition("\n")[0]
+        raise DatabaseAway(f"the database cannot be used: {said}. Nothing of this was written") from None
 
 
 def reading_options(engine: Engine) -> dict[str, Any]:

@@ -128,10 +128,9 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A committed release, perhaps not copied out yet: its immutable files in order, its timestamp, its new roots."""
+    """A committed release, perhaps not copied out yet: its timestamp and its new roots, with their paths."""
 
     generation: int
-    files: Iterator[tuple[str, bytes]]
     timestamp: bytes
     roots: Sequence[tuple[str, bytes]]
 
@@ -381,18 +380,17 @@ class View:
         return list(self._connection.scalars(s.STAGED))
 
     def stage(self, generation: int) -> Staged:
-        """A release's signed bytes, in the order of copy-out; its files are read as they are asked for. A file without
-        a body was copied out, and replaced, by another publisher since.
+        """What a release points clients to: its timestamp and its new roots."""
+        roots = self._connection.execute(s.STAGED_ROOTS, {"generation": generation}).all()
+        timestamp = self._connection.scalar(s.TIMESTAMP, {"generation": generation})
+        return Staged(generation, timestamp or b"", [(row.path, row.body) for row in roots])
+
+    def staged_files(self, generation: int, after: int) -> list[tuple[int, str, bytes]]:
+        """The next ``FILES`` of a release's immutable files, but for new roots, in the order of copy-out, each with its
+        position. A file without a body was copied out, and replaced, by another publisher since.
         """
-        of_it = (t.files.c.release == generation) & t.files.c.body.is_not(None)
-        is_root = t.files.c.path.like("metadata/%.root.json")
-        query = select(t.files.c.path, t.files.c.body).where(of_it).order_by(t.files.c.position)
-        roots = [(row.path, row.body) for row in self._connection.execute(query.where(is_root))]
-        timestamp = select(t.releases.c.timestamp).where(t.releases.c.generation == generation)
-        files = self._connection.execution_options(yield_per=FILES).execute(query.where(~is_root))
-        return Staged(
-            generation, ((row.path, row.body) for row in files), self._connection.scalar(timestamp) or b"", roots
-        )
+        rows = self._connection.execute(s.STAGED_FILES, {"generation": generation, "after": after, "limit": FILES})
+        return [(row.position, row.path, row.body) for row in rows]
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
@@ -636,7 +634,7 @@ class View:
         rows = {row["name"]: row for row in self._each(query, wanted)}
         known = {name: self._states.get(name, row["edition"]) for name, row in rows.items()}
         unread = [name for name, state in known.items() if state is None]
-        rows |= {row["name"]: row for row in self._each(s.MANY, unread)}
+        rows |= {row["name"]: row for row in self._each(s.WHOLES, unread)}
         states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
         return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
 

@@ -14,7 +14,7 @@ from repo_service.storage.view import ChangeRecord
 from repo_service.web import auth, conditions, previews, problems
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender
-from repo_service.web.receipts import receipt, wait
+from repo_service.web.receipts import receipts, wait
 from repo_service.web.verbs import ROUTES
 
 MAX_BATCH: Final = 1000
@@ -82,23 +82,23 @@ def _all(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
 
 
 def _received(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> Response:
-    receipts = _receipts(desk, records)
-    waiting = any(each["status"] in ("accepted", "held") for each in receipts)
-    return json_answer({"items": receipts}, 202 if waiting else 200)
+    said = _receipts(desk, records)
+    waiting = any(each["status"] in ("accepted", "held") for each in said)
+    return json_answer({"items": said}, 202 if waiting else 200)
 
 
 def _each(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
     """A receipt or a problem for each. 207 (RFC 4918) where one was turned away: who reads the status alone sees it."""
     done = list(intake.record_each(desk.journal, asked, intake.Sender(*sender()), now))
-    receipts = _receipts(desk, [each for each in done if isinstance(each, ChangeRecord)])
-    unsigned = any(each["status"] == "accepted" for each in receipts)
-    following = iter(receipts)
+    said = _receipts(desk, [each for each in done if isinstance(each, ChangeRecord)])
+    unsigned = any(each["status"] == "accepted" for each in said)
+    following = iter(said)
     rows = [
         {"receipt": next(following)} if isinstance(each, ChangeRecord) else {"problem": _problem_of(each)}
         for each in done
     ]
-    status = 207 if len(receipts) < len(rows) else 202 if unsigned else 200
-    return json_answer({"items": rows, "done": len(receipts), "turned_away": len(rows) - len(receipts)}, status)
+    status = 207 if len(said) < len(rows) else 202 if unsigned else 200
+    return json_answer({"items": rows, "done": len(said), "turned_away": len(rows) - len(said)}, status)
 
 
 _MODES: Final = {"all": _all, "each": _each}
@@ -124,7 +124,7 @@ def _receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[di
     if made:
         desk.bell.ring()
         wait(desk, made[-1])
-    return [receipt(desk, record) for record in records]
+    return receipts(desk, records)
 
 
 def _item(item: object, where: str) -> intake.Item:

@@ -15,7 +15,7 @@ from repo_service.storage.view import Acknowledged
 from repo_service.web import auth
 from repo_service.web.desk import Desk, body_of_change, json_answer, sender
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
-from repo_service.web.receipts import receipt, wait
+from repo_service.web.receipts import receipts, wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def _revoke_holder(desk: Desk, holder: str) -> Response:
     if records:
         desk.bell.ring()
         wait(desk, records[-1])
-    receipts = [receipt(desk, record) for record in records]
-    return json_answer({"items": receipts}, 202 if any(each["status"] == "accepted" for each in receipts) else 200)
+    said = receipts(desk, records)
+    return json_answer({"items": said}, 202 if any(each["status"] == "accepted" for each in said) else 200)
 
 
 def _acknowledge(desk: Desk, outcome: str) -> Response:

@@ -68,6 +68,7 @@ DOOR: Final[dict[str, int]] = {
     "publishing_behind": 503,
     "clock_regression": 503,
     "depot_unavailable": 503,
+    "database_unavailable": 503,
 }
 """The codes of problems that the door itself answers, and their status."""
 REFUSALS: Final = tuple(sorted(REMEDIES))
@@ -76,6 +77,7 @@ REFUSALS: Final = tuple(sorted(REMEDIES))
 _EVERY: Final = (
     *(code for code, status in DOOR.items() if status == 401),
     "route_closed", "role_insufficient", "caveat_ip", "caveat_action", "caveat_project", "rate_limited",
+    "database_unavailable",
 )  # fmt: skip
 _CHANGE: Final = (
     "idempotency_key_missing", "verb_unknown", "serial_mismatch", "too_large", "malformed", "name_invalid",

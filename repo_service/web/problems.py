@@ -22,6 +22,7 @@ from repo_service.reconciling import SerialOvertaken, SerialReused
 from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged, Unavailable
 from repo_service.storage.journal import Collided
+from repo_service.storage.tables import DatabaseAway
 from repo_service.storage.view import KeyReused
 from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMissing, SerialMoved, TurnedAway
 
@@ -63,6 +64,7 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     SerialOvertaken: (409, "registry_serial_overtaken", "A newer state of the project was taken before"),
     SerialReused: (409, "registry_serial_reused", "The registry_serial stands for another state"),
     ClockWentBack: (503, "clock_regression", "The service's clock is behind what it has done"),
+    DatabaseAway: (503, "database_unavailable", "The database cannot be reached"),
     Unavailable: (503, "depot_unavailable", "The public files cannot be reached"),
     Diverged: (409, "file_exists", "File already exists with other bytes"),
 }

@@ -2,13 +2,14 @@
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import g, request
 
 from keys import strict
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.view import ChangeRecord, View
 from repo_service.web import answers
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk
@@ -35,11 +36,21 @@ def _is_published(desk: Desk, record: ChangeRecord) -> bool:
 
 def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
     """What became of a change: ``accepted`` is durable, ``signed`` is in a snapshot that every client can see."""
-    g.setdefault("changes", []).append(record.id)  # for the log
+    return receipts(desk, [record])[0]
+
+
+def receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[dict[str, Any]]:
+    """What became of several changes, as of one moment."""
+    g.setdefault("changes", []).extend(record.id for record in records)  # for the log
     with desk.journal.reading() as view:
-        if isinstance(record, Delivery):
-            return sequence_door.receipt(view, record)
-        signed = view.signed_in(record.id)
+        return [
+            sequence_door.receipt(view, record) if isinstance(record, Delivery) else _receipt(view, record)
+            for record in records
+        ]
+
+
+def _receipt(view: View, record: ChangeRecord) -> dict[str, Any]:
+    signed = view.signed_in(record.id)
     visible = signed is not None and signed.published
     g.generation = signed.timestamp if signed and visible else None
     receipt = answers.Receipt(

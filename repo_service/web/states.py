@@ -19,7 +19,7 @@ from repo_service.web.conditions import tagged
 from repo_service.web.desk import Desk, check_blobs, is_preview
 from repo_service.web.limits import received
 from repo_service.web.problems import NOTHING_WRITTEN, Problem, problem, reason, refusal
-from repo_service.web.receipts import receipt
+from repo_service.web.receipts import receipts
 
 MAX_STATE: Final = 16 << 20
 """Bytes of a full state: ten thousand files, and room."""
@@ -51,15 +51,10 @@ def register(app: Flask, desk: Desk) -> None:
             state = view.name(taken.name).state
         if any(change is not None and change.events for _, change in changes):
             desk.bell.ring()
+        known = [(each, change) for each, change in changes if change is not None]
         items = [
-            {
-                "verb": r.verb_named(each.request),
-                "version": each.version,
-                "filename": each.filename,
-                **receipt(desk, change),
-            }
-            for each, change in changes
-            if change is not None
+            {"verb": r.verb_named(each.request), "version": each.version, "filename": each.filename, **said}
+            for (each, _), said in zip(known, receipts(desk, [change for _, change in known]), strict=True)
         ]
         serial = state.serial if state else 0
         body = {

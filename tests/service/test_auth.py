@@ -48,6 +48,7 @@ EVERYONES: Final = {
     "/metadata/",
     "/targets/",
     "/packages/",
+    "/deltas/",
     "/simple/",
     "/namespaces",
     "/namespace/",

@@ -104,7 +104,7 @@ def test_a_rehearsals_root_needs_its_flag_and_nothing_is_begun_without(
 ) -> None:
     assert run("init", home, "--sealed", ceremony) == 3
     assert "--allow-rehearsal" in capsys.readouterr().err
-    assert not (home / "public").exists()
+    assert all_files(home / "public") == {}
     assert run("init", home, "--sealed", ceremony, "--allow-rehearsal") == 0
 
 
@@ -121,7 +121,7 @@ def test_init_of_what_is_no_sealed_folder_is_refused(
 ) -> None:
     assert run("init", home, "--sealed", tmp_path / sealed_folder, "--allow-rehearsal") == 3
     assert capsys.readouterr().err.startswith("tallystick-service: ")
-    assert not (home / "public").exists()
+    assert all_files(home / "public") == {}
 
 
 def test_a_root_for_another_online_key_is_refused(

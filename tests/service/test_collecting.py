@@ -212,3 +212,26 @@ def test_the_command_says_what_would_go_and_writes_nothing(
     assert main(["gc", home, "--dry-run"]) == 0
     assert "would go now: metadata/2.snapshot.json" in capsys.readouterr().out
     assert "2.snapshot.json" in metadata(world)
+
+
+def test_a_publisher_collects_once_a_day_when_it_has_nothing_to_publish(world: World) -> None:
+    wait(world, 30)
+    before = metadata(world)
+    do_round = world.service.rounds()
+
+    def idle() -> int:
+        """Rounds until there is nothing to do; how many files are marked to go then."""
+        while do_round():
+            pass
+        with world.service.journal.inventory() as view:
+            return len([*view.marked(1 << 30, world.now, world.now + timedelta(minutes=1))])
+
+    assert idle() == 0, "not at a start"
+    world.tick(hours=1)
+    assert idle() > 0 and before <= metadata(world), "marked, and there for another day"
+    world.tick(hours=23)
+    idle()
+    assert before <= metadata(world)
+    world.tick(hours=1, minutes=1)
+    idle()
+    assert not before <= metadata(world)

@@ -57,13 +57,13 @@ def test_a_publication_adds_a_page_two_bins_at_most_a_snapshot_and_their_deltas(
 def test_the_statements_of_a_release_do_not_grow_with_the_repository(tmp_path: Path) -> None:
     small, large = World(tmp_path / "small", bins=4), World(tmp_path / "large", bins=256)
     large.do(*(publishing(f"name-{number}", actor=SYSTEM) for number in range(60)))
-    found = [_statements(lambda world=world: _published(world)) for world in (small, large)]
+    found = [_statements_of_a_publication(world) for world in (small, large)]
     assert found[0] == found[1]
 
 
-def _published(world: World) -> None:
-    for name in ("warm", "measured"):
-        world.do(publishing(name, actor=SYSTEM))
+def _statements_of_a_publication(world: World) -> int:
+    world.do(publishing("first", actor=SYSTEM))  # reads what is read once: policies, flags, the targets file
+    return _statements(lambda: world.do(publishing("measured", actor=SYSTEM)))
 
 
 def _statements(work: Callable[[], None]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from keys import names
 from keys.state import installable
@@ -16,6 +16,7 @@ from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
 from tests.service.bring import project, taken, written
+from tests.service.door import Door
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
@@ -99,17 +100,6 @@ def test_of_look_alikes_that_come_at_once_one_is_taken(world: World, number: int
     assert set(refused) <= {"name_similar"}
 
 
-def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
-    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
-    listed = [f"project-{number}" for number in range(20)]
-    world.do(*map(publishing, listed))
-    for bins in (1024, 8):
-        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
-        stock = world.stock()
-        stock.refresh()
-        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
-
-
 def test_an_import_by_several_processes_brings_everything_once_beside_others_that_write(world: World) -> None:
     """Locks, numbers of events and rows of names are this database's own."""
     lines = [project(f"project-{number}", "1.0", "2.0") for number in range(250)]
@@ -136,3 +126,35 @@ def test_an_import_by_several_processes_brings_everything_once_beside_others_tha
         events = view.events("project-7")
     assert signed is not None and signed.published
     assert [c.type_of(each.change) for each in events][:3] == ["project.created", *["release.published"] * 2]
+
+
+def test_another_number_of_bins_moves_every_target_there(world: World) -> None:
+    """The same bins by PostgreSQL's own arithmetic as by ours, or the commit refuses."""
+    listed = [f"project-{number}" for number in range(20)]
+    world.do(*map(publishing, listed))
+    for bins in (1024, 8):
+        world.take_in(root_of_trust(world.now, after=world.trust, bins=bins))
+        stock = world.stock()
+        stock.refresh()
+        assert all(stock.get_targetinfo(names.page_path(name)) is not None for name in listed)
+
+
+def test_while_the_database_is_away_the_api_says_so_and_afterwards_goes_on(tmp_path: Path) -> None:
+    """Its connections died with it, and none of them is used again."""
+    with postgres() as url:
+        world = World(tmp_path, f'database = "{url}"\n')
+        door = Door(world)
+        assert door.publish("foo").status_code == 200
+        engine = create_engine(
+            url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as other:
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS false"))
+            other.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tests'"))
+            refused = door.publish("bar")
+            assert (refused.status_code, refused.get_json()["code"]) == (503, "database_unavailable")
+            assert "Nothing" in refused.get_json()["detail"]
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS true"))
+        engine.dispose()
+        assert door.publish("bar").status_code == 200
+        world.service.journal._engine.dispose()

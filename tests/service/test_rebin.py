@@ -13,7 +13,7 @@ from client_verify.answers import ProvenAbsent
 from client_verify.refusals import Refused
 from keys import layout, names
 from keys.encoding import sha256
-from repo_service import failpoint, fsck
+from repo_service import failpoint, fsck, publish
 from repo_service.build.check import WouldBeRefused
 from repo_service.build.due import freshness
 from repo_service.domain import requests as r
@@ -199,8 +199,12 @@ def test_a_release_that_came_in_between_is_not_lost(world: World) -> None:
 
 
 def test_twenty_thousand_targets_move_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the targets nor the signed bins are in memory together; a depot takes as many as it likes (16 MB)."""
+    """Neither the targets nor the signed bins are in memory together, as where bins are more than MANY; a depot takes
+    as many as it likes (16 MB).
+    """
+    monkeypatch.setattr(publish, "MANY", 100)
     monkeypatch.setattr(local, "_GROUP_BYTES", 1 << 18)
+    monkeypatch.setattr(publish, "MANY", 16)
     world = World(tmp_path, bins=32)
     world.do(publishing("foo"))
     fill(world, 20_000)

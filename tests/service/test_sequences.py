@@ -292,6 +292,7 @@ def journal_files(journal: Journal, targets: bytes) -> None:
             "snapshot": 1,
             "signed_at": stamp(BEGIN),
             "timestamp": b"",
+            "expires": stamp(BEGIN),
             "published": 1,
         }
         connection.execute(insert(t.releases), release)

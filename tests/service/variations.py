@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from repo_service import publish
 from repo_service.failpoint import failpoint
-from repo_service.publish import Press
+from repo_service.press import Press
 from repo_service.storage import local, s3
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View

@@ -26,10 +26,16 @@ def main() -> int:
     parser.add_argument("--broken", choices=sorted(VARIATIONS), default="", help="a publisher that is wrong on purpose")
     parser.add_argument("--keep", action="store_true", help="keep the history also of a run in which all was well")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="tallystick-soak-"))
     soak = Soak(options.seconds, options.seed, options.backend, options.broken)
-    verdict = run(soak, folder)
+    try:
+        verdict = run(soak, folder)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        print("interrupted: everything is stopped, and nothing is proven", file=sys.stderr)
+        return 130
     said = {"benchmark": "soak", "backend": soak.backend, "seconds": soak.seconds, "seed": soak.seed}
     print(json.dumps({**said, **verdict.figures}))
     for violation in verdict.violations:

@@ -46,7 +46,8 @@ class Nemesis:
         assert self._undone.wait(120), "the nemesis itself has died"
 
     def rest(self) -> None:
-        """Raise nobody any more."""
+        """Raise nobody any more; nothing is begun after this."""
+        self._ending.set()
         self._resting.set()
         self.thread.join()
 

@@ -21,7 +21,7 @@ from tests.soak.history import Diary, Struck
 PEACE: Final = "peace"
 """A file of this name in the folder ends all temptation."""
 DIES: Final = 1 / 2500
-DOZES: Final = 1 / 800
+DOZES: Final = 1 / 500
 """At each passing of a point. Who dies takes seconds to begin again; who dozes only lets another have its turn."""
 DOZES_S: Final = (0.3, 1.0, 3.0, 6.0)
 """The longest are longer than a lease."""

@@ -17,6 +17,7 @@ from client_verify.answers import Found
 from client_verify.refusals import Refused
 from client_verify.session import Session
 from client_verify.trust import Pin
+from repo_service import fsck
 from repo_service.storage import tables as t
 from repo_service.web.auth import new_token
 from tests.audit import audit
@@ -95,10 +96,10 @@ def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[s
         reader.begin()
     for reader in readers:
         reader.wait_until_ready()
-    threads = [nemesis.thread, *(writer.thread for writer in writers)]
-    for thread in threads:
-        thread.daemon = True  # whoever interrupts the soak does not wait for its writers
-        thread.start()
+    nemesis.thread.start()
+    everything.callback(nemesis.rest)  # before the others are killed, or it would begin them again
+    for writer in writers:
+        writer.thread.start()
     time.sleep(soak.seconds)
     (folder / PEACE).touch()
     nemesis.end()
@@ -155,13 +156,14 @@ def _write_the_end(folder: Path, site: Site, wrong: list[str]) -> None:
             diary.write(page)
     except Refused as refused:
         wrong = [*wrong, f"in the end a new client refuses: {refused}"]
-    diary.write(End(generations, [*wrong, *audit(service)]))
+    its = fsck.Repository(service.journal, service.depot, service.settings.layout, _now())
+    diary.write(End(generations, [*wrong, *audit(service), *map(str, fsck.examine(its))]))
     diary.close()
 
 
 def _pages(folder: Path, site: Site) -> Iterator[Page]:
     """What a client that comes new is shown of every name."""
-    sources, clock = site.sources, site.world.service.clock
+    sources, clock = site.sources, _now
     pin = Pin("soak", sources.address(sources.surest), Path(sources.root).read_bytes())
     fetcher = sources.fetcher(sources.surest)
     session = Session(pin, folder / "clients" / "last", fetcher, clock)

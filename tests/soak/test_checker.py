@@ -1,7 +1,6 @@
 """The soak's checker goes red where it must: on recorded runs of wrong publishers, and on a right one with a lie in it.
 
-The recordings in ``recorded`` are of ``python -m tests.soak --seconds 14 --seed 9 --broken NAME``, with two of the
-projects left in.
+The recordings in ``recorded`` are of ``python -m tests.soak --broken NAME --keep``, with two of the projects left in.
 """
 
 from collections.abc import Callable
@@ -36,6 +35,13 @@ def test_of_a_right_run_everything_is_proven() -> None:
 def test_a_publisher_that_points_first_is_caught_by_a_client() -> None:
     verdict = judged(recorded("timestamp-first"))
     assert verdict.failures and all("snapshot.json: HTTP status 404" in each for each in verdict.failures)
+    assert not verdict.lost
+
+
+def test_a_sleeper_that_takes_the_pointer_back_is_caught_by_clients_that_remember() -> None:
+    verdict = judged(recorded("pointer-unguarded"))
+    assert any("rollback attack detected" in each for each in verdict.failures)
+    assert any("the pointer went back from 31 to 29" in each for each in verdict.failures)
     assert not verdict.lost
 
 

@@ -103,7 +103,7 @@ class Writer:
         self._ending = threading.Event()
         self._last: list[Change] = []
         self.unsettled: list[Change] = []
-        self.thread = threading.Thread(target=self._run, name=f"writer {number}")
+        self.thread = threading.Thread(target=self._run, name=f"writer {number}", daemon=True)
 
     def end(self) -> None:
         self._ending.set()
@@ -144,7 +144,7 @@ class Writer:
     def _settle(self, change: Change, twice: bool) -> None:
         """Send until there is an answer; ``twice``: from two places at once."""
         self.unsettled.append(change)
-        other = threading.Thread(target=self._send_until_answered, args=(change, self._chance.random()))
+        other = threading.Thread(target=self._send_until_answered, args=(change, self._chance.random()), daemon=True)
         if twice:
             other.start()
         self._send_until_answered(change, self._chance.random())

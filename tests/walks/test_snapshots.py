@@ -89,7 +89,7 @@ def test_a_snapshot_whose_publisher_died_is_never_signed_again_with_other_conten
     finally:
         failpoint.arm(None)
     with world.service.journal.reading() as view:
-        committed = {path: body for path, body in view.stage(view.staged()[0]).files if "snapshot" in path}
+        committed = {path: body for _, path, body in view.staged_files(view.staged()[0], -1) if "snapshot" in path}
     assert [*committed] == ["metadata/2.snapshot.json"]
     world.tick(minutes=1)
     world.do(publishing("bar"))
