@@ -1,8 +1,10 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from tuf.api.metadata import Root, Targets
@@ -10,24 +12,35 @@ from tuf.api.metadata import Root, Targets
 from keys import layout, names, page
 from keys.state import NameState
 from repo_service import roots
-from repo_service.build.assemble import Base, Differences, Placed, Release
+from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
-from repo_service.rebinning import Rebinned
-from repo_service.storage.view import Head, Pending, View
+from repo_service.rebinning import Contents, Rebinned
+from repo_service.storage.journal import Journal
+from repo_service.storage.spool import Spool, SpooledTargets
+from repo_service.storage.view import BATCH, Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
-BULK: Final = 2_000
+BULK: Final = 1_000
 BULK_ALONE: Final = 100_000
-"""Events of the slow lane that one release takes, about, when nothing waits in the fast one: many only where none of
-the last releases held anything of the fast one. A release of 100,000 signs every bin and takes half a minute, which an
-import into a registry that is not used yet saves many times over, and nobody is kept waiting.
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one (docs/adr/0022): as many as
+are signed in a second, and many only where none of the last releases held anything of the fast one. A release of
+100,000 signs every bin, which an import into a registry that is not used yet saves many times over; it is given up
+when somebody comes who waits.
 """
+
+
+ASK_S: Final = 0.05
+"""How often one asks, while a release of the slow lane is made, whether somebody waits for one of the fast lane."""
+
+
+class GivenUp(Exception):
+    """Somebody waits for a change, and what was being made can wait. Nothing was written of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,8 @@ class Plan:
     """What one reading of the journal says that the next release must hold: ``events`` by their numbers, and when those
     that somebody may wait for were ``accepted``; the delegators that its files are signed for, with the root of before
     where there is a new one; what clients have verified of the names that change (``before``); the newest snapshot's
-    file. ``is_first_here`` if the release before was not made by this publisher.
+    file. ``is_first_here`` if the release before was not made by this publisher. ``each`` is how to go through what
+    there may be much of.
     """
 
     base: Base
@@ -45,9 +59,10 @@ class Plan:
     root: Root
     old_root: Root | None
     bins: Targets
-    before: Mapping[str, NameState]
+    before: Callable[[str], NameState | None]
     snapshot: bytes | None
     is_first_here: bool
+    each: Each
 
 
 def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None) -> Plan | None:
@@ -61,17 +76,20 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
-    pending = _pending(view, head)
+    pending, each = _pending(press.journal, view, head)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
-    pages = tuple(page_of(state, press.layout) for state in view.states(pending.names).values())
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
-    signed = view.targets_of({each.name for each in (*pages, *policies)})
-    new = _differences(view, shape, pages, policies, signed, due, sealed)
+    moved = _moved(press, view, shape, pending, each)
+    moved.take(view, shape, policies)
+    new = Differences(
+        sealed.fresh if sealed else (), _new_held(view, sealed), moved.pages, policies, moved.placed,
+        tuple(moved.gone), tuple(moved.superseded), snapshot_due=layout.SNAPSHOT in due,
+    )  # fmt: skip
     if known and every:
-        new = replace(new, bins=Rebinned(press.journal, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+        new = replace(new, bins=Rebinned(view, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
         new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)
@@ -79,9 +97,10 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         base, pending.events, pending.accepted, new,
         sealed.trust.root if sealed else _known(known).root,
         known.root if known and sealed and not sealed.anew else None,
-        bins, released_states(view, signed),
+        bins, partial(released_state, view),
         known.snapshot if known else None,
         head is not None and press.memory.of(head.generation) is None,
+        each,
     )  # fmt: skip
 
 
@@ -93,15 +112,13 @@ def known_after(release: Release, plan: Plan) -> Known:
     return Known(release.generation, release.listing, snapshot, plan.root, plan.bins)
 
 
-def released_states(view: View, signed: Iterable[tuple[str, Target]]) -> dict[str, NameState]:
-    """What the newest release says of names whose targets are ``signed``, read back from its pages."""
-    found = {}
-    for name, target in signed:
-        if target.path.startswith("simple/"):
-            body = view.file(_stored(target))
-            assert body is not None, f"the signed page of {name} is gone from the journal"
-            found[name] = page.parse(body)
-    return found
+def released_state(view: View, name: str) -> NameState | None:
+    """What the newest release says of a name, read back from its page; None if it has none."""
+    if (target := view.target(names.page_path(name))) is None:
+        return None
+    body = view.file(_stored(target))
+    assert body is not None, f"the signed page of {name} is gone from the journal"
+    return page.parse(body)
 
 
 def _known(known: Known | None) -> Known:
@@ -116,10 +133,32 @@ def _read_known(view: View, head: Head) -> Known:
     return Known(head.generation, view.listing(), snapshot, root, bins)
 
 
-def _pending(view: View, head: Head | None) -> Pending:
-    """All that came in the fast lane or, where nothing did, some of the slow one."""
-    found = view.pending()
-    return found if found.events else view.pending_bulk(BULK if view.in_use(head) else BULK_ALONE)
+def _pending(journal: Journal, view: View, head: Head | None) -> tuple[Pending, Each]:
+    """All that came in the fast lane or, where nothing did, some of the slow one, and how to go through it.
+
+    Little of the slow lane is never given up: where somebody waits all the time an import would never end.
+    """
+    if (found := view.pending()).events:
+        return found, map
+    if view.in_use(head):
+        return view.pending_bulk(BULK), map
+    return view.pending_bulk(BULK_ALONE), _giving_way(journal)
+
+
+def _giving_way(journal: Journal) -> Each:
+    """A ``map`` that raises GivenUp when somebody waits. It asks by a view of its own, for ours sees one moment."""
+
+    def each(act: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+        asked = time.monotonic()
+        for item in items:
+            if time.monotonic() - asked > ASK_S:
+                with journal.reading() as view:
+                    if view.somebody_waits():
+                        raise GivenUp
+                asked = time.monotonic()
+            yield act(item)
+
+    return each
 
 
 def _base(view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins) -> Base:
@@ -142,40 +181,46 @@ def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[st
     return [*roles, *lacking]
 
 
-def _differences(
-    view: View, shape: layout.Bins, pages: tuple[Page, ...], policies: tuple[Page, ...],
-    signed: Iterable[tuple[str, Target]], due: Iterable[str], sealed: roots.Sealed | None,
-) -> Differences:  # fmt: skip
-    """What comes, changes and goes, but for the bins that follow from it."""
-    after = {target.path: (each.name, target) for each in (*pages, *policies) for target in each.targets}
-    before = {target.path: target for _, target in signed}
-    placed = tuple(
-        Placed(shape.number(path), name, target) for path, (name, target) in after.items() if before.get(path) != target
-    )
-    gone = tuple(path for path in before if path not in after)
-    replaced = (before[each.target.path] for each in placed if each.target.path in before)
-    return Differences(
-        offline=sealed.fresh if sealed else (),
-        held=_new_held(view, sealed),
-        pages=pages,
-        policies=policies,
-        placed=placed,
-        gone=gone,
-        superseded=tuple(_stored(target) for target in replaced if target.path.startswith("simple/")),
-        snapshot_due=layout.SNAPSHOT in due,
-    )
+@dataclass(slots=True)
+class _Moved:
+    """What comes, changes and goes, gathered while names are gone through."""
+
+    pages: list[Page] | Spool[Page]
+    placed: Few | SpooledTargets
+    gone: list[str]
+    superseded: list[str]
+
+    def take(self, view: View, shape: layout.Bins, pages: Iterable[Page]) -> None:
+        """The targets of these, which are all that their names have, beside those that are signed."""
+        pages = tuple(pages)
+        before = {target.path: target for _, target in view.targets_of({each.name for each in pages})}
+        for name, target in ((each.name, target) for each in pages for target in each.targets):
+            known = before.pop(target.path, None)
+            if known != target:
+                self.placed.append(Placed(shape.number(target.path), name, target))
+                if known and known.path.startswith("simple/"):
+                    self.superseded.append(_stored(known))
+        self.gone += before
 
 
-def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> dict[int, dict[str, str]]:
+def _moved(press: Press, view: View, shape: layout.Bins, pending: Pending, each: Each) -> _Moved:
+    """The names of what is pending, as they are now. Of many, what there is of them waits on the disk."""
+    many = len(pending.events) > BULK
+    moved = _Moved(Spool[Page](), SpooledTargets(), [], []) if many else _Moved([], Few(), [], [])
+    for start in range(0, len(pending.names), BATCH):
+        wanted = pending.names[start : start + BATCH]
+        states = view.states_once(wanted) if many else view.states(wanted).values()
+        pages = tuple(each(lambda state: page_of(state, press.layout), states))
+        moved.take(view, shape, pages)
+        moved.pages.extend(replace(page, targets=page.targets[:1]) for page in pages)
+    return moved
+
+
+def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[str]) -> Contents:
     """Every bin in which something comes, changes or goes, or that is due, with its whole content."""
     renewed = {layout.bin_number(role) for role in due if role.startswith(f"{layout.BIN_PREFIX}-")}
-    touched = renewed.union((each.bin for each in new.placed), map(shape.number, new.gone))
-    bins = {number: view.bin(number) for number in sorted(touched)}
-    for path in new.gone:
-        del bins[shape.number(path)][path]
-    for each in new.placed:
-        bins[each.bin][each.target.path] = each.target.entry
-    return bins
+    touched = renewed.union(new.placed.bins(), map(shape.number, new.gone))
+    return Contents(view, sorted(touched), shape, new)
 
 
 def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:

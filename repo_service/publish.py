@@ -16,9 +16,10 @@ from keys.state import purged
 from repo_service import roots
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
+from repo_service.build.metadata import Role
 from repo_service.clocks import check_clocks
 from repo_service.failpoint import failpoint
-from repo_service.planning import known_after, plan_next, released_states
+from repo_service.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.press import Press
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Journal, Overtaken
@@ -58,6 +59,8 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
         except Overtaken:
             press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
+        except GivenUp:
+            continue  # those who wait come first; what was given up comes again, in smaller pieces
         press.draw(release.roles if release else ())
         return release
 
@@ -100,24 +103,25 @@ def leased(press: Press, seconds: float) -> Iterator[int]:
 def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Release | None:
     timed = press.metrics.stage
     finish(press)
-    with timed("read"), press.journal.reading() as view:
-        plan = plan_next(press, view, now, sealed)
-        if plan and plan.is_first_here:
-            check_not_behind(press)
-    failpoint("publish.read")
-    if plan is None:
-        return None
-    check_clocks(now, press.clocks)
-    with timed("sign"):
-        shape = roots.bins_shape(plan.bins)
-        roles = Spool() if len(plan.new.bins) > MANY else None
-        release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles)
-    failpoint("publish.signed")
-    with timed("check"):
-        check_release(release, plan.root, plan.bins, plan.snapshot)
-        if plan.old_root:
-            check_for_old_root(release, plan.old_root)
-        check_successions(plan.before, release, now)
+    with press.journal.reading() as view:  # open until all is signed and checked: bins are read when their turn comes
+        with timed("read"):
+            plan = plan_next(press, view, now, sealed)
+            if plan and plan.is_first_here:
+                check_not_behind(press)
+        failpoint("publish.read")
+        if plan is None:
+            return None
+        check_clocks(now, press.clocks)
+        with timed("sign"):
+            shape = roots.bins_shape(plan.bins)
+            roles = Spool[Role]() if len(plan.new.bins) > MANY else None
+            release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles, plan.each)
+        failpoint("publish.signed")
+        with timed("check"):
+            check_release(release, plan.root, plan.bins, plan.snapshot, plan.each)
+            if plan.old_root:
+                check_for_old_root(release, plan.old_root)
+            check_successions(plan.before, release, now, plan.each)
     failpoint("publish.before_commit")
     with timed("commit"):
         press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
@@ -188,8 +192,8 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
     Before the release is marked, so that whoever dies here is followed by somebody who does it again.
     """
     with press.journal.reading() as view:
-        states = released_states(view, view.targets_of(touched))
-    for state in states.values():
+        states = [state for name in dict.fromkeys(touched) if (state := released_state(view, name))]
+    for state in states:
         for file in purged(state):
             stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
             press.depot.drop(stored, f"{stored}.metadata")

@@ -1,46 +1,62 @@
-"""Every target in the bin that another number of bins gives it, of which little is in memory at a time."""
+"""The whole content of the bins that a release signs, each put together when it is asked for: of all there may be many
+gigabytes.
+"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
+from typing import Final
 
 from keys import layout
 from repo_service.build.assemble import Differences
-from repo_service.storage.journal import Journal
+from repo_service.storage.view import View
+
+_KEPT: Final = 16
+"""Bins that are kept in memory, for whoever asks again: all of a change's, and few of those that come by thousands."""
 
 
-class Rebinned(Mapping[int, Mapping[str, str]]):
-    """The whole content of every bin of another number of bins, each put together when it is asked for.
-
-    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of
-    several neighbours of more: little is read at a time. What is read changes with the next release only, and then the
-    commit of this one fails.
+class Contents(Mapping[int, Mapping[str, str]]):
+    """The bins of these numbers, as the newest release of a view has them and with what is new. Good for as long as the
+    view is open.
     """
 
-    def __init__(self, journal: Journal, before: layout.Bins, after: layout.Bins, new: Differences) -> None:
-        self._journal, self._before, self._after = journal, before, after
-        self._gone = frozenset((*new.gone, *(each.target.path for each in new.placed)))
-        self._placed: dict[int, dict[str, str]] = {}
-        for each in new.placed:
-            self._placed.setdefault(each.bin, {})[each.target.path] = each.target.entry
-        self._read = lru_cache(maxsize=1)(self._read_bin)
+    def __init__(self, view: View, numbers: Collection[int], shape: layout.Bins, new: Differences) -> None:
+        self._view, self._numbers, self._shape = view, numbers, shape
+        self._gone, self._placed = frozenset(new.gone), new.placed
+        self._whole = lru_cache(maxsize=_KEPT)(self._put_together)
 
     def __getitem__(self, number: int) -> Mapping[str, str]:
-        deeper = self._after.bit_length - self._before.bit_length
-        former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
-        entries = {
-            path: entry
-            for each in former
-            for path, entry in self._read(each).items()
-            if self._after.number(path) == number and path not in self._gone
-        }
-        return entries | self._placed.get(number, {})
+        return self._whole(number)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._after)))
+        return iter(self._numbers)
 
     def __len__(self) -> int:
-        return len(self._after)
+        return len(self._numbers)
 
-    def _read_bin(self, number: int) -> Mapping[str, str]:
-        with self._journal.reading() as view:
-            return view.bin(number)
+    def _put_together(self, number: int) -> Mapping[str, str]:
+        entries = {path: entry for path, entry in self._signed(number) if path not in self._gone}
+        return entries | {each.target.path: each.target.entry for each in self._placed.of(number)}
+
+    def _signed(self, number: int) -> Iterator[tuple[str, str]]:
+        yield from self._view.bin(number).items()
+
+
+class Rebinned(Contents):
+    """Every target in the bin that another number of bins gives it.
+
+    A bin's number is the first bits of a hash, so a bin of more comes out of one of fewer, and one of fewer out of
+    several neighbours of more: little is read at a time.
+    """
+
+    def __init__(self, view: View, before: layout.Bins, after: layout.Bins, new: Differences) -> None:
+        super().__init__(view, range(len(after)), after, new)
+        self._deeper = after.bit_length - before.bit_length
+        self._former = lru_cache(maxsize=1)(view.bin)
+
+    def _signed(self, number: int) -> Iterator[tuple[str, str]]:
+        deeper = self._deeper
+        former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
+        for each in former:
+            for path, entry in self._former(each).items():
+                if self._shape.number(path) == number:
+                    yield path, entry

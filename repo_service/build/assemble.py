@@ -1,9 +1,10 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from itertools import chain
+from typing import Protocol, TypeVar
 
 from keys import layout
 from keys.signing import Sign
@@ -11,6 +12,17 @@ from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import Page, Target
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+class Each(Protocol):
+    """As ``map``: an act on each of many things, its results in their order. Others do some of it side by side, or stop
+    in between by raising.
+    """
+
+    def __call__(self, act: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]: ...
 
 
 class Roles(Protocol):
@@ -50,6 +62,37 @@ class Placed:
     target: Target
 
 
+class Placements(Protocol):
+    """Targets by their bins, wherever they lie."""
+
+    def bins(self) -> Iterable[int]: ...
+
+    def of(self, number: int, /) -> Sequence[Placed]: ...
+
+    def __iter__(self) -> Iterator[Placed]: ...
+
+
+class Few:
+    """Placements in memory."""
+
+    def __init__(self, placed: Iterable[Placed] = ()) -> None:
+        self._of: dict[int, list[Placed]] = {}
+        for each in placed:
+            self.append(each)
+
+    def append(self, placed: Placed) -> None:
+        self._of.setdefault(placed.bin, []).append(placed)
+
+    def bins(self) -> Iterable[int]:
+        return self._of.keys()
+
+    def of(self, number: int) -> Sequence[Placed]:
+        return self._of.get(number, ())
+
+    def __iter__(self) -> Iterator[Placed]:
+        return chain.from_iterable(self._of.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, the
@@ -61,9 +104,9 @@ class Differences:
 
     offline: tuple[Role, ...] = ()
     held: tuple[tuple[str, bytes], ...] = ()
-    pages: tuple[Page, ...] = ()
+    pages: Collection[Page] = ()
     policies: tuple[Page, ...] = ()
-    placed: tuple[Placed, ...] = ()
+    placed: Placements = field(default_factory=Few)
     gone: tuple[str, ...] = ()
     superseded: tuple[str, ...] = ()
     bins: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
@@ -73,13 +116,12 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything that becomes true at one commit. ``others`` are path and bytes of what is no metadata. ``sizes`` are
-    how many targets each bin has, where the number of bins changes.
+    """Everything that becomes true at one commit. ``sizes`` are how many targets each bin has, where the number of bins
+    changes.
     """
 
     generation: int
     roles: Roles | tuple[Role, ...]
-    others: tuple[tuple[str, bytes], ...]
     timestamp: Role
     snapshot: Meta
     listing: Listing
@@ -89,7 +131,8 @@ class Release:
     @property
     def immutable(self) -> Iterator[tuple[str, bytes]]:
         """Paths and bytes in the order to copy them out; the timestamp is pointed to last."""
-        yield from self.others
+        yield from self.new.held
+        yield from ((f"targets/{page.stored_at}", page.body) for page in chain(self.pages, self.policies))
         yield from ((role.path, role.body) for role in self.roles if role.name != layout.TIMESTAMP)
 
     @property
@@ -97,7 +140,7 @@ class Release:
         return self.snapshot.version
 
     @property
-    def pages(self) -> tuple[Page, ...]:
+    def pages(self) -> Collection[Page]:
         return self.new.pages
 
     @property
@@ -107,18 +150,24 @@ class Release:
 
 def assemble(
     base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime,
-    roles: Roles | None = None,
+    roles: Roles | None = None, each: Each = map,
 ) -> Release:  # fmt: skip
     """Build and sign the release after ``base``. Pure: nothing is true until it is committed. What is signed is kept in
-    ``roles``, an empty list by default.
+    ``roles``, an empty list by default; ``each`` is how the bins are gone through.
     """
+
+    def signed(content: tuple[int, Mapping[str, str]]) -> tuple[int, int, Role]:
+        number, entries = content
+        role = _bin(base, bins.role(number), number, entries, lifetimes, sign, now)
+        return number, len(entries), role
+
     made: Roles = [] if roles is None else roles
     made.extend(new.offline)
     sizes = {}
-    for number, entries in new.bins.items():
-        made.append(_bin(base, bins.role(number), number, entries, lifetimes, sign, now))
-        if new.rebinned and entries:
-            sizes[number] = len(entries)
+    for number, size, role in each(signed, new.bins.items()):
+        made.append(role)
+        if new.rebinned and size:
+            sizes[number] = size
     snapshot, listing = base.snapshot, base.listing
     if made or new.snapshot_due or snapshot is None:
         listing = listing.amended(metas(made))
@@ -127,8 +176,7 @@ def assemble(
         snapshot = Meta.pinning(version, made[-1].body)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
     made.append(timestamp)
-    pages = [(f"targets/{page.stored_at}", page.body) for page in (*new.pages, *new.policies)]
-    return Release(base.generation + 1, made, (*new.held, *pages), timestamp, snapshot, listing, new, sizes)
+    return Release(base.generation + 1, made, timestamp, snapshot, listing, new, sizes)
 
 
 def metas(roles: Iterable[Role]) -> dict[str, Meta]:

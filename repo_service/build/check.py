@@ -7,8 +7,10 @@ newest snapshot said, which was checked in its turn. Stock clients' own reading 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 import orjson
@@ -19,7 +21,7 @@ from keys import counting, invariants, layout, page, strict, succession
 from keys.encoding import canonical, sha256
 from keys.state import NameState
 from keys.times import stamp
-from repo_service.build.assemble import Release
+from repo_service.build.assemble import Differences, Each, Placed, Release
 from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page
@@ -36,23 +38,30 @@ _FIELDS: Final = {
 }
 
 
+Released = Callable[[str], NameState | None]
+"""What clients may have verified of a name."""
+
+
 class WouldBeRefused(Exception):
     """A client would refuse what was about to be published. Nothing was written."""
 
 
-def check_release(release: Release, root: Root, bins: Targets, before: bytes | None) -> None:
+def check_release(release: Release, root: Root, bins: Targets, before: bytes | None, each: Each = map) -> None:
     """Every online file of ``release``: signed for its delegator, named, versioned and filled as promised; and its
-    policies. ``before`` is the newest snapshot's file, None at genesis.
+    policies. ``before`` is the newest snapshot's file, None at genesis; ``each`` is how the bins are gone through.
     """
-    shape = _shape(bins)
+    shape, new = _shape(bins), release.new
+    gone = {number: list(paths) for number, paths in groupby(sorted(new.gone, key=shape.number), shape.number)}
+    signed = (role for role in release.roles if role.name not in (*layout.OFFLINE, *layout.ONLINE))
+    its = (_Bin.of(role, new, gone) for role in signed)
+    missing = {*new.placed.bins(), *gone} - {*each(lambda one: _check_bin(one, bins, shape), its)}
+    for number in missing:
+        raise WouldBeRefused(f"{shape.role(number)}: something comes or goes in it, but it is not signed")
     for role in release.roles:
         if role.name == layout.SNAPSHOT:
             _check_snapshot(role, root, release, before)
         elif role.name == layout.TIMESTAMP:
             _check_timestamp(role, root, release)
-        elif role.name not in layout.OFFLINE:
-            _check_bin(role, bins, release, shape)
-    _check_placed(release, shape)
     for policy in release.policies:
         _check_policy(policy)
 
@@ -68,18 +77,22 @@ def check_for_old_root(release: Release, root: Root) -> None:
         raise WouldBeRefused(f"{error}, {said}") from error
 
 
-def check_successions(before: Mapping[str, NameState], release: Release, now: datetime) -> None:
+def check_successions(before: Released, release: Release, now: datetime, each: Each = map) -> None:
     """Every page of ``release``: it agrees with itself and takes nothing back that a client has verified."""
-    for each in release.pages:
-        try:
-            after = page.parse(each.body)
-        except page.InvalidPage as error:
-            raise WouldBeRefused(f"page of {each.name}: {error}") from error
-        broken = invariants.broken_invariants(after, now)
-        if each.name in before:
-            broken += [one.sentence for one in succession.broken_promises(before[each.name], after)]
-        if broken:
-            raise WouldBeRefused(f"page of {each.name}: {'; '.join(broken)}")
+    for _ in each(lambda one: _check_page(one, before(one.name), now), release.pages):
+        pass
+
+
+def _check_page(its: Page, before: NameState | None, now: datetime) -> None:
+    try:
+        after = page.parse(its.body)
+    except page.InvalidPage as error:
+        raise WouldBeRefused(f"page of {its.name}: {error}") from error
+    broken = invariants.broken_invariants(after, now)
+    if before:
+        broken += [one.sentence for one in succession.broken_promises(before, after)]
+    if broken:
+        raise WouldBeRefused(f"page of {its.name}: {'; '.join(broken)}")
 
 
 def _check_policy(policy: Page) -> None:
@@ -105,9 +118,26 @@ def _check_timestamp(role: Role, root: Root, release: Release) -> None:
         raise WouldBeRefused(f"timestamp {signed['version']} names {named}; it should be {wanted} and name {meta}")
 
 
-def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) -> None:
-    signed = _read_whole(role, bins)
-    where, number = f"{role.name} {signed['version']}", layout.bin_number(role.name)
+@dataclass(frozen=True, slots=True)
+class _Bin:
+    """A signed bin beside the paths that it was given, and what comes and goes in it."""
+
+    role: Role
+    number: int
+    given: Set[str]
+    placed: Sequence[Placed]
+    gone: Sequence[str]
+
+    @classmethod
+    def of(cls, role: Role, new: Differences, gone: Mapping[int, Sequence[str]]) -> "_Bin":
+        number = layout.bin_number(role.name)
+        return cls(role, number, new.bins[number].keys(), new.placed.of(number), gone.get(number, ()))
+
+
+def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
+    """Its number."""
+    role, number, signed = its.role, its.number, _read_whole(its.role, bins)
+    where = f"{role.name} {signed['version']}"
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
     for path, entry in signed["targets"].items():
@@ -115,19 +145,15 @@ def _check_bin(role: Role, bins: Targets, release: Release, shape: layout.Bins) 
             raise WouldBeRefused(f"{where}: lists {path}, which is of another bin: nobody would find it")
         if not (_DIGEST.fullmatch(entry["hashes"]["sha256"]) and type(entry["length"]) is int and entry["length"] >= 0):
             raise WouldBeRefused(f"{where}: {path} has no length and sha256")
-    if signed["targets"].keys() != release.new.bins[number].keys():
+    if signed["targets"].keys() != its.given:
         raise WouldBeRefused(f"{where}: lists other targets than it was given")
-
-
-def _check_placed(release: Release, shape: layout.Bins) -> None:
-    """What comes and goes with this release does so in the bins that it signs."""
-    contents = release.new.bins
-    for placed in release.new.placed:
-        if contents.get(placed.bin, {}).get(placed.target.path) != placed.target.entry:
-            raise WouldBeRefused(f"{placed.target.path}: is not in {shape.role(placed.bin)} as it should be")
-    for path in release.new.gone:
-        if path in contents.get(shape.number(path), {path: ""}):
-            raise WouldBeRefused(f"{path}: should be gone from {shape.role(shape.number(path))}")
+    for placed in its.placed:
+        if signed["targets"].get(placed.target.path) != orjson.loads(placed.target.entry):
+            raise WouldBeRefused(f"{where}: {placed.target.path} is not in it as it should be")
+    for path in its.gone:
+        if path in signed["targets"]:
+            raise WouldBeRefused(f"{where}: {path} should be gone")
+    return number
 
 
 def _check_snapshot(role: Role, root: Root, release: Release, before: bytes | None) -> None:

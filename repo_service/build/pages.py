@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from keys import names, page
 from keys.encoding import compact_plain, sha256
@@ -16,6 +16,9 @@ Layout = Literal["full", "compact"]
 """``full`` lists files as targets too, so that any TUF client can verify one; ``compact`` leaves them to the page."""
 
 
+_DIGEST: Final = '"hashes":{"sha256":"'
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One line of a bin: a target path, its sha256 and its whole description, encoded (canonical JSON)."""
@@ -23,6 +26,13 @@ class Target:
     path: str
     sha256: str
     entry: str
+
+    @staticmethod
+    def said(path: str, entry: str) -> "Target":
+        """A target as a line of a bin says it."""
+        # In canonical JSON this text cannot stand within a string: there its quotes would have backslashes.
+        start = entry.index(_DIGEST) + len(_DIGEST)
+        return Target(path, entry[start : start + 64], entry)
 
     @staticmethod
     def of(path: str, length: int, digest: str, custom: Mapping[str, str | int] | None = None) -> "Target":

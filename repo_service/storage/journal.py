@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -575,15 +575,15 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
 
 def _store_targets(connection: Connection, release: Release) -> None:
     """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
-    gone = [*release.new.gone, *(placed.target.path for placed in release.new.placed)]
-    for start in range(0, len(gone), BATCH):
-        connection.execute(s.REMOVE_TARGETS, {"values": gone[start : start + BATCH]})
-    rows = [
+    gone = chain(release.new.gone, (placed.target.path for placed in release.new.placed))
+    while paths := list(islice(gone, BATCH)):
+        connection.execute(s.REMOVE_TARGETS, {"values": paths})
+    rows = (
         {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
         for placed in release.new.placed
-    ]
-    if rows:
-        connection.execute(s.STORE_TARGET, rows)
+    )
+    while chunk := list(islice(rows, BATCH)):
+        connection.execute(s.STORE_TARGET, chunk)
 
 
 def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:

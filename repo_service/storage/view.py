@@ -32,7 +32,6 @@ from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
-_DIGEST: Final = '"hashes":{"sha256":"'
 BATCH: Final = 500
 """Values in one IN clause; SQLite's limit is 32,766 variables a statement."""
 FILES: Final = 16
@@ -266,6 +265,10 @@ class View:
         names = dict.fromkeys(row.name for row in rows)
         return Pending(tuple(self._pending_of(names)), tuple(names), ())
 
+    def somebody_waits(self) -> bool:
+        """Whether anything of the fast lane does."""
+        return self._connection.execute(s.PENDING_IN_LANE, {"lane": NOW, "limit": 1}).first() is not None
+
     def _has_bulk(self) -> bool:
         return self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": 1}).first() is not None
 
@@ -298,6 +301,11 @@ class View:
         unread = [name for name, state in found.items() if state is None]
         found |= {row["name"]: self._states.read(row) for row in self._each(s.WHOLES, unread)}
         return {name: state for name, state in found.items() if state is not None}
+
+    def states_once(self, names: Iterable[str]) -> Iterator[NameState]:
+        """As ``states``, for who comes by many names and not again: none is kept, and few are in memory."""
+        for row in self._each(s.WHOLES, names):
+            yield self._states.get(row["name"], row["edition"]) or strict.load(NameState, json.loads(row["state"]))
 
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
@@ -682,9 +690,7 @@ def _token(row: RowMapping) -> Token:
 
 
 def _target(row: RowMapping) -> Target:
-    # In canonical JSON this text cannot stand within a string: there its quotes would have backslashes.
-    start = row["entry"].index(_DIGEST) + len(_DIGEST)
-    return Target(row["path"], row["entry"][start : start + 64], row["entry"])
+    return Target.said(row["path"], row["entry"])
 
 
 def _signed(row: RowMapping) -> Signed:

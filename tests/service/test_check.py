@@ -15,7 +15,7 @@ from keys import layout, page
 from keys.signing import Sign, signed_file
 from keys.state import NameState
 from keys.times import stamp
-from repo_service.build.assemble import Base, Differences, Placed, Release, assemble, metas
+from repo_service.build.assemble import Base, Differences, Few, Placed, Release, assemble, metas
 from repo_service.build.check import WouldBeRefused, check_release, check_successions
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
@@ -41,7 +41,7 @@ def assembled(*pages: Page) -> Release:
     contents: dict[int, dict[str, str]] = {number: {} for number in range(len(SHAPE))}
     for each in placed:
         contents[each.bin][each.target.path] = each.target.entry
-    return assemble(FIRST, Differences(pages=pages, placed=placed, bins=contents), SHAPE, Lifetimes(), SIGN, BEGIN)
+    return assemble(FIRST, Differences(pages=pages, placed=Few(placed), bins=contents), SHAPE, Lifetimes(), SIGN, BEGIN)
 
 
 def check(release: Release) -> None:
@@ -262,10 +262,10 @@ def test_a_target_that_should_come_or_go_and_does_not_is_refused() -> None:
     number = SHAPE.number(path)
     without = {key: entry for key, entry in good.new.bins[number].items() if key != path}
     for amended, why in (
-        (replace(good.new, bins={**good.new.bins, number: without}), "is not in bin-"),
-        (replace(good.new, placed=(), gone=(path,)), "should be gone"),
-        (replace(good.new, bins={}), "is not in bin-"),
-        (replace(good.new, placed=(), gone=(path,), bins={}), "should be gone"),
+        (replace(good.new, bins={**good.new.bins, number: without}), "is not in it as it should be"),
+        (replace(good.new, placed=Few(), gone=(path,)), "should be gone"),
+        (replace(good.new, bins={}), "comes or goes in it, but it is not signed"),
+        (replace(good.new, placed=Few(), gone=(path,), bins={}), "comes or goes in it, but it is not signed"),
     ):
         with pytest.raises(WouldBeRefused, match=why):
             check(assemble(FIRST, amended, SHAPE, Lifetimes(), SIGN, BEGIN))
@@ -281,7 +281,7 @@ def test_a_bin_lists_what_it_was_given_and_nothing_else() -> None:
                 lambda b: b["targets"].update({path: {"hashes": {"sha256": "0" * 64}, "length": 1}}),
             )
         )
-    assert good.new.placed
+    assert [*good.new.placed]
 
 
 def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:
@@ -313,15 +313,15 @@ def state_of(name: str) -> NameState:
 
 def test_a_page_that_takes_back_what_clients_verified_is_refused() -> None:
     before, after = state_of("registered"), state_of("yanked")
-    check_successions({"foo": before}, assembled(page_of(after, "full")), BEGIN)
-    check_successions({}, assembled(page_of(before, "full")), BEGIN)
+    check_successions({"foo": before}.get, assembled(page_of(after, "full")), BEGIN)
+    check_successions({}.get, assembled(page_of(before, "full")), BEGIN)
     for broken in (
         replace(after, serial=before.serial),
         replace(after, releases=()),
         replace(after, releases=(replace(after.releases[0], files=()),)),
     ):
         with pytest.raises(WouldBeRefused, match="page of foo"):
-            check_successions({"foo": before}, assembled(page_of(broken, "full")), BEGIN)
+            check_successions({"foo": before}.get, assembled(page_of(broken, "full")), BEGIN)
 
 
 def test_a_page_with_two_hashes_for_one_artifact_is_refused_also_when_it_is_new() -> None:
@@ -330,7 +330,7 @@ def test_a_page_with_two_hashes_for_one_artifact_is_refused_also_when_it_is_new(
     clash = replace(release.files[0], filename="foo-1.0.zip", sha256="00" * 32)
     broken = replace(state, releases=(replace(release, files=(release.files[0], clash)),))
     with pytest.raises(WouldBeRefused, match="two different sha256"):
-        check_successions({}, assembled(page_of(broken, "full")), BEGIN)
+        check_successions({}.get, assembled(page_of(broken, "full")), BEGIN)
 
 
 def test_a_page_whose_parts_disagree_is_refused() -> None:
@@ -339,7 +339,7 @@ def test_a_page_whose_parts_disagree_is_refused() -> None:
     body["files"][0]["yanked"] = "insecure"
     for bad in (json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), b"{}"):
         with pytest.raises(WouldBeRefused, match="page of foo"):
-            check_successions({}, assembled(replace(good, body=bad)), BEGIN)
+            check_successions({}.get, assembled(replace(good, body=bad)), BEGIN)
 
 
 # What a release is made of.

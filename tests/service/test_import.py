@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 
 from keys import strict
 from keys.state import Reason
-from repo_service import cli_import
+from repo_service import cli_import, failpoint, planning
 from repo_service.domain import requests as r
 from repo_service.domain.bringing import Brought, asked
 from repo_service.domain.versions import RULES
@@ -31,6 +31,7 @@ from repo_service.importing.entries import Entry, Problem
 from repo_service.importing.preparing import Counted, Halted, prepare
 from repo_service.importing.recording import record
 from repo_service.importing.telling import Telling
+from repo_service.storage.view import LATELY, ChangeRecord
 from repo_service.surroundings import around, around_all
 from tests.service.bring import project, release, taken, written
 from tests.service.door import Door, Silent
@@ -353,6 +354,57 @@ def test_a_yank_is_signed_in_its_own_round_while_an_import_waits_to_be(world: Wo
     while world.service.round():
         pass
     assert counts(world)["pending"] == 0
+
+
+@pytest.mark.parametrize("point", ["read", "signed"])
+def test_a_yank_that_comes_while_much_of_an_import_is_signed_does_not_wait_for_its_end(
+    world: World, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made of the large slice is given up: nothing of it was written. Then it goes on in small ones."""
+    monkeypatch.setattr(planning, "ASK_S", 0.0)
+    monkeypatch.setattr(planning, "BULK", 20)
+    world.do(publishing("foo", actor=SYSTEM), publishing("foo", "1.1", actor=SYSTEM))
+    for _ in range(LATELY):  # a registry that nobody uses
+        world.tick(hours=6)
+        world.service.round()
+    taken(world, written(*MANY))
+    waiting, yanks = counts(world)["pending"], list[ChangeRecord]()
+
+    def come(name: str) -> None:
+        if name == f"publish.{point}" and not yanks:
+            yanks.append(world.record(r.Yank("foo", "1.0", BECAUSE, r.Actor("admin", "a", approver="b"))))
+
+    failpoint.arm(come)
+    try:
+        release = world.service.round()
+    finally:
+        failpoint.arm(None)
+    assert release is not None and [page.name for page in release.pages] == ["foo"], "the yank, and nothing else"
+    with world.service.journal.reading() as view:
+        signed = view.signed_in(yanks[0].id)
+    assert signed is not None and signed.published and counts(world)["pending"] == waiting
+    world.service.round()
+    assert waiting - 40 < counts(world)["pending"] < waiting, "a small slice"
+    while world.service.round():
+        pass
+    assert counts(world)["pending"] == 0
+
+
+def test_little_of_an_import_is_signed_beside_somebody_who_comes_all_the_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would never end."""
+    monkeypatch.setattr(planning, "ASK_S", 0.0)
+    monkeypatch.setattr(planning, "BULK", 20)
+    world.do(publishing("foo", actor=SYSTEM))
+    taken(world, written(*MANY[:60]))
+    waiting = counts(world)["pending"]
+    failpoint.arm(lambda name: world.record(publishing("bar", actor=SYSTEM)) if name == "publish.read" else None)
+    try:
+        world.service.round()
+    finally:
+        failpoint.arm(None)
+    assert counts(world)["pending"] < waiting
 
 
 def test_what_an_import_leaves_to_sign_turns_nobody_else_away(tmp_path: Path) -> None:
