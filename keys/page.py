@@ -59,6 +59,14 @@ def encode(state: NameState) -> bytes:
 
 def parse(data: bytes) -> NameState:
     """The state inside a page's bytes. InvalidPage unless ``render`` gives back exactly ``data``."""
+    state = state_of(data)
+    if render(state) != data:
+        raise InvalidPage(f"page of {state.name}: what it lists for installers is not what its state says")
+    return state
+
+
+def state_of(data: bytes) -> NameState:
+    """The state inside a page that was parsed once and whose digest is known: as ``parse``, without the comparison."""
     try:
         document = strict.parse(data)
         if not isinstance(document, dict) or not isinstance(document.get("_state"), dict):
@@ -67,12 +75,9 @@ def parse(data: bytes) -> NameState:
         if (schema := body.pop("schema", None)) != SCHEMA:
             raise InvalidPage(f"its schema is {schema!r}; this program reads {SCHEMA}. Upgrade tallystick")
         _add_facts(body, document.get("files"))
-        state = strict.load(NameState, {"name": document.get("name"), **body})
+        return strict.load(NameState, {"name": document.get("name"), **body})
     except strict.Malformed as error:
         raise InvalidPage(str(error)) from None
-    if render(state) != data:
-        raise InvalidPage(f"page of {state.name}: what it lists for installers is not what its state says")
-    return state
 
 
 def target_entry(data: bytes, custom: Mapping[str, Any] | None = None) -> dict[str, Any]:

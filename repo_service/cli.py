@@ -18,6 +18,7 @@ from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
+from repo_service.publish import LeaseHeld
 from repo_service.recovering import NotRecovered
 from repo_service.serving import Server, stopped_by_signals
 from repo_service.settings import SETTINGS, BadSettings
@@ -49,6 +50,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     Behind: 5,
     Unavailable: 5,
     DatabaseAway: 5,
+    LeaseHeld: 5,
     NotCopied: 2,
     NotRecovered: 5,
 }

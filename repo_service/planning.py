@@ -118,7 +118,7 @@ def released_state(view: View, name: str) -> NameState | None:
         return None
     body = view.file(_stored(target))
     assert body is not None, f"the signed page of {name} is gone from the journal"
-    return page.parse(body)
+    return page.state_of(body)  # what we signed, by its digest
 
 
 def _known(known: Known | None) -> Known:

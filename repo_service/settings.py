@@ -90,7 +90,7 @@ class Settings:
     url: Annotated[str, About("as its clients say it: what signed requests must sign", heading="The API")] = (
         "http://127.0.0.1:8416"
     )
-    threads: Annotated[int, About("requests that are answered at once", least=1)] = 16
+    threads: Annotated[int, About("requests at once, those that wait to be signed too", least=1)] = 64
     max_upload_bytes: Annotated[int, About("1 GiB", least=1)] = 1 << 30
     max_token_days: Annotated[int, About("how long a token can live", least=1)] = 90
     client_per_minute: Annotated[

@@ -7,7 +7,7 @@ newest snapshot said, which was checked in its turn. Stock clients' own reading 
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -120,18 +120,23 @@ def _check_timestamp(role: Role, root: Root, release: Release) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bin:
-    """A signed bin beside the paths that it was given, and what comes and goes in it."""
+    """A signed bin beside the paths that it was given, and what comes and goes in it; ``fresh`` are the paths that were
+    in no bin of this number of bins before.
+    """
 
     role: Role
     number: int
     given: Set[str]
+    fresh: Collection[str]
     placed: Sequence[Placed]
     gone: Sequence[str]
 
     @classmethod
     def of(cls, role: Role, new: Differences, gone: Mapping[int, Sequence[str]]) -> "_Bin":
         number = layout.bin_number(role.name)
-        return cls(role, number, new.bins[number].keys(), new.placed.of(number), gone.get(number, ()))
+        given, placed = new.bins[number].keys(), new.placed.of(number)
+        fresh = given if new.rebinned else [each.target.path for each in placed]
+        return cls(role, number, given, fresh, placed, gone.get(number, ()))
 
 
 def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
@@ -140,16 +145,18 @@ def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
     where = f"{role.name} {signed['version']}"
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
-    for path, entry in signed["targets"].items():
-        if shape.number(path) != number:
-            raise WouldBeRefused(f"{where}: lists {path}, which is of another bin: nobody would find it")
-        if not (_DIGEST.fullmatch(entry["hashes"]["sha256"]) and type(entry["length"]) is int and entry["length"] >= 0):
-            raise WouldBeRefused(f"{where}: {path} has no length and sha256")
     if signed["targets"].keys() != its.given:
         raise WouldBeRefused(f"{where}: lists other targets than it was given")
     for placed in its.placed:
-        if signed["targets"].get(placed.target.path) != orjson.loads(placed.target.entry):
+        entry = signed["targets"].get(placed.target.path)
+        if entry != orjson.loads(placed.target.entry):
             raise WouldBeRefused(f"{where}: {placed.target.path} is not in it as it should be")
+        if not (_DIGEST.fullmatch(entry["hashes"]["sha256"]) and type(entry["length"]) is int and entry["length"] >= 0):
+            raise WouldBeRefused(f"{where}: {placed.target.path} has no length and sha256")
+    # What came earlier was looked at when it came. Each path anew would cost as much as all else of a large bin.
+    for path in its.fresh:
+        if shape.number(path) != number:
+            raise WouldBeRefused(f"{where}: lists {path}, which is of another bin: nobody would find it")
     for path in its.gone:
         if path in signed["targets"]:
             raise WouldBeRefused(f"{where}: {path} should be gone")

@@ -180,7 +180,6 @@ REMOVE_TARGETS: Final = delete(t.targets).where(t.targets.c.path.in_(VALUES))
 MARK: Final = (
     update(t.events).where(t.events.c.seq.in_(VALUES), _PENDING).values(release=bindparam("signing", type_=Integer))
 )
-LEASE_EPOCH: Final = select(t.lease.c.epoch)
 STORE_RELEASE: Final = insert(t.releases)
 STORE_TARGET: Final = insert(t.targets)
 SUPERSEDE: Final = (

@@ -12,7 +12,7 @@ from keys import strict
 from keys.state import NameState
 
 Made = TypeVar("Made")
-BUDGET: Final = 64 << 20
+BUDGET: Final = 16 << 20
 """Characters of stored text whose values are kept; as values they take a few times as much memory."""
 
 

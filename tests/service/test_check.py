@@ -249,8 +249,10 @@ def test_a_target_in_a_bin_where_nobody_looks_for_it_is_refused() -> None:
     good = assembled(page)
     path = page.targets[0].path
     wrong = (SHAPE.number(path) + 1) % 4
-    entries = good.new.bins[wrong] | {path: page.targets[0].entry}
-    new = replace(good.new, bins={**good.new.bins, wrong: entries})
+    bins = {number: dict(entries) for number, entries in good.new.bins.items()}
+    bins[wrong][path] = bins[SHAPE.number(path)].pop(path)
+    placed = [replace(each, bin=wrong) if each.target.path == path else each for each in good.new.placed]
+    new = replace(good.new, bins=bins, placed=Few(placed))
     with pytest.raises(WouldBeRefused, match="which is of another bin"):
         check(assemble(FIRST, new, SHAPE, Lifetimes(), SIGN, BEGIN))
 

@@ -1,7 +1,9 @@
 """The journal is the truth: one transaction for a change, one for a release, and nothing is lost between publishers."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import pytest
 
 from client_verify.answers import Found
 from repo_service import failpoint, intake
+from repo_service.build.assemble import Release
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain import requests as r
-from repo_service.publish import publish
+from repo_service.press import Memory, Press
+from repo_service.publish import LeaseHeld, publish
 from repo_service.storage.journal import Overtaken
 from repo_service.storage.view import KeyReused
 from tests.world import BECAUSE, OWNER, World, held_key, publishing
@@ -243,3 +247,44 @@ def test_two_threads_that_publish_at_once_lose_nothing(tmp_path: Path) -> None:
     with world.service.journal.reading() as view:
         assert view.staged() == []
         assert view.head().generation == len(snapshots)
+
+
+def test_of_two_publishers_that_both_take_longer_than_the_lease_one_wins(world: World) -> None:
+    """Each takes the lease while the other is at work; if the lease had a say in the commit, neither ever would."""
+    world.record(publishing("foo"))
+    turn = replace(world.service.press.turn, seconds=0.05)
+    presses = [replace(world.service.press, turn=turn, memory=Memory()) for _ in range(2)]
+    both = threading.Barrier(2, timeout=20)
+    made: list[Release | None] = []
+
+    def reached(name: str) -> None:
+        if name == "publish.before_commit" and not made:
+            time.sleep(0.1)
+            with suppress(threading.BrokenBarrierError):
+                both.wait()
+
+    def run(press: Press) -> None:
+        made.append(publish(press, world.now))
+        both.abort()
+
+    failpoint.arm(reached)
+    try:
+        threads = [threading.Thread(target=run, args=(press,)) for press in presses]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
+    finally:
+        failpoint.arm(None)
+    assert [release.generation for release in made if release] == [2]
+    assert published(world, "foo")
+
+
+def test_a_publisher_that_neither_ends_nor_dies_is_named_after_a_while(world: World) -> None:
+    world.record(publishing("foo"))
+    journal, turn = world.service.journal, replace(world.service.press.turn, seconds=0.1)
+    assert journal.take_lease("elsewhere 17 token", 60) is not None
+    with pytest.raises(LeaseHeld, match="elsewhere 17 token"):
+        publish(replace(world.service.press, turn=turn), world.now)
+    assert pending(world) == 2

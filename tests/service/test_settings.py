@@ -69,7 +69,7 @@ def test_an_empty_variable_turns_off_what_can_be_off(tmp_path: Path) -> None:
     [
         ('\n\nlayuot = "full"\n', 3, "did you mean layout?"),
         ("zzz = 1\n", 1, "`tallystick-service settings DIR` lists them"),
-        ('threads = "many"\n', 1, "threads must be int, not 'many'; for example: threads = 16"),
+        ('threads = "many"\n', 1, "threads must be int, not 'many'; for example: threads = 64"),
         ("refresh_s = 1.5", 1, "for example: refresh_s = 600"),
         ("poll_s = true", 1, "poll_s must be a number of seconds"),
         ("poll_s = nan", 1, "poll_s must be a number of seconds"),
@@ -126,7 +126,7 @@ def test_what_is_no_toml_is_refused_with_its_place(tmp_path: Path, text: str | b
     ("variable", "text", "says"),
     [
         ("TALLYSTICK_DATABSE", "x", "did you mean TALLYSTICK_DATABASE?"),
-        ("TALLYSTICK_THREADS", "many", "must be int, not 'many'; for example: TALLYSTICK_THREADS=16"),
+        ("TALLYSTICK_THREADS", "many", "must be int, not 'many'; for example: TALLYSTICK_THREADS=64"),
         ("TALLYSTICK_THREADS", "0", "TALLYSTICK_THREADS: threads is 0"),
         ("TALLYSTICK_LOG", "loud", "for example: TALLYSTICK_LOG=text"),
     ],
