@@ -145,9 +145,7 @@ def test_while_the_database_is_away_the_api_says_so_and_afterwards_goes_on(tmp_p
         world = World(tmp_path, f'database = "{url}"\n')
         door = Door(world)
         assert door.publish("foo").status_code == 200
-        engine = create_engine(
-            url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT"
-        )
+        engine = create_engine(url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT")
         with engine.connect() as other:
             other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS false"))
             other.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tests'"))
