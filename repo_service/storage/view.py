@@ -373,7 +373,7 @@ class View:
     def bin(self, number: int) -> dict[str, str]:
         """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
         rows = self._connection.execute(s.BIN, {"bin": number})
-        return {row.path: row.entry for row in rows}
+        return {path: entry for path, entry in rows}  # noqa: C416  # twice as quick as by names
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
