@@ -20,7 +20,6 @@ from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
 from repo_service.press import Known, Press
 from repo_service.rebinning import Contents, Rebinned
-from repo_service.storage.journal import Journal
 from repo_service.storage.spool import Spool, SpooledTargets
 from repo_service.storage.view import BATCH, Head, Pending, View
 
@@ -65,8 +64,10 @@ class Plan:
     each: Each
 
 
-def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None) -> Plan | None:
-    """The plan as of ``now``, with what a ceremony sealed; None if nothing is to be published."""
+def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Plan | None:
+    """The plan as of ``now``, with what a ceremony sealed, under the lease of this epoch; None if nothing is to be
+    published.
+    """
     head, known = view.head(), None
     check_clock(view.last_done_at(), now)
     if head:
@@ -76,7 +77,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
-    pending, each = _pending(press.journal, view, head)
+    pending, each = _pending(press, view, head, epoch)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
@@ -133,7 +134,7 @@ def _read_known(view: View, head: Head) -> Known:
     return Known(head.generation, view.listing(), snapshot, root, bins)
 
 
-def _pending(journal: Journal, view: View, head: Head | None) -> tuple[Pending, Each]:
+def _pending(press: Press, view: View, head: Head | None, epoch: int) -> tuple[Pending, Each]:
     """All that came in the fast lane or, where nothing did, some of the slow one, and how to go through it.
 
     Little of the slow lane is never given up: where somebody waits all the time an import would never end.
@@ -142,17 +143,22 @@ def _pending(journal: Journal, view: View, head: Head | None) -> tuple[Pending, 
         return found, map
     if view.in_use(head):
         return view.pending_bulk(BULK), map
-    return view.pending_bulk(BULK_ALONE), _giving_way(journal)
+    return view.pending_bulk(BULK_ALONE), _giving_way(press, epoch)
 
 
-def _giving_way(journal: Journal) -> Each:
-    """A ``map`` that raises GivenUp when somebody waits. It asks by a view of its own, for ours sees one moment."""
+def _giving_way(press: Press, epoch: int) -> Each:
+    """A ``map`` that raises GivenUp when somebody waits. It asks by a view of its own, for ours sees one moment.
+    And it keeps the lease, or of two publishers each would begin again what the other has not ended yet, for ever.
+    """
 
     def each(act: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
-        asked = time.monotonic()
+        asked = kept = time.monotonic()
         for item in items:
+            if time.monotonic() - kept > press.turn.seconds / 3:
+                press.journal.keep_lease(epoch, press.turn.seconds)
+                kept = time.monotonic()
             if time.monotonic() - asked > ASK_S:
-                with journal.reading() as view:
+                with press.journal.reading() as view:
                     if view.somebody_waits():
                         raise GivenUp
                 asked = time.monotonic()

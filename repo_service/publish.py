@@ -105,7 +105,7 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     finish(press)
     with press.journal.reading() as view:  # open until all is signed and checked: bins are read when their turn comes
         with timed("read"):
-            plan = plan_next(press, view, now, sealed)
+            plan = plan_next(press, view, now, sealed, epoch)
             if plan and plan.is_first_here:
                 check_not_behind(press)
         failpoint("publish.read")

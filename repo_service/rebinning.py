@@ -34,11 +34,13 @@ class Contents(Mapping[int, Mapping[str, str]]):
         return len(self._numbers)
 
     def _put_together(self, number: int) -> Mapping[str, str]:
-        entries = {path: entry for path, entry in self._signed(number) if path not in self._gone}
+        entries = self._signed(number)
+        for path in self._gone & entries.keys():
+            del entries[path]
         return entries | {each.target.path: each.target.entry for each in self._placed.of(number)}
 
-    def _signed(self, number: int) -> Iterator[tuple[str, str]]:
-        yield from self._view.bin(number).items()
+    def _signed(self, number: int) -> dict[str, str]:
+        return self._view.bin(number)
 
 
 class Rebinned(Contents):
@@ -53,10 +55,12 @@ class Rebinned(Contents):
         self._deeper = after.bit_length - before.bit_length
         self._former = lru_cache(maxsize=1)(view.bin)
 
-    def _signed(self, number: int) -> Iterator[tuple[str, str]]:
+    def _signed(self, number: int) -> dict[str, str]:
         deeper = self._deeper
         former = [number >> deeper] if deeper >= 0 else range(number << -deeper, (number + 1) << -deeper)
-        for each in former:
-            for path, entry in self._former(each).items():
-                if self._shape.number(path) == number:
-                    yield path, entry
+        return {
+            path: entry
+            for each in former
+            for path, entry in self._former(each).items()
+            if self._shape.number(path) == number
+        }

@@ -73,6 +73,10 @@ _TAKE_LEASE: Final = {
     )
     for dialect, now in _NOW.items()
 }
+_KEEP_LEASE: Final = {
+    dialect: text(f"UPDATE lease SET until = {now} + :seconds WHERE epoch = :its")  # noqa: S608
+    for dialect, now in _NOW.items()
+}
 _FIRST_LEASE: Final = {
     dialect: text(
         f"INSERT INTO lease (name, holder, epoch, until) VALUES (:name, :holder, 1, {now} + :seconds) "  # noqa: S608
@@ -183,6 +187,13 @@ class Journal:
             if epoch is None:
                 epoch = connection.scalar(_FIRST_LEASE[dialect], row)
             return epoch
+
+    def keep_lease(self, epoch: int, seconds: float) -> None:
+        """Publish alone for this long from now on. Raises Overtaken if the lease has passed to somebody else."""
+        with self._engine.begin() as connection:
+            row = {"its": epoch, "seconds": seconds}
+            if not connection.execute(_KEEP_LEASE[self._engine.dialect.name], row).rowcount:
+                raise Overtaken(f"the lease of epoch {epoch} has passed to another publisher")
 
     def break_lease(self, holder: str) -> None:
         """Take the lease from a holder that is known to be dead."""

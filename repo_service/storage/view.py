@@ -372,8 +372,8 @@ class View:
 
     def bin(self, number: int) -> dict[str, str]:
         """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
-        rows = self._connection.execute(s.BIN, {"bin": number}).all()
-        return {path: entry for path, entry in rows}  # noqa: C416  # for mypy, a row is no pair
+        rows = self._connection.execute(s.BIN, {"bin": number})
+        return {path: entry for path, entry in rows}  # noqa: C416  # twice as quick as by names
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""

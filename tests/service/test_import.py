@@ -31,6 +31,9 @@ from repo_service.importing.entries import Entry, Problem
 from repo_service.importing.preparing import Counted, Halted, prepare
 from repo_service.importing.recording import record
 from repo_service.importing.telling import Telling
+from repo_service.publish import publish
+from repo_service.storage.journal import Overtaken
+from repo_service.storage.overview import Lease
 from repo_service.storage.view import LATELY, ChangeRecord
 from repo_service.surroundings import around, around_all
 from tests.service.bring import project, release, taken, written
@@ -45,6 +48,13 @@ def states(world: World) -> dict[str, Any]:
     with world.service.journal.reading() as view:
         names = {event.name for event in view.events(limit=100_000)}
         return {name: replace(state, event=0) for name, state in view.states(names).items()}
+
+
+def lease(world: World) -> Lease:
+    with world.service.journal.reading() as view:
+        found = view.lease()
+    assert found is not None
+    return found
 
 
 def counts(world: World) -> dict[str, int]:
@@ -388,6 +398,28 @@ def test_a_yank_that_comes_while_much_of_an_import_is_signed_does_not_wait_for_i
     while world.service.round():
         pass
     assert counts(world)["pending"] == 0
+
+
+def test_a_publisher_keeps_its_lease_while_it_signs_much_of_an_import(world: World) -> None:
+    """Else a second one begins the same after ten seconds, and with that ends the first one's right to commit."""
+    taken(world, written(*MANY))
+    press = replace(world.service.press, turn=replace(world.service.press.turn, seconds=0.003))
+
+    def forget(name: str) -> None:
+        if name == "publish.read":
+            press.journal.keep_lease(lease(world).epoch, -1e9)
+        if name == "publish.signed":
+            kept.append(lease(world).until)
+
+    kept: list[float] = []
+    failpoint.arm(forget)
+    try:
+        publish(press, world.now)
+    finally:
+        failpoint.arm(None)
+    assert kept[0] > 1e9, "seconds since 1970"
+    with pytest.raises(Overtaken):
+        press.journal.keep_lease(lease(world).epoch - 1, 10)
 
 
 def test_little_of_an_import_is_signed_beside_somebody_who_comes_all_the_time(
