@@ -20,7 +20,7 @@ from benchmarks.report import line
 from benchmarks.repository import Repository, loaded
 from benchmarks.server import Change
 from keys import strict
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.web.verbs import RELEASE_VERBS
 
 STAGES: Final = {

@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.imports import projects, taken
 from benchmarks.server import peak_mb
-from repo_service.metrics import Metrics, Stage
-from repo_service.publish import publish
+from repo_service.operating.metrics import Metrics, Stage
+from repo_service.publishing.publish import publish
 from repo_service.wiring import open_service
 from tests.world import World
 

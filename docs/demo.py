@@ -32,10 +32,10 @@ from keys import layout, names, page, sealed
 from keys.encoding import compact
 from keys.signing import HeldKey
 from keys.state import NameState
+from repo_service.accepting.uploads import examine
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import bin_file, snapshot_file, timestamp_file
 from repo_service.build.pages import page_of
-from repo_service.uploads import examine
 
 WANTED: Final = (
     ("flask", "rich"),

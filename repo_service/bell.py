@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
-from repo_service.metrics import FORGETFUL, Metrics
+from repo_service.operating.metrics import FORGETFUL, Metrics
 
 logger: Final = logging.getLogger(__name__)
 QUEUE: Final = "tallystick"

@@ -11,17 +11,19 @@ from typing import Final
 
 from keys.signing import SignerFailed
 from keys.times import moment, stamp
-from repo_service import cli_import, cli_journal, cli_keys, cli_tokens, logs, roots, settings
+from repo_service import cli_import, cli_journal, cli_keys, cli_tokens
 from repo_service.build.check import WouldBeRefused
-from repo_service.clocks import ClocksDiffer
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
-from repo_service.publish import LeaseHeld
-from repo_service.recovering import NotRecovered
-from repo_service.serving import Server, stopped_by_signals
-from repo_service.settings import SETTINGS, BadSettings
+from repo_service.mending.recovering import NotRecovered
+from repo_service.operating import logs, settings
+from repo_service.operating.serving import Server, stopped_by_signals
+from repo_service.operating.settings import SETTINGS, BadSettings
+from repo_service.publishing import roots
+from repo_service.publishing.clocks import ClocksDiffer
+from repo_service.publishing.publish import LeaseHeld
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
 from repo_service.storage.schema import WrongSchema

@@ -12,7 +12,7 @@ from repo_service.importing import folder, index, ndjson
 from repo_service.importing.entries import Entry, Problem
 from repo_service.importing.running import Run, run
 from repo_service.importing.telling import PROBLEMS, SHOWN, Telling
-from repo_service.settings import BadSettings
+from repo_service.operating.settings import BadSettings
 from repo_service.wiring import Service
 
 HELP: Final = "bring what another registry holds: a folder of wheels and sdists, NDJSON (docs/FORMAT.md), or its index"

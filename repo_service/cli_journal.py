@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from repo_service import collecting, fsck
-from repo_service.rebuilding import rebuild
-from repo_service.recovering import recover
+from repo_service.mending import collecting, fsck
+from repo_service.mending.rebuilding import rebuild
+from repo_service.mending.recovering import recover
 from repo_service.wiring import Service, open_service
 
 Open = Callable[[Path], Service]

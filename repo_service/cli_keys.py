@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from keys import layout, possession, sealed
 from keys.signing import HeldKey
 from keys.times import stamp
-from repo_service import roots
+from repo_service.publishing import roots
 from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
 
 RETIRE_AFTER: Final = timedelta(hours=1)

@@ -15,19 +15,23 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.signing import HeldKey, HeldKeys
-from repo_service import attempts, collecting, exposition, failpoint, halting, roots, sequences, settings, sweeping
+from repo_service import failpoint
+from repo_service.accepting import attempts, halting, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
-from repo_service.clocks import check_clocks
 from repo_service.domain import announcing, policy
-from repo_service.drawing import Drawer
-from repo_service.exposition import Counted
-from repo_service.press import Press, Turn
-from repo_service.publish import check_not_behind, publish
-from repo_service.readiness import Parts, public_timestamp
-from repo_service.settings import SETTINGS, BadSettings, Settings
-from repo_service.status import Status
+from repo_service.mending import collecting
+from repo_service.operating import exposition, settings
+from repo_service.operating.exposition import Counted
+from repo_service.operating.readiness import Parts, public_timestamp
+from repo_service.operating.settings import SETTINGS, BadSettings, Settings
+from repo_service.operating.status import Status
+from repo_service.publishing import roots
+from repo_service.publishing.clocks import check_clocks
+from repo_service.publishing.drawing import Drawer
+from repo_service.publishing.press import Press, Turn
+from repo_service.publishing.publish import check_not_behind, publish
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse

@@ -11,7 +11,7 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 
 from repo_service.bell import QUEUE, Publisher
-from repo_service.serving import stopped_by_signals
+from repo_service.operating.serving import stopped_by_signals
 from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from keys import possession, sealed
 from keys.signing import HeldKey
 from keys.state import Reason
 from keys.trust import RootOfTrust
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.storage.local import LocalDepot

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from repo_service import uploads
+from repo_service.accepting import uploads
+from repo_service.accepting.uploads import Upload
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact, artifact
 from repo_service.domain.bringing import Brought, BroughtRelease
 from repo_service.importing.entries import Entry, Problem
 from repo_service.storage.depot import Depot
-from repo_service.uploads import Upload
 
 
 def projects(folder: Path, depot: Depot) -> Iterator[Entry | Problem]:

@@ -14,6 +14,7 @@ from keys import names
 from keys.invariants import broken_invariants
 from keys.skeletons import skeleton
 from keys.strict import Malformed
+from repo_service.accepting.surroundings import around_all
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.bringing import Done, asked, bring
@@ -25,7 +26,6 @@ from repo_service.domain.policy import Policy
 from repo_service.importing.entries import Entry, Problem
 from repo_service.storage.journal import Rows, answer_row, event_row, name_row
 from repo_service.storage.view import BULK, ChangeRecord, View
-from repo_service.surroundings import around_all
 
 CLIENT: Final = "import"
 _STOPPING: Final = frozenset({"read_only", "new_names_halted", "uploads_halted"})

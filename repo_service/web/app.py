@@ -3,7 +3,7 @@
 from flask import Flask, Response, g, request
 
 from keys import names, strict
-from repo_service import intake, uploads
+from repo_service.accepting import intake, uploads
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.view import ChangeRecord

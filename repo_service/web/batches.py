@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask import Flask, Response, g, request
 
 from keys import names, strict
-from repo_service import intake, sequences
+from repo_service.accepting import intake, sequences
 from repo_service.domain.foresight import Foresight
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.view import ChangeRecord

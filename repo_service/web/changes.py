@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import Flask, Response, g, request
 
 from keys import names, strict
-from repo_service import intake, sequences
+from repo_service.accepting import intake, sequences
 from repo_service.domain import requests as r
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.view import ChangeRecord

@@ -9,11 +9,11 @@ from flask import Response, g, request
 
 from keys import strict
 from keys.encoding import compact
-from repo_service import uploads
+from repo_service.accepting import uploads
 from repo_service.bell import Bell
 from repo_service.build.pages import Layout
 from repo_service.domain import requests as r
-from repo_service.metrics import Metrics
+from repo_service.operating.metrics import Metrics
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 from repo_service.web.limits import Limits, received

@@ -6,7 +6,7 @@ from flask import Flask, Response, g, request
 
 from keys import strict
 from keys.encoding import compact
-from repo_service import halting
+from repo_service.accepting import halting
 from repo_service.domain import flags
 from repo_service.domain.halts import why
 from repo_service.storage.journal import Journal

@@ -7,7 +7,7 @@ from flask import Flask, Response, g
 from keys import names, strict
 from keys.state import Reason
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.notices import notices

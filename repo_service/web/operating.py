@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from flask import Flask, Response, g, request
 
-from repo_service import exposition, logs
-from repo_service.readiness import OK
+from repo_service.operating import exposition, logs
+from repo_service.operating.readiness import OK
 from repo_service.web.desk import Desk, json_answer
 
 logger: Final = logging.getLogger(__name__)

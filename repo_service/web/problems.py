@@ -12,19 +12,26 @@ from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
 from keys.times import moment
+from repo_service.accepting.halting import FlagsMoved
+from repo_service.accepting.reconciling import SerialOvertaken, SerialReused
+from repo_service.accepting.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
+from repo_service.accepting.turned_away import (
+    NumberMissing,
+    PreviewStale,
+    Refused,
+    SerialMissing,
+    SerialMoved,
+    TurnedAway,
+)
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.case import Why
 from repo_service.domain.clock import ClockWentBack
 from repo_service.domain.flags import Flag
 from repo_service.domain.remedies import REMEDIES, alternatives
-from repo_service.halting import FlagsMoved
-from repo_service.reconciling import SerialOvertaken, SerialReused
-from repo_service.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
 from repo_service.storage.depot import Diverged, Unavailable
 from repo_service.storage.journal import Collided
 from repo_service.storage.tables import DatabaseAway
 from repo_service.storage.view import KeyReused
-from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMissing, SerialMoved, TurnedAway
 
 NOTHING_WRITTEN: Final = "Nothing was written."
 

@@ -15,13 +15,13 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from keys import html, names, page
 from keys.encoding import compact, sha256
 from keys.state import installable
+from repo_service.accepting.uploads import stored_at
 from repo_service.build.pages import Layout
 from repo_service.domain.changes import Granted
 from repo_service.storage.depot import Depot, is_path
 from repo_service.storage.headers import FRESH, caching, media_type
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
-from repo_service.uploads import stored_at
 from repo_service.web import encodings
 from repo_service.web.problems import Problem
 

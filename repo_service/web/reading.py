@@ -10,12 +10,13 @@ from flask import Flask, Response, request
 
 from keys import layout, names, skeletons, strict
 from keys.encoding import compact
-from repo_service import roots, surroundings
+from repo_service.accepting import surroundings
 from repo_service.domain import changes as c
 from repo_service.domain import flags, naming
 from repo_service.domain.availability import availability
 from repo_service.domain.foresight import serial_of
 from repo_service.domain.notices import gap_notice, notices
+from repo_service.publishing import roots
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
 from repo_service.web import answers

@@ -7,8 +7,8 @@ from flask import Flask, Response
 
 from keys import names, strict
 from keys.encoding import compact
-from repo_service import sequences
-from repo_service.sequences import RefusedInTurn
+from repo_service.accepting import sequences
+from repo_service.accepting.sequences import RefusedInTurn
 from repo_service.storage.deliveries import Delivery, Gap
 from repo_service.storage.view import View
 from repo_service.web.desk import Desk, body_of_change

@@ -6,13 +6,13 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from keys.encoding import compact
-from repo_service import reconciling
+from repo_service.accepting import reconciling
+from repo_service.accepting.reconciling import Looked
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.reconcile import Foreseen, Wanted
 from repo_service.domain.remedies import alternatives
-from repo_service.reconciling import Looked
 from repo_service.storage.view import RegistryState
 from repo_service.web import auth
 from repo_service.web.conditions import tagged

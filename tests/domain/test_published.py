@@ -11,7 +11,7 @@ from client_verify.answers import Found, ProvenAbsent
 from keys import names as n
 from keys.state import installable
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
 from repo_service.storage.view import View

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from keys.state import Reason
-from repo_service import failpoint, intake, sequences
+from repo_service import failpoint
+from repo_service.accepting import intake, sequences
 from repo_service.domain import requests as r
 from repo_service.wiring import Service, open_service
 from tests.service.variations import vary

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import create_engine, text
 
-from repo_service.settings import SETTINGS
+from repo_service.operating.settings import SETTINGS
 from repo_service.storage.depot import TIMESTAMP
 from repo_service.wiring import open_service
 from tests.servers import S3Server

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from repo_service.attempts import KEPT
+from repo_service.accepting.attempts import KEPT
 from tests.service.door import OWNER, Door
 from tests.world import World, publishing
 

@@ -12,7 +12,7 @@ import pytest
 
 from keys import possession, sealed
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.web.app import create_app

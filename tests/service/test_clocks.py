@@ -7,9 +7,9 @@ import pytest
 
 from keys import names
 from keys.invariants import CLOCK
-from repo_service.clocks import APART, ClocksDiffer, check_clocks, offsets
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
+from repo_service.publishing.clocks import APART, ClocksDiffer, check_clocks, offsets
 from repo_service.wiring import BadSettings, open_service
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing
 

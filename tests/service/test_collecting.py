@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from client_verify.answers import Found
-from repo_service import collecting, failpoint
+from repo_service import failpoint
 from repo_service.cli import main
 from repo_service.domain import requests as r
+from repo_service.mending import collecting
 from repo_service.storage import tables as t
 from tests.service.test_fsck import lines
 from tests.world import OWNER, World, publishing

@@ -12,11 +12,11 @@ import pytest
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, rebuild
 from keys.signing import Sign
-from repo_service import collecting
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file
 from repo_service.build.pages import Target
-from repo_service.drawing import MOST_BINS, Drawer
+from repo_service.mending import collecting
+from repo_service.publishing.drawing import MOST_BINS, Drawer
 from repo_service.storage.depot import Diverged
 from tests.keys.inflate import inflate
 from tests.world import BEGIN, World, online_key, publishing

@@ -10,11 +10,11 @@ from keys import names
 from keys.invariants import CLOCK
 from keys.layout import Bins
 from keys.times import stamp
-from repo_service import sweeping
+from repo_service.accepting import sweeping
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.domain.clock import ClockWentBack
-from repo_service.settings import BadSettings
+from repo_service.operating.settings import BadSettings
 from repo_service.wiring import open_service
 from tests.service.door import Door
 from tests.world import BECAUSE, BEGIN, OWNER, World, publishing, root_of_trust

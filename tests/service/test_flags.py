@@ -9,7 +9,7 @@ import pytest
 from keys import strict
 from keys.state import Reason
 from keys.times import stamp
-from repo_service import halting, sweeping
+from repo_service.accepting import halting, sweeping
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.storage.journal import Overtaken

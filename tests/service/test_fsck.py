@@ -15,12 +15,12 @@ import pytest
 
 from keys.encoding import compact, sha256
 from keys.times import stamp
-from repo_service import fsck
+from repo_service.accepting.halting import set_flag
 from repo_service.build.metadata import metadata_path
 from repo_service.cli import main
 from repo_service.domain import flags
 from repo_service.domain import requests as r
-from repo_service.halting import set_flag
+from repo_service.mending import fsck
 from repo_service.storage.depot import TIMESTAMP
 from repo_service.wiring import open_service
 from tests.world import ADMIN, BECAUSE, OWNER, World, online_key, publishing

@@ -8,7 +8,7 @@ import pytest
 from client_verify.refusals import Refused
 from keys import strict
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import requests as r
 from tests.service.door import OWNER, Door
 from tests.world import BECAUSE, World, publishing

@@ -22,7 +22,8 @@ from werkzeug.serving import make_server
 
 from keys import strict
 from keys.state import Reason
-from repo_service import cli_import, failpoint, planning
+from repo_service import cli_import, failpoint
+from repo_service.accepting.surroundings import around, around_all
 from repo_service.domain import requests as r
 from repo_service.domain.bringing import Brought, asked
 from repo_service.domain.versions import RULES
@@ -31,11 +32,11 @@ from repo_service.importing.entries import Entry, Problem
 from repo_service.importing.preparing import Counted, Halted, prepare
 from repo_service.importing.recording import record
 from repo_service.importing.telling import Telling
-from repo_service.publish import publish
+from repo_service.publishing import planning
+from repo_service.publishing.publish import publish
 from repo_service.storage.journal import Overtaken
 from repo_service.storage.overview import Lease
 from repo_service.storage.view import LATELY, ChangeRecord
-from repo_service.surroundings import around, around_all
 from tests.service.bring import project, release, taken, written
 from tests.service.door import Door, Silent
 from tests.world import ADMIN, BECAUSE, BEGIN, World, publishing

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from client_verify.answers import Found
-from repo_service import failpoint, intake
+from repo_service import failpoint
+from repo_service.accepting import intake
 from repo_service.build.assemble import Release
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain import requests as r
-from repo_service.press import Memory, Press
-from repo_service.publish import LeaseHeld, publish
+from repo_service.publishing.press import Memory, Press
+from repo_service.publishing.publish import LeaseHeld, publish
 from repo_service.storage.journal import Overtaken
 from repo_service.storage.view import KeyReused
 from tests.world import BECAUSE, OWNER, World, held_key, publishing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from repo_service.settings import BadSettings
+from repo_service.operating.settings import BadSettings
 from repo_service.web.limits import Rates
 from tests.service.door import Door, Silent, publication
 from tests.world import BEGIN, World

@@ -10,7 +10,7 @@ from werkzeug.http import parse_date
 from keys import names
 from keys.skeletons import skeleton
 from keys.times import moment
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import requests as r
 from repo_service.domain.policy import parse
 from repo_service.importing.folder import projects

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from repo_service.cli import _EXIT, _parser
-from repo_service.exposition import exposed
-from repo_service.settings import template
+from repo_service.operating.exposition import exposed
+from repo_service.operating.settings import template
 from tests.service.door import Silent
 from tests.world import World
 

@@ -11,12 +11,12 @@ import pytest
 
 from keys import strict
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.domain.announcing import NotAnnounced, Published
 from repo_service.domain.policy import Policy, parse, preset
-from repo_service.settings import BadSettings
+from repo_service.operating.settings import BadSettings
 from repo_service.wiring import open_service, presets
 from tests.service.door import OWNER, Door, publication
 from tests.world import BECAUSE, World, publishing

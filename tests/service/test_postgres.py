@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from keys import names
 from keys.state import installable
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.storage import tables

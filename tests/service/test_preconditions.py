@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from keys.times import stamp
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import requests as r
 from tests.service.door import Door, publication
 from tests.world import BECAUSE, OWNER, World, publishing

@@ -13,11 +13,13 @@ from client_verify.answers import ProvenAbsent
 from client_verify.refusals import Refused
 from keys import layout, names
 from keys.encoding import sha256
-from repo_service import failpoint, fsck, publish
+from repo_service import failpoint
 from repo_service.build.check import WouldBeRefused
 from repo_service.build.due import freshness
 from repo_service.domain import requests as r
-from repo_service.rebinning import Rebinned
+from repo_service.mending import fsck
+from repo_service.publishing import publish
+from repo_service.publishing.rebinning import Rebinned
 from repo_service.storage import local, tables
 from repo_service.storage.view import View
 from tests.world import BECAUSE, OWNER, World, publishing, root_of_trust

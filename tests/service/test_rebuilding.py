@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from client_verify.answers import Found
-from repo_service import failpoint, fsck
+from repo_service import failpoint
 from repo_service.cli import main
-from repo_service.rebuilding import rebuild
+from repo_service.mending import fsck
+from repo_service.mending.rebuilding import rebuild
 from repo_service.storage.depot import TIMESTAMP, Behind
 from repo_service.wiring import open_service
 from tests.service.test_fsck import FOO, eventful, lines, newest, resigned, stored

@@ -12,12 +12,13 @@ from sqlalchemy import create_engine, select
 
 from client_verify.answers import Found
 from keys.encoding import sha256
-from repo_service import fsck, intake
+from repo_service.accepting import intake
+from repo_service.accepting.halting import set_flag
 from repo_service.cli import main
 from repo_service.domain import flags
 from repo_service.domain import requests as r
-from repo_service.halting import set_flag
-from repo_service.recovering import NotRecovered, Recovered, recover
+from repo_service.mending import fsck
+from repo_service.mending.recovering import NotRecovered, Recovered, recover
 from repo_service.storage import tables as t
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import TIMESTAMP, Behind

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repo_service import intake
+from repo_service.accepting import intake
 from repo_service.domain import requests as r
 from repo_service.failpoint import arm
 from repo_service.storage.journal import Collided

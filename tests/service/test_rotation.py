@@ -8,10 +8,11 @@ import pytest
 from tuf.ngclient import Updater
 
 from keys import layout, names, sealed
-from repo_service import cli_keys, planning, publish
+from repo_service import cli_keys
 from repo_service.build.check import WouldBeRefused
 from repo_service.cli_keys import KeyRefused
-from repo_service.roots import NotTakenIn
+from repo_service.publishing import planning, publish
+from repo_service.publishing.roots import NotTakenIn
 from repo_service.wiring import BadSettings, open_service
 from tests.world import World, online_key, publishing, root_of_trust, write_folder
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from keys.state import Reason
 from keys.times import stamp
-from repo_service import halting, intake, sequences
+from repo_service.accepting import halting, intake, sequences
+from repo_service.accepting.intake import Sender
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.notices import GAP_ALARM
-from repo_service.intake import Sender
 from repo_service.storage.journal import Journal
 from repo_service.storage.tables import open_engine
 from repo_service.wiring import open_service
@@ -346,8 +346,8 @@ def test_in_any_order_and_with_any_repeats_the_state_and_the_history_are_as_if_i
 ACT: Final = """
 import sys
 from pathlib import Path
-from repo_service import sequences
-from repo_service.intake import Sender
+from repo_service.accepting import sequences
+from repo_service.accepting.intake import Sender
 from repo_service.wiring import open_service
 from tests.service.test_sequences import SENT
 service = open_service(Path(sys.argv[1]))

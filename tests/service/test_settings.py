@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from repo_service import settings
 from repo_service.cli import main
-from repo_service.settings import DEFAULTS, BadSettings, Found, Settings, conflicts, read, template
+from repo_service.operating import settings
+from repo_service.operating.settings import DEFAULTS, BadSettings, Found, Settings, conflicts, read, template
 from repo_service.wiring import open_service
 from tests.world import World
 

@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy import select
 
 from keys.state import NameState
+from repo_service.accepting.intake import Item, Sender, record, record_all
+from repo_service.accepting.turned_away import Refused
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.announcing import announce
-from repo_service.intake import Item, Sender, record, record_all
 from repo_service.storage import tables as t
 from repo_service.storage.journal import Journal
 from repo_service.storage.states import States
 from repo_service.storage.tables import open_engine
-from repo_service.turned_away import Refused
 from tests.world import BECAUSE, OWNER, World, publishing
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from repo_service.cli import main
-from repo_service.status import Status
+from repo_service.operating.status import Status
 from repo_service.storage.depot import Diverged
 from repo_service.storage.overview import Lane, Lease
 from tests.world import World, publishing

@@ -17,7 +17,7 @@ import pytest
 
 from keys.encoding import compact
 from repo_service.bell import Publisher
-from repo_service.serving import KILLED
+from repo_service.operating.serving import KILLED
 from repo_service.web.auth import new_token
 from tests.servers import free_port
 from tests.service.door import publication

@@ -5,9 +5,9 @@ from typing import Any, Final
 import pytest
 
 from keys.state import NameState
-from repo_service import intake, sweeping
+from repo_service.accepting import intake, sweeping
+from repo_service.accepting.sweeping import SWEPT
 from repo_service.domain import requests as r
-from repo_service.sweeping import SWEPT
 from tests.domain.cases import WHEEL, a_file
 from tests.service.door import Door
 from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, World, publishing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keys.encoding import sha256
-from repo_service import uploads
+from repo_service.accepting import uploads
 from repo_service.domain.artifacts import BadArtifact
 from tests.service.door import OWNER, Door, filed, sdist, wheel
 from tests.world import World

@@ -6,9 +6,9 @@ They exist so that the crash matrix and the soak can show that they would notice
 from collections.abc import Callable
 from typing import Any, Final
 
-from repo_service import publish
 from repo_service.failpoint import failpoint
-from repo_service.press import Press
+from repo_service.publishing import publish
+from repo_service.publishing.press import Press
 from repo_service.storage import local, s3
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View

@@ -17,7 +17,7 @@ from client_verify.answers import Found
 from client_verify.refusals import Refused
 from client_verify.session import Session
 from client_verify.trust import Pin
-from repo_service import fsck
+from repo_service.mending import fsck
 from repo_service.storage import tables as t
 from repo_service.web.auth import new_token
 from tests.audit import audit

@@ -10,7 +10,7 @@ from ceremony import plan, responses
 from keys import layout, names, possession
 from keys.state import Reason
 from keys.times import stamp
-from repo_service import halting
+from repo_service.accepting import halting
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from tests.world import OWNER, World, held_ceremony, held_key, online_key, publishing

@@ -23,7 +23,8 @@ from tuf.ngclient import Updater
 from client_verify.answers import Found, ProvenAbsent
 from keys import names
 from keys.times import stamp
-from repo_service import failpoint, intake, sweeping
+from repo_service import failpoint
+from repo_service.accepting import intake, sweeping
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.evolve import evolve

@@ -4,9 +4,9 @@ import pytest
 from tuf.api.exceptions import RepositoryError
 
 from keys.times import stamp
+from repo_service.accepting.turned_away import Refused
 from repo_service.domain import requests as r
-from repo_service.roots import NotTakenIn
-from repo_service.turned_away import Refused
+from repo_service.publishing.roots import NotTakenIn
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 

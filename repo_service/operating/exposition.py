@@ -23,9 +23,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from repo_service.build.due import Lifetimes, Signed, freshness
-from repo_service.clocks import offsets
-from repo_service.metrics import Metrics, Stage
-from repo_service.readiness import OK, Parts, public_timestamp
+from repo_service.operating.metrics import Metrics, Stage
+from repo_service.operating.readiness import OK, Parts, public_timestamp
+from repo_service.publishing.clocks import offsets
 from repo_service.storage.depot import Diverged
 from repo_service.storage.overview import Overview, SignedRole
 

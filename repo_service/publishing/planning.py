@@ -11,15 +11,15 @@ from tuf.api.metadata import Root, Targets
 
 from keys import layout, names, page
 from keys.state import NameState
-from repo_service import roots
 from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
-from repo_service.press import Known, Press
-from repo_service.rebinning import Contents, Rebinned
+from repo_service.publishing import roots
+from repo_service.publishing.press import Known, Press
+from repo_service.publishing.rebinning import Contents, Rebinned
 from repo_service.storage.spool import Spool, SpooledTargets
 from repo_service.storage.view import BATCH, Head, Pending, View
 

@@ -10,7 +10,7 @@ from typing import Final
 from keys.times import moment
 from repo_service.bell import Bell
 from repo_service.build.due import Lifetimes
-from repo_service.clocks import Source
+from repo_service.publishing.clocks import Source
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 from repo_service.storage.schema import WrongSchema

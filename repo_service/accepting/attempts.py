@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keys.times import stamp
+from repo_service.accepting.turned_away import Refused
 from repo_service.domain.requests import verb_of
 from repo_service.storage.journal import Journal, Written, once_more
 from repo_service.storage.refusals import Attempt
-from repo_service.turned_away import Refused
 
 KEPT: Final = timedelta(days=90)
 """For how long an attempt that was refused is remembered."""

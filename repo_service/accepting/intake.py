@@ -12,7 +12,11 @@ from typing import Final
 from keys import strict
 from keys.encoding import compact, sha256
 from keys.state import ActorClass, Reason
-from repo_service import attempts
+from repo_service.accepting import attempts
+from repo_service.accepting.serials import Serials
+from repo_service.accepting.surroundings import around
+from repo_service.accepting.turned_away import NumberMissing, PreviewStale, Refused, SerialMoved, TurnedAway
+from repo_service.accepting.writing import Writing, keep, locked_for
 from repo_service.domain import changes as c
 from repo_service.domain import foresight, reconcile
 from repo_service.domain import requests as r
@@ -22,12 +26,8 @@ from repo_service.domain.foresight import Foresight, preview_digest, request_dig
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen
 from repo_service.failpoint import failpoint
-from repo_service.serials import Serials
 from repo_service.storage.journal import Collided, Journal, Pen, once_more
 from repo_service.storage.view import ChangeRecord, KeyReused, View
-from repo_service.surroundings import around
-from repo_service.turned_away import NumberMissing, PreviewStale, Refused, SerialMoved, TurnedAway
-from repo_service.writing import Writing, keep, locked_for
 
 NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
 """Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""

@@ -12,8 +12,8 @@ from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Layout
-from repo_service.clocks import Source
-from repo_service.metrics import FORGETFUL, Metrics
+from repo_service.operating.metrics import FORGETFUL, Metrics
+from repo_service.publishing.clocks import Source
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 

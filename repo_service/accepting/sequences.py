@@ -15,18 +15,18 @@ from typing import Any, Final, get_args
 from keys import strict
 from keys.encoding import compact, sha256
 from keys.times import stamp
-from repo_service import attempts, intake
+from repo_service.accepting import attempts, intake
+from repo_service.accepting.intake import Sender
+from repo_service.accepting.turned_away import Refused
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
 from repo_service.domain.flags import Flag
 from repo_service.domain.foresight import request_digest, serial_of
 from repo_service.domain.remedies import alternatives
 from repo_service.failpoint import failpoint
-from repo_service.intake import Sender
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.journal import Journal, Pen
 from repo_service.storage.view import ChangeRecord
-from repo_service.turned_away import Refused
 
 FURTHEST: Final = 1000
 """How far ahead of the number that is waited for a request is still kept."""

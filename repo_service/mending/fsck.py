@@ -24,11 +24,12 @@ from keys.counting import Delegator
 from keys.encoding import sha256
 from keys.state import NameState
 from keys.times import moment, stamp
-from repo_service import roots
 from repo_service.build.due import Signed
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Layout, Target, page_of, policy_page
-from repo_service.damage import (
+from repo_service.domain import changes as c
+from repo_service.domain.evolve import evolve
+from repo_service.mending.damage import (
     CEREMONY,
     MOVE_AWAY,
     PUBLISH,
@@ -40,8 +41,7 @@ from repo_service.damage import (
     Progress,
     artifacts,
 )
-from repo_service.domain import changes as c
-from repo_service.domain.evolve import evolve
+from repo_service.publishing import roots
 from repo_service.storage.depot import Depot, version_of
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Journal

@@ -9,7 +9,9 @@ from typing import Final
 from keys import strict
 from keys.encoding import compact, sha256
 from keys.times import stamp
-from repo_service import attempts, intake
+from repo_service.accepting import attempts, intake
+from repo_service.accepting.intake import Sender
+from repo_service.accepting.writing import locked
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
@@ -17,11 +19,9 @@ from repo_service.domain.foresight import serial_of
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen, Wanted, reconcile
 from repo_service.failpoint import failpoint
-from repo_service.intake import Sender
 from repo_service.storage.journal import Journal, once_more
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.view import Done, RegistryState, View
-from repo_service.writing import locked
 
 VERB: Final = "put"
 """What a refused full state is called among the attempts."""

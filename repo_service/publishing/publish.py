@@ -13,14 +13,14 @@ from typing import Final
 
 from keys import names
 from keys.state import purged
-from repo_service import roots
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
 from repo_service.build.metadata import Role
-from repo_service.clocks import check_clocks
 from repo_service.failpoint import failpoint
-from repo_service.planning import GivenUp, known_after, plan_next, released_state
-from repo_service.press import Press
+from repo_service.publishing import roots
+from repo_service.publishing.clocks import check_clocks
+from repo_service.publishing.planning import GivenUp, known_after, plan_next, released_state
+from repo_service.publishing.press import Press
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Journal, Overtaken
 from repo_service.storage.spool import Spool

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from keys.state import ActorClass
+from repo_service.accepting.turned_away import SerialMissing, SerialMoved
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.foresight import serial_of
-from repo_service.turned_away import SerialMissing, SerialMoved
 
 _ALWAYS_LOOK: Final[frozenset[ActorClass]] = frozenset({"moderator", "admin"})
 _LOOK_AT_NAMES: Final[frozenset[ActorClass]] = frozenset({"support"})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from repo_service import attempts, intake
+from repo_service.accepting import attempts, intake
 from repo_service.domain import flags
 from repo_service.domain.deadlines import deadlines, due
 from repo_service.storage.journal import Journal

@@ -25,19 +25,19 @@ from keys.encoding import compact, sha256
 from keys.state import TAKING, NameState
 from keys.times import moment
 from keys.trust import RootOfTrust
-from repo_service import roots
+from repo_service.accepting.writing import keep
 from repo_service.build.due import Signed
 from repo_service.build.metadata import Role, metadata_path
-from repo_service.damage import Progress
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import DOCUMENT, FlagAct
-from repo_service.press import Press
-from repo_service.publish import leased
+from repo_service.mending.damage import Progress
+from repo_service.publishing import roots
+from repo_service.publishing.press import Press
+from repo_service.publishing.publish import leased
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
-from repo_service.writing import keep
 
 _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."

@@ -6,7 +6,6 @@ from datetime import datetime
 from keys import layout, names
 from keys.skeletons import skeleton
 from keys.times import moment
-from repo_service import roots
 from repo_service.domain import changes as c
 from repo_service.domain import flags, limits
 from repo_service.domain import requests as r
@@ -15,6 +14,7 @@ from repo_service.domain.clock import check_clock
 from repo_service.domain.naming import takes_a_name
 from repo_service.domain.notices import last_reminder, reminder_id
 from repo_service.domain.policy import Policy
+from repo_service.publishing import roots
 from repo_service.storage.view import View
 
 

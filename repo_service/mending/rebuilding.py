@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from repo_service.damage import MOVE_AWAY, UPLOAD, Problem, Progress, artifacts
-from repo_service.press import Press
-from repo_service.publish import check_not_behind, finish
+from repo_service.mending.damage import MOVE_AWAY, UPLOAD, Problem, Progress, artifacts
+from repo_service.publishing.press import Press
+from repo_service.publishing.publish import check_not_behind, finish
 from repo_service.storage.depot import Depot, Diverged
 from repo_service.storage.inventory import Inventory
 

@@ -1,0 +1,1 @@
+"""From a request to remembered events: decided, written and answered in one transaction."""

@@ -1,0 +1,1 @@
+"""Journal, depot and a client are compared and brought together; what nobody needs goes."""

@@ -1,0 +1,1 @@
+"""From remembered events to a release that everyone can read."""
