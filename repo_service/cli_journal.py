@@ -95,7 +95,7 @@ def _recover(service: Service, _: argparse.Namespace) -> int:
     print(
         f"The database is at release {done.generation} now, as the public files are; {len(done.names)} names were taken"
     )
-    print("back from their pages. What public files do not hold is lost: see docs/OPERATIONS.md, Recover.")
+    print("back from their pages. What public files do not hold is lost: see docs/OPERATIONS.md, An old database.")
     for name in done.unknown:
         print(f"  {name}: its account or organisation is not known here; look it up, and set it again")
     print("Tokens are those of the backup: revoke what was revoked since (token list), and make the new ones again.")

@@ -44,7 +44,7 @@ class Status:
         elif self.pointer > its.generation:
             yield (
                 f"The depot is at {self.pointer} and the journal at {its.generation}: the database is older than what "
-                "is public. Publish nothing; restore a newer backup (docs/OPERATIONS.md, Restore)."
+                "is public. Publish nothing; restore a newer backup or `recover` (docs/OPERATIONS.md, An old database)."
             )
         elif its.staged:
             yield (

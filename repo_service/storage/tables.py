@@ -213,8 +213,8 @@ Index(
     sqlite_where=files.c.superseded.is_not(None),
     postgresql_where=files.c.superseded.is_not(None),
 )
-"""Every immutable file that was ever published. ``superseded`` is the release since which nothing names it; its body is
-here until then, and until it is copied out. ``dropped`` is when it was marked to go from the depot.
+"""Every immutable file that is public. ``superseded`` is the release since which nothing names it; its body is here
+until then, and until it is copied out. ``dropped`` is when it was marked to go from the depot.
 """
 
 roles = Table(
