@@ -26,8 +26,8 @@ from repo_service.storage.view import BATCH, Head, Pending, View
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
 BULK: Final = 1_000
-BULK_ALONE: Final = 100_000
-"""Events of the slow lane that one release takes, about, when nothing waits in the fast one (docs/adr/0023): as many as
+BULK_ALONE: Final = 50_000
+"""Events of the slow lane that one release takes, about, when nothing waits in the fast one (docs/adr/0022): as many as
 are signed in a second, and many only where none of the last releases held anything of the fast one. A release of
 100,000 signs every bin, which an import into a registry that is not used yet saves many times over; it is given up
 when somebody comes who waits.
