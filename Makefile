@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/python docs/demo.py
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -44,7 +44,7 @@ def look(world: World) -> None:
     with world.service.journal.reading() as view:
         accepted = {name: view.name(name) for name in NAMES}
         assert fold(view) == {name: found for name, found in accepted.items() if found.state}
-        assert view.pending() == ((), ())
+        assert view.pending().events == ()
     client, stock = world.client(accepted=frozenset(NAMES)), world.stock()  # a new holder is asked about elsewhere
     stock.refresh()
     for name, found in accepted.items():
