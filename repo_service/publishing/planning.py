@@ -68,11 +68,10 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     """The plan as of ``now``, with what a ceremony sealed, under the lease of this epoch; None if nothing is to be
     published.
     """
-    head, known, is_first_here = view.head(), None, False
+    head, known = view.head(), None
     check_clock(view.last_done_at(), now)
     if head:
-        is_first_here = press.memory.of(head.generation) is None
-        known = press.memory.known = press.memory.of(head.generation) or _read_known(view, head)
+        known = press.memory.of(head.generation) or _read_known(view, head)
     bins = sealed.bins if sealed else _known(known).bins
     shape = roots.bins_shape(bins)
     rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
@@ -101,7 +100,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         known.root if known and sealed and not sealed.anew else None,
         bins, partial(released_state, view),
         known.snapshot if known else None,
-        is_first_here,
+        head is not None and press.memory.of(head.generation) is None,
         each,
     )  # fmt: skip
 
