@@ -24,7 +24,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import OperationalError
 
 from keys.layout import Bins
@@ -333,6 +333,10 @@ refusals = Table(
 )
 
 
+POOL: Final = 80
+"""Connections that one process may hold: as many as it answers requests at once, and its publisher's."""
+
+
 class DatabaseAway(Exception):
     """The database cannot be reached, or does not do what it is asked now. What was being written is not."""
 
@@ -342,11 +346,12 @@ def open_engine(url: str) -> Engine:
     a connection that a restart of the server left dead is found out before it is used.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url)
+        # Each thread of the server may hold one; what is beyond a pool's size would be opened anew each time.
+        engine = create_engine(url, pool_size=POOL) if make_url(url).database else create_engine(url)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        engine = create_engine(url, pool_pre_ping=True, pool_size=20)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=POOL)
     event.listen(engine, "handle_error", _say)
     return engine
 
