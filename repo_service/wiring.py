@@ -180,7 +180,7 @@ class Service:
     def rounds(self) -> Callable[[], Release | None]:
         """Rounds one after the other; between two that publish nothing, once a day, what nobody can need is let go of.
 
-        For the first time an hour after a start: so that one is stopped each night collects too.
+        For the first time an hour after a start, so that a service that is stopped each night collects too.
         """
         collected = self.clock() - timedelta(hours=23)
 

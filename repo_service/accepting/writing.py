@@ -36,13 +36,20 @@ def _alone(pen: Pen, name: str) -> c.Name:
 
 def keep(pen: Pen, name: c.Name, policy: Policy, now: datetime) -> None:
     """Write what a name is now. Raises ClockWentBack if it is dated later than now."""
+    pen.keep(name, *dates(name, policy, now))
+
+
+def dates(name: c.Name, policy: Policy, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """When time will change a name next, and when somebody is to be told, of a name that is about to be kept: what must
+    hold of it is looked at here. Raises ClockWentBack if it is dated later than now.
+    """
     assert name.state is not None, "a change leaves a state"
     check_name_clock(name.state, now)
     # The signer asks again; found there only, one name would keep all others from being signed.
     broken = broken_invariants(name.state, now)
     assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
     next_deadline = min((at for at, _ in deadlines(name.state, policy)), default=None)
-    pen.keep(name, next_deadline, first_due(name.state, policy, now))
+    return next_deadline, first_due(name.state, policy, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ newest snapshot said, which was checked in its turn. Stock clients' own reading 
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -120,13 +120,13 @@ def _check_timestamp(role: Role, root: Root, release: Release) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Bin:
-    """A signed bin beside the paths that it was given, and what comes and goes in it; ``fresh`` are the paths that were
-    in no bin of this number of bins before.
+    """A signed bin beside the targets that it was given, and what comes and goes in it; ``fresh`` are the paths that
+    were in no bin of this number of bins before.
     """
 
     role: Role
     number: int
-    given: Set[str]
+    given: Mapping[str, str]
     fresh: Collection[str]
     placed: Sequence[Placed]
     gone: Sequence[str]
@@ -134,19 +134,23 @@ class _Bin:
     @classmethod
     def of(cls, role: Role, new: Differences, gone: Mapping[int, Sequence[str]]) -> "_Bin":
         number = layout.bin_number(role.name)
-        given, placed = new.bins[number].keys(), new.placed.of(number)
+        given, placed = new.bins[number], new.placed.of(number)
         fresh = given if new.rebinned else [each.target.path for each in placed]
         return cls(role, number, given, fresh, placed, gone.get(number, ()))
 
 
 def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
     """Its number."""
-    role, number, signed = its.role, its.number, _read_whole(its.role, bins)
+    role, number, payload = its.role, its.number, _signed_payload(its.role, bins)
+    signed = _check_shell(role, payload)
     where = f"{role.name} {signed['version']}"
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
-    if signed["targets"].keys() != its.given:
+    if signed["targets"].keys() != its.given.keys():
         raise WouldBeRefused(f"{where}: lists other targets than it was given")
+    described = ",".join(f'"{path}":{its.given[path]}' for path in sorted(its.given))
+    if f'"targets":{{{described}}},"version":'.encode() not in payload:
+        raise WouldBeRefused(f"{where}: describes a target otherwise than it was given")
     for placed in its.placed:
         entry = signed["targets"].get(placed.target.path)
         if entry != orjson.loads(placed.target.entry):

@@ -65,11 +65,6 @@ class Listing:
         """The members of ``meta`` as canonical JSON has them, without the braces around them."""
         return b",".join(self.chunks)
 
-    def line_of(self, role: str) -> bytes:
-        """The member of one role."""
-        number, place = divmod(self.places[role], _CHUNK)
-        return self.lines[number][place]
-
 
 def line(role: str, meta: Meta) -> bytes:
     """One member of ``meta``."""

@@ -11,17 +11,15 @@ from datetime import datetime
 from typing import Final
 
 from keys import names
-from keys.invariants import broken_invariants
 from keys.skeletons import skeleton
 from keys.strict import Malformed
 from repo_service.accepting.surroundings import around_all
+from repo_service.accepting.writing import dates
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.bringing import Done, asked, bring
 from repo_service.domain.case import Accepted, Around, Refusal
-from repo_service.domain.deadlines import deadlines
 from repo_service.domain.foresight import serial_of
-from repo_service.domain.notices import first_due
 from repo_service.domain.policy import Policy
 from repo_service.importing.entries import Entry, Problem
 from repo_service.storage.journal import Rows, answer_row, event_row, name_row
@@ -168,15 +166,7 @@ def _rows(
     )  # fmt: skip
     first = serial_of(before) + 1
     rows = tuple(event_row(event, serial, change, BULK) for serial, event in enumerate(events, first))
-    return Rows(name, rows, _kept(after, policy, now) if events else None, answer_row(record))
-
-
-def _kept(name: c.Name, policy: Policy, now: datetime) -> dict[str, object]:
-    assert name.state is not None, "a change leaves a state"
-    broken = broken_invariants(name.state, now)
-    assert not broken, f"what was decided about {name.name} breaks {'; '.join(broken)}"
-    due_at = min((at for at, _ in deadlines(name.state, policy)), default=None)
-    return name_row(name, due_at, first_due(name.state, policy, now))
+    return Rows(name, rows, name_row(after, *dates(after, policy, now)) if events else None, answer_row(record))
 
 
 def _refused(each: _Asked, done: Done) -> Iterator[Problem]:

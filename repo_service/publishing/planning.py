@@ -10,6 +10,7 @@ from typing import Final
 from tuf.api.metadata import Root, Targets
 
 from keys import layout, names, page
+from keys.encoding import sha256
 from keys.state import NameState
 from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
 from repo_service.build.due import next_renewals
@@ -29,7 +30,7 @@ BULK: Final = 1_000
 BULK_ALONE: Final = 50_000
 """Events of the slow lane that one release takes, about, when nothing waits in the fast one (docs/adr/0022): as many as
 are signed in a second, and many only where none of the last releases held anything of the fast one. A release of
-100,000 signs every bin, which an import into a registry that is not used yet saves many times over; it is given up
+50,000 signs every bin, which an import into a registry that is not used yet saves many times over; it is given up
 when somebody comes who waits.
 """
 
@@ -119,7 +120,8 @@ def released_state(view: View, name: str) -> NameState | None:
         return None
     body = view.file(_stored(target))
     assert body is not None, f"the signed page of {name} is gone from the journal"
-    return page.state_of(body)  # what we signed, by its digest
+    assert sha256(body) == target.sha256, f"the page of {name} in the journal is not what was signed"
+    return page.state_of(body)
 
 
 def _known(known: Known | None) -> Known:

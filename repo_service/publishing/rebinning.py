@@ -10,7 +10,7 @@ from keys import layout
 from repo_service.build.assemble import Differences
 from repo_service.storage.view import View
 
-_KEPT: Final = 16
+_KEPT: Final = 8
 """Bins that are kept in memory, for whoever asks again: all of a change's, and few of those that come by thousands."""
 
 

@@ -20,7 +20,7 @@ from repo_service.build.check import WouldBeRefused, check_release, check_succes
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, snapshot_file, timestamp_file
-from repo_service.build.pages import Page, page_of, policy_page
+from repo_service.build.pages import Page, Target, page_of, policy_page
 from repo_service.domain.announcing import Published
 from repo_service.domain.policy import preset
 from repo_service.wiring import presets
@@ -284,6 +284,21 @@ def test_a_bin_lists_what_it_was_given_and_nothing_else() -> None:
             )
         )
     assert [*good.new.placed]
+
+
+def test_a_target_that_nobody_touched_is_described_as_it_was() -> None:
+    """A bit flip between the rows and the signature, in a target that neither comes nor goes."""
+    path = "simple/other/vnd.pypi.simple.v1.json"
+    number = SHAPE.number(path)
+    good, before = second(assembled())
+    entry_text = Target.of(path, 1, "0" * 64).entry
+    bins = {**{each: {} for each in good.new.bins}, number: {path: entry_text}}
+    base = Base(1, assembled().snapshot, assembled().listing, {SHAPE.role(each): 100_000 + each for each in bins})
+    release = assemble(base, Differences(bins=bins), SHAPE, Lifetimes(), SIGN, BEGIN)
+    check_release(release, TRUST.root, BINS, before)
+    flipped = replace(release.new, bins={**bins, number: {path: entry_text.replace('"length":1', '"length":2')}})
+    with pytest.raises(WouldBeRefused, match="describes a target otherwise"):
+        check_release(replace(release, new=flipped), TRUST.root, BINS, before)
 
 
 def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:

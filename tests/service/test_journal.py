@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from client_verify.answers import Found
 from repo_service import failpoint
@@ -17,6 +18,7 @@ from repo_service.build.check import WouldBeRefused
 from repo_service.domain import requests as r
 from repo_service.publishing.press import Memory, Press
 from repo_service.publishing.publish import LeaseHeld, publish
+from repo_service.storage import tables
 from repo_service.storage.journal import Overtaken
 from repo_service.storage.view import KeyReused
 from tests.world import BECAUSE, OWNER, World, held_key, publishing
@@ -289,3 +291,17 @@ def test_a_publisher_that_neither_ends_nor_dies_is_named_after_a_while(world: Wo
     with pytest.raises(LeaseHeld, match="elsewhere 17 token"):
         publish(replace(world.service.press, turn=turn), world.now)
     assert pending(world) == 2
+
+
+def test_a_page_that_the_journal_no_longer_has_as_it_was_signed_stops_what_follows_it(world: World) -> None:
+    """What may follow is judged by what clients have verified, and by nothing that only looks like it."""
+    world.do(publishing("foo"))
+    with world.service.journal._engine.begin() as connection:
+        page = tables.files.c.path.like("targets/simple/foo/%")
+        body = connection.scalar(select(tables.files.c.body).where(page))
+        other = body.replace(b'"size":1', b'"size":2')
+        connection.execute(update(tables.files).where(page).values(body=other))
+    world.record(r.Yank("foo", "1.0", BECAUSE, OWNER))
+    with pytest.raises(AssertionError, match="is not what was signed"):
+        world.service.round()
+    assert generation(world) == 2
