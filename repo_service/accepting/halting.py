@@ -5,7 +5,8 @@ from datetime import datetime
 
 from repo_service.domain import flags
 from repo_service.domain.flags import FlagAct
-from repo_service.storage.journal import Journal, Overtaken
+from repo_service.storage.committing import Overtaken
+from repo_service.storage.journal import Journal
 
 
 class FlagsMoved(Exception):

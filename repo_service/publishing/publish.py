@@ -21,8 +21,9 @@ from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
 from repo_service.publishing.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.publishing.press import Press
+from repo_service.storage.committing import Overtaken
 from repo_service.storage.depot import Behind, version_of
-from repo_service.storage.journal import Journal, Overtaken
+from repo_service.storage.journal import Journal
 from repo_service.storage.spool import Spool
 from repo_service.storage.view import FILES
 

@@ -5,35 +5,33 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
+from sqlalchemy import Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from keys import layout, page, strict
-from keys.encoding import compact_plain, sha256
-from keys.signing import keyids_of
+from keys import page, strict
+from keys.encoding import compact_plain
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Release
-from repo_service.build.due import Lifetimes, Signed, renew_at, rescheduled
-from repo_service.build.metadata import Role, metadata_path
+from repo_service.build.due import Lifetimes, Signed, rescheduled
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.requests import Actor
-from repo_service.storage import backups, schema
+from repo_service.storage import backups, committing, schema
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
+from repo_service.storage.committing import Overtaken
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import BATCH, FILES, NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import NOW, Acknowledged, ChangeRecord, RegistryState, View
 
 Written = TypeVar("Written")
 AnyPen = TypeVar("AnyPen", bound="Pen")
@@ -84,21 +82,6 @@ _FIRST_LEASE: Final = {
     )
     for dialect, now in _NOW.items()
 }
-
-
-_MOVE: Final = {
-    "sqlite": text("UPDATE targets SET bin = bin_of(path, :bits)"),
-    "postgresql": text(
-        "UPDATE targets SET bin = (get_byte(hashed.digest, 0) << 8 | get_byte(hashed.digest, 1)) >> (16 - :bits) FROM "
-        "(SELECT path AS hashed_path, sha256(convert_to(path, 'UTF8')) AS digest FROM targets) AS hashed "
-        "WHERE path = hashed.hashed_path"
-    ),
-}
-"""Every target into the bin of ``layout.Bins(bits)``, by one statement, however many there are."""
-
-
-class Overtaken(Exception):
-    """Another publisher committed this generation first. Nothing was written; begin again from what it left."""
 
 
 class Collided(Exception):
@@ -214,21 +197,7 @@ class Journal:
         for people under which lease it was made; it is no condition (ADR 3).
         """
         with self._engine.begin() as connection:
-            try:
-                connection.execute(s.STORE_RELEASE, _release_row(release, epoch, now))
-            except IntegrityError as error:
-                raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
-            _store_files(connection, release)
-            _supersede(connection, release)
-            if release.new.rebinned:
-                _rebin(connection, release, release.new.rebinned)
-            _store_roles(connection, release, lifetimes)
-            _store_targets(connection, release)
-            if release.new.rebinned:
-                _check_rebinned(connection, release)
-            marked = _mark_events(connection, events, release.generation)
-            assert marked == len(events), "an event is in two releases, although generations follow each other"
-            _mark_policies(connection, release)
+            committing.write(connection, release, events, lifetimes, now, epoch)
 
     def reschedule(self, lifetimes: Lifetimes, now: datetime) -> int:
         """Correct when roles are due, where that follows from other periods than these; how many it corrects."""
@@ -512,101 +481,6 @@ def answer_row(record: ChangeRecord) -> dict[str, Any]:
     """An answer as a row of ``changes``."""
     row = strict.dump(record)
     return {**row, "warnings": _text(row["warnings"])}
-
-
-def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, object]:
-    return {
-        "generation": release.generation,
-        "epoch": epoch,
-        "snapshot": release.snapshot.version,
-        "signed_at": stamp(now),
-        "timestamp": release.timestamp.body,
-        "expires": stamp(release.timestamp.expires),
-        "published": 0,
-    }
-
-
-def _store_files(connection: Connection, release: Release) -> None:
-    rows = (
-        {
-            "path": path, "release": release.generation, "position": position, "length": len(body),
-            "sha256": sha256(body), "body": body,
-        }
-        for position, (path, body) in enumerate(release.immutable)
-    )  # fmt: skip
-    while chunk := list(islice(rows, FILES)):
-        connection.execute(s.STORE_FILE, chunk)
-
-
-def _supersede(connection: Connection, release: Release) -> None:
-    """What nothing names from this release on: the files of roles that are signed again, and of pages that change."""
-    renewed = [role.name for role in release.roles if role.name not in (layout.ROOT, layout.TIMESTAMP)]
-    paths = list(release.new.superseded)
-    for start in range(0, len(renewed), BATCH):
-        rows = connection.execute(s.VERSIONS, {"values": renewed[start : start + BATCH]})
-        paths += [metadata_path(row.role, row.version) for row in rows]
-    if paths:
-        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
-
-
-def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
-    newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
-    connection.execute(s.STORE_ROLE, list(newest.values()))
-
-
-def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
-    """What the journal keeps of a signed role."""
-    online = role.name not in layout.OFFLINE
-    due = renew_at(role.name, role.expires, lifetimes)
-    return {
-        "role": role.name, "version": role.version, "expires": stamp(role.expires),
-        "renew_at": stamp(due) if due else None, "signers": " ".join(sorted(keyids_of(role.body))) if online else None,
-    }  # fmt: skip
-
-
-def _rebin(connection: Connection, release: Release, shape: layout.Bins) -> None:
-    """Every target is in the bin that the new number of bins gives it; the bins of before lead nowhere any more."""
-    connection.execute(_MOVE[connection.dialect.name], {"bits": shape.bit_length})
-    left = t.roles.c.signers.is_not(None) & t.roles.c.role.not_in((*layout.ONLINE, *shape.roles()))
-    query = select(t.roles.c.role, t.roles.c.version).where(left)
-    gone = [metadata_path(row.role, row.version) for row in connection.execute(query)]
-    if gone:
-        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in gone])
-    connection.execute(update(t.roles).where(left).values(renew_at=None, signers=None))
-
-
-def _check_rebinned(connection: Connection, release: Release) -> None:
-    """Each bin was signed with exactly the targets that are in it now: none was lost on the way."""
-    query = select(t.targets.c.bin, func.count().label("targets")).group_by(t.targets.c.bin)
-    moved = {row.bin: row.targets for row in connection.execute(query)}
-    assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
-
-
-def _store_targets(connection: Connection, release: Release) -> None:
-    """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
-    gone = chain(release.new.gone, (placed.target.path for placed in release.new.placed))
-    while paths := list(islice(gone, BATCH)):
-        connection.execute(s.REMOVE_TARGETS, {"values": paths})
-    rows = (
-        {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
-        for placed in release.new.placed
-    )
-    while chunk := list(islice(rows, BATCH)):
-        connection.execute(s.STORE_TARGET, chunk)
-
-
-def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:
-    wanted, marked = list(events), 0
-    for start in range(0, len(wanted), BATCH):
-        chunk = {"values": wanted[start : start + BATCH], "signing": generation}
-        marked += connection.execute(s.MARK, chunk).rowcount
-    return marked
-
-
-def _mark_policies(connection: Connection, release: Release) -> None:
-    named = [page.name for page in release.policies]
-    for table in (t.policies, t.flags) if named else ():
-        connection.execute(update(table).where(table.c.id.in_(named)).values(release=release.generation))
 
 
 def _rescheduled(row: Row[Any], lifetimes: Lifetimes, now: datetime) -> str | None:

@@ -17,8 +17,9 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
+from repo_service.storage.committing import role_row
 from repo_service.storage.inventory import Inventory
-from repo_service.storage.journal import Collided, Pen, role_row
+from repo_service.storage.journal import Collided, Pen
 from repo_service.storage.view import BATCH
 
 GAP = 1_000_000

@@ -1,7 +1,6 @@
 """What was replaced goes only when no timestamp that was ever public, and is good, can lead anybody to it."""
 
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,25 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from client_verify.answers import Found
-from repo_service import failpoint
 from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.mending import collecting
 from repo_service.storage import tables as t
+from tests.service.dying import dying_at
 from tests.service.test_fsck import lines
 from tests.world import OWNER, World, publishing
 
 WEEK = timedelta(days=7)
-
-
-class Killed(BaseException):
-    """Nothing catches it."""
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoint.arm(None)
 
 
 @pytest.fixture
@@ -150,22 +139,14 @@ def test_no_root_ever_goes(world: World) -> None:
 
 def test_what_is_not_copied_out_yet_protects_what_it_replaces(world: World) -> None:
     """Its pointer has not moved: clients are still at the release before."""
-
-    def die(name: str) -> None:
-        if name == "publish.committed":
-            raise Killed
-
     world.record(publishing("foo", "7.0"))
-    failpoint.arm(die)
-    with pytest.raises(Killed):
+    with dying_at("publish.committed"):
         world.service.round()
-    failpoint.arm(None)
-    for number in range(12):  # many more are signed while the depot cannot be reached
+    for _ in range(12):  # many more are signed while the depot cannot be reached
         with world.service.journal._engine.begin() as connection:
             row = connection.execute(select(t.releases).order_by(t.releases.c.generation.desc())).first()
             assert row is not None
             connection.execute(t.releases.insert(), {**row._mapping, "generation": row.generation + 1})
-        assert number >= 0
     world.tick(days=60)
     with world.service.journal.inventory() as view:
         staged = min(view.staged())
@@ -185,15 +166,8 @@ def test_killed_between_the_file_and_its_row_it_is_done_again(world: World) -> N
     marked, _ = collect(world)
     wait(world, 1)
     world.tick(minutes=1)
-
-    def die(name: str) -> None:
-        if name == "collect.dropped":
-            raise Killed
-
-    failpoint.arm(die)
-    with pytest.raises(Killed):
+    with dying_at("collect.dropped"):
         collect(world)
-    failpoint.arm(None)
     assert collect(world)[1] == marked
     assert [line for line in lines(world) if "packages" not in line] == []
 

@@ -11,18 +11,14 @@ from pathlib import Path
 import pytest
 
 from keys.encoding import compact
-from repo_service import failpoint
 from repo_service.storage import disk as disks
 from repo_service.storage import local
 from repo_service.storage.depot import TIMESTAMP, Unavailable, version_of
 from repo_service.storage.local import LocalDepot
 from tests.power import FragileDisk
+from tests.service.dying import dying_at
 
 IN_DOUBT = b"it may be there or not"
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class Told:
@@ -68,16 +64,8 @@ class Told:
         self._promise(TIMESTAMP, timestamp)
 
     def dies_at(self, point: str, act: Callable[[], None]) -> None:
-        def reached(name: str) -> None:
-            if name == point:
-                raise Killed
-
-        failpoint.arm(reached)
-        try:
-            with pytest.raises(Killed):
-                act()
-        finally:
-            failpoint.arm(None)
+        with dying_at(point):
+            act()
         self.depot = LocalDepot(self.root, self.disk)
         self.judged_from = len(self.disk.syncs)  # what the dead one synced for nothing, nobody misses
 

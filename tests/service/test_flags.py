@@ -12,7 +12,7 @@ from keys.times import stamp
 from repo_service.accepting import halting, sweeping
 from repo_service.domain import flags
 from repo_service.domain import requests as r
-from repo_service.storage.journal import Overtaken
+from repo_service.storage.committing import Overtaken
 from tests.service.door import Door, sdist
 from tests.world import BECAUSE, OWNER, World, publishing
 

@@ -34,7 +34,7 @@ from repo_service.importing.recording import record
 from repo_service.importing.telling import Telling
 from repo_service.publishing import planning
 from repo_service.publishing.publish import publish
-from repo_service.storage.journal import Overtaken
+from repo_service.storage.committing import Overtaken
 from repo_service.storage.overview import Lease
 from repo_service.storage.view import LATELY, ChangeRecord
 from tests.service.bring import project, release, taken, written

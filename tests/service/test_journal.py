@@ -19,7 +19,7 @@ from repo_service.domain import requests as r
 from repo_service.publishing.press import Memory, Press
 from repo_service.publishing.publish import LeaseHeld, publish
 from repo_service.storage import tables
-from repo_service.storage.journal import Overtaken
+from repo_service.storage.committing import Overtaken
 from repo_service.storage.view import KeyReused
 from tests.world import BECAUSE, OWNER, World, held_key, publishing
 

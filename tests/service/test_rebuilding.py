@@ -1,30 +1,19 @@
 """The public files can be made again from the journal, and nothing that is there is ever overwritten."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from client_verify.answers import Found
-from repo_service import failpoint
 from repo_service.cli import main
 from repo_service.mending import fsck
 from repo_service.mending.rebuilding import rebuild
 from repo_service.storage.depot import TIMESTAMP, Behind
 from repo_service.wiring import open_service
+from tests.service.dying import dying_at
 from tests.service.test_fsck import FOO, eventful, lines, newest, resigned, stored
 from tests.world import World, publishing, root_of_trust
-
-
-class Killed(BaseException):
-    """Nothing catches it."""
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoint.arm(None)
 
 
 @pytest.fixture
@@ -119,15 +108,9 @@ def test_behind_a_newer_depot_nothing_is_written(world: World) -> None:
 
 
 def test_it_finishes_what_a_crash_left_too(world: World) -> None:
-    def die(name: str) -> None:
-        if name == "publish.committed":
-            raise Killed
-
     world.record(publishing("foo", "7.0"))
-    failpoint.arm(die)
-    with pytest.raises(Killed):
+    with dying_at("publish.committed"):
         world.service.round()
-    failpoint.arm(None)
     lose(world)
     rebuilt(world)
     assert [line for line in lines(world) if "packages" not in line] == []
@@ -136,16 +119,8 @@ def test_it_finishes_what_a_crash_left_too(world: World) -> None:
 
 def test_killed_half_way_it_is_said_again(world: World) -> None:
     lose(world)
-    left = iter(range(3))
-
-    def die(name: str) -> None:
-        if name == "depot.linked" and next(left, None) is None:
-            raise Killed
-
-    failpoint.arm(die)
-    with pytest.raises(Killed):
+    with dying_at("depot.linked", passings=4):
         rebuilt(world)
-    failpoint.arm(None)
     assert not (world.public / TIMESTAMP).exists(), "the timestamp comes after what it names"
     rebuilt(world)
     assert [line for line in lines(world) if "packages" not in line] == []
