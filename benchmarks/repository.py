@@ -154,7 +154,8 @@ class _Rows:
     files: int
     name: dict[str, Any]
     event: dict[str, Any]
-    page: dict[str, Any]
+    file: dict[str, Any]
+    body: dict[str, Any]
     targets: list[tuple[int, str, str, str]]
 
 
@@ -173,7 +174,8 @@ def _write(database: Path, files: int, shape: layout.Bins) -> tuple[int, int]:
             if found >= files:
                 continue
             found, projects = found + rows.files, projects + 1
-            for table, row in (("names", rows.name), ("events", rows.event), ("files", rows.page)):
+            tables = (("names", rows.name), ("events", rows.event), ("files", rows.file), ("bodies", rows.body))
+            for table, row in tables:
                 columns, places = ", ".join(f'"{column}"' for column in row), ", ".join("?" * len(row))
                 connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", list(row.values()))
             placed += rows.targets
@@ -210,10 +212,11 @@ def _rows_of(state: NameState, shape: layout.Bins) -> _Rows:
     }  # fmt: skip
     stored = {
         "path": f"targets/{made.stored_at}", "release": 0, "position": state.event, "length": len(made.body),
-        "sha256": sha256(made.body), "body": made.body,
+        "sha256": sha256(made.body),
     }  # fmt: skip
+    body = {"path": stored["path"], "body": made.body}
     targets = [(shape.number(target.path), target.path, state.name, target.entry) for target in made.targets]
-    return _Rows(sum(len(release.files) for release in state.releases), name, event, stored, targets)
+    return _Rows(sum(len(release.files) for release in state.releases), name, event, stored, body, targets)
 
 
 def main() -> None:

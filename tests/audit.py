@@ -23,6 +23,7 @@ from repo_service.wiring import Service
 
 TIMESTAMP: Final = "metadata/timestamp.json"
 _VERSIONED: Final = re.compile(r"metadata/(\d+)\.([a-z0-9-]+)\.json", re.ASCII)
+_FILES: Final = select(t.files, t.bodies.c.body).outerjoin(t.bodies, t.bodies.c.path == t.files.c.path)
 _REPLACED: Final = ("metadata/", "targets/simple/")
 _SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/")
 """Folders of the depot that hold nothing but what a release names."""
@@ -71,7 +72,7 @@ def _events(connection: Connection) -> Iterator[str]:
 
 
 def _copies(service: Service, connection: Connection) -> Iterator[str]:
-    kept = {row["path"]: row for row in connection.execute(select(t.files)).mappings()}
+    kept = {row["path"]: row for row in connection.execute(_FILES).mappings()}
     for path, row in kept.items():
         found = service.depot.read(path)
         if found is None and row["dropped"] is None:
@@ -92,7 +93,7 @@ def _current(connection: Connection) -> Iterator[str]:
         named.add(f"targets/{names.hashed(row['path'], digest)}")
     for path, entry in _held(connection).items():
         named.add(f"targets/{names.hashed(path, entry['hashes']['sha256'])}")
-    for row in connection.execute(select(t.files)).mappings():
+    for row in connection.execute(_FILES).mappings():
         path, superseded = row["path"], row["superseded"]
         if path in named and (superseded is not None or row["body"] is None):
             yield f"{path} is named by the newest release and taken for superseded"
@@ -103,7 +104,7 @@ def _current(connection: Connection) -> Iterator[str]:
 def _held(connection: Connection) -> dict[str, Any]:
     """The targets that only offline keys speak for, which are no rows of ``targets``."""
     version = connection.scalar(select(t.roles.c.version).where(t.roles.c.role == layout.HELD))
-    held = connection.scalar(select(t.files.c.body).where(t.files.c.path == f"metadata/{version}.held.json"))
+    held = connection.scalar(select(t.bodies.c.body).where(t.bodies.c.path == f"metadata/{version}.held.json"))
     return dict(_signed(held)["targets"]) if held else {}
 
 

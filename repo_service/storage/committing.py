@@ -1,6 +1,6 @@
 """What a release leaves in the database: the rows of the transaction in which it becomes true (``Journal.commit``)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import chain, islice
 from typing import Final
@@ -42,7 +42,7 @@ def write(
         connection.execute(s.STORE_RELEASE, _release_row(release, epoch, now))
     except IntegrityError as error:
         raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
-    _store_files(connection, release)
+    store_files(connection, release.immutable, release.generation)
     _supersede(connection, release)
     if release.new.rebinned:
         _rebin(connection, release, release.new.rebinned)
@@ -67,16 +67,19 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
     }
 
 
-def _store_files(connection: Connection, release: Release) -> None:
-    rows = (
-        {
-            "path": path, "release": release.generation, "position": position, "length": len(body),
-            "sha256": sha256(body), "body": body,
-        }
-        for position, (path, body) in enumerate(release.immutable)
-    )  # fmt: skip
-    while chunk := list(islice(rows, FILES)):
-        connection.execute(s.STORE_FILE, chunk)
+def store_files(connection: Connection, files: Iterable[tuple[str, bytes]], generation: int) -> None:
+    """Paths and bytes that a release brings, in the order of copy-out."""
+    numbered = enumerate(files)
+    while chunk := list(islice(numbered, FILES)):
+        rows = [
+            {
+                "path": path, "release": generation, "position": position, "length": len(body),
+                "sha256": sha256(body),
+            }
+            for position, (path, body) in chunk
+        ]  # fmt: skip
+        connection.execute(s.STORE_FILE, rows)
+        connection.execute(s.STORE_BODY, [{"path": path, "body": body} for _, (path, body) in chunk])
 
 
 def _supersede(connection: Connection, release: Release) -> None:

@@ -19,6 +19,8 @@ from repo_service.storage import tables as t
 from repo_service.storage.view import View, event_of
 
 _PIECE: Final = 200
+_ITS_BODY: Final = t.bodies.c.path == t.files.c.path
+_CURRENT: Final = t.files.c.superseded.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Inventory(View):
 
     def counted(self) -> tuple[int, int]:
         """How many files are of the current state, and how many names there are."""
-        current = select(func.count()).select_from(t.files).where(t.files.c.superseded.is_(None))
+        current = select(func.count()).select_from(t.files).where(_CURRENT)
         named = select(func.count()).select_from(t.names)
         return self._connection.scalar(current) or 0, self._connection.scalar(named) or 0
 
@@ -59,14 +61,14 @@ class Inventory(View):
 
     def current(self, path: str) -> bytes | None:
         """A signed file of the current state, as it was signed."""
-        query = select(t.files.c.body).where(t.files.c.path == path, t.files.c.superseded.is_(None))
+        query = select(t.bodies.c.body).join(t.files, _ITS_BODY).where(t.files.c.path == path, _CURRENT)
         body: bytes | None = self._connection.scalar(query)
         return body
 
     def current_files(self) -> Iterator[SignedFile]:
         """Every file of the current state, in the order of paths."""
-        columns = (t.files.c.path, t.files.c.release, t.files.c.length, t.files.c.sha256, t.files.c.body)
-        query = select(*columns).where(t.files.c.superseded.is_(None)).order_by(t.files.c.path)
+        columns = (t.files.c.path, t.files.c.release, t.files.c.length, t.files.c.sha256, t.bodies.c.body)
+        query = select(*columns).outerjoin(t.bodies, _ITS_BODY).where(_CURRENT).order_by(t.files.c.path)
         return (SignedFile(row.path, row.release, row.length, row.sha256, row.body) for row in self._walk(query))
 
     def pointed(self) -> tuple[int, bytes] | None:

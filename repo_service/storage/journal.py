@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine, Row, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import page, strict
@@ -103,6 +104,7 @@ class Journal:
         self._engine = engine
         self._reader = engine.execution_options(**t.reading_options(engine))
         self._states = States()
+        self._turn = Lock() if engine.dialect.name == "sqlite" else nullcontext()
 
     def create(self) -> None:
         """Make the tables of a new database. WrongSchema for one that has others."""
@@ -147,7 +149,7 @@ class Journal:
     def writing_with(self, kind: "type[AnyPen]") -> Iterator["AnyPen"]:
         """As ``writing``, with a pen of this kind."""
         try:
-            with self._engine.begin() as connection:
+            with self._writing() as connection:
                 yield kind(connection, self._states)
         except IntegrityError as error:
             raise Collided("another request wrote the same at the same time") from error
@@ -155,17 +157,25 @@ class Journal:
     @contextmanager
     def trying(self) -> Iterator["Pen"]:
         """One write transaction of which nothing is kept, whatever happens."""
-        with self._engine.connect() as connection, connection.begin() as transaction:
+        with self._turn, self._engine.connect() as connection, connection.begin() as transaction:
             try:
                 yield Pen(connection, self._states)
             finally:
                 transaction.rollback()
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """One write transaction. SQLite has one writer, and lets others ask again and again until they give up: threads
+        of one process take turns before it.
+        """
+        with self._turn, self._engine.begin() as connection:
+            yield connection
+
     def take_lease(self, holder: str, seconds: float) -> int | None:
         """Publish alone for this long, by the database's clock: the lease's epoch; None while another holder has it."""
         dialect = self._engine.dialect.name
         row = {"name": PUBLISHING, "holder": holder, "seconds": seconds}
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             epoch: int | None = connection.scalar(_TAKE_LEASE[dialect], row)
             if epoch is None:
                 epoch = connection.scalar(_FIRST_LEASE[dialect], row)
@@ -173,19 +183,19 @@ class Journal:
 
     def keep_lease(self, epoch: int, seconds: float) -> None:
         """Publish alone for this long from now on. Raises Overtaken if the lease has passed to somebody else."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             row = {"its": epoch, "seconds": seconds}
             if not connection.execute(_KEEP_LEASE[self._engine.dialect.name], row).rowcount:
                 raise Overtaken(f"the lease of epoch {epoch} has passed to another publisher")
 
     def break_lease(self, holder: str) -> None:
         """Take the lease from a holder that is known to be dead."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(update(t.lease).where(t.lease.c.holder == holder).values(holder="", until=0))
 
     def give_back(self, epoch: int) -> None:
         """Somebody else may publish now. What is not of this epoch stays as it is."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(s.GIVE_BACK, {"its": epoch})
 
     def commit(
@@ -196,12 +206,12 @@ class Journal:
         The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken. ``epoch`` says
         for people under which lease it was made; it is no condition (ADR 3).
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             committing.write(connection, release, events, lifetimes, now, epoch)
 
     def reschedule(self, lifetimes: Lifetimes, now: datetime) -> int:
         """Correct when roles are due, where that follows from other periods than these; how many it corrects."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             rows = connection.execute(select(t.roles).where(t.roles.c.signers.is_not(None))).all()
             dates = {row.role: _rescheduled(row, lifetimes, now) for row in rows}
             moved = [{"moved": row.role, "at": dates[row.role]} for row in rows if row.renew_at != dates[row.role]]
@@ -213,7 +223,7 @@ class Journal:
         """A clock was ahead; from now on ``now`` is right. What was dated later stays, and no longer stops what
         follows; what was signed for too long is due.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             stands = connection.execute(s.STANDING).one()
             events = connection.scalar(select(func.max(t.events.c.seq))) or 0
             row = {"at": stamp(now), "events": events, "ahead": max(filter(None, (stands.signed, stands.recorded)))}
@@ -235,7 +245,7 @@ class Journal:
         """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it
         replaced are not needed any more.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(update(t.releases).where(t.releases.c.generation == generation).values(published=1))
             connection.execute(s.PRUNE, {"superseding": generation})
 

@@ -87,7 +87,7 @@ def overview(connection: Connection, lease: Lease | None, now: datetime) -> Over
         connection.scalar(select(func.count()).select_from(t.roles).where(late)) or 0,
         _moment(connection.scalar(select(func.min(its.renew_at)).where(late))),
         tuple(_lane(connection, number, name) for number, name in enumerate(LANES)),
-        connection.scalar(select(func.count()).select_from(t.releases).where(t.releases.c.published == 0)) or 0,
+        connection.scalar(select(func.count()).select_from(t.releases).where(t.IS_STAGED)) or 0,
         lease,
     )
 

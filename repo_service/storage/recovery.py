@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select, text, update
 
 from keys import page
-from keys.encoding import compact, sha256
+from keys.encoding import compact
 from keys.layout import Bins
 from keys.times import stamp
 from repo_service.build.due import Lifetimes, Signed
@@ -17,7 +17,7 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
-from repo_service.storage.committing import role_row
+from repo_service.storage.committing import role_row, store_files
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Collided, Pen
 from repo_service.storage.view import BATCH
@@ -50,16 +50,8 @@ class Recovery(Pen, Inventory):
 
     def add_files(self, generation: int, files: Iterable[tuple[str, bytes]]) -> None:
         """Files of the current state that the journal does not know."""
-        rows = [
-            {
-                "path": path, "release": generation, "position": position, "length": len(body),
-                "sha256": sha256(body), "body": body,
-            }
-            for position, (path, body) in enumerate(files)
-            if not self.has_file(path)
-        ]  # fmt: skip
-        if rows:
-            self._connection.execute(s.STORE_FILE, rows)
+        unknown = ((path, body) for path, body in files if not self.has_file(path))
+        store_files(self._connection, unknown, generation)
 
     def supersede(self, generation: int, paths: Iterable[str]) -> None:
         """Nothing names these files any more."""

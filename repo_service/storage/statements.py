@@ -45,7 +45,7 @@ PENDING_IN_LANE: Final = (
 PENDING_OF: Final = select(t.events.c.seq).where(t.events.c.name.in_(VALUES), _PENDING)
 _ANYTHING: Final = (
     exists().where(_PENDING)
-    | exists().where(t.releases.c.published == 0)
+    | exists().where(t.IS_STAGED)
     | exists().where(t.policies.c.release.is_(None))
     | exists().where(t.flags.c.release.is_(None))
 )
@@ -55,24 +55,28 @@ ANY_WORK: Final = select(_ANYTHING | exists().where(_DUE))
 DUE: Final = select(t.roles).where(_DUE).order_by(t.roles.c.renew_at)
 MAY_NEED_SWEEPING: Final = select(
     exists().where(t.names.c.due_at <= bindparam("now", type_=String))
-    | exists().where(t.deliveries.c.state == "held")
+    | exists().where(t.IS_HELD)
     | exists().where(t.refusals.c.at < bindparam("before", type_=String))
     | exists().where(t.flags.c.number > 0)
 )
 UNSIGNED_POLICIES: Final = select(t.policies.c.body).where(t.policies.c.release.is_(None)).order_by(t.policies.c.seq)
 UNSIGNED_FLAGS: Final = select(t.flags.c.body).where(t.flags.c.release.is_(None)).order_by(t.flags.c.number)
-STAGED: Final = select(t.releases.c.generation).where(t.releases.c.published == 0).order_by(t.releases.c.generation)
+STAGED: Final = select(t.releases.c.generation).where(t.IS_STAGED).order_by(t.releases.c.generation)
 _OF_GENERATION: Final = t.files.c.release == bindparam("generation", type_=Integer)
 _IS_ROOT: Final = t.files.c.path.like("metadata/%.root.json")
 TIMESTAMP: Final = select(t.releases.c.timestamp).where(
     t.releases.c.generation == bindparam("generation", type_=Integer)
 )
 STAGED_ROOTS: Final = (
-    select(t.files.c.path, t.files.c.body).where(_OF_GENERATION, _IS_ROOT).order_by(t.files.c.position)
+    select(t.files.c.path, t.bodies.c.body)
+    .join(t.bodies, t.bodies.c.path == t.files.c.path)
+    .where(_OF_GENERATION, _IS_ROOT)
+    .order_by(t.files.c.position)
 )
 STAGED_FILES: Final = (
-    select(t.files.c.position, t.files.c.path, t.files.c.body)
-    .where(_OF_GENERATION, ~_IS_ROOT, t.files.c.body.is_not(None))
+    select(t.files.c.position, t.files.c.path, t.bodies.c.body)
+    .join(t.bodies, t.bodies.c.path == t.files.c.path)
+    .where(_OF_GENERATION, ~_IS_ROOT)
     .where(t.files.c.position > bindparam("after", type_=Integer))
     .order_by(t.files.c.position)
     .limit(bindparam("limit", type_=Integer))
@@ -88,7 +92,7 @@ VERSIONS: Final = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role
 EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(VALUES))
 WHOLES: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 TARGETS_OF: Final = select(t.targets).where(t.targets.c.name.in_(VALUES))
-FILE: Final = select(t.files.c.body).where(t.files.c.path == bindparam("path"))
+FILE: Final = select(t.bodies.c.body).where(t.bodies.c.path == bindparam("path"))
 BIN: Final = (
     select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.bin == bindparam("bin")).order_by(t.targets.c.path)
 )
@@ -139,8 +143,8 @@ POLICIES: Final = select(t.policies.c.body).order_by(t.policies.c.seq)
 FLAGS: Final = select(t.flags.c.body).order_by(t.flags.c.number)
 
 _VERSION: Final = select(cast(t.roles.c.version, String)).where(t.roles.c.role == bindparam("role")).scalar_subquery()
-NEWEST: Final = select(t.files.c.body).where(
-    t.files.c.path == "metadata/" + _VERSION + "." + bindparam("role", type_=String) + ".json"
+NEWEST: Final = select(t.bodies.c.body).where(
+    t.bodies.c.path == "metadata/" + _VERSION + "." + bindparam("role", type_=String) + ".json"
 )
 
 SIGNED_IN: Final = (
@@ -170,6 +174,7 @@ ANSWER: Final = insert(t.changes)
 
 RESCHEDULE: Final = update(t.roles).where(t.roles.c.role == bindparam("moved")).values(renew_at=bindparam("at"))
 STORE_FILE: Final = insert(t.files)
+STORE_BODY: Final = insert(t.bodies)
 STORE_ROLE: Final = text(
     "INSERT INTO roles (role, version, expires, renew_at, signers) "
     "VALUES (:role, :version, :expires, :renew_at, :signers) "
@@ -187,9 +192,7 @@ SUPERSEDE: Final = (
     .where(t.files.c.path == bindparam("gone"))
     .values(superseded=bindparam("superseding", type_=Integer))
 )
-PRUNE: Final = (
-    update(t.files)
-    .where(t.files.c.superseded == bindparam("superseding", type_=Integer), t.files.c.body.is_not(None))
-    .values(body=None)
+PRUNE: Final = delete(t.bodies).where(
+    t.bodies.c.path.in_(select(t.files.c.path).where(t.files.c.superseded == bindparam("superseding", type_=Integer)))
 )
 GIVE_BACK: Final = update(t.lease).where(t.lease.c.epoch == bindparam("its", type_=Integer)).values(holder="", until=0)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    literal_column,
 )
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import OperationalError
@@ -171,12 +172,14 @@ deliveries = Table(
     UniqueConstraint("name", "source_seq"),
     Index("delivery_keys", "client", "key"),
 )
+IS_HELD: Final = deliveries.c.state == literal_column("'held'")
+"""With the value in its text: with a parameter in its place no database takes the index of these rows alone."""
 Index(
     "held",
     deliveries.c.name,
     deliveries.c.source_seq,
-    sqlite_where=deliveries.c.state == "held",
-    postgresql_where=deliveries.c.state == "held",
+    sqlite_where=IS_HELD,
+    postgresql_where=IS_HELD,
 )
 
 releases = Table(
@@ -190,9 +193,9 @@ releases = Table(
     Column("expires", String, nullable=False, index=True),
     Column("published", Integer, nullable=False),
 )
-Index(
-    "staged", releases.c.generation, sqlite_where=releases.c.published == 0, postgresql_where=releases.c.published == 0
-)
+IS_STAGED: Final = releases.c.published == literal_column("0")
+"""As ``IS_HELD``."""
+Index("staged", releases.c.generation, sqlite_where=IS_STAGED, postgresql_where=IS_STAGED)
 
 files = Table(
     "files",
@@ -202,7 +205,6 @@ files = Table(
     Column("position", Integer, nullable=False),
     Column("length", Integer, nullable=False),
     Column("sha256", String, nullable=False),
-    Column("body", LargeBinary),
     Column("superseded", Integer, ForeignKey("releases.generation")),
     Column("dropped", String),
     Index("copied_out", "release", "position"),
@@ -213,8 +215,18 @@ Index(
     sqlite_where=files.c.superseded.is_not(None),
     postgresql_where=files.c.superseded.is_not(None),
 )
-"""Every immutable file that is public. ``superseded`` is the release since which nothing names it; its body is here
-until then, and until it is copied out. ``dropped`` is when it was marked to go from the depot.
+"""Every immutable file that is public. ``superseded`` is the release since which nothing names it, ``dropped`` when it
+was marked to go from the depot.
+"""
+
+bodies = Table(
+    "bodies",
+    metadata,
+    Column("path", Bytewise, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The bytes of ``files``, until they are superseded and what supersedes them is copied out. A table of their own, for
+SQLite writes a row anew, with all that it holds, whenever anything in it changes.
 """
 
 roles = Table(
@@ -347,11 +359,14 @@ def open_engine(url: str) -> Engine:
     """
     if url.startswith("sqlite"):
         # Each thread of the server may hold one; what is beyond a pool's size would be opened anew each time.
-        engine = create_engine(url, pool_size=POOL) if make_url(url).database else create_engine(url)
+        # The one that was used last comes first: it knows the statements, and its cache is warm.
+        engine = (
+            create_engine(url, pool_size=POOL, pool_use_lifo=True) if make_url(url).database else create_engine(url)
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        engine = create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=POOL)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=POOL, pool_use_lifo=True)
     event.listen(engine, "handle_error", _say)
     return engine
 
@@ -376,7 +391,11 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own would come too late
     # Where SQLite was built to overwrite what it frees, a large state would go to the disk twice: once as it was, in
     # zeros. FAST still clears rows; of what overflows from them (states, which are public) traces may stay.
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=FAST", "busy_timeout=10000", "foreign_keys=ON")
+    # A longer log takes a page that changes again and again (a snapshot's place, an index) to the database once.
+    pragmas = (
+        "journal_mode=WAL", "synchronous=FULL", "secure_delete=FAST", "busy_timeout=10000", "foreign_keys=ON",
+        "wal_autocheckpoint=4000",
+    )  # fmt: skip
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
     connection.create_function("bin_of", 2, lambda path, bits: Bins(bits).number(path), deterministic=True)

@@ -372,8 +372,9 @@ class View:
 
     def bin(self, number: int) -> dict[str, str]:
         """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
-        rows = self._connection.execute(s.BIN, {"bin": number})
-        return {path: entry for path, entry in rows}  # noqa: C416  # twice as quick as by names
+        with self._connection.execute(s.BIN, {"bin": number}) as rows:
+            assert rows.cursor is not None, "rows that nobody has read"
+            return dict(rows.cursor.fetchall())  # the driver's own rows: there may be hundreds of them
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
@@ -434,7 +435,7 @@ class View:
 
     def next_held(self, name: str) -> Delivery | None:
         """Of a project's requests that wait the one with the lowest number."""
-        waiting = t.deliveries.c.name == name, t.deliveries.c.state == "held"
+        waiting = t.deliveries.c.name == name, t.IS_HELD
         row = self._one(select(t.deliveries).where(*waiting).order_by(t.deliveries.c.source_seq).limit(1))
         return Delivery(**row) if row else None
 
@@ -445,7 +446,7 @@ class View:
         query = (
             select(held.name, last.last + 1, func.count(), oldest)
             .join(t.sequences, last.name == held.name)
-            .where(held.state == "held")
+            .where(t.IS_HELD)
             .group_by(held.name, last.last)
             .order_by(oldest, held.name)
         )

@@ -86,7 +86,7 @@ def sql(world: World, statement: str, *values: object) -> None:
     """A hand in the database, which no guard holds back."""
     with closing(sqlite3.connect(world.folder / "service" / "journal.sqlite")) as connection, connection:
         for guard in ("events_never_change", "events_signed_once", "events_never_go"):
-            connection.execute(f"DROP TRIGGER {guard}")
+            connection.execute(f"DROP TRIGGER IF EXISTS {guard}")
         assert connection.execute(statement, values).rowcount > 0, "it damaged nothing"
 
 
@@ -113,7 +113,8 @@ def resigned(data: bytes, **amended: Any) -> bytes:
 def rewrite(world: World, path: str, body: bytes) -> None:
     """A file that says something else, everywhere alike, as if it had been signed so."""
     (world.public / path).write_bytes(body)
-    sql(world, "UPDATE files SET body = ?, length = ?, sha256 = ? WHERE path = ?", body, len(body), sha256(body), path)
+    sql(world, "UPDATE files SET length = ?, sha256 = ? WHERE path = ?", len(body), sha256(body), path)
+    sql(world, "UPDATE bodies SET body = ? WHERE path = ?", body, path)
 
 
 def resign(world: World, role: str, **amended: Any) -> None:
@@ -226,14 +227,14 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
         ["targets/packages/foo/….foo-1.0.tar.gz: has 0 bytes in the depot, not 1"],
     ),
     "the journal lost a body": (
-        hand(f"UPDATE files SET body = NULL WHERE {CURRENT}"),
+        hand(f"DELETE FROM bodies WHERE path IN (SELECT path FROM files WHERE {CURRENT})"),
         [
             "targets/simple/foo/….vnd.pypi.simple.v1.json: is of the current state, and the journal has no copy of it",
             "foo: its signed page is not in the journal's current state: targets/simple/foo/….vnd.pypi.simple.v1.json",
         ],
     ),
     "the journal's body is another": (
-        hand(f"UPDATE files SET body = x'00' WHERE {CURRENT}"),
+        hand(f"UPDATE bodies SET body = x'00' WHERE path IN (SELECT path FROM files WHERE {CURRENT})"),
         [
             "targets/simple/foo/….vnd.pypi.simple.v1.json: the journal's own copy is not what was signed",
             "foo: its signed page cannot be read: document: not JSON: Expecting value at byte 0",

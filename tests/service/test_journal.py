@@ -297,10 +297,10 @@ def test_a_page_that_the_journal_no_longer_has_as_it_was_signed_stops_what_follo
     """What may follow is judged by what clients have verified, and by nothing that only looks like it."""
     world.do(publishing("foo"))
     with world.service.journal._engine.begin() as connection:
-        page = tables.files.c.path.like("targets/simple/foo/%")
-        body = connection.scalar(select(tables.files.c.body).where(page))
+        page = tables.bodies.c.path.like("targets/simple/foo/%")
+        body = connection.scalar(select(tables.bodies.c.body).where(page))
         other = body.replace(b'"size":1', b'"size":2')
-        connection.execute(update(tables.files).where(page).values(body=other))
+        connection.execute(update(tables.bodies).where(page).values(body=other))
     world.record(r.Yank("foo", "1.0", BECAUSE, OWNER))
     with pytest.raises(AssertionError, match="is not what was signed"):
         world.service.round()

@@ -18,6 +18,8 @@ from repo_service.storage.tables import metadata, open_engine
 from tests.servers import postgres
 from tests.world import World, publishing
 
+NEWEST = schema.HEAD
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
@@ -66,7 +68,8 @@ def described(engine: Engine) -> list[object]:
                 (*row[:3], sorted(line.strip(" ,") for line in (row.sql or "").splitlines())) for row in found
             )
         columns = (
-            "SELECT table_name, ordinal_position, column_name, data_type, is_nullable, column_default, collation_name "
+            "SELECT table_name, row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position), column_name, "
+            "data_type, is_nullable, column_default, collation_name "
             "FROM information_schema.columns WHERE table_schema = 'public'"
         )
         constraints = "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
@@ -95,6 +98,20 @@ def test_the_steps_lead_to_tables_py_and_alembic_sees_no_difference(database: Ca
 def test_the_newest_step_is_the_one_that_this_program_needs() -> None:
     assert next(schema.steps()) == schema.HEAD
     assert [*schema.steps()] == sorted(schema.steps(), reverse=True), "one line of steps, without branches"
+
+
+def test_bodies_are_kept_when_they_get_a_table_of_their_own(database: Callable[[], Engine]) -> None:
+    engine = database()
+    release = "INSERT INTO releases VALUES (1, 1, 1, '2026', :body, '2027', 1)"
+    file = "INSERT INTO files (path, release, position, length, sha256, body) VALUES (:path, 1, 0, 1, '', :body)"
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0001")
+        connection.execute(text(release), {"body": b"timestamp"})
+        connection.execute(text(file), [{"path": "kept", "body": b"its bytes"}, {"path": "gone", "body": None}])
+    assert schema.migrate(engine)[0] == "0002"
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT path, body FROM bodies")).all() == [("kept", b"its bytes")]
+        assert connection.scalar(text("SELECT count(*) FROM files")) == 2
 
 
 def test_many_who_make_the_tables_at_once_make_them_once(database: Callable[[], Engine]) -> None:
@@ -162,7 +179,7 @@ def test_an_older_database_is_refused_until_it_is_migrated_and_keeps_what_it_hol
 def test_many_who_migrate_at_once_do_it_once(database: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = database()
     with monkeypatch.context() as then:
-        then.setattr(schema, "HEAD", "0001")
+        then.setattr(schema, "HEAD", NEWEST)
         schema.create(engine)
     with ThreadPoolExecutor(3) as several:
         assert sorted(several.map(schema.migrate, [engine] * 3)) == [(), (), ("next",)]
@@ -173,7 +190,7 @@ def test_a_step_that_fails_leaves_nothing(database: Callable[[], Engine], older:
     step.write_text(step.read_text() + "    raise KeyboardInterrupt\n")
     engine = database()
     with engine.begin() as connection:
-        command.upgrade(schema.alembic_config(connection), "0001")
+        command.upgrade(schema.alembic_config(connection), NEWEST)
     before = described(engine)
     with pytest.raises(KeyboardInterrupt):
         schema.migrate(engine)

@@ -301,11 +301,11 @@ def journal_files(journal: Journal, targets: bytes) -> None:
             "path": "metadata/1.targets.json",
             "release": 1,
             "position": 0,
-            "body": targets,
             "length": 0,
             "sha256": "",
         }
         connection.execute(insert(t.files), file)
+        connection.execute(insert(t.bodies), {"path": file["path"], "body": targets})
 
 
 def delivered(world: World, order: list[int]) -> tuple[Any, ...]:

@@ -1,8 +1,12 @@
 """What a request costs in the journal, counted in statements."""
 
-from sqlalchemy import Engine, event
+import re
+
+from sqlalchemy import Engine, Select, event
 from sqlalchemy.sql import ClauseElement
 
+from repo_service.storage import schema, statements
+from repo_service.storage.tables import open_engine
 from tests.service.door import BECAUSE, OWNER, Door, Silent
 from tests.world import World
 
@@ -14,6 +18,28 @@ def test_a_yank_asks_the_journal_with_the_very_statements_of_the_yank_before(wor
     first, second = _statements(door, "foo"), _statements(door, "bar")
     assert len(first) > 10
     assert [again for one, again in zip(first, second, strict=True) if one is not again] == []
+
+
+GROWING = {"names", "events", "changes", "deliveries", "releases", "files", "bodies", "targets", "refusals"}
+PARTIAL = ("USING INDEX staged", "USING INDEX held")
+"""Indexes of only those rows that are asked for."""
+
+
+def test_no_statement_walks_through_a_table_that_grows() -> None:
+    """But to its end, where the newest is: a table without a condition, by its key, the last row first."""
+    engine = open_engine("sqlite://")
+    schema.create(engine)
+    found = {}
+    with engine.connect() as connection:
+        for name, statement in vars(statements).items():
+            if not isinstance(statement, Select) or name == "HEAD":
+                continue
+            sql = re.sub(r"\(?__\[POSTCOMPILE_\w+\]\)?", "(?)", str(statement.compile(dialect=engine.dialect)))
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?")).all()
+            walks = [row.detail for row in rows if row.detail.startswith("SCAN") and not row.detail.endswith(PARTIAL)]
+            if walked := GROWING & {walk.split()[1] for walk in walks}:
+                found[name] = walked
+    assert found == {}
 
 
 def _statements(door: Door, name: str) -> list[ClauseElement]:
