@@ -29,7 +29,7 @@ CHANGES: Final[tuple[r.Request, ...]] = (
     r.Yank("first", "1.0", Reason("broken", "does not start"), r.Actor("owner", "a", approver="b")),
     publishing("second"),
 )
-Deed = Literal["changes", "late", "ceremony"]
+Deed = Literal["changes", "late", "ceremony", "purge"]
 SECOND: Final = "second"
 """The folder of a world in which the files of a second ceremony lie."""
 SECONDS: Final = 60.0
@@ -141,7 +141,14 @@ def _ceremony(service: Service) -> None:
     service.take_in(service.folder.parent / SECOND, rehearsal_allowed=True)
 
 
-_DO: Final = {"changes": _change, "late": _late, "ceremony": _ceremony}
+def _purge(service: Service) -> None:
+    """What should never have been published is taken back for ever; the clock's own purge follows it at once."""
+    leaked = r.Unpublish("first", "1.0", Reason("secret_exposure"), actor=r.Actor("support"))
+    intake.record(service.journal, leaked, intake.Sender("tests", "purge", 2), service.clock())
+    service.round()
+
+
+_DO: Final = {"changes": _change, "late": _late, "ceremony": _ceremony, "purge": _purge}
 
 
 def _stop_at(name: str, count: int) -> None:

@@ -6,17 +6,20 @@ comes in; then the next round repairs, and an auditor compares database, depot a
 """
 
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import update
 
+from keys.encoding import sha256
+from keys.names import file_path, hashed
 from repo_service.storage import tables as t
 from repo_service.storage.depot import DepotError
 from tests.audit import audit, lying
@@ -42,6 +45,8 @@ MADE: Final = {"first": 1, "second": 2, "numbered": 2, "late": 2}
 OLD: Final = frozenset[str]()
 NEW: Final = frozenset({"first", "second", "numbered"})
 EVERYTHING: Final = {OLD, NEW, NEW | {"late"}, frozenset({"late"})}
+ARTIFACT: Final = f"targets/{hashed(file_path('first', 'first-1.0.tar.gz'), sha256(b'x'))}"
+"""The one file that is there to be fetched."""
 CLIENTS: Final = ("cached", "fresh-before")
 
 
@@ -77,6 +82,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def begun(ground: Ground) -> World:
     """A published project, and a client that has verified it."""
     world = ground.begin()
+    world.service.depot.add([(ARTIFACT, b"x")])
     world.do(publishing("first"))
     view(world, "cached", Witness())
     return world
@@ -187,10 +193,20 @@ def test_whoever_dies_where_clients_see_old_or_new_and_the_next_round_finishes(m
 
 
 @pytest.mark.parametrize("ground", ["embedded"], indirect=True)
-def test_whoever_dies_while_a_ceremony_is_taken_in_can_take_it_in_again(matrix: Matrix) -> None:
-    """The new root goes out last: until it is there clients follow the old one."""
-    second = root_of_trust(now(), matrix.begun.trust, holders=(1, 2, 4), held=("internal",))
-    write_folder(matrix.begun.folder / SECOND, second.files())
+@pytest.mark.parametrize(
+    ("amended", "brought"),
+    [
+        ({"holders": (1, 2, 4), "held": ("internal",)}, "metadata/2.root.json"),
+        ({"bins": 16}, "metadata/2.bins.json"),
+    ],
+    ids=["another root", "another number of bins"],
+)
+def test_whoever_dies_while_a_ceremony_is_taken_in_can_take_it_in_again(
+    matrix: Matrix, amended: dict[str, Any], brought: str
+) -> None:
+    """A new root goes out last: until it is there clients follow the old one."""
+    shutil.rmtree(matrix.begun.folder / SECOND, ignore_errors=True)
+    write_folder(matrix.begun.folder / SECOND, root_of_trust(now(), matrix.begun.trust, **amended).files())
     passed = matrix.points(do="ceremony")
     bad = []
     for point, time in sorted({(point, time) for point, times in passed.items() for time in (1, times)}):
@@ -199,11 +215,34 @@ def test_whoever_dies_while_a_ceremony_is_taken_in_can_take_it_in_again(matrix: 
         wreck.world.service.take_in(wreck.world.folder / SECOND, rehearsal_allowed=True)
         wreck.say(*audit(wreck.world.service))
         wreck.look({OLD, frozenset({"first"}), frozenset({"first", "second"}), NEW}, *CLIENTS, "fresh-after")
-        if wreck.world.service.depot.read("metadata/2.root.json") is None:
-            wreck.say("the new root is not public")
+        if wreck.world.service.depot.read(brought) is None:
+            wreck.say(f"{brought} is not public")
         matrix.ground.clear(wreck.world)
         bad += wreck.done()
     assert bad == []
+
+
+def test_whoever_dies_while_something_is_purged_leaves_it_to_the_next_round(matrix: Matrix) -> None:
+    """Its bytes go once nothing names them that clients can come to, and whoever dies before is followed (I25)."""
+    passed = matrix.points(do="purge")
+    assert "depot.dropped" in passed or matrix.ground.name == "scaled"
+    bad = []
+    for point, time in sorted({(point, times) for point, times in passed.items()}):
+        wreck, _ = matrix.wreck(point, time, "purge")
+        wreck.repair()
+        wreck.repair()
+        if wreck.world.service.depot.read(ARTIFACT) is not None and _unpublished(wreck.world):
+            wreck.say("what was purged is still there")
+        wreck.look({OLD}, *CLIENTS, "fresh-after")
+        matrix.ground.clear(wreck.world)
+        bad += wreck.done()
+    assert bad == []
+
+
+def _unpublished(world: World) -> bool:
+    with world.service.journal.reading() as journal:
+        state = journal.name("first").state
+    return state is not None and state.releases[0].state != "published"
 
 
 @pytest.mark.parametrize("ground", ["embedded"], indirect=True)
