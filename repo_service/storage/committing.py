@@ -17,6 +17,7 @@ from repo_service.build.due import Lifetimes, renew_at
 from repo_service.build.metadata import Role, metadata_path
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
+from repo_service.storage.direct import Direct
 from repo_service.storage.view import BATCH, FILES
 
 _MOVE: Final = {
@@ -38,19 +39,20 @@ def write(
     connection: Connection, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
 ) -> None:
     """All of it, or, by an exception, nothing. Raises Overtaken if the generation is taken."""
+    direct = Direct(connection)
     try:
-        connection.execute(s.STORE_RELEASE, _release_row(release, epoch, now))
+        direct.write(s.STORE_RELEASE, _release_row(release, epoch, now))
     except IntegrityError as error:
         raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
-    store_files(connection, release.immutable, release.generation)
-    _supersede(connection, release)
+    store_files(direct, release.immutable, release.generation)
+    _supersede(direct, release)
     if release.new.rebinned:
-        _rebin(connection, release, release.new.rebinned)
-    _store_roles(connection, release, lifetimes)
-    _store_targets(connection, release)
+        _rebin(connection, direct, release, release.new.rebinned)
+    _store_roles(direct, release, lifetimes)
+    _store_targets(direct, release)
     if release.new.rebinned:
         _check_rebinned(connection, release)
-    marked = _mark_events(connection, events, release.generation)
+    marked = _mark_events(direct, events, release.generation)
     assert marked == len(events), "an event is in two releases, although generations follow each other"
     _mark_policies(connection, release)
 
@@ -67,7 +69,7 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
     }
 
 
-def store_files(connection: Connection, files: Iterable[tuple[str, bytes]], generation: int) -> None:
+def store_files(direct: Direct, files: Iterable[tuple[str, bytes]], generation: int) -> None:
     """Paths and bytes that a release brings, in the order of copy-out."""
     numbered = enumerate(files)
     while chunk := list(islice(numbered, FILES)):
@@ -78,24 +80,23 @@ def store_files(connection: Connection, files: Iterable[tuple[str, bytes]], gene
             }
             for position, (path, body) in chunk
         ]  # fmt: skip
-        connection.execute(s.STORE_FILE, rows)
-        connection.execute(s.STORE_BODY, [{"path": path, "body": body} for _, (path, body) in chunk])
+        direct.write_all(s.STORE_FILE, rows)
+        direct.write_all(s.STORE_BODY, [{"path": path, "body": body} for _, (path, body) in chunk])
 
 
-def _supersede(connection: Connection, release: Release) -> None:
+def _supersede(direct: Direct, release: Release) -> None:
     """What nothing names from this release on: the files of roles that are signed again, and of pages that change."""
     renewed = [role.name for role in release.roles if role.name not in (layout.ROOT, layout.TIMESTAMP)]
     paths = list(release.new.superseded)
     for start in range(0, len(renewed), BATCH):
-        rows = connection.execute(s.VERSIONS, {"values": renewed[start : start + BATCH]})
+        rows = direct.rows(s.VERSIONS, values=renewed[start : start + BATCH])
         paths += [metadata_path(row.role, row.version) for row in rows]
-    if paths:
-        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
+    direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
 
 
-def _store_roles(connection: Connection, release: Release, lifetimes: Lifetimes) -> None:
+def _store_roles(direct: Direct, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
-    connection.execute(s.STORE_ROLE, list(newest.values()))
+    direct.write_all(s.STORE_ROLE, list(newest.values()))
 
 
 def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
@@ -108,14 +109,13 @@ def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _rebin(connection: Connection, release: Release, shape: layout.Bins) -> None:
+def _rebin(connection: Connection, direct: Direct, release: Release, shape: layout.Bins) -> None:
     """Every target is in the bin that the new number of bins gives it; the bins of before lead nowhere any more."""
     connection.execute(_MOVE[connection.dialect.name], {"bits": shape.bit_length})
     left = t.roles.c.signers.is_not(None) & t.roles.c.role.not_in((*layout.ONLINE, *shape.roles()))
     query = select(t.roles.c.role, t.roles.c.version).where(left)
     gone = [metadata_path(row.role, row.version) for row in connection.execute(query)]
-    if gone:
-        connection.execute(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in gone])
+    direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in gone])
     connection.execute(update(t.roles).where(left).values(renew_at=None, signers=None))
 
 
@@ -126,24 +126,23 @@ def _check_rebinned(connection: Connection, release: Release) -> None:
     assert moved == release.sizes, "the bins that were signed do not hold what the journal does"
 
 
-def _store_targets(connection: Connection, release: Release) -> None:
+def _store_targets(direct: Direct, release: Release) -> None:
     """What a yank leaves as it was is not written again: of a thousand releases' files, none."""
     gone = chain(release.new.gone, (placed.target.path for placed in release.new.placed))
     while paths := list(islice(gone, BATCH)):
-        connection.execute(s.REMOVE_TARGETS, {"values": paths})
+        direct.run(s.REMOVE_TARGETS, values=paths)
     rows = (
         {"bin": placed.bin, "path": placed.target.path, "name": placed.name, "entry": placed.target.entry}
         for placed in release.new.placed
     )
     while chunk := list(islice(rows, BATCH)):
-        connection.execute(s.STORE_TARGET, chunk)
+        direct.write_all(s.STORE_TARGET, chunk)
 
 
-def _mark_events(connection: Connection, events: Collection[int], generation: int) -> int:
+def _mark_events(direct: Direct, events: Collection[int], generation: int) -> int:
     wanted, marked = list(events), 0
     for start in range(0, len(wanted), BATCH):
-        chunk = {"values": wanted[start : start + BATCH], "signing": generation}
-        marked += connection.execute(s.MARK, chunk).rowcount
+        marked += direct.run(s.MARK, values=wanted[start : start + BATCH], signing=generation)
     return marked
 
 

@@ -28,6 +28,7 @@ from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.committing import Overtaken
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.direct import Direct
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
@@ -176,9 +177,10 @@ class Journal:
         dialect = self._engine.dialect.name
         row = {"name": PUBLISHING, "holder": holder, "seconds": seconds}
         with self._writing() as connection:
-            epoch: int | None = connection.scalar(_TAKE_LEASE[dialect], row)
+            direct = Direct(connection)
+            epoch: int | None = direct.scalar(_TAKE_LEASE[dialect], **row)
             if epoch is None:
-                epoch = connection.scalar(_FIRST_LEASE[dialect], row)
+                epoch = direct.scalar(_FIRST_LEASE[dialect], **row)
             return epoch
 
     def keep_lease(self, epoch: int, seconds: float) -> None:
@@ -196,7 +198,7 @@ class Journal:
     def give_back(self, epoch: int) -> None:
         """Somebody else may publish now. What is not of this epoch stays as it is."""
         with self._writing() as connection:
-            connection.execute(s.GIVE_BACK, {"its": epoch})
+            Direct(connection).write(s.GIVE_BACK, {"its": epoch})
 
     def commit(
         self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
@@ -216,7 +218,7 @@ class Journal:
             dates = {row.role: _rescheduled(row, lifetimes, now) for row in rows}
             moved = [{"moved": row.role, "at": dates[row.role]} for row in rows if row.renew_at != dates[row.role]]
             if moved:
-                connection.execute(s.RESCHEDULE, moved)
+                Direct(connection).write_all(s.RESCHEDULE, moved)
             return len(moved)
 
     def clear_clock(self, lifetimes: Lifetimes, now: datetime) -> None:
@@ -224,7 +226,7 @@ class Journal:
         follows; what was signed for too long is due.
         """
         with self._writing() as connection:
-            stands = connection.execute(s.STANDING).one()
+            (stands,) = Direct(connection).rows(s.STANDING)
             events = connection.scalar(select(func.max(t.events.c.seq))) or 0
             row = {"at": stamp(now), "events": events, "ahead": max(filter(None, (stands.signed, stands.recorded)))}
             connection.execute(insert(t.cleared), row)
@@ -246,8 +248,9 @@ class Journal:
         replaced are not needed any more.
         """
         with self._writing() as connection:
-            connection.execute(update(t.releases).where(t.releases.c.generation == generation).values(published=1))
-            connection.execute(s.PRUNE, {"superseding": generation})
+            direct = Direct(connection)
+            direct.write(s.MARK_PUBLISHED, {"superseding": generation})
+            direct.write(s.PRUNE, {"superseding": generation})
 
 
 class Pen(View):
@@ -255,7 +258,7 @@ class Pen(View):
 
     def locked_name(self, name: str) -> c.Name:
         """As ``name``, holding its row until the transaction ends, so that decisions about it are in one order."""
-        return self._name(name, self._one(s.BESIDE_LOCKED, name=name))
+        return self._name(name, self._first(s.BESIDE_LOCKED, name=name))
 
     def lock_family(self, name: str) -> None:
         """Until the transaction ends nobody else takes a new name, or grants one, that begins with the same word.
@@ -288,9 +291,7 @@ class Pen(View):
             0, name.name, stamp(at), actor.kind, reason, policy, change, actor.id, holder, actor.approver, org
         )
         serial = 1 if name.state is None else name.state.serial + 1
-        result = self._connection.execute(s.REMEMBER, event_row(event, serial, change_id, lane))
-        assert result.inserted_primary_key is not None, "an event without a number"
-        return replace(event, seq=result.inserted_primary_key[0])
+        return replace(event, seq=self._direct.written(s.REMEMBER_ONE, event_row(event, serial, change_id, lane)))
 
     def keep(self, name: c.Name, due_at: datetime | None, notice_at: datetime | None) -> None:
         """Write a name's state after its events, when time will change it next, and when somebody is to be told."""
@@ -299,8 +300,8 @@ class Pen(View):
         self._states.put(row["edition"], name.state, len(row["state"]))
         if name.state.takedowns:
             self.index_takedowns(name.state)
-        if not self._connection.execute(s.KEEP, {"kept": name.name, **row}).rowcount:
-            self._connection.execute(s.KEEP_NEW, {"name": name.name, **row})
+        if not self._direct.write(s.KEEP, {"kept": name.name, **row}):
+            self._direct.write(s.KEEP_NEW, {"name": name.name, **row})
 
     def lock_all(self, names: Collection[str], new: Collection[str]) -> None:
         """Hold these names, and with those that are new everything that bears on a new name, until the end.
@@ -327,14 +328,11 @@ class Pen(View):
             if each.state is not None:
                 states[each.name] = {**each.state, "state": numbered(each.state["state"], rows[-1]["seq"])}
         known = {row["name"] for row in self._each(s.EDITIONS, states)}
-        for statement, all_rows in (
-            (s.REMEMBER, events),
-            (s.KEEP, [{"kept": name, **row} for name, row in states.items() if name in known]),
-            (s.KEEP_NEW, [{"name": name, **row} for name, row in states.items() if name not in known]),
-            (s.ANSWER, [each.answer for each in found if each.answer is not None]),
-        ):
-            if all_rows:
-                self._connection.execute(statement, all_rows)
+        write_all = self._direct.write_all
+        write_all(s.REMEMBER, events)
+        write_all(s.KEEP, [{"kept": name, **row} for name, row in states.items() if name in known])
+        write_all(s.KEEP_NEW, [{"name": name, **row} for name, row in states.items() if name not in known])
+        write_all(s.ANSWER, [each.answer for each in found if each.answer is not None])
 
     def _numbers(self, count: int) -> Sequence[int]:
         """Numbers for as many events, which no other transaction gets."""
@@ -377,7 +375,7 @@ class Pen(View):
 
     def answer(self, record: ChangeRecord) -> None:
         """Remember what was answered, for a client that asks again."""
-        self._connection.execute(s.ANSWER, answer_row(record))
+        self._direct.write(s.ANSWER, answer_row(record))
 
     def keep_registry_state(self, taken: RegistryState) -> None:
         """Remember the newest full state of a project."""

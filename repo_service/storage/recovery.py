@@ -51,25 +51,25 @@ class Recovery(Pen, Inventory):
     def add_files(self, generation: int, files: Iterable[tuple[str, bytes]]) -> None:
         """Files of the current state that the journal does not know."""
         unknown = ((path, body) for path, body in files if not self.has_file(path))
-        store_files(self._connection, unknown, generation)
+        store_files(self._direct, unknown, generation)
 
     def supersede(self, generation: int, paths: Iterable[str]) -> None:
         """Nothing names these files any more."""
         rows = [{"gone": path, "superseding": generation} for path in paths]
         if rows:
-            self._connection.execute(s.SUPERSEDE, rows)
-            self._connection.execute(s.PRUNE, {"superseding": generation})
+            self._direct.write_all(s.SUPERSEDE, rows)
+            self._direct.write(s.PRUNE, {"superseding": generation})
 
     def set_role(self, role: Role, lifetimes: Lifetimes) -> None:
         """The newest file of a role."""
         self._connection.execute(delete(t.roles).where(t.roles.c.role == role.name))
-        self._connection.execute(s.STORE_ROLE, role_row(role, lifetimes))
+        self._direct.write(s.STORE_ROLE, role_row(role, lifetimes))
 
     def set_former_bin(self, signed: Signed) -> None:
         """A bin of a former number of bins: nothing delegates to it, and snapshots list it for ever."""
         self._connection.execute(delete(t.roles).where(t.roles.c.role == signed.role))
         row = {"role": signed.role, "version": signed.version, "expires": stamp(signed.expires)}
-        self._connection.execute(s.STORE_ROLE, {**row, "renew_at": None, "signers": None})
+        self._direct.write(s.STORE_ROLE, {**row, "renew_at": None, "signers": None})
 
     def described(self, paths: Iterable[str]) -> dict[str, str]:
         """The descriptions of these targets, whatever bin they are in."""
@@ -83,7 +83,7 @@ class Recovery(Pen, Inventory):
         self._remove((*gone, *targets))
         rows = [{"bin": number, "path": path, "name": name, "entry": entry} for path, (name, entry) in targets.items()]
         if rows:
-            self._connection.execute(s.STORE_TARGET, rows)
+            self._direct.write_all(s.STORE_TARGET, rows)
 
     def drop_misplaced(self, shape: Bins) -> None:
         """Once all bins are set: what is still where another number of bins had it is a target no more."""

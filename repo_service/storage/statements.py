@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     select,
     text,
     update,
@@ -147,6 +148,11 @@ NEWEST: Final = select(t.bodies.c.body).where(
     t.bodies.c.path == "metadata/" + _VERSION + "." + bindparam("role", type_=String) + ".json"
 )
 
+TARGET: Final = select(t.targets).where(t.targets.c.path == bindparam("path"))
+PURGED_IN: Final = select(t.events.c.name).where(
+    t.events.c.release == bindparam("generation", type_=Integer),
+    t.events.c.type.in_((literal_column("'release.purged'"), literal_column("'file.purged'"))),
+)
 SIGNED_IN: Final = (
     select(t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
     .join(t.events, t.events.c.release == t.releases.c.generation)
@@ -167,6 +173,7 @@ ANSWERED_KEYS: Final = select(t.changes.c.key).where(
 """For many names at once: ``values`` are those of one chunk."""
 
 REMEMBER: Final = insert(t.events)
+REMEMBER_ONE: Final = insert(t.events).returning(t.events.c.seq)
 KEEP: Final = update(t.names).where(t.names.c.name == bindparam("kept"))
 """Of the name ``kept``: what is given under a column's own name is what the column becomes."""
 KEEP_NEW: Final = insert(t.names)
@@ -186,6 +193,9 @@ MARK: Final = (
     update(t.events).where(t.events.c.seq.in_(VALUES), _PENDING).values(release=bindparam("signing", type_=Integer))
 )
 STORE_RELEASE: Final = insert(t.releases)
+MARK_PUBLISHED: Final = (
+    update(t.releases).where(t.releases.c.generation == bindparam("superseding", type_=Integer)).values(published=1)
+)
 STORE_TARGET: Final = insert(t.targets)
 SUPERSEDE: Final = (
     update(t.files)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import RowMapping
-
 from keys import strict
 from keys.state import NameState
 
@@ -59,7 +57,7 @@ class States:
         made: Made = known[1]
         return made
 
-    def read(self, row: RowMapping) -> NameState:
+    def read(self, row: Mapping[Any, Any]) -> NameState:
         """The state in a whole row of ``names``."""
         if (known := self.get(row["name"], row["edition"])) is not None:
             return known

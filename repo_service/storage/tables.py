@@ -372,10 +372,16 @@ def open_engine(url: str) -> Engine:
 
 
 def _say(context: ExceptionContext) -> None:
+    if away := said_of(context.sqlalchemy_exception, context.original_exception):
+        raise away from None
+
+
+def said_of(error: Exception | None, by_driver: BaseException) -> DatabaseAway | None:
     """In a sentence, where the driver's error is about the database and not about a statement of ours."""
-    if isinstance(context.sqlalchemy_exception, OperationalError):
-        said = str(context.original_exception).strip().partition("\n")[0]
-        raise DatabaseAway(f"the database cannot be used: {said}. Nothing of this was written") from None
+    if not isinstance(error, OperationalError):
+        return None
+    said = str(by_driver).strip().partition("\n")[0]
+    return DatabaseAway(f"the database cannot be used: {said}. Nothing of this was written")
 
 
 def reading_options(engine: Engine) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, collate, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, func, or_, select, true, tuple_
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
@@ -27,6 +27,7 @@ from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
+from repo_service.storage.direct import Direct
 from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
@@ -143,13 +144,13 @@ class View:
         self._states = states
 
     @cached_property
-    def _standing(self) -> Row[*tuple[Any, ...]]:
+    def _standing(self) -> Any:
         """A view sees one moment, so what stands in it is read once; a pen that changes it forgets it."""
-        return self._connection.execute(s.STANDING).one()
+        return self._direct.rows(s.STANDING)[0]
 
     def head(self) -> Head | None:
         """The newest committed release; None before genesis."""
-        row = self._one(s.HEAD)
+        row = self._first(s.HEAD)
         if row is None:
             return None
         pinned = Meta(row["snapshot"], row["length"], row["sha256"])
@@ -171,7 +172,7 @@ class View:
 
     def due_roles(self, now: datetime) -> list[Signed]:
         """Roles that are due to be signed again, the longest due first."""
-        return [_signed(row) for row in self._connection.execute(s.DUE, {"now": stamp(now)}).mappings()]
+        return [_signed(row) for row in self._direct.mappings(s.DUE, now=stamp(now))]
 
     def is_due(self, now: datetime) -> bool:
         """Whether any role is."""
@@ -227,7 +228,7 @@ class View:
         """The newest signed file of an offline role."""
 
         def read() -> bytes:
-            body: bytes | None = self._connection.scalar(s.NEWEST, {"role": role})
+            body: bytes | None = self._direct.scalar(s.NEWEST, role=role)
             assert body is not None, f"no {role} was taken in"
             return body
 
@@ -235,7 +236,7 @@ class View:
 
     def file(self, path: str) -> bytes | None:
         """A signed public file, as it was signed."""
-        body: bytes | None = self._connection.scalar(s.FILE, {"path": path})
+        body: bytes | None = self._direct.scalar(s.FILE, path=path)
         return body
 
     def signed_at(self, path: str) -> datetime:
@@ -253,7 +254,7 @@ class View:
         """What no release holds yet and came in the fast lane, with whatever else is pending of the same names: a name
         has one state.
         """
-        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": NOW, "limit": MOST}).all()
+        rows = self._direct.rows(s.PENDING_IN_LANE, lane=NOW, limit=MOST)
         events, names = [row.seq for row in rows], dict.fromkeys(row.name for row in rows)
         if rows and self._has_bulk():
             events = self._pending_of(names)
@@ -261,31 +262,31 @@ class View:
 
     def pending_bulk(self, limit: int) -> Pending:
         """About so many events of the slow lane, with all that is pending of their names."""
-        rows = self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": limit}).all()
+        rows = self._direct.rows(s.PENDING_IN_LANE, lane=BULK, limit=limit)
         names = dict.fromkeys(row.name for row in rows)
         return Pending(tuple(self._pending_of(names)), tuple(names), ())
 
     def somebody_waits(self) -> bool:
         """Whether anything of the fast lane does."""
-        return self._connection.execute(s.PENDING_IN_LANE, {"lane": NOW, "limit": 1}).first() is not None
+        return bool(self._direct.plain(s.PENDING_IN_LANE, lane=NOW, limit=1))
 
     def _has_bulk(self) -> bool:
-        return self._connection.execute(s.PENDING_IN_LANE, {"lane": BULK, "limit": 1}).first() is not None
+        return bool(self._direct.plain(s.PENDING_IN_LANE, lane=BULK, limit=1))
 
     def _pending_of(self, names: Iterable[str]) -> list[int]:
         return sorted(row["seq"] for row in self._each(s.PENDING_OF, names))
 
     def has_pending(self) -> bool:
         """Whether anything waits to be signed or copied out."""
-        return bool(self._connection.scalar(s.ANYTHING_PENDING))
+        return bool(self._direct.scalar(s.ANYTHING_PENDING))
 
     def has_work(self, now: datetime) -> bool:
         """Whether anything does, or is due to be signed again."""
-        return bool(self._connection.scalar(s.ANY_WORK, {"now": stamp(now)}))
+        return bool(self._direct.scalar(s.ANY_WORK, now=stamp(now)))
 
     def may_need_sweeping(self, now: datetime, refused_before: datetime) -> bool:
         """Whether time may have anything to do: deadlines, what is held, flags, refusals that are too old."""
-        return bool(self._connection.scalar(s.MAY_NEED_SWEEPING, {"now": stamp(now), "before": stamp(refused_before)}))
+        return bool(self._direct.scalar(s.MAY_NEED_SWEEPING, now=stamp(now), before=stamp(refused_before)))
 
     def in_use(self, head: Head | None) -> bool:
         """Whether one of the last releases held anything of the fast lane."""
@@ -309,7 +310,7 @@ class View:
 
     def name(self, name: str) -> c.Name:
         """A name with its accepted state and holder."""
-        return self._name(name, self._one(s.BESIDE, name=name))
+        return self._name(name, self._first(s.BESIDE, name=name))
 
     def named(self, wanted: Iterable[str]) -> dict[str, tuple[str, c.Name]]:
         """Each of these names that was ever touched, with its edition: the same one, the same name."""
@@ -335,7 +336,7 @@ class View:
 
     def grants_over(self, name: str) -> tuple[c.Granted, ...]:
         """The active grants whose namespace a normalised name is in, the shortest prefix first."""
-        return self._active(s.GRANTS_OF, prefixes=names.prefixes(name))
+        return tuple(map(_granted, self._direct.scalars(s.GRANTS_OF, prefixes=names.prefixes(name))))
 
     def grants_below(self, prefix: str) -> tuple[c.Granted, ...]:
         """The active grants of longer prefixes in this one's namespace."""
@@ -347,9 +348,8 @@ class View:
 
     def alike(self, name: str) -> tuple[str, ...]:
         """Other names with the same skeleton that somebody has or nobody may have, in order."""
-        query = select(t.names).where(t.names.c.skeleton == skeleton(name), t.names.c.name != name)
-        states = (self._states.read(row) for row in self._connection.execute(query).mappings())
-        return tuple(sorted(state.name for state in states if state.state != "vacant"))
+        alike = self.all_alike([skeleton(name)]).get(skeleton(name), ())
+        return tuple(each for each in alike if each != name)
 
     def holds(self, account: str) -> int:
         """How many reservations an account holds."""
@@ -367,35 +367,32 @@ class View:
 
     def target(self, path: str) -> Target | None:
         """A target as the newest release signs it."""
-        row = self._one(select(t.targets).where(t.targets.c.path == path))
+        row = self._first(s.TARGET, path=path)
         return _target(row) if row else None
 
     def bin(self, number: int) -> dict[str, str]:
         """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
-        with self._connection.execute(s.BIN, {"bin": number}) as rows:
-            assert rows.cursor is not None, "rows that nobody has read"
-            return dict(rows.cursor.fetchall())  # the driver's own rows: there may be hundreds of them
+        return dict(self._direct.plain(s.BIN, bin=number))
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
-        return list(self._connection.scalars(s.STAGED))
+        return self._direct.scalars(s.STAGED)
 
     def stage(self, generation: int) -> Staged:
         """What a release points clients to: its timestamp and its new roots."""
-        roots = self._connection.execute(s.STAGED_ROOTS, {"generation": generation}).all()
-        timestamp = self._connection.scalar(s.TIMESTAMP, {"generation": generation})
-        return Staged(generation, timestamp or b"", [(row.path, row.body) for row in roots])
+        roots = self._direct.plain(s.STAGED_ROOTS, generation=generation)
+        timestamp = self._direct.scalar(s.TIMESTAMP, generation=generation)
+        return Staged(generation, timestamp or b"", roots)
 
     def staged_files(self, generation: int, after: int) -> list[tuple[int, str, bytes]]:
         """The next ``FILES`` of a release's immutable files, but for new roots, in the order of copy-out, each with its
         position. A file without a body was copied out, and replaced, by another publisher since.
         """
-        rows = self._connection.execute(s.STAGED_FILES, {"generation": generation, "after": after, "limit": FILES})
-        return [(row.position, row.path, row.body) for row in rows]
+        return self._direct.plain(s.STAGED_FILES, generation=generation, after=after, limit=FILES)
 
     def signed_in(self, change: str) -> SignedIn | None:
         """The release that holds all of a change's events, once there is one."""
-        row = self._one(s.SIGNED_IN, change=change)
+        row = self._first(s.SIGNED_IN, change=change)
         return SignedIn(row["snapshot"], row["generation"], bool(row["published"])) if row else None
 
     def change(self, identifier: str) -> ChangeRecord | None:
@@ -405,7 +402,7 @@ class View:
 
     def answered(self, client: str, key: str, digest: str) -> ChangeRecord | None:
         """What this client was answered under this idempotency key. KeyReused if it asked for something else."""
-        row = dict(self._connection.execute(s.ANSWERED, {"client": client, "key": key}).mappings().one())
+        (row,) = self._direct.mappings(s.ANSWERED, client=client, key=key)
         numbered = row.pop("numbered")
         if row["digest"] not in (None, digest):
             raise KeyReused(f"Idempotency-Key {key!r:.80} was used for another request")
@@ -420,7 +417,8 @@ class View:
 
     def sequence(self, name: str) -> int | None:
         """The last number of a project's sequence that is used or given up; None if its requests carry none."""
-        return self._connection.scalar(s.SEQUENCE, {"name": name})
+        last: int | None = self._direct.scalar(s.SEQUENCE, name=name)
+        return last
 
     def delivery(self, name: str, source_seq: int) -> Delivery | None:
         """The request of this number, if it has come."""
@@ -463,7 +461,7 @@ class View:
         """Every policy that was ever published, in order."""
 
         def read() -> tuple[Published, ...]:
-            return tuple(map(_policy, self._connection.scalars(s.POLICIES)))
+            return tuple(map(_policy, self._direct.scalars(s.POLICIES)))
 
         return self._states.added("policies", self._standing.policies, read)
 
@@ -473,19 +471,19 @@ class View:
 
     def unsigned_policies(self) -> tuple[Published, ...]:
         """Policies that no release holds yet."""
-        return tuple(map(_policy, self._connection.scalars(s.UNSIGNED_POLICIES)))
+        return tuple(map(_policy, self._direct.scalars(s.UNSIGNED_POLICIES)))
 
     def flags(self) -> tuple[FlagAct, ...]:
         """Every act that set or cleared a flag, in order."""
 
         def read() -> tuple[FlagAct, ...]:
-            return tuple(map(_flag_act, self._connection.scalars(s.FLAGS)))
+            return tuple(map(_flag_act, self._direct.scalars(s.FLAGS)))
 
         return self._states.added("flags", self._standing.flags, read)
 
     def unsigned_flags(self) -> tuple[FlagAct, ...]:
         """Acts that no release holds yet."""
-        return tuple(map(_flag_act, self._connection.scalars(s.UNSIGNED_FLAGS)))
+        return tuple(map(_flag_act, self._direct.scalars(s.UNSIGNED_FLAGS)))
 
     def events(self, name: str | None = None, after: int = 0, limit: int = 1000) -> list[c.Event]:
         """Events in order of their number, of one name or of all."""
@@ -515,8 +513,7 @@ class View:
 
     def names_purged(self, generation: int) -> list[str]:
         """The names of which a release purges something."""
-        purging = t.events.c.type.in_(("release.purged", "file.purged"))
-        return list(self._connection.scalars(select(t.events.c.name).where(t.events.c.release == generation, purging)))
+        return self._direct.scalars(s.PURGED_IN, generation=generation)
 
     def due(self, now: datetime) -> list[str]:
         """Names whose deadline has passed, the longest due first."""
@@ -577,7 +574,7 @@ class View:
 
     def token(self, identifier: str) -> Token | None:
         """A token's record by its public id."""
-        row = self._one(s.TOKEN, id=identifier)
+        row = self._first(s.TOKEN, id=identifier)
         return _token(row) if row else None
 
     def tokens(self) -> list[Token]:
@@ -606,7 +603,7 @@ class View:
 
     def has_pending_beyond(self, mark: int) -> bool:
         """Whether more events than ``mark`` wait for a release."""
-        return self._connection.scalar(s.PENDING_BEYOND, {"mark": mark}) is not None
+        return self._direct.scalar(s.PENDING_BEYOND, mark=mark) is not None
 
     def counts(self) -> dict[str, int]:
         """How many names, events and pending events there are."""
@@ -621,12 +618,12 @@ class View:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
 
-    def _name(self, name: str, row: RowMapping | None) -> c.Name:
+    def _name(self, name: str, row: Mapping[Any, Any] | None) -> c.Name:
         if row is None:
             return c.Name(name, None, None)
         if (state := self._states.get(name, row["edition"])) is None:
             # Its edition, state and holder from one statement: another writer may have come between two.
-            row = self._one(s.WHOLE, name=name)
+            row = self._first(s.WHOLE, name=name)
             assert row is not None, "a name is never deleted"
             state = self._states.read(row)
         return _whole(name, state, row)
@@ -639,15 +636,13 @@ class View:
         states = [(row, known[name] or self._states.read(row)) for name, row in rows.items()]
         return {row["name"]: (row["edition"], _whole(row["name"], state, row)) for row, state in states}
 
-    def _of_row(self, row: RowMapping) -> c.Name:
+    def _of_row(self, row: Mapping[Any, Any]) -> c.Name:
         return _whole(row["name"], self._states.read(row), row)
 
     def _grants(self, which: ColumnElement[bool]) -> tuple[c.Granted, ...]:
         granted = t.names.c.granted
-        return self._active(select(granted).where(granted.is_not(None), which).order_by(t.names.c.name))
-
-    def _active(self, query: Select[Any], **values: Sequence[str]) -> tuple[c.Granted, ...]:
-        return tuple(_granted(text) for text in self._connection.scalars(query, values))
+        query = select(granted).where(granted.is_not(None), which).order_by(t.names.c.name)
+        return tuple(map(_granted, self._connection.scalars(query)))
 
     def _below(self, prefix: str) -> ColumnElement[bool]:
         """The names in the namespace of a prefix, without the prefix: a range, which an index serves.
@@ -659,13 +654,22 @@ class View:
             name = collate(name, "C")
         return (name > f"{prefix}-") & (name < f"{prefix}.")
 
-    def _one(self, query: Select[Any], **values: str) -> RowMapping | None:
-        return self._connection.execute(query, values).mappings().first()
+    @cached_property
+    def _direct(self) -> Direct:
+        """By which the statements of ``statements.py`` are run."""
+        return Direct(self._connection)
 
-    def _each(self, statement: Select[Any], values: Iterable[str], **more: str) -> Iterator[RowMapping]:
+    def _first(self, statement: Select[Any], **values: str) -> Mapping[str, Any] | None:
+        """The first row of a statement of ``statements.py``."""
+        return next(iter(self._direct.mappings(statement, **values)), None)
+
+    def _each(self, statement: Select[Any], values: Iterable[str], **more: str) -> Iterator[Mapping[str, Any]]:
         """The rows of a statement of ``statements.py`` that takes ``values``, any number of them."""
         for chunk in _chunks(values):
-            yield from self._connection.execute(statement, {"values": chunk, **more}).mappings()
+            yield from self._direct.mappings(statement, values=chunk, **more)
+
+    def _one(self, query: Select[Any]) -> RowMapping | None:
+        return self._connection.execute(query).mappings().first()
 
     def _in(self, query: Select[Any], column: ColumnElement[str], values: Iterable[str]) -> Iterator[RowMapping]:
         for chunk in _chunks(values):
@@ -677,7 +681,7 @@ def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
     return (wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH))
 
 
-def _whole(name: str, state: NameState, beside: RowMapping) -> c.Name:
+def _whole(name: str, state: NameState, beside: Mapping[Any, Any]) -> c.Name:
     orgs = _granted(beside["granted"]).orgs if beside["granted"] else ()
     return c.Name(name, state, beside["holder"], beside["org"], orgs)
 
@@ -686,15 +690,15 @@ def _granted(text: str) -> c.Granted:
     return strict.load(c.Granted, json.loads(text), "names.granted")
 
 
-def _token(row: RowMapping) -> Token:
+def _token(row: Mapping[Any, Any]) -> Token:
     return Token(**{**row, "scope": strict.load(Scope, json.loads(row["scope"]), f"tokens.{row['id']}")})
 
 
-def _target(row: RowMapping) -> Target:
+def _target(row: Mapping[Any, Any]) -> Target:
     return Target.said(row["path"], row["entry"])
 
 
-def _signed(row: RowMapping) -> Signed:
+def _signed(row: Mapping[Any, Any]) -> Signed:
     return Signed(row["role"], row["version"], moment(row["expires"]))
 
 
@@ -702,7 +706,7 @@ def _change(row: Mapping[Any, Any]) -> ChangeRecord:
     return strict.load(ChangeRecord, {**row, "warnings": json.loads(row["warnings"])}, f"changes.{row['id']}")
 
 
-def _attempt(row: RowMapping) -> Attempt:
+def _attempt(row: Mapping[Any, Any]) -> Attempt:
     reasons = tuple(Why(each["code"], each["sentence"], each["params"]) for each in json.loads(row["reasons"]))
     return Attempt(**{key: value for key, value in row.items() if key != "seq"} | {"reasons": reasons})
 
@@ -717,7 +721,7 @@ def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
 
 
-def event_of(row: RowMapping) -> c.Event:
+def event_of(row: Mapping[Any, Any]) -> c.Event:
     """An event in a whole row of ``events``."""
     change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
     reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None

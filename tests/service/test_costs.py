@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from securesystemslib.signer import CryptoSigner
-from sqlalchemy import Engine, event
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from keys import layout
@@ -67,16 +68,18 @@ def _statements_of_a_publication(world: World) -> int:
 
 
 def _statements(work: Callable[[], None]) -> int:
-    found: list[object] = []
+    """What SQLite runs meanwhile, whoever asked it."""
+    found: list[str] = []
 
-    def listen(connection: object, statement: object, *values: object) -> None:
-        found.append(statement)
+    def listen(pool: object, *which: object) -> None:
+        del which
+        pool.set_trace_callback(found.append)  # type: ignore[attr-defined]
 
-    event.listen(Engine, "before_execute", listen)
+    event.listen(Pool, "checkout", listen)
     try:
         work()
     finally:
-        event.remove(Engine, "before_execute", listen)
+        event.remove(Pool, "checkout", listen)
     return len(found)
 
 
