@@ -24,17 +24,25 @@ def compact_plain(value: object) -> bytes:
 
     Of a float that is no number it would make null, where ``compact`` refuses it.
     """
-    return _FAST(value)
+    return _FAST[0](value)
 
 
-def _fast_encoder() -> Callable[[object], bytes]:
+def read_plain(data: str | bytes) -> Any:
+    """The inverse of ``compact_plain``, for what we wrote ourselves, or what is compared with what we would write. It
+    refuses less than ``strict.parse`` (of a key that comes twice the last one counts), and its ValueError or
+    RecursionError may say something else.
+    """
+    return _FAST[1](data)
+
+
+def _fast() -> tuple[Callable[[object], bytes], Callable[[str | bytes], Any]]:
     """orjson where it is installed, as with the service: the same bytes in a tenth of the time. What it does not take
     (integers beyond 64 bits, keys that are no text, objects of any class) the standard library's judges.
     """
     try:
         import orjson
     except ImportError:
-        return compact
+        return compact, json.loads
     options = (
         orjson.OPT_SORT_KEYS
         | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -48,10 +56,10 @@ def _fast_encoder() -> Callable[[object], bytes]:
         except TypeError:
             return compact(value)
 
-    return fast
+    return fast, orjson.loads
 
 
-_FAST: Final = _fast_encoder()
+_FAST: Final = _fast()
 
 
 def spliced(value: Mapping[str, object], encoded: Mapping[str, Iterable[bytes]]) -> list[bytes]:

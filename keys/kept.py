@@ -8,11 +8,12 @@ them, because it hangs on a weak reference.
 from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar, TypeVarTuple
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 Value = TypeVar("Value")
 More = TypeVarTuple("More")
 Made = TypeVar("Made")
+Plain = TypeVar("Plain")
 
 
 def kept(make: Callable[[Value, *More], Made]) -> Callable[[Value, *More], Made]:
@@ -31,3 +32,23 @@ def kept(make: Callable[[Value, *More], Made]) -> Callable[[Value, *More], Made]
         return answers[more]
 
     return ask
+
+
+def shared(by: Callable[[Plain], bytes]) -> Callable[[Callable[[Plain], Made]], Callable[[Plain], Made]]:
+    """Of a pure function that makes a frozen value of a plain one: values of one spelling are one value, for as long as
+    anybody has it. Two threads that ask at once may get two, which are equal.
+    """
+
+    def sharing(make: Callable[[Plain], Made]) -> Callable[[Plain], Made]:
+        known: WeakValueDictionary[bytes, Made] = WeakValueDictionary()
+
+        @wraps(make)
+        def ask(plain: Plain) -> Made:
+            spelling = by(plain)
+            if (found := known.get(spelling)) is None:
+                found = known[spelling] = make(plain)
+            return found
+
+        return ask
+
+    return sharing

@@ -6,25 +6,26 @@ gives the same bytes again. With that one comparison page and state cannot disag
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from keys import names, strict
-from keys.encoding import compact_plain, listed, sha256, spliced
-from keys.kept import kept
+from keys.encoding import compact_plain, listed, read_plain, sha256, spliced
+from keys.kept import kept, shared
 from keys.state import SCHEMA, Act, File, NameState, Release, is_installable
 
 API_VERSION: Final = "1.5"
 MEDIA_TYPE: Final = "application/vnd.pypi.simple.v1+json"
 _LISTED: Final = {
-    "sha256": ("hashes", "sha256"),
-    "size": ("size",),
-    "uploaded_at": ("upload-time",),
-    "requires_python": ("requires-python",),
-    "core_metadata": ("core-metadata", "sha256"),
-    "url": ("url",),
+    "sha256": "hashes",
+    "size": "size",
+    "uploaded_at": "upload-time",
+    "requires_python": "requires-python",
+    "core_metadata": "core-metadata",
+    "url": "url",
 }
-"""What the listing says of a file: the field of ``File``, and where it stands in the entry that ``_file`` makes."""
+"""What the listing says of a file: the field of ``File``, and its key in the entry that ``_file`` makes."""
 
 
 class InvalidPage(ValueError):
@@ -67,15 +68,10 @@ def parse(data: bytes) -> NameState:
 
 def state_of(data: bytes) -> NameState:
     """The state inside a page that was parsed once and whose digest is known: as ``parse``, without the comparison."""
+    with suppress(ValueError, RecursionError):
+        return _read(read_plain(data))
     try:
-        document = strict.parse(data)
-        if not isinstance(document, dict) or not isinstance(document.get("_state"), dict):
-            raise InvalidPage("not a page: it has no _state")
-        body = dict(document["_state"])
-        if (schema := body.pop("schema", None)) != SCHEMA:
-            raise InvalidPage(f"its schema is {schema!r}; this program reads {SCHEMA}. Upgrade tallystick")
-        _add_facts(body, document.get("files"))
-        return strict.load(NameState, {"name": document.get("name"), **body})
+        return _read(strict.parse(data))  # which says what is wrong with it
     except strict.Malformed as error:
         raise InvalidPage(str(error)) from None
 
@@ -96,15 +92,10 @@ class _Parts:
 
 @kept
 def _shown(release: Release, name: str) -> _Parts:
-    entries = {file.filename: _file(name, release, file) for file in release.present}
-    files = [
-        {key: item for key, item in strict.sparse(file).items() if key not in _LISTED}
-        if file.filename in entries
-        else strict.sparse(file)
-        for file in release.files
-    ]
+    listing = {file.filename: _file(name, release, file) for file in release.present}
+    files = [_unlisted(file) if file.filename in listing else strict.sparse(file) for file in release.files]
     said = _sparse(release, ("files",)) | ({"files": files} if files else {})
-    return _Parts(compact_plain(said), compact_plain([*entries.values()])[1:-1])
+    return _Parts(compact_plain(said), compact_plain([*listing.values()])[1:-1])
 
 
 @kept
@@ -126,30 +117,66 @@ def _lists(state: NameState, releases: Iterable[bytes]) -> dict[str, list[bytes]
     return found | ({"history": listed(map(_told, state.history))} if state.history else {})
 
 
-def _sparse(value: NameState | Release, without: Container[str]) -> dict[str, Any]:
+def _unlisted(file: File) -> dict[str, Any]:
+    return _sparse(file, _LISTED)
+
+
+def _sparse(value: NameState | Release | File, without: Container[str]) -> dict[str, Any]:
     return {key: strict.sparse(item) for key, item in strict.said(value).items() if key not in without}
 
 
-def _add_facts(state: dict[str, Any], listing: object) -> None:
-    """Give the files of ``_state`` what the listing says of them. What is not of the form is refused by who looks next:
-    ``strict.load``, or the comparison with what the state renders to.
+def _read(document: object) -> NameState:
+    """The state in a page's plain values. Of a key that came twice, or an entry that belongs to no file, it knows
+    nothing: that is for the comparison.
     """
-    facts = {str(entry.get("filename")): _facts(entry) for entry in _objects(listing)}
-    for release in _objects(state.get("releases")):
-        for file in _objects(release.get("files")):
-            file |= facts.get(str(file.get("filename")), {})
+    if not isinstance(document, dict) or not isinstance(document.get("_state"), dict):
+        raise InvalidPage("not a page: it has no _state")
+    body = {"name": document.get("name"), **document["_state"]}
+    if (schema := body.pop("schema", None)) != SCHEMA:
+        raise InvalidPage(f"its schema is {schema!r}; this program reads {SCHEMA}. Upgrade tallystick")
+    if isinstance(releases := body.get("releases"), list):
+        body["releases"] = _releases(releases, document.get("files"))
+    return strict.load(NameState, body)
+
+
+def _releases(said: list[object], listing: object) -> list[object]:
+    """Releases as both parts of a page say them. What is none stays as it is, for ``strict.load`` to refuse."""
+    entries = {str(entry.get("filename")): entry for entry in _objects(listing)}
+    found: list[object] = []
+    try:
+        for each in said:
+            if isinstance(each, dict):
+                its = [entries.get(str(file.get("filename"))) for file in _objects(each.get("files"))]
+                each = _release((each, its))
+            found.append(each)
+    except strict.Malformed as error:
+        raise error.within(f"releases[{len(found)}]") from None
+    return found
+
+
+@shared(by=compact_plain)
+def _release(said: tuple[dict[str, Any], list[dict[str, Any] | None]]) -> Release:
+    """A release of ``_state`` with the entries that the listing has of its files: the page before and the page after
+    share what they say alike.
+    """
+    release, entries = said
+    for file, entry in zip(_objects(release.get("files")), entries, strict=True):
+        if entry is not None:
+            file |= _facts(entry)
+    return strict.load(Release, release)
 
 
 def _facts(entry: dict[str, Any]) -> dict[str, Any]:
-    found = {field: _at(entry, path) for field, path in _LISTED.items()}
-    own = str(found["url"]).startswith("../")  # it lies at its target path, and the state has no url
-    return {field: item for field, item in found.items() if item is not None and not (own and field == "url")}
-
-
-def _at(value: object, path: tuple[str, ...]) -> object:
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+    found = {}
+    for field, key in _LISTED.items():
+        value = entry.get(key)
+        if isinstance(value, dict):
+            value = value.get("sha256")
+        if value is not None:
+            found[field] = value
+    if str(found.get("url")).startswith("../"):
+        del found["url"]  # it lies at its target path, and the state has no url
+    return found
 
 
 def _objects(found: object) -> Iterator[dict[str, Any]]:

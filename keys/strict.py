@@ -19,6 +19,7 @@ Loader = Callable[[object], Any]
 MAX_INTEGER: Final = 2**53 - 1
 """Largest integer that every JSON implementation keeps exactly (RFC 8259, section 6)."""
 MAX_DEPTH: Final = 16
+_TOO_LARGE: Final = "is larger than 2^53 - 1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,9 +108,8 @@ def sparse(value: object) -> Any:
     if isinstance(value, tuple):
         return [item if type(item) in _PLAIN else sparse(item) for item in value]
     found = said(value)
-    for name in _shape(type(value)).nested:
-        if name in found:
-            found[name] = sparse(found[name])
+    for name in _shape(type(value)).nested & found.keys():
+        found[name] = sparse(found[name])
     return found
 
 
@@ -178,7 +178,7 @@ def _check_plain(value: object, depth: int) -> None:
         for item in value:
             _check_plain(item, depth - 1)
     elif isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise Malformed("", "is larger than 2^53 - 1")
+        raise Malformed("", _TOO_LARGE)
 
 
 _LOADERS: dict[object, Loader] = {}
@@ -194,7 +194,7 @@ class _Shape:
     names: tuple[str, ...]
     defaults: tuple[object, ...]
     values: Callable[[object], tuple[Any, ...]]
-    nested: tuple[str, ...]
+    nested: frozenset[str]
 
 
 def _loader(kind: Any) -> Loader:
@@ -208,7 +208,7 @@ def _shape(kind: type) -> _Shape:
         assert dataclasses.is_dataclass(kind), kind
         fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
         names = tuple(field.name for field in fields)
-        nested = tuple(name for name in names if not _is_plain(hints[name]))
+        nested = frozenset(name for name in names if not _is_plain(hints[name]))
         _SHAPES[kind] = _Shape(names, tuple(field.default for field in fields), _values(names), nested)
     return _SHAPES[kind]
 
@@ -232,20 +232,34 @@ def _make_loader(kind: Any) -> Loader:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is str:
         return _load_text
-    if kind is int or kind is bool:
-        return _plain_loader(kind)
+    if kind is int:
+        return _load_integer
+    if kind is bool:
+        return _load_truth
     if origin is typing.Literal:
         return _literal_loader(arguments)
-    if origin in (typing.Union, types.UnionType):
-        present = [argument for argument in arguments if argument is not types.NoneType]
-        assert len(present) == 1 and len(arguments) == 2, f"only X | None is supported, not {kind}"
-        inner = _loader(present[0])
+    if _is_optional(kind):
+        inner = _loader(_present(kind))
         return lambda value: None if value is None else inner(value)
     if origin is tuple:
         assert len(arguments) == 2 and arguments[1] is Ellipsis, kind
         return _tuple_loader(_loader(arguments[0]))
     assert dataclasses.is_dataclass(kind), kind
     return _dataclass_loader(kind)
+
+
+def _is_optional(kind: Any) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)
+
+
+def _present(kind: Any) -> Any:
+    """The type of what there is, where there is something."""
+    if not _is_optional(kind):
+        return kind
+    arguments = typing.get_args(kind)
+    present = [argument for argument in arguments if argument is not types.NoneType]
+    assert len(present) == 1 and len(arguments) == 2, f"only X | None is supported, not {kind}"
+    return present[0]
 
 
 def _wrong(value: object, wanted: str) -> Malformed:
@@ -258,13 +272,18 @@ def _load_text(value: object) -> str:
     return value if value.isascii() and value.isprintable() else line(value)
 
 
-def _plain_loader(kind: type) -> Loader:
-    def load_plain(value: object) -> object:
-        if type(value) is not kind:
-            raise _wrong(value, kind.__name__)
-        return value
+def _load_integer(value: object) -> int:
+    if type(value) is not int:
+        raise _wrong(value, "int")
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise Malformed("", _TOO_LARGE)
+    return value
 
-    return load_plain
+
+def _load_truth(value: object) -> bool:
+    if type(value) is not bool:
+        raise _wrong(value, "bool")
+    return value
 
 
 def _literal_loader(allowed: tuple[object, ...]) -> Loader:
@@ -292,26 +311,33 @@ def _tuple_loader(item: Loader) -> Loader:
 
 
 def _dataclass_loader(kind: Any) -> Loader:
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: _loader(hints[field.name]) for field in dataclasses.fields(kind)}
-    required = {
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    loaders = {field.name: _loader(_present(hints[field.name])) for field in fields}
+    optional = {field.name for field in fields if _is_optional(hints[field.name])}
+    required = frozenset(
         field.name
-        for field in dataclasses.fields(kind)
+        for field in fields
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    }
+    )
 
     def load_fields(value: object) -> object:
+        if type(value) is kind:
+            return value
         if not isinstance(value, Mapping):
             raise _wrong(value, "an object")
         loaded: dict[str, object] = {}
         name = ""
         try:
             for name, item in value.items():
-                loaded[name] = fields[name](item)
+                load = loaders[name]
+                if load is _load_text and type(item) is str and item.isascii() and item.isprintable():
+                    loaded[name] = item  # most are, and a call takes as long as all of this
+                else:
+                    loaded[name] = None if item is None and name in optional else load(item)
         except Malformed as error:
             raise error.within(name) from None
         except KeyError:
-            raise Malformed(name, f"is not known here; known are {', '.join(sorted(fields))}") from None
+            raise Malformed(name, f"is not known here; known are {', '.join(sorted(loaders))}") from None
         if not required <= loaded.keys():
             raise Malformed(min(required - loaded.keys()), "is missing")
         try:

@@ -1,12 +1,12 @@
 """Parsed states of names, so that a project of ten thousand files is not read anew for each change of one release."""
 
-import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 from keys import strict
+from keys.encoding import read_plain
 from keys.state import NameState
 
 Made = TypeVar("Made")
@@ -61,7 +61,6 @@ class States:
         """The state in a whole row of ``names``."""
         if (known := self.get(row["name"], row["edition"])) is not None:
             return known
-        body: Mapping[str, object] = json.loads(row["state"])
-        state = strict.load(NameState, body, f"names.{row['name']}")
+        state = strict.load(NameState, read_plain(row["state"]), f"names.{row['name']}")
         self.put(row["edition"], state, len(row["state"]))
         return state
