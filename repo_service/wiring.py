@@ -38,6 +38,7 @@ from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
+from repo_service.web.waiting import WaitingRoom
 
 logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
@@ -142,7 +143,7 @@ class Service:
         registry = exposition.exposed(self.metrics, parts)
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
-            self.metrics, lambda: exposition.text(registry), parts.look,
+            self.metrics, WaitingRoom(self.journal, bell), lambda: exposition.text(registry), parts.look,
         )  # fmt: skip
 
     def parts(self, bell: Bell) -> Parts:

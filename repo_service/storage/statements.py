@@ -206,3 +206,9 @@ PRUNE: Final = delete(t.bodies).where(
     t.bodies.c.path.in_(select(t.files.c.path).where(t.files.c.superseded == bindparam("superseding", type_=Integer)))
 )
 GIVE_BACK: Final = update(t.lease).where(t.lease.c.epoch == bindparam("its", type_=Integer)).values(holder="", until=0)
+SIGNED_IN_ALL: Final = (
+    select(t.events.c.change, t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
+    .join(t.releases, t.events.c.release == t.releases.c.generation)
+    .where(t.events.c.change.in_(VALUES))
+    .distinct()
+)

@@ -395,6 +395,13 @@ class View:
         row = self._first(s.SIGNED_IN, change=change)
         return SignedIn(row["snapshot"], row["generation"], bool(row["published"])) if row else None
 
+    def signed_in_all(self, changes: Iterable[str]) -> dict[str, SignedIn]:
+        """As ``signed_in``, for each of these changes that a release holds."""
+        return {
+            row["change"]: SignedIn(row["snapshot"], row["generation"], bool(row["published"]))
+            for row in self._each(s.SIGNED_IN_ALL, changes)
+        }
+
     def change(self, identifier: str) -> ChangeRecord | None:
         """An accepted request by its id."""
         row = self._one(select(t.changes).where(t.changes.c.id == identifier))

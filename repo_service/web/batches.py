@@ -54,7 +54,7 @@ def _batch(desk: Desk) -> Response:
     now = desk.clock()
     for name in {each.request.name for each in asked}:
         desk.limits.count_name(name, now)
-    desk.limits.check_pending(desk.journal)
+    desk.limits.check_pending(desk.journal, now)
     for each in asked:
         check_blobs(desk, each.request)
     if is_preview():

@@ -13,7 +13,7 @@ from repo_service.web import auth, conditions, previews
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
-from repo_service.web.receipts import receipt, wait
+from repo_service.web.receipts import receipt, receipt_waited_for
 from repo_service.web.verbs import FILE_VERBS, NAME_VERBS, NAMESPACE_VERBS, PROJECT_VERBS, RELEASE_VERBS
 
 
@@ -52,18 +52,18 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     auth.authorise_actor(g.caller, asked.actor.kind)
     now = desk.clock()
     desk.limits.count_name(asked.name, now)
-    desk.limits.check_pending(desk.journal)
+    desk.limits.check_pending(desk.journal, now)
     check_blobs(desk, asked)
     if is_preview():
         found = intake.preview(desk.journal, intake.Item(asked, conditions.expected_serial(request.headers)), now)
         return conditions.tagged(json_answer(previews.described(found), 200), found.serial)
+    since = desk.bell.rounds()
     record = _record(desk, asked, number, now)
     if isinstance(record, Delivery):
         return json_answer(receipt(desk, record), 202)
     if record.events:
         desk.bell.ring()
-    wait(desk, record)
-    said = receipt(desk, record)
+    said = receipt_waited_for(desk, record, since)
     return conditions.tagged(json_answer(said, 202 if said["status"] == "accepted" else 200), record.serial)
 
 

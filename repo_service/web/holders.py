@@ -50,7 +50,7 @@ def _revoke_holder(desk: Desk, holder: str) -> Response:
     asked = strict.load(Ban, body_of_change())
     auth.authorise_actor(g.caller, asked.actor.kind)
     now = desk.clock()
-    desk.limits.check_pending(desk.journal)
+    desk.limits.check_pending(desk.journal, now)
     records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, intake.Sender(*sender()), now)
     if records:
         desk.bell.ring()

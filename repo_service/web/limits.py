@@ -63,6 +63,7 @@ class Limits:
         self._name_per_minute = name_per_minute
         self._max_pending = max_pending
         self._rates = Rates()
+        self._had_room: datetime | None = None
 
     def count_client(self, token: Token, now: datetime) -> None:
         """429 if this client asks too often: more than the settings allow, or its token's own scope."""
@@ -73,13 +74,19 @@ class Limits:
         """429 if this name is changed too often, whoever does it."""
         self._count(f"name {name}", self._name_per_minute, now)
 
-    def check_pending(self, journal: Journal) -> None:
-        """503 while more events wait to be signed than publishing is likely to catch up with soon."""
+    def check_pending(self, journal: Journal, now: datetime) -> None:
+        """503 while more events wait to be signed than publishing is likely to catch up with soon.
+
+        A soft limit: where there was room, the journal is not asked again in the same second of the clock.
+        """
+        if now == self._had_room:
+            return
         with journal.reading() as view:
             behind = view.has_pending_beyond(self._max_pending)
         if behind:
             detail = f"More than {self._max_pending} events wait to be signed; send this again later. {NOTHING_WRITTEN}"
             raise Problem(503, "publishing_behind", "Publishing is behind", detail, retry_after=_PENDING_RETRY_S)
+        self._had_room = now
 
     def _count(self, key: str, per_minute: int, now: datetime) -> None:
         if seconds := math.ceil(self._rates.wait(key, per_minute, now)):

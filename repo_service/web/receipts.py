@@ -1,7 +1,6 @@
 """What became of a change, and staying until it is visible."""
 
 import re
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,29 +8,25 @@ from flask import g, request
 
 from keys import strict
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.view import ChangeRecord, View
+from repo_service.storage.view import ChangeRecord, SignedIn
 from repo_service.web import answers
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk
+from repo_service.web.waiting import NOT_KNOWN
 
 MAX_WAIT: Final = 60
 _WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
 
 
-def wait(desk: Desk, record: ChangeRecord) -> None:
-    """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds."""
+def wait(desk: Desk, record: ChangeRecord, since: int = NOT_KNOWN) -> SignedIn | None:
+    """With ``Prefer: wait=N`` (RFC 7240), stay until the change is signed and visible, at most N seconds.
+
+    ``since`` is how many rounds had ended before it was recorded.
+    """
     match = _WAIT.search(request.headers.get("Prefer", ""))
-    until = time.monotonic() + min(int(match[1]), MAX_WAIT) if match and record.events else 0.0
-    rounds = desk.bell.rounds()
-    while (left := until - time.monotonic()) > 0 and not _is_published(desk, record):
-        desk.bell.await_round(rounds, left)
-        rounds = desk.bell.rounds()
-
-
-def _is_published(desk: Desk, record: ChangeRecord) -> bool:
-    with desk.journal.reading() as view:
-        signed = view.signed_in(record.id)
-    return signed is not None and signed.published
+    if match is None or not record.events:
+        return None
+    return desk.room.wait(record.id, since, min(int(match[1]), MAX_WAIT))
 
 
 def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
@@ -39,18 +34,28 @@ def receipt(desk: Desk, record: ChangeRecord | Delivery) -> dict[str, Any]:
     return receipts(desk, [record])[0]
 
 
+def receipt_waited_for(desk: Desk, record: ChangeRecord, since: int) -> dict[str, Any]:
+    """As ``receipt``, after ``wait``."""
+    signed = wait(desk, record, since)
+    if signed is None:
+        return receipt(desk, record)
+    g.changes = [record.id]
+    return _receipt(record, signed)
+
+
 def receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[dict[str, Any]]:
     """What became of several changes, as of one moment."""
     g.setdefault("changes", []).extend(record.id for record in records)  # for the log
     with desk.journal.reading() as view:
         return [
-            sequence_door.receipt(view, record) if isinstance(record, Delivery) else _receipt(view, record)
+            sequence_door.receipt(view, record)
+            if isinstance(record, Delivery)
+            else _receipt(record, view.signed_in(record.id))
             for record in records
         ]
 
 
-def _receipt(view: View, record: ChangeRecord) -> dict[str, Any]:
-    signed = view.signed_in(record.id)
+def _receipt(record: ChangeRecord, signed: SignedIn | None) -> dict[str, Any]:
     visible = signed is not None and signed.published
     g.generation = signed.timestamp if signed and visible else None
     receipt = answers.Receipt(

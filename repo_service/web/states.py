@@ -37,7 +37,7 @@ def register(app: Flask, desk: Desk) -> None:
         preview, wanted, now = is_preview(), _wanted(name), desk.clock()
         auth.authorise_actor(g.caller, wanted.actor.kind)
         desk.limits.count_name(wanted.name, now)
-        desk.limits.check_pending(desk.journal)
+        desk.limits.check_pending(desk.journal, now)
         looked = reconciling.look(desk.journal, wanted, now)
         for each in looked.foreseen:
             check_blobs(desk, each.request)

@@ -445,6 +445,7 @@ def test_what_an_import_leaves_to_sign_turns_nobody_else_away(tmp_path: Path) ->
     door = Door(World(tmp_path / "world", "max_pending = 5\n"), bell=Silent())
     taken(door.world, written(*MANY[:30]))
     assert [door.publish(f"new-{number}").status_code for number in range(3)] == [202, 202, 202]
+    door.world.tick(seconds=1)
     assert door.publish("one-more").status_code == 503
 
 

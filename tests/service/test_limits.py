@@ -80,6 +80,7 @@ def test_while_publishing_is_behind_changes_are_pushed_back_and_reading_is_not(t
     door = Door(world, bell=Silent())
     assert [door.publish(name).status_code for name in ("foo", "bar")] == [202, 202]
     assert events(world) == 4
+    world.tick(seconds=1)
     answer = door.publish("baz")
     assert refused(answer) == (503, "publishing_behind", "5")
     assert answer.get_json()["detail"].endswith("Nothing was written.")
