@@ -172,8 +172,9 @@ def assemble(
     if made or new.snapshot_due or snapshot is None:
         listing = listing.amended(metas(made))
         version = snapshot.version + 1 if snapshot else 1
-        made.append(snapshot_file(version, listing, now + lifetimes.snapshot, sign))
-        snapshot = Meta.pinning(version, made[-1].body)
+        signed_list = snapshot_file(version, listing, now + lifetimes.snapshot, sign)
+        made.append(signed_list)
+        snapshot = _pinned(signed_list)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
     made.append(timestamp)
     return Release(base.generation + 1, made, timestamp, snapshot, listing, new, sizes)
@@ -182,10 +183,14 @@ def assemble(
 def metas(roles: Iterable[Role]) -> dict[str, Meta]:
     """What a snapshot says of these files."""
     return {
-        role.name: Meta.pinning(role.version, role.body) if role.name in layout.OFFLINE else Meta(role.version)
+        role.name: _pinned(role) if role.name in layout.OFFLINE else Meta(role.version)
         for role in roles
         if role.name not in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP)
     }
+
+
+def _pinned(role: Role) -> Meta:
+    return Meta(role.version, len(role.body), role.digest)
 
 
 def _bin(

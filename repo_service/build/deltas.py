@@ -11,6 +11,7 @@ from zstandard import (
 )
 
 from keys.deltas import MAX_DELTA, MAX_FILE, sealed
+from keys.encoding import sha256
 
 _PLAIN: Final = {"write_checksum": False, "write_dict_id": False, "window_log": 23}
 """Our own hash is stronger. The window covers MAX_FILE: each frame is one segment and can reach all of the old file."""
@@ -25,20 +26,20 @@ by level 3, and shorter than by level 19 in a tenth of its time."""
 
 
 class Origin:
-    """An older file that quick deltas lead from. It belongs to one thread. The file is indexed once."""
+    """An older file that quick deltas lead from. It belongs to one thread. The file is indexed and hashed once."""
 
     def __init__(self, old: bytes) -> None:
-        self._old = old
+        self._old = sha256(old)
         self._press = _press(old, _QUICK)
 
-    def delta(self, new: bytes) -> bytes | None:
-        """The delta to ``new``, or None if no client would read it."""
-        return _delta(self._old, new, self._press)
+    def delta(self, new: bytes, digest: str | None = None) -> bytes | None:
+        """The delta to ``new``, or None if no client would read it. ``digest`` is its SHA-256 where that is known."""
+        return _delta(self._old, new, digest or sha256(new), self._press)
 
 
 def thorough_delta(old: bytes, new: bytes) -> bytes | None:
     """A shorter delta, which takes its time; from an empty file the whole ``new``. None if no client would read it."""
-    return _delta(old, new, _press(old, _THOROUGH))
+    return _delta(sha256(old), new, sha256(new), _press(old, _THOROUGH))
 
 
 def _press(old: bytes, parameters: ZstdCompressionParameters) -> ZstdCompressor:
@@ -46,8 +47,8 @@ def _press(old: bytes, parameters: ZstdCompressionParameters) -> ZstdCompressor:
     return ZstdCompressor(dict_data=dictionary, compression_params=parameters)
 
 
-def _delta(old: bytes, new: bytes, press: ZstdCompressor) -> bytes | None:
+def _delta(old: str, new: bytes, digest: str, press: ZstdCompressor) -> bytes | None:
     if len(new) > MAX_FILE:
         return None
-    made = sealed(old, new, press.compress(new))
+    made = sealed(old, digest, press.compress(new))
     return made if len(made) <= MAX_DELTA else None

@@ -50,7 +50,7 @@ class Listing:
 
     def amended(self, metas: Mapping[str, Meta]) -> "Listing":
         """Another listing, with these metas of these roles; it shares what is the same."""
-        if metas.keys() - self.places.keys():
+        if not metas.keys() <= self.places.keys():
             known = dict(zip(self.places, chain.from_iterable(self.lines), strict=True))
             return _arranged(known | {role: line(role, meta) for role, meta in metas.items()})
         lines, chunks = list(self.lines), list(self.chunks)

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from keys import layout
-from keys.encoding import spliced
+from keys.encoding import sha256, spliced
+from keys.kept import kept
 from keys.signing import SPEC_VERSION, Sign, signed_file, signed_payload
 from keys.times import stamp
 from repo_service.build.listing import Listing, Meta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Role:
     """A signed file of a role: its version, when it expires and its bytes."""
 
@@ -30,6 +31,16 @@ class Role:
         """Where the file lies in the depot."""
         return metadata_path(self.name, self.version)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its bytes, which everyone needs, made once. The check makes its own."""
+        return _digest(self)
+
+
+@kept
+def _digest(role: Role) -> str:
+    return sha256(role.body)
+
 
 def metadata_path(role: str, version: int) -> str:
     """Where a role's file lies in the depot. The timestamp alone has a name without its version."""
@@ -40,7 +51,7 @@ def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datet
     """A bin with its whole content, target paths to their encoded descriptions; its signed body names the role, so that
     no other bin can stand in for it.
     """
-    members = ",".join(f'"{path}":{entries[path]}' for path in sorted(entries))
+    members = ",".join([f'"{path}":{entries[path]}' for path in sorted(entries)])
     body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
     return Role(role, version, expires, _file(body, "targets", members.encode(), sign))
 

@@ -35,6 +35,8 @@ class Signed(Protocol):
     def version(self) -> int: ...
     @property
     def body(self) -> bytes: ...
+    @property
+    def digest(self) -> str: ...
 
 
 class Drawer:
@@ -73,13 +75,14 @@ class Drawer:
 
     def _deltas_of(self, role: Signed) -> Iterator[tuple[str, bytes]]:
         for step in drawn_with(role.name, role.version):
-            new = role.body if step.new == role.version else self._read(step.role, step.new)
-            if new and (delta := self._delta(step, new)):
+            its = step.new == role.version
+            new, digest = (role.body, role.digest) if its else (self._read(step.role, step.new), None)
+            if new and (delta := self._delta(step, new, digest)):
                 yield step.path, delta
 
-    def _delta(self, step: Step, new: bytes) -> bytes | None:
+    def _delta(self, step: Step, new: bytes, digest: str | None) -> bytes | None:
         if self._in_use and (step.role, step.old) == (layout.SNAPSHOT, self._in_use[0]):
-            return self._in_use[1].delta(new)
+            return self._in_use[1].delta(new, digest)
         if (old := self._read(step.role, step.old) if step.old else b"") is None:
             return None
         if step.role == layout.SNAPSHOT and is_anchor(step.new):
@@ -87,7 +90,7 @@ class Drawer:
         origin = Origin(old)
         if step.role == layout.SNAPSHOT:
             self._in_use = (step.old, origin)
-        return origin.delta(new)
+        return origin.delta(new, digest)
 
     def _read(self, role: str, version: int) -> bytes | None:
         return self._depot.read(metadata_path(role, version))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, BadDelta, Step, rebuild
+from keys.encoding import sha256
 from repo_service.build.deltas import Origin, thorough_delta
 from tests.keys.inflate import inflate, inflate_with_the_standard_library
 
@@ -95,7 +96,7 @@ def test_what_does_not_begin_as_a_delta_is_not_unpacked() -> None:
 def test_a_delta_that_gives_another_file_than_it_names_is_refused() -> None:
     frame = drawn(OLD, NEW)[80:]
     with pytest.raises(BadDelta, match="another file than it says"):
-        rebuild(deltas.sealed(OLD, b"what was promised", frame), OLD, LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(OLD), sha256(b"what was promised"), frame), OLD, LIMIT, inflate)
 
 
 def test_a_bomb_is_refused_by_what_it_says_of_itself() -> None:
@@ -104,7 +105,7 @@ def test_a_bomb_is_refused_by_what_it_says_of_itself() -> None:
 
     bomb, wide = bytes(LIMIT + 1), zstandard.ZstdCompressionParameters.from_level(3, window_log=23)
     frame = zstandard.ZstdCompressor(compression_params=wide).compress(bomb)
-    made = deltas.sealed(OLD, bomb, frame)
+    made = deltas.sealed(sha256(OLD), sha256(bomb), frame)
     assert len(made) < deltas.MAX_DELTA
     with pytest.raises(BadDelta, match="5000001 bytes; 5000000 are allowed"):
         rebuild(made, OLD, 2**60, never)
@@ -119,7 +120,7 @@ def test_a_bomb_that_says_it_is_small_gives_nothing(inflate: deltas.Inflate) -> 
     assert frame[4] == 0b1010_0000 and int.from_bytes(frame[5:9], "little") == len(bomb)
     frame[5:9] = (500).to_bytes(4, "little")
     with pytest.raises(BadDelta):
-        rebuild(deltas.sealed(OLD, bytes(500), bytes(frame)), OLD, LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(OLD), sha256(bytes(500)), bytes(frame)), OLD, LIMIT, inflate)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_frame_of_any_other_form_is_refused(options: dict[str, int]) -> None:
     parameters = zstandard.ZstdCompressionParameters.from_level(3, **options)
     frame = zstandard.ZstdCompressor(compression_params=parameters).compress(NEW)
     with pytest.raises(BadDelta, match="no zstd frame of one segment"):
-        rebuild(deltas.sealed(b"", NEW, frame), b"", LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(b""), sha256(NEW), frame), b"", LIMIT, inflate)
 
 
 def test_what_is_too_long_is_neither_drawn_nor_read() -> None:
@@ -144,7 +145,7 @@ def test_what_is_too_long_is_neither_drawn_nor_read() -> None:
     assert thorough_delta(b"", bytes(deltas.MAX_FILE + 1)) is None
     assert thorough_delta(b"", bytes(deltas.MAX_FILE)) is not None
     with pytest.raises(BadDelta, match="131072 are allowed"):
-        rebuild(deltas.sealed(b"", noise, noise), b"", LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(b""), sha256(noise), noise), b"", LIMIT, inflate)
 
 
 def everything_drawn(newest: int) -> set[Step]:
