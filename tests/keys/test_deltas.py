@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, BadDelta, Step, rebuild
 from keys.encoding import sha256
-from repo_service.build.deltas import Origin, thorough_delta
+from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from tests.keys.inflate import inflate, inflate_with_the_standard_library
 
 INFLATES = [inflate, *([inflate_with_the_standard_library] if sys.version_info >= (3, 14) else [])]
@@ -24,7 +24,7 @@ edits = st.lists(st.tuples(st.integers(0, len(OLD)), st.integers(0, 40), st.bina
 
 
 def drawn(old: bytes, new: bytes) -> bytes:
-    delta = Origin(old).delta(new)
+    delta = Origin(old).delta(new, sha256(new))
     assert delta is not None
     return delta
 
@@ -34,12 +34,13 @@ def drawn(old: bytes, new: bytes) -> bytes:
 def test_a_delta_applied_to_the_old_file_gives_exactly_the_new_one(
     inflate: deltas.Inflate, edits: list[tuple[int, int, bytes]], old: bytes
 ) -> None:
-    """Both ways of drawing, whatever was changed; also from nothing, and to it."""
+    """All ways of drawing, whatever was changed; also from nothing, and to it."""
     new = old
     for place, gone, come in edits:
         new = new[:place] + come + new[place + gone :]
-    origin = Origin(old)
-    for delta in (origin.delta(new), thorough_delta(old, new), origin.delta(new)):
+    origin, digest = Origin(old), sha256(new)
+    ways = (origin.delta(new, digest), bin_delta(old, new, digest), thorough_delta(old, new), origin.delta(new, digest))
+    for delta in ways:
         assert delta is not None and rebuild(delta, old, LIMIT, inflate) == new
 
 
@@ -141,7 +142,7 @@ def test_a_frame_of_any_other_form_is_refused(options: dict[str, int]) -> None:
 
 def test_what_is_too_long_is_neither_drawn_nor_read() -> None:
     noise = random.Random(1).randbytes(deltas.MAX_DELTA)
-    assert Origin(b"").delta(noise) is None
+    assert Origin(b"").delta(noise, sha256(noise)) is None
     assert thorough_delta(b"", bytes(deltas.MAX_FILE + 1)) is None
     assert thorough_delta(b"", bytes(deltas.MAX_FILE)) is not None
     with pytest.raises(BadDelta, match="131072 are allowed"):
