@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Protocol, TypeVar
 
 from keys import layout
+from keys.encoding import sha256
 from keys.signing import Sign
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
@@ -129,11 +130,11 @@ class Release:
     sizes: Mapping[int, int] = field(default_factory=dict)
 
     @property
-    def immutable(self) -> Iterator[tuple[str, bytes]]:
-        """Paths and bytes in the order to copy them out; the timestamp is pointed to last."""
-        yield from self.new.held
-        yield from ((f"targets/{page.stored_at}", page.body) for page in chain(self.pages, self.policies))
-        yield from ((role.path, role.body) for role in self.roles if role.name != layout.TIMESTAMP)
+    def immutable(self) -> Iterator[tuple[str, bytes, str]]:
+        """Paths, bytes and their SHA-256 in the order to copy them out; the timestamp is pointed to last."""
+        pages = ((f"targets/{page.stored_at}", page.body) for page in chain(self.pages, self.policies))
+        yield from ((path, body, sha256(body)) for path, body in chain(self.new.held, pages))
+        yield from ((role.path, role.body, role.digest) for role in self.roles if role.name != layout.TIMESTAMP)
 
     @property
     def snapshot_version(self) -> int:

@@ -201,11 +201,11 @@ def _patched(known: bytes, changed: Mapping[str, dict[str, Any]]) -> bytes | Non
         end = known.index(b"}", version)
         _check_grows(name, int(known[version + 10 : end]), meta["version"])
         places.append((start, end + 1, canonical({f"{name}.json": meta})[1:-1]))
-    pieces, done = [], 0
+    pieces, done, rest = list[bytes | memoryview](), 0, memoryview(known)
     for start, end, line in sorted(places):
-        pieces += [known[done:start], line]
+        pieces += [rest[done:start], line]
         done = end
-    return b"".join((*pieces, known[done:]))
+    return b"".join((*pieces, rest[done:]))
 
 
 def _merged(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -61,9 +61,9 @@ class Listing:
             chunks[number] = b",".join(lines[number])
         return Listing(self.places, tuple(lines), tuple(chunks))
 
-    def encoded(self) -> bytes:
-        """The members of ``meta`` as canonical JSON has them, without the braces around them."""
-        return b",".join(self.chunks)
+    def encoded(self) -> list[bytes]:
+        """``meta`` as canonical JSON has it, in pieces."""
+        return [b"{", *[piece for chunk in self.chunks for piece in (chunk, b",")][:-1], b"}"]
 
 
 def line(role: str, meta: Meta) -> bytes:

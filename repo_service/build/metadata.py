@@ -4,7 +4,7 @@ What is large in them (a bin's targets, a snapshot's list) comes encoded already
 its place in the file are the same bytes, since paths, digests and role names hold nothing that JSON escapes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datet
     """
     members = ",".join([f'"{path}":{entries[path]}' for path in sorted(entries)])
     body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
-    return Role(role, version, expires, _file(body, "targets", members.encode(), sign))
+    return Role(role, version, expires, _file(body, "targets", (b"{", members.encode(), b"}"), sign))
 
 
 def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign) -> Role:
@@ -71,8 +71,8 @@ def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetim
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
 
 
-def _file(body: Mapping[str, Any], field: str, members: bytes, sign: Sign) -> bytes:
-    return signed_payload(b"".join(spliced(body, {field: (b"{", members, b"}")})), sign)
+def _file(body: Mapping[str, Any], field: str, encoded: Iterable[bytes], sign: Sign) -> bytes:
+    return signed_payload(b"".join(spliced(body, {field: encoded})), sign)
 
 
 def _common(kind: str, version: int, expires: datetime) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout
-from keys.encoding import sha256
 from keys.signing import keyids_of
 from keys.times import stamp
 from repo_service.build.assemble import Release
@@ -71,9 +70,9 @@ def _store_files(connection: Connection, release: Release) -> None:
     rows = (
         {
             "path": path, "release": release.generation, "position": position, "length": len(body),
-            "sha256": sha256(body), "body": body,
+            "sha256": digest, "body": body,
         }
-        for position, (path, body) in enumerate(release.immutable)
+        for position, (path, body, digest) in enumerate(release.immutable)
     )  # fmt: skip
     while chunk := list(islice(rows, FILES)):
         connection.execute(s.STORE_FILE, chunk)

@@ -386,7 +386,7 @@ def test_a_name_has_its_page_and_in_full_its_installable_files_as_targets(shape:
 
 def test_files_are_copied_out_before_what_names_them() -> None:
     release = assembled(page_of(state_of("registered"), "full"))
-    kinds = [path.split(".")[1 if path.startswith("metadata") else 0] for path, _ in release.immutable]
+    kinds = [path.split(".")[1 if path.startswith("metadata") else 0] for path, *_ in release.immutable]
     assert [kind.partition("/")[0] for kind in kinds] == ["targets", *["bin-0", "bin-1", "bin-2", "bin-3"], "snapshot"]
     assert release.timestamp.path == "metadata/timestamp.json"
 
