@@ -169,16 +169,18 @@ def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
 
 
 def _check_snapshot(role: Role, root: Root, release: Release, before: bytes | None) -> None:
-    shell, members = _split(role, _signed_payload(role, root))
-    _check_shell(role, shell)
+    payload = _signed_payload(role, root)
+    begin, end = _members(role, payload)
+    _check_shell(role, payload[:begin] + payload[end:])
     changed = {each.name: _meta(each) for each in release.roles if each.name not in (layout.ROOT, *layout.ONLINE)}
-    known = _split(role, before)[1] if before else b""
+    known = before[slice(*_members(role, before))] if before else b""
     expected = _patched(known, changed) if len(changed) <= _FEW else None
     if expected is None:
+        members = payload[begin:end]
         listed: Any = orjson.loads(b"{" + members + b"}")
         expected = members if listed == _merged(orjson.loads(b"{" + known + b"}"), changed) else b""
-    if members != expected:
-        raise WouldBeRefused(f"snapshot {role.version}: {_difference(members, known, changed)}")
+    if begin + len(expected) != end or not payload.startswith(expected, begin):
+        raise WouldBeRefused(f"snapshot {role.version}: {_difference(payload[begin:end], known, changed)}")
     if (made := Meta.pinning(role.version, role.body)) != release.snapshot:
         raise WouldBeRefused(f"snapshot {role.version}: is {made}, but its release takes it for {release.snapshot}")
 
@@ -239,12 +241,12 @@ def _difference(members: bytes, known: bytes, changed: Mapping[str, dict[str, An
     return "is not spelled as canonical JSON is"
 
 
-def _split(role: Role, payload: bytes) -> tuple[bytes, bytes]:
-    """A snapshot's body without the members of ``meta``, and these."""
-    begin, end = payload.find(b'"meta":{') + 8, payload.rfind(b'},"spec_version":')
+def _members(role: Role, snapshot: bytes) -> tuple[int, int]:
+    """Where the members of ``meta`` begin and end in a snapshot's file or body."""
+    begin, end = snapshot.find(b'"meta":{') + 8, snapshot.rfind(b'},"spec_version":')
     if not 8 <= begin <= end:
         raise WouldBeRefused(f"{role.name} {role.version}: is not spelled as canonical JSON is")
-    return payload[:begin] + payload[end:], payload[begin:end]
+    return begin, end
 
 
 def _check_shell(role: Role, shell: bytes) -> dict[str, Any]:
