@@ -26,8 +26,8 @@ import zstandard
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from keys import deltas, layout
-from keys.encoding import compact
-from repo_service.build.deltas import Origin, thorough_delta
+from keys.encoding import compact, sha256
+from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from tests.keys.inflate import inflate
 
 ROOT = Path(__file__).parents[1]
@@ -132,7 +132,11 @@ def _file(kind: str, body: str, version: int, noise: random.Random, more: str = 
 
 
 def quick_delta(old: bytes, new: bytes) -> bytes | None:
-    return Origin(old).delta(new)
+    return Origin(old).delta(new, sha256(new))
+
+
+def bin_step(old: bytes, new: bytes) -> bytes | None:
+    return bin_delta(old, new, sha256(new))
 
 
 def applied(old: bytes, new: bytes, draw: Callable[[bytes, bytes], bytes | None] = quick_delta) -> int:
@@ -215,8 +219,8 @@ def drawing(history: History) -> dict[str, float]:
     bins = [content.signed_again(1) for _ in range(20)]
     pairs = itertools.pairwise(bins)
     one = {
-        "snapshot": cpu_ms(lambda: in_use.delta(new), 20),
-        "bin": cpu_ms(lambda: [Origin(a).delta(b) for a, b in [next(pairs)]], 19),
+        "snapshot": cpu_ms(lambda: in_use.delta(new, sha256(new)), 20),
+        "bin": cpu_ms(lambda: bin_step(*next(pairs)), 19),
         "to_anchor": cpu_ms(lambda: thorough_delta(before, old), 5),
         "whole": cpu_ms(lambda: thorough_delta(b"", old), 3),
     }
@@ -229,9 +233,9 @@ def drawing(history: History) -> dict[str, float]:
 def measure(phases: int, chance: random.Random) -> dict[str, object]:
     content = Bin(chance)
     bins = [content.signed_again(1) for _ in range(31)]
-    one_bin = statistics.mean(applied(*pair) for pair in itertools.pairwise(bins))
-    renewed = applied(bins[-1], content.signed_again())
-    much = applied(content.signed_again(), content.signed_again(35))
+    one_bin = statistics.mean(applied(*pair, bin_step) for pair in itertools.pairwise(bins))
+    renewed = applied(bins[-1], content.signed_again(), bin_step)
+    much = applied(content.signed_again(), content.signed_again(35), bin_step)
     metadata = ROOT / "docs/examples/metadata"
     timestamp = (metadata / "timestamp.json").stat().st_size
     offline = sum((metadata / f"1.{role}.json").stat().st_size for role in layout.OFFLINE)

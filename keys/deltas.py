@@ -133,9 +133,11 @@ def is_needed(path: str, newest: int) -> bool:
     return is_anchor(version) and version >= anchor(newest)
 
 
-def sealed(old: bytes, new: bytes, frame: bytes) -> bytes:
-    """A delta's bytes: which file it is for, which it gives, and a zstd frame as ``rebuild`` reads it."""
-    return _OLD + bytes.fromhex(sha256(old)) + _NEW + bytes.fromhex(sha256(new)) + frame
+def sealed(old: str, new: str, frame: bytes) -> bytes:
+    """A delta's bytes: the SHA-256 of the file that it is for and of the one that it gives, and a zstd frame as
+    ``rebuild`` reads it.
+    """
+    return _OLD + bytes.fromhex(old) + _NEW + bytes.fromhex(new) + frame
 
 
 def rebuild(delta: bytes, old: bytes, limit: int, inflate: Inflate) -> bytes:

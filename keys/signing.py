@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from securesystemslib.signer import Signature, SSlibKey
 
@@ -48,7 +49,8 @@ class HeldKey:
 
     def sign(self, payload: bytes) -> Signature:
         """One verified signature; ECDSA is deterministic (RFC 6979), so equal payloads give equal bytes."""
-        return verified(self.record, payload, self._raw(payload))
+        message = records.message(self.record, payload)
+        return verified(self.record, message, self._raw(message))
 
     def __call__(self, payload: bytes) -> tuple[Signature, ...]:
         return (self.sign(payload),)
@@ -57,11 +59,11 @@ class HeldKey:
     def keyids(self) -> frozenset[str]:
         return frozenset((self.record.keyid,))
 
-    def _raw(self, payload: bytes) -> bytes:
+    def _raw(self, message: bytes) -> bytes:
         if isinstance(self._private, Ed25519PrivateKey):
-            return self._private.sign(payload)
+            return self._private.sign(message)
         digest = SHA384() if self.record.scheme.endswith("384") else SHA256()
-        return self._private.sign(payload, ECDSA(digest, deterministic_signing=True))
+        return self._private.sign(message, ECDSA(Prehashed(digest), deterministic_signing=True))
 
 
 class HeldKeys:
@@ -78,9 +80,11 @@ class HeldKeys:
         return tuple(key.sign(payload) for key in self.keys)
 
 
-def verified(key: SSlibKey, payload: bytes, raw: bytes) -> Signature:
-    """``raw`` as a TUF signature object, after verifying it; SignerFailed if it is not one by ``key``."""
-    if not records.verifies(key, raw.hex(), payload):
+def verified(key: SSlibKey, message: bytes, raw: bytes) -> Signature:
+    """``raw`` as a TUF signature object, after verifying it; SignerFailed if it is not one by ``key`` of this message
+    (``records.message``).
+    """
+    if not records.verifies_message(key, raw.hex(), message):
         raise SignerFailed(f"signer of key {key.keyid:.16}: what it returned is no signature by it")
     return Signature(key.keyid, raw.hex())
 

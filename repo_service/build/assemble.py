@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Protocol, TypeVar
 
 from keys import layout
+from keys.encoding import sha256
 from keys.signing import Sign
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
@@ -129,11 +130,11 @@ class Release:
     sizes: Mapping[int, int] = field(default_factory=dict)
 
     @property
-    def immutable(self) -> Iterator[tuple[str, bytes]]:
-        """Paths and bytes in the order to copy them out; the timestamp is pointed to last."""
-        yield from self.new.held
-        yield from ((f"targets/{page.stored_at}", page.body) for page in chain(self.pages, self.policies))
-        yield from ((role.path, role.body) for role in self.roles if role.name != layout.TIMESTAMP)
+    def immutable(self) -> Iterator[tuple[str, bytes, str]]:
+        """Paths, bytes and their SHA-256 in the order to copy them out; the timestamp is pointed to last."""
+        pages = ((f"targets/{page.stored_at}", page.body) for page in chain(self.pages, self.policies))
+        yield from ((path, body, sha256(body)) for path, body in chain(self.new.held, pages))
+        yield from ((role.path, role.body, role.digest) for role in self.roles if role.name != layout.TIMESTAMP)
 
     @property
     def snapshot_version(self) -> int:
@@ -172,8 +173,9 @@ def assemble(
     if made or new.snapshot_due or snapshot is None:
         listing = listing.amended(metas(made))
         version = snapshot.version + 1 if snapshot else 1
-        made.append(snapshot_file(version, listing, now + lifetimes.snapshot, sign))
-        snapshot = Meta.pinning(version, made[-1].body)
+        signed_list = snapshot_file(version, listing, now + lifetimes.snapshot, sign)
+        made.append(signed_list)
+        snapshot = _pinned(signed_list)
     timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
     made.append(timestamp)
     return Release(base.generation + 1, made, timestamp, snapshot, listing, new, sizes)
@@ -182,10 +184,14 @@ def assemble(
 def metas(roles: Iterable[Role]) -> dict[str, Meta]:
     """What a snapshot says of these files."""
     return {
-        role.name: Meta.pinning(role.version, role.body) if role.name in layout.OFFLINE else Meta(role.version)
+        role.name: _pinned(role) if role.name in layout.OFFLINE else Meta(role.version)
         for role in roles
         if role.name not in (layout.ROOT, layout.SNAPSHOT, layout.TIMESTAMP)
     }
+
+
+def _pinned(role: Role) -> Meta:
+    return Meta(role.version, len(role.body), role.digest)
 
 
 def _bin(

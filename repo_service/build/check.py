@@ -108,11 +108,9 @@ def _check_policy(policy: Page) -> None:
 
 
 def _check_timestamp(role: Role, root: Root, release: Release) -> None:
-    """The timestamp names the snapshot of this release, by its bytes where it is a new one."""
+    """The timestamp names the snapshot of this release, by the bytes that a new one was seen to have."""
     signed = _read_whole(role, root)
-    made = [each.body for each in release.roles if each.name == layout.SNAPSHOT]
-    snapshot = Meta.pinning(release.snapshot.version, made[0]) if made else release.snapshot
-    meta = snapshot.described()
+    meta = release.snapshot.described()
     if signed["meta"] != {"snapshot.json": meta} or signed["version"] != release.generation:
         named, wanted = signed["meta"].get("snapshot.json"), release.generation
         raise WouldBeRefused(f"timestamp {signed['version']} names {named}; it should be {wanted} and name {meta}")
@@ -146,11 +144,14 @@ def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
     where = f"{role.name} {signed['version']}"
     if (named := signed[layout.ROLE_FIELD]) != role.name or signed["version"] % layout.BIN_STRIDE != number:
         raise WouldBeRefused(f"{where}: its body names {named!r}")
-    if signed["targets"].keys() != its.given.keys():
-        raise WouldBeRefused(f"{where}: lists other targets than it was given")
-    described = ",".join(f'"{path}":{its.given[path]}' for path in sorted(its.given))
-    if f'"targets":{{{described}}},"version":'.encode() not in payload:
-        raise WouldBeRefused(f"{where}: describes a target otherwise than it was given")
+    given = ",".join([f'"{path}":{its.given[path]}' for path in sorted(its.given)])
+    if not payload.endswith(
+        f'"targets":{{{given}}},"version":{role.version},"{layout.ROLE_FIELD}":"{named}"}}'.encode()
+    ):
+        lists = (
+            "describes a target otherwise" if signed["targets"].keys() == its.given.keys() else "lists other targets"
+        )
+        raise WouldBeRefused(f"{where}: {lists} than it was given")
     for placed in its.placed:
         entry = signed["targets"].get(placed.target.path)
         if entry != orjson.loads(placed.target.entry):
@@ -169,16 +170,19 @@ def _check_bin(its: _Bin, bins: Targets, shape: layout.Bins) -> int:
 
 def _check_snapshot(role: Role, root: Root, release: Release, before: bytes | None) -> None:
     payload = _signed_payload(role, root)
-    shell, members = _split(role, payload)
-    _check_shell(role, shell)
+    begin, end = _members(role, payload)
+    _check_shell(role, payload[:begin] + payload[end:])
     changed = {each.name: _meta(each) for each in release.roles if each.name not in (layout.ROOT, *layout.ONLINE)}
-    known = _split(role, _parted(role, before)[1])[1] if before else b""
+    known = before[slice(*_members(role, before))] if before else b""
     expected = _patched(known, changed) if len(changed) <= _FEW else None
     if expected is None:
+        members = payload[begin:end]
         listed: Any = orjson.loads(b"{" + members + b"}")
         expected = members if listed == _merged(orjson.loads(b"{" + known + b"}"), changed) else b""
-    if members != expected:
-        raise WouldBeRefused(f"snapshot {role.version}: {_difference(members, known, changed)}")
+    if begin + len(expected) != end or not payload.startswith(expected, begin):
+        raise WouldBeRefused(f"snapshot {role.version}: {_difference(payload[begin:end], known, changed)}")
+    if (made := Meta.pinning(role.version, role.body)) != release.snapshot:
+        raise WouldBeRefused(f"snapshot {role.version}: is {made}, but its release takes it for {release.snapshot}")
 
 
 def _meta(role: Role) -> dict[str, Any]:
@@ -199,11 +203,11 @@ def _patched(known: bytes, changed: Mapping[str, dict[str, Any]]) -> bytes | Non
         end = known.index(b"}", version)
         _check_grows(name, int(known[version + 10 : end]), meta["version"])
         places.append((start, end + 1, canonical({f"{name}.json": meta})[1:-1]))
-    pieces, done = [], 0
+    pieces, done, rest = list[bytes | memoryview](), 0, memoryview(known)
     for start, end, line in sorted(places):
-        pieces += [known[done:start], line]
+        pieces += [rest[done:start], line]
         done = end
-    return b"".join((*pieces, known[done:]))
+    return b"".join((*pieces, rest[done:]))
 
 
 def _merged(known: dict[str, Any], changed: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -237,12 +241,12 @@ def _difference(members: bytes, known: bytes, changed: Mapping[str, dict[str, An
     return "is not spelled as canonical JSON is"
 
 
-def _split(role: Role, payload: bytes) -> tuple[bytes, bytes]:
-    """A snapshot's body without the members of ``meta``, and these."""
-    begin, end = payload.find(b'"meta":{') + 8, payload.rfind(b'},"spec_version":')
+def _members(role: Role, snapshot: bytes) -> tuple[int, int]:
+    """Where the members of ``meta`` begin and end in a snapshot's file or body."""
+    begin, end = snapshot.find(b'"meta":{') + 8, snapshot.rfind(b'},"spec_version":')
     if not 8 <= begin <= end:
         raise WouldBeRefused(f"{role.name} {role.version}: is not spelled as canonical JSON is")
-    return payload[:begin] + payload[end:], payload[begin:end]
+    return begin, end
 
 
 def _check_shell(role: Role, shell: bytes) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Listing:
 
     def amended(self, metas: Mapping[str, Meta]) -> "Listing":
         """Another listing, with these metas of these roles; it shares what is the same."""
-        if metas.keys() - self.places.keys():
+        if not metas.keys() <= self.places.keys():
             known = dict(zip(self.places, chain.from_iterable(self.lines), strict=True))
             return _arranged(known | {role: line(role, meta) for role, meta in metas.items()})
         lines, chunks = list(self.lines), list(self.chunks)
@@ -61,9 +61,9 @@ class Listing:
             chunks[number] = b",".join(lines[number])
         return Listing(self.places, tuple(lines), tuple(chunks))
 
-    def encoded(self) -> bytes:
-        """The members of ``meta`` as canonical JSON has them, without the braces around them."""
-        return b",".join(self.chunks)
+    def encoded(self) -> list[bytes]:
+        """``meta`` as canonical JSON has it, in pieces."""
+        return [b"{", *[piece for chunk in self.chunks for piece in (chunk, b",")][:-1], b"}"]
 
 
 def line(role: str, meta: Meta) -> bytes:

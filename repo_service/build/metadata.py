@@ -4,19 +4,20 @@ What is large in them (a bin's targets, a snapshot's list) comes encoded already
 its place in the file are the same bytes, since paths, digests and role names hold nothing that JSON escapes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keys import layout
-from keys.encoding import spliced
+from keys.encoding import sha256, spliced
+from keys.kept import kept
 from keys.signing import SPEC_VERSION, Sign, signed_file, signed_payload
 from keys.times import stamp
 from repo_service.build.listing import Listing, Meta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Role:
     """A signed file of a role: its version, when it expires and its bytes."""
 
@@ -30,6 +31,16 @@ class Role:
         """Where the file lies in the depot."""
         return metadata_path(self.name, self.version)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its bytes, which everyone needs, made once. The check makes its own."""
+        return _digest(self)
+
+
+@kept
+def _digest(role: Role) -> str:
+    return sha256(role.body)
+
 
 def metadata_path(role: str, version: int) -> str:
     """Where a role's file lies in the depot. The timestamp alone has a name without its version."""
@@ -40,9 +51,9 @@ def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datet
     """A bin with its whole content, target paths to their encoded descriptions; its signed body names the role, so that
     no other bin can stand in for it.
     """
-    members = ",".join(f'"{path}":{entries[path]}' for path in sorted(entries))
+    members = ",".join([f'"{path}":{entries[path]}' for path in sorted(entries)])
     body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
-    return Role(role, version, expires, _file(body, "targets", members.encode(), sign))
+    return Role(role, version, expires, _file(body, "targets", (b"{", members.encode(), b"}"), sign))
 
 
 def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign) -> Role:
@@ -60,8 +71,8 @@ def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetim
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
 
 
-def _file(body: Mapping[str, Any], field: str, members: bytes, sign: Sign) -> bytes:
-    return signed_payload(b"".join(spliced(body, {field: (b"{", members, b"}")})), sign)
+def _file(body: Mapping[str, Any], field: str, encoded: Iterable[bytes], sign: Sign) -> bytes:
+    return signed_payload(b"".join(spliced(body, {field: encoded})), sign)
 
 
 def _common(kind: str, version: int, expires: datetime) -> dict[str, Any]:

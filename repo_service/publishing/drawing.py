@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 from keys import layout
 from keys.deltas import Step, drawn_with, is_anchor
-from repo_service.build.deltas import Origin, thorough_delta
+from keys.encoding import sha256
+from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from repo_service.build.metadata import metadata_path
 
 MOST_BINS: Final = 512
@@ -35,6 +36,8 @@ class Signed(Protocol):
     def version(self) -> int: ...
     @property
     def body(self) -> bytes: ...
+    @property
+    def digest(self) -> str: ...
 
 
 class Drawer:
@@ -73,21 +76,23 @@ class Drawer:
 
     def _deltas_of(self, role: Signed) -> Iterator[tuple[str, bytes]]:
         for step in drawn_with(role.name, role.version):
-            new = role.body if step.new == role.version else self._read(step.role, step.new)
-            if new and (delta := self._delta(step, new)):
+            its = step.new == role.version
+            new = role.body if its else self._read(step.role, step.new)
+            if new and (delta := self._delta(step, new, role.digest if its else sha256(new))):
                 yield step.path, delta
 
-    def _delta(self, step: Step, new: bytes) -> bytes | None:
+    def _delta(self, step: Step, new: bytes, digest: str) -> bytes | None:
         if self._in_use and (step.role, step.old) == (layout.SNAPSHOT, self._in_use[0]):
-            return self._in_use[1].delta(new)
+            return self._in_use[1].delta(new, digest)
         if (old := self._read(step.role, step.old) if step.old else b"") is None:
             return None
-        if step.role == layout.SNAPSHOT and is_anchor(step.new):
+        if step.role != layout.SNAPSHOT:
+            return bin_delta(old, new, digest)
+        if is_anchor(step.new):
             return thorough_delta(old, new)
         origin = Origin(old)
-        if step.role == layout.SNAPSHOT:
-            self._in_use = (step.old, origin)
-        return origin.delta(new)
+        self._in_use = (step.old, origin)
+        return origin.delta(new, digest)
 
     def _read(self, role: str, version: int) -> bytes | None:
         return self._depot.read(metadata_path(role, version))

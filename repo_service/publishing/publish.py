@@ -137,23 +137,21 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
 def finish(press: Press) -> None:
     """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable."""
     with press.journal.reading() as view:
-        staged = view.staged()
-    for generation in staged:
-        with press.journal.reading() as view:
-            release, purging = view.stage(generation), view.names_purged(generation)
+        staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]
+    for release, purging in staged:
         failpoint("finish.staged")
-        press.depot.add(staged_files(press.journal, generation))
+        press.depot.add(staged_files(press.journal, release.generation))
         failpoint("finish.added")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
-        if not moved and generation == staged[-1]:
+        if not moved and release is staged[-1][0]:
             check_not_behind(press)
         # A new root last: until it is there clients follow the old one, which accepts these targets too; the other
         # way round they would meet targets that only the new root's holders signed.
         press.depot.add(release.roots)
         if purging:
             _drop_purged(press, purging)
-        press.journal.mark_published(generation)
+        press.journal.mark_published(release.generation)
         failpoint("finish.marked")
 
 

@@ -8,10 +8,13 @@ from typing import Final
 
 from keys import layout
 from repo_service.build.assemble import Differences
+from repo_service.build.due import AT_ONCE
 from repo_service.storage.view import View
 
-_KEPT: Final = 8
-"""Bins that are kept in memory, for whoever asks again: all of a change's, and few of those that come by thousands."""
+MOST_KEPT: Final = AT_ONCE
+"""Of no more bins each is kept in memory for whoever asks again, as the check does: of a change, and of what is signed
+again beside it. Of those that come by thousands none is, for all have been asked for before the first is again.
+"""
 
 
 class Contents(Mapping[int, Mapping[str, str]]):
@@ -22,10 +25,15 @@ class Contents(Mapping[int, Mapping[str, str]]):
     def __init__(self, view: View, numbers: Collection[int], shape: layout.Bins, new: Differences) -> None:
         self._view, self._numbers, self._shape = view, numbers, shape
         self._gone, self._placed = frozenset(new.gone), new.placed
-        self._whole = lru_cache(maxsize=_KEPT)(self._put_together)
+        self._kept: dict[int, Mapping[str, str]] = {}
 
     def __getitem__(self, number: int) -> Mapping[str, str]:
-        return self._whole(number)
+        whole = self._kept.get(number)
+        if whole is None:
+            whole = self._put_together(number)
+            if len(self._numbers) <= MOST_KEPT:
+                self._kept[number] = whole
+        return whole
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._numbers)

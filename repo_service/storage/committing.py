@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout
-from keys.encoding import sha256
 from keys.signing import keyids_of
 from keys.times import stamp
 from repo_service.build.assemble import Release
@@ -69,19 +68,16 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
     }
 
 
-def store_files(direct: Direct, files: Iterable[tuple[str, bytes]], generation: int) -> None:
-    """Paths and bytes that a release brings, in the order of copy-out."""
+def store_files(direct: Direct, files: Iterable[tuple[str, bytes, str]], generation: int) -> None:
+    """Paths, bytes and SHA-256 that a release brings, in the order of copy-out."""
     numbered = enumerate(files)
     while chunk := list(islice(numbered, FILES)):
         rows = [
-            {
-                "path": path, "release": generation, "position": position, "length": len(body),
-                "sha256": sha256(body),
-            }
-            for position, (path, body) in chunk
-        ]  # fmt: skip
+            {"path": path, "release": generation, "position": position, "length": len(body), "sha256": digest}
+            for position, (path, body, digest) in chunk
+        ]
         direct.write_all(s.STORE_FILE, rows)
-        direct.write_all(s.STORE_BODY, [{"path": path, "body": body} for _, (path, body) in chunk])
+        direct.write_all(s.STORE_BODY, [{"path": path, "body": body} for _, (path, body, _) in chunk])
 
 
 def _supersede(direct: Direct, release: Release) -> None:

@@ -31,11 +31,13 @@ class Disk:
     def create(self, path: Path, data: bytes) -> None:
         """A new file, readable for everyone."""
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - it is open already
+        try:
             os.fchmod(descriptor, 0o644)  # whatever the umask is
             rest = memoryview(data)
             while rest:
-                rest = rest[file.write(rest) :]
+                rest = rest[os.write(descriptor, rest) :]
+        finally:
+            os.close(descriptor)
 
     def make_folder(self, path: Path) -> None:
         """A folder, if it is not there yet."""

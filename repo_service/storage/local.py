@@ -67,9 +67,9 @@ class LocalDepot:
         """Drafts become public and durable. What lies there already may be from somebody who died before it was."""
         sync(draft for _, _, draft in new)
         folders, fresh = dict[Path, None](), set[Path]()
-        for final in (*(final for _, final, _ in new), *old):
-            folders[final.parent] = None
-            self._make_folder(final.parent, folders, fresh)
+        for folder in dict.fromkeys(final.parent for final in (*(final for _, final, _ in new), *old)):
+            folders[folder] = None
+            self._make_folder(folder, folders, fresh)
         for path, final, draft in new:
             failpoint("depot.written")
             try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, select, text, update
 
 from keys import page
-from keys.encoding import compact
+from keys.encoding import compact, sha256
 from keys.layout import Bins
 from keys.times import stamp
 from repo_service.build.due import Lifetimes, Signed
@@ -50,7 +50,7 @@ class Recovery(Pen, Inventory):
 
     def add_files(self, generation: int, files: Iterable[tuple[str, bytes]]) -> None:
         """Files of the current state that the journal does not know."""
-        unknown = ((path, body) for path, body in files if not self.has_file(path))
+        unknown = ((path, body, sha256(body)) for path, body in files if not self.has_file(path))
         store_files(self._direct, unknown, generation)
 
     def supersede(self, generation: int, paths: Iterable[str]) -> None:

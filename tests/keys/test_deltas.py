@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, BadDelta, Step, rebuild
-from repo_service.build.deltas import Origin, thorough_delta
+from keys.encoding import sha256
+from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from tests.keys.inflate import inflate, inflate_with_the_standard_library
 
 INFLATES = [inflate, *([inflate_with_the_standard_library] if sys.version_info >= (3, 14) else [])]
@@ -23,7 +24,7 @@ edits = st.lists(st.tuples(st.integers(0, len(OLD)), st.integers(0, 40), st.bina
 
 
 def drawn(old: bytes, new: bytes) -> bytes:
-    delta = Origin(old).delta(new)
+    delta = Origin(old).delta(new, sha256(new))
     assert delta is not None
     return delta
 
@@ -33,12 +34,13 @@ def drawn(old: bytes, new: bytes) -> bytes:
 def test_a_delta_applied_to_the_old_file_gives_exactly_the_new_one(
     inflate: deltas.Inflate, edits: list[tuple[int, int, bytes]], old: bytes
 ) -> None:
-    """Both ways of drawing, whatever was changed; also from nothing, and to it."""
+    """All ways of drawing, whatever was changed; also from nothing, and to it."""
     new = old
     for place, gone, come in edits:
         new = new[:place] + come + new[place + gone :]
-    origin = Origin(old)
-    for delta in (origin.delta(new), thorough_delta(old, new), origin.delta(new)):
+    origin, digest = Origin(old), sha256(new)
+    ways = (origin.delta(new, digest), bin_delta(old, new, digest), thorough_delta(old, new), origin.delta(new, digest))
+    for delta in ways:
         assert delta is not None and rebuild(delta, old, LIMIT, inflate) == new
 
 
@@ -95,7 +97,7 @@ def test_what_does_not_begin_as_a_delta_is_not_unpacked() -> None:
 def test_a_delta_that_gives_another_file_than_it_names_is_refused() -> None:
     frame = drawn(OLD, NEW)[80:]
     with pytest.raises(BadDelta, match="another file than it says"):
-        rebuild(deltas.sealed(OLD, b"what was promised", frame), OLD, LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(OLD), sha256(b"what was promised"), frame), OLD, LIMIT, inflate)
 
 
 def test_a_bomb_is_refused_by_what_it_says_of_itself() -> None:
@@ -104,7 +106,7 @@ def test_a_bomb_is_refused_by_what_it_says_of_itself() -> None:
 
     bomb, wide = bytes(LIMIT + 1), zstandard.ZstdCompressionParameters.from_level(3, window_log=23)
     frame = zstandard.ZstdCompressor(compression_params=wide).compress(bomb)
-    made = deltas.sealed(OLD, bomb, frame)
+    made = deltas.sealed(sha256(OLD), sha256(bomb), frame)
     assert len(made) < deltas.MAX_DELTA
     with pytest.raises(BadDelta, match="5000001 bytes; 5000000 are allowed"):
         rebuild(made, OLD, 2**60, never)
@@ -119,7 +121,7 @@ def test_a_bomb_that_says_it_is_small_gives_nothing(inflate: deltas.Inflate) -> 
     assert frame[4] == 0b1010_0000 and int.from_bytes(frame[5:9], "little") == len(bomb)
     frame[5:9] = (500).to_bytes(4, "little")
     with pytest.raises(BadDelta):
-        rebuild(deltas.sealed(OLD, bytes(500), bytes(frame)), OLD, LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(OLD), sha256(bytes(500)), bytes(frame)), OLD, LIMIT, inflate)
 
 
 @pytest.mark.parametrize(
@@ -135,16 +137,16 @@ def test_a_frame_of_any_other_form_is_refused(options: dict[str, int]) -> None:
     parameters = zstandard.ZstdCompressionParameters.from_level(3, **options)
     frame = zstandard.ZstdCompressor(compression_params=parameters).compress(NEW)
     with pytest.raises(BadDelta, match="no zstd frame of one segment"):
-        rebuild(deltas.sealed(b"", NEW, frame), b"", LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(b""), sha256(NEW), frame), b"", LIMIT, inflate)
 
 
 def test_what_is_too_long_is_neither_drawn_nor_read() -> None:
     noise = random.Random(1).randbytes(deltas.MAX_DELTA)
-    assert Origin(b"").delta(noise) is None
+    assert Origin(b"").delta(noise, sha256(noise)) is None
     assert thorough_delta(b"", bytes(deltas.MAX_FILE + 1)) is None
     assert thorough_delta(b"", bytes(deltas.MAX_FILE)) is not None
     with pytest.raises(BadDelta, match="131072 are allowed"):
-        rebuild(deltas.sealed(b"", noise, noise), b"", LIMIT, inflate)
+        rebuild(deltas.sealed(sha256(b""), sha256(noise), noise), b"", LIMIT, inflate)
 
 
 def everything_drawn(newest: int) -> set[Step]:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, derive_private_key
 from securesystemslib.signer import Signature
 
-from keys import signing
+from keys import records, signing
 from keys.encoding import canonical
 from keys.signing import HeldKey, SignerFailed
 from tests.world import held_key, online_key
@@ -18,14 +18,14 @@ KEYS = [held_key(1), online_key(), HeldKey(derive_private_key(7, SECP384R1()))]
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.record.scheme)
 def test_a_signer_that_returns_rubbish_is_found_out(key: HeldKey, rubbish: bytes) -> None:
     with pytest.raises(SignerFailed, match=key.record.keyid[:16]):
-        signing.verified(key.record, b"payload", rubbish)
+        signing.verified(key.record, records.message(key.record, b"payload"), rubbish)
 
 
 def test_a_signature_of_another_payload_or_another_key_is_found_out() -> None:
     one, other = held_key(1), held_key(2)
     for raw in (one.sign(b"another payload"), other.sign(b"payload")):
         with pytest.raises(SignerFailed):
-            signing.verified(one.record, b"payload", bytes.fromhex(raw.signature))
+            signing.verified(one.record, records.message(one.record, b"payload"), bytes.fromhex(raw.signature))
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.record.scheme)

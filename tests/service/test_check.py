@@ -170,6 +170,16 @@ def test_a_snapshot_must_list_every_bin_of_its_release_in_its_version() -> None:
             check(replace(broken, roles=roles, timestamp=fitting))
 
 
+def test_a_snapshot_must_have_the_digest_that_its_release_goes_on_with() -> None:
+    """The timestamp and the journal say it; nobody reckons it again."""
+    good = assembled()
+    assert good.snapshot.sha256
+    for wrong in (replace(good.snapshot, sha256="0" * 64), replace(good.snapshot, length=1)):
+        fitting = timestamp_file(1, wrong, BEGIN, BEGIN + Lifetimes().timestamp, SIGN)
+        with pytest.raises(WouldBeRefused, match=r"snapshot 1: is .* but its release takes it for"):
+            check(replace(good, snapshot=wrong, roles=(*good.roles[:-1], fitting), timestamp=fitting))
+
+
 def test_a_snapshot_must_pin_the_bytes_of_every_offline_file() -> None:
     """Targets, held and bins have one type, the same signers and often one version: any mirror could swap them."""
     files = {name: TRUST.newest[name].data for name in ("targets", "held", "bins")}
@@ -376,7 +386,7 @@ def test_a_name_has_its_page_and_in_full_its_installable_files_as_targets(shape:
 
 def test_files_are_copied_out_before_what_names_them() -> None:
     release = assembled(page_of(state_of("registered"), "full"))
-    kinds = [path.split(".")[1 if path.startswith("metadata") else 0] for path, _ in release.immutable]
+    kinds = [path.split(".")[1 if path.startswith("metadata") else 0] for path, *_ in release.immutable]
     assert [kind.partition("/")[0] for kind in kinds] == ["targets", *["bin-0", "bin-1", "bin-2", "bin-3"], "snapshot"]
     assert release.timestamp.path == "metadata/timestamp.json"
 

@@ -11,6 +11,7 @@ import pytest
 
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, rebuild
+from keys.encoding import sha256
 from keys.signing import Sign
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, bin_file, snapshot_file
@@ -50,6 +51,10 @@ class Unsigned:
     name: str
     version: int
     body: bytes
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.body)
 
 
 @pytest.fixture

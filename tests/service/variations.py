@@ -35,7 +35,7 @@ def upload_before_commit() -> None:
 
     def commit(journal: Journal, release: Any, *rest: Any) -> None:
         press = _PRESS[0]
-        press.depot.add(release.immutable)
+        press.depot.add((path, body) for path, body, _ in release.immutable)
         failpoint("finish.added")
         press.depot.point(release.timestamp.body)
         failpoint("finish.pointed")
