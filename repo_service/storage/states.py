@@ -1,7 +1,7 @@
 """Parsed states of names, so that a project of ten thousand files is not read anew for each change of one release."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Final, TypeVar
 
