@@ -129,13 +129,15 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
     failpoint("publish.committed")
     press.memory.known = known_after(release, plan)
     with timed("copy"):
-        finish(press)
+        finish(press, epoch)
     press.metrics.published(plan.accepted)
     return release
 
 
-def finish(press: Press) -> None:
-    """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable."""
+def finish(press: Press, ending: int | None = None) -> None:
+    """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable. ``ending`` is
+    the lease that is over with the last of them.
+    """
     with press.journal.reading() as view:
         staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]
     for release, purging in staged:
@@ -151,7 +153,7 @@ def finish(press: Press) -> None:
         press.depot.add(release.roots)
         if purging:
             _drop_purged(press, purging)
-        press.journal.mark_published(release.generation)
+        press.journal.mark_published(release.generation, ending if release is staged[-1][0] else None)
         failpoint("finish.marked")
 
 

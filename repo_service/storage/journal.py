@@ -243,14 +243,16 @@ class Journal:
             assert seconds is not None, "a database without a clock"
             return datetime.fromtimestamp(seconds, UTC)
 
-    def mark_published(self, generation: int) -> None:
+    def mark_published(self, generation: int, ending: int | None = None) -> None:
         """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it
-        replaced are not needed any more.
+        replaced are not needed any more. With it a lease may end: one transaction less.
         """
         with self._writing() as connection:
             direct = Direct(connection)
             direct.write(s.MARK_PUBLISHED, {"superseding": generation})
             direct.write(s.PRUNE, {"superseding": generation})
+            if ending is not None:
+                direct.write(s.GIVE_BACK, {"its": ending})
 
 
 class Pen(View):

@@ -205,7 +205,12 @@ SUPERSEDE: Final = (
 PRUNE: Final = delete(t.bodies).where(
     t.bodies.c.path.in_(select(t.files.c.path).where(t.files.c.superseded == bindparam("superseding", type_=Integer)))
 )
-GIVE_BACK: Final = update(t.lease).where(t.lease.c.epoch == bindparam("its", type_=Integer)).values(holder="", until=0)
+GIVE_BACK: Final = (
+    update(t.lease)
+    .where(t.lease.c.epoch == bindparam("its", type_=Integer), t.lease.c.holder != "")
+    .values(holder="", until=0)
+)
+"""What is given back already is not written again: there is nothing to sync then."""
 SIGNED_IN_ALL: Final = (
     select(t.events.c.change, t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
     .join(t.releases, t.events.c.release == t.releases.c.generation)

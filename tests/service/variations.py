@@ -18,13 +18,13 @@ def timestamp_first() -> None:
     """Point clients to a release before its files are there."""
     real = publish.finish
 
-    def finish(press: Press) -> None:
+    def finish(press: Press, ending: int | None = None) -> None:
         with press.journal.reading() as view:
             staged = [view.stage(generation) for generation in view.staged()]
         for release in staged:
             press.depot.point(release.timestamp)
             failpoint("finish.pointed")
-        real(press)
+        real(press, ending)
 
     publish.finish = finish
 
