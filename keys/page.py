@@ -93,8 +93,8 @@ class _Parts:
 @kept
 def _shown(release: Release, name: str) -> _Parts:
     listing = {file.filename: _file(name, release, file) for file in release.present}
-    files = [_unlisted(file) if file.filename in listing else strict.sparse(file) for file in release.files]
-    said = _sparse(release, ("files",)) | ({"files": files} if files else {})
+    files = [strict.sparse(file, _LISTED if file.filename in listing else ()) for file in release.files]
+    said = strict.sparse(release, ("files",)) | ({"files": files} if files else {})
     return _Parts(compact_plain(said), compact_plain([*listing.values()])[1:-1])
 
 
@@ -109,20 +109,13 @@ def _told(act: Act) -> bytes:
 
 
 def _said(state: NameState) -> dict[str, Any]:
-    return _sparse(state, ("releases", "history"))
+    said: dict[str, Any] = strict.sparse(state, ("releases", "history"))
+    return said
 
 
 def _lists(state: NameState, releases: Iterable[bytes]) -> dict[str, list[bytes]]:
     found = {"releases": listed(releases)} if state.releases else {}
     return found | ({"history": listed(map(_told, state.history))} if state.history else {})
-
-
-def _unlisted(file: File) -> dict[str, Any]:
-    return _sparse(file, _LISTED)
-
-
-def _sparse(value: NameState | Release | File, without: Container[str]) -> dict[str, Any]:
-    return {key: strict.sparse(item) for key, item in strict.said(value).items() if key not in without}
 
 
 def _read(document: object) -> NameState:

@@ -23,7 +23,7 @@ TakedownKind = Literal[
 ]  # fmt: skip
 TakedownStatus = Literal["suspected", "confirmed", "withdrawn"]
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_HEX: Final = b"0123456789abcdef"
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _EXTERNAL: Final = re.compile(
     r"(?:MAL|PYSEC)-\d{4}-\d{1,9}|CVE-\d{4}-\d{4,9}|GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}", re.ASCII
@@ -41,7 +41,7 @@ TAKING: Final = frozenset(
     }
 )
 """Types of the acts by which somebody comes to have a name."""
-Sha256 = Annotated[str, Form(pattern=_SHA256.pattern)]
+Sha256 = Annotated[str, Form(pattern="[0-9a-f]{64}")]
 Url = Annotated[str, Form(pattern=r"https?://.*")]
 
 
@@ -82,7 +82,7 @@ class Yank:
 def check_digests(*digests: str | None) -> None:
     """ValueError for one that is not SHA-256 as we write it; None is none."""
     for digest in digests:
-        if digest is not None and not _SHA256.fullmatch(digest):
+        if digest is not None and not (digest.isascii() and len(digest) == 64 and not digest.encode().translate(None, _HEX)):
             raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
 
 
@@ -209,6 +209,8 @@ class Release:
     @property
     def present(self) -> tuple[File, ...]:
         """The files that were not removed."""
+        if not self.removals:
+            return self.files
         gone = {each.filename for each in self.removals}
         return tuple(file for file in self.files if file.filename not in gone)
 

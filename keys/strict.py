@@ -10,7 +10,7 @@ import operator
 import types
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -73,7 +73,8 @@ def parse(data: bytes) -> object:
 
 
 def load(kind: type[T], value: object, where: str = "") -> T:
-    """A plain value as ``kind``: a frozen dataclass of str, int, bool, Literal, None, tuples and dataclasses.
+    """A plain value as ``kind``: a frozen dataclass of str, int, bool, Literal, None, tuples and dataclasses. What is
+    within it a dataclass already was loaded before, and stays.
 
     Fields with a default may be missing; unknown fields are refused. A dataclass's own ``__post_init__``
     may raise ValueError to refuse what its types alone allow.
@@ -86,20 +87,18 @@ def load(kind: type[T], value: object, where: str = "") -> T:
 
 def dump(value: object) -> Any:
     """A dataclass as plain JSON values, with every field present: the inverse of ``load``."""
-    kind = type(value)
-    if kind in _PLAIN:
+    if type(value) in _PLAIN:
         return value
     if isinstance(value, tuple):
         return [item if type(item) in _PLAIN else dump(item) for item in value]
-    shape = _shape(kind)
-    found = dict(zip(shape.names, shape.values(value), strict=True))
-    for name in shape.nested:
-        found[name] = dump(found[name])
-    return found
+    shape = _shape(type(value))
+    fields = zip(shape.names, shape.values(value), strict=True)
+    return {name: item if type(item) in _PLAIN else dump(item) for name, item in fields}
 
 
-def sparse(value: object) -> Any:
+def sparse(value: object, without: Container[str] = ()) -> Any:
     """As ``dump``, without the fields that have their default: the shortest form that ``load`` reads as the same value.
+    ``without`` names more fields to leave out, of the value itself.
 
     A field that is added later, with a default, leaves the form of every older value as it is.
     """
@@ -107,17 +106,12 @@ def sparse(value: object) -> Any:
         return value
     if isinstance(value, tuple):
         return [item if type(item) in _PLAIN else sparse(item) for item in value]
-    found = said(value)
-    for name in _shape(type(value)).nested & found.keys():
-        found[name] = sparse(found[name])
-    return found
-
-
-def said(value: object) -> dict[str, Any]:
-    """A dataclass's fields by name, as they are, without those that have their default."""
     shape = _shape(type(value))
-    fields = zip(shape.names, shape.values(value), shape.defaults, strict=True)
-    return {name: item for name, item, default in fields if item is not default and item != default}
+    return {
+        name: item if type(item) in _PLAIN else sparse(item)
+        for name, item, default in zip(shape.names, shape.values(value), shape.defaults, strict=True)
+        if item is not default and item != default and name not in without
+    }
 
 
 def line(text: str) -> str:
@@ -188,13 +182,12 @@ _SHAPES: dict[type, "_Shape"] = {}
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Shape:
     """How a dataclass is taken apart: its fields in order, their defaults (MISSING, which no value is, where there is
-    none), a reader of all their values at once, and which of them may hold more than a plain value.
+    none), and a reader of all their values at once.
     """
 
     names: tuple[str, ...]
     defaults: tuple[object, ...]
     values: Callable[[object], tuple[Any, ...]]
-    nested: frozenset[str]
 
 
 def _loader(kind: Any) -> Loader:
@@ -206,10 +199,9 @@ def _loader(kind: Any) -> Loader:
 def _shape(kind: type) -> _Shape:
     if kind not in _SHAPES:
         assert dataclasses.is_dataclass(kind), kind
-        fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
+        fields = dataclasses.fields(kind)
         names = tuple(field.name for field in fields)
-        nested = frozenset(name for name in names if not _is_plain(hints[name]))
-        _SHAPES[kind] = _Shape(names, tuple(field.default for field in fields), _values(names), nested)
+        _SHAPES[kind] = _Shape(names, tuple(field.default for field in fields), _values(names))
     return _SHAPES[kind]
 
 
@@ -217,14 +209,6 @@ def _values(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
     if len(names) > 1:
         return operator.attrgetter(*names)  # of one name it gives the value alone
     return lambda value: tuple(getattr(value, name) for name in names)
-
-
-def _is_plain(kind: Any) -> bool:
-    """Whether every value of a type is a plain one."""
-    origin = typing.get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return all(map(_is_plain, typing.get_args(kind)))
-    return kind in _PLAIN or origin is typing.Literal
 
 
 def _make_loader(kind: Any) -> Loader:
@@ -323,7 +307,7 @@ def _dataclass_loader(kind: Any) -> Loader:
     def load_fields(value: object) -> object:
         if type(value) is kind:
             return value
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise _wrong(value, "an object")
         loaded: dict[str, object] = {}
         name = ""
