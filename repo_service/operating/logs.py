@@ -53,7 +53,7 @@ class AsText(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         words = [record.getMessage(), *(f"{name}={_shown(value)}" for name, value in fields(record).items())]
         line = f"{_time(record, 'seconds')[11:19]} {record.levelname.lower():7} {' '.join(words)}"
-        clean = "".join(each if each.isprintable() else " " for each in line)
+        clean = line if line.isprintable() else "".join(each if each.isprintable() else " " for each in line)
         indent = " " * 17
         folded = textwrap.fill(clean, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
         if record.exc_info:

@@ -89,6 +89,16 @@ def test_while_publishing_is_behind_changes_are_pushed_back_and_reading_is_not(t
     assert door.publish("baz").status_code == 202
 
 
+def test_room_is_looked_for_once_a_second_and_its_end_by_every_request(tmp_path: Path) -> None:
+    world = World(tmp_path, "max_pending = 1\n")
+    door = Door(world, bell=Silent())
+    assert [door.publish(name).status_code for name in ("foo", "bar")] == [202, 202]
+    world.tick(seconds=1)
+    assert [door.publish(name).status_code for name in ("baz", "qux")] == [503, 503]
+    world.service.round()
+    assert door.publish("baz").status_code == 202
+
+
 def test_an_upload_that_is_too_large_leaves_no_file(tmp_path: Path) -> None:
     world = World(tmp_path, "max_upload_bytes = 1000\n")
     answer = Door(world).put("/v1/projects/foo/files/foo-1.0.tar.gz", b"x" * 1001)
