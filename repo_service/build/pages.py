@@ -38,7 +38,9 @@ class Target:
     def of(path: str, length: int, digest: str, custom: Mapping[str, str | int] | None = None) -> "Target":
         """A target of ``length`` bytes, with immutable facts in ``custom`` (TUF specification section 4.5)."""
         said: dict[str, Any] = {"hashes": {"sha256": digest}, "length": length}
-        return Target(path, digest, compact_plain(said | ({"custom": custom} if custom else {})).decode())
+        if custom:
+            said["custom"] = custom
+        return Target(path, digest, compact_plain(said).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,13 @@ def _file_targets(release: Release, name: str) -> tuple[Target, ...]:
 
 
 def _file_target(name: str, release: Release, file: File) -> Target:
-    facts: dict[str, str | int | None] = {
+    custom: dict[str, str | int] = {
         "canonical": release.canonical,
-        "core_metadata": file.core_metadata,
         "generation": release.generation,
         "identity": file.identity,
         "uploaded_at": file.uploaded_at,
         "version": release.version,
     }
-    custom = {key: value for key, value in facts.items() if value is not None}
+    if file.core_metadata is not None:
+        custom["core_metadata"] = file.core_metadata
     return Target.of(names.file_path(name, file.filename), file.size, file.sha256, custom)

@@ -201,13 +201,13 @@ class _Moved:
     def take(self, view: View, shape: layout.Bins, pages: Iterable[Page]) -> None:
         """The targets of these, which are all that their names have, beside those that are signed."""
         pages = tuple(pages)
-        before = {target.path: target for _, target in view.targets_of({each.name for each in pages})}
+        before = view.entries_of({each.name for each in pages})
         for name, target in ((each.name, target) for each in pages for target in each.targets):
             known = before.pop(target.path, None)
-            if known != target:
+            if known != target.entry:
                 self.placed.append(Placed(shape.number(target.path), name, target))
-                if known and known.path.startswith("simple/"):
-                    self.superseded.append(_stored(known))
+                if known and target.path.startswith("simple/"):
+                    self.superseded.append(_stored(Target.said(target.path, known)))
         self.gone += before
 
 

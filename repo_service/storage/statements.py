@@ -93,6 +93,7 @@ VERSIONS: Final = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role
 EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(VALUES))
 WHOLES: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 TARGETS_OF: Final = select(t.targets).where(t.targets.c.name.in_(VALUES))
+ENTRIES_OF: Final = select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.name.in_(VALUES))
 FILE: Final = select(t.bodies.c.body).where(t.bodies.c.path == bindparam("path"))
 BIN: Final = (
     select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.bin == bindparam("bin")).order_by(t.targets.c.path)

@@ -365,6 +365,12 @@ class View:
         """The signed targets of these names, each with its name."""
         return [(row["name"], _target(row)) for row in self._each(s.TARGETS_OF, names)]
 
+    def entries_of(self, names: Iterable[str]) -> dict[str, str]:
+        """The signed targets of these names: paths, and their encoded descriptions."""
+        return {
+            path: entry for chunk in _chunks(names) for path, entry in self._direct.plain(s.ENTRIES_OF, values=chunk)
+        }
+
     def target(self, path: str) -> Target | None:
         """A target as the newest release signs it."""
         row = self._first(s.TARGET, path=path)
