@@ -5,7 +5,7 @@ The rest of the installers' part is derived from the state, so a page is valid o
 gives the same bytes again. With that one comparison page and state cannot disagree (a yank flag, a file, a status).
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final

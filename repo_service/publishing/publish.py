@@ -135,8 +135,8 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
 
 
 def finish(press: Press, ending: int | None = None) -> None:
-    """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable. ``ending`` is
-    the lease that is over with the last of them.
+    """Copy out every committed release, oldest first: immutable files, the pointer, new roots. Repeatable. ``ending``
+    is the lease that is over with the last of them.
     """
     with press.journal.reading() as view:
         staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]

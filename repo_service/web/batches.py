@@ -14,7 +14,7 @@ from repo_service.storage.view import ChangeRecord
 from repo_service.web import auth, conditions, previews, problems
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender
-from repo_service.web.receipts import receipts, wait
+from repo_service.web.receipts import receipts_waited_for
 from repo_service.web.verbs import ROUTES
 
 MAX_BATCH: Final = 1000
@@ -82,7 +82,7 @@ def _all(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
 
 
 def _received(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> Response:
-    said = _receipts(desk, records)
+    said = receipts_waited_for(desk, records)
     waiting = any(each["status"] in ("accepted", "held") for each in said)
     return json_answer({"items": said}, 202 if waiting else 200)
 
@@ -90,7 +90,7 @@ def _received(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> Respons
 def _each(desk: Desk, asked: list[intake.Item], now: datetime) -> Response:
     """A receipt or a problem for each. 207 (RFC 4918) where one was turned away: who reads the status alone sees it."""
     done = list(intake.record_each(desk.journal, asked, intake.Sender(*sender()), now))
-    said = _receipts(desk, [each for each in done if isinstance(each, ChangeRecord)])
+    said = receipts_waited_for(desk, [each for each in done if isinstance(each, ChangeRecord)])
     unsigned = any(each["status"] == "accepted" for each in said)
     following = iter(said)
     rows = [
@@ -116,15 +116,6 @@ def _preview_batch(desk: Desk, asked: list[intake.Item], now: datetime) -> Respo
 
 def _problem_of(error: Exception) -> dict[str, Any]:
     return problems.details(problems.described(error))
-
-
-def _receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[dict[str, Any]]:
-    """Ring once for all of them, and wait for the last if the caller waits."""
-    made = [record for record in records if isinstance(record, ChangeRecord) and record.events]
-    if made:
-        desk.bell.ring()
-        wait(desk, made[-1])
-    return receipts(desk, records)
 
 
 def _item(item: object, where: str) -> intake.Item:

@@ -13,7 +13,7 @@ from repo_service.web import auth, conditions, previews
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
-from repo_service.web.receipts import receipt, receipt_waited_for
+from repo_service.web.receipts import receipt, receipts_waited_for
 from repo_service.web.verbs import FILE_VERBS, NAME_VERBS, NAMESPACE_VERBS, PROJECT_VERBS, RELEASE_VERBS
 
 
@@ -61,9 +61,7 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     record = _record(desk, asked, number, now)
     if isinstance(record, Delivery):
         return json_answer(receipt(desk, record), 202)
-    if record.events:
-        desk.bell.ring()
-    said = receipt_waited_for(desk, record, since)
+    (said,) = receipts_waited_for(desk, [record], since)
     return conditions.tagged(json_answer(said, 202 if said["status"] == "accepted" else 200), record.serial)
 
 

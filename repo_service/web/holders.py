@@ -15,7 +15,7 @@ from repo_service.storage.view import Acknowledged
 from repo_service.web import auth
 from repo_service.web.desk import Desk, body_of_change, json_answer, sender
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
-from repo_service.web.receipts import receipts, wait
+from repo_service.web.receipts import receipts_waited_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,7 @@ def _revoke_holder(desk: Desk, holder: str) -> Response:
     now = desk.clock()
     desk.limits.check_pending(desk.journal, now)
     records = intake.revoke_all(desk.journal, holder, asked.reason, asked.actor, intake.Sender(*sender()), now)
-    if records:
-        desk.bell.ring()
-        wait(desk, records[-1])
-    said = receipts(desk, records)
+    said = receipts_waited_for(desk, records)
     return json_answer({"items": said}, 202 if any(each["status"] == "accepted" for each in said) else 200)
 
 

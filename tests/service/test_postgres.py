@@ -16,7 +16,7 @@ from repo_service.domain import requests as r
 from repo_service.storage import tables
 from tests.servers import postgres
 from tests.service.bring import project, taken, written
-from tests.service.door import Door
+from tests.service.door import Door, Silent
 from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
 
 
@@ -155,4 +155,29 @@ def test_while_the_database_is_away_the_api_says_so_and_afterwards_goes_on(tmp_p
             other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS true"))
         engine.dispose()
         assert door.publish("bar").status_code == 200
+        world.service.journal._engine.dispose()
+
+
+class Cutting(Silent):
+    """Whoever is rung takes the database away."""
+
+    def __init__(self, url: str) -> None:
+        self.admin = create_engine(url.replace("/tests?", "/postgres?"), isolation_level="AUTOCOMMIT")
+
+    def ring(self) -> None:
+        with self.admin.connect() as other:
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS false"))
+            other.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tests'"))
+
+
+def test_what_was_recorded_before_the_database_went_away_is_not_called_unwritten(tmp_path: Path) -> None:
+    with postgres() as url:
+        world, bell = World(tmp_path, f'database = "{url}"\n'), Cutting(url)
+        answer = Door(world, bell=bell).publish("foo", Prefer="wait=1")
+        assert (answer.status_code, answer.get_json()["status"]) == (202, "accepted"), answer.get_json()
+        with bell.admin.connect() as other:
+            other.execute(text("ALTER DATABASE tests ALLOW_CONNECTIONS true"))
+        bell.admin.dispose()
+        with world.service.journal.reading() as view:
+            assert view.change(answer.get_json()["change"]) is not None
         world.service.journal._engine.dispose()
