@@ -82,7 +82,9 @@ class Yank:
 def check_digests(*digests: str | None) -> None:
     """ValueError for one that is not SHA-256 as we write it; None is none."""
     for digest in digests:
-        if digest is not None and not (digest.isascii() and len(digest) == 64 and not digest.encode().translate(None, _HEX)):
+        if digest is not None and not (
+            digest.isascii() and len(digest) == 64 and not digest.encode().translate(None, _HEX)
+        ):
             raise ValueError(f"a sha256 is 64 lower-case hexadecimal digits, not {digest!r:.80}")
 
 
