@@ -7,6 +7,7 @@ no string holds one, the sorted compact form of the standard library is the same
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from securesystemslib.formats import encode_canonical
@@ -69,8 +70,13 @@ def spliced(value: Mapping[str, object], encoded: Mapping[str, Iterable[bytes]])
     members = {key: (compact_plain(item),) for key, item in value.items()} | dict(encoded)
     pieces = [b"{"]
     for key in sorted(members):
-        pieces += [compact_plain(key), b":", *members[key], b","]
+        pieces += [_member(key), *members[key], b","]
     return [*(pieces[:-1] if members else pieces), b"}"]
+
+
+@lru_cache  # they are names of fields
+def _member(key: str) -> bytes:
+    return compact_plain(key) + b":"
 
 
 def listed(encoded: Iterable[bytes]) -> list[bytes]:

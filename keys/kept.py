@@ -10,6 +10,8 @@ from functools import wraps
 from typing import TypeVar, TypeVarTuple
 from weakref import WeakValueDictionary, ref
 
+from keys.encoding import compact_plain
+
 Value = TypeVar("Value")
 More = TypeVarTuple("More")
 Made = TypeVar("Made")
@@ -34,21 +36,17 @@ def kept(make: Callable[[Value, *More], Made]) -> Callable[[Value, *More], Made]
     return ask
 
 
-def shared(by: Callable[[Plain], bytes]) -> Callable[[Callable[[Plain], Made]], Callable[[Plain], Made]]:
-    """Of a pure function that makes a frozen value of a plain one: values of one spelling are one value, for as long as
+def shared(make: Callable[[Plain], Made]) -> Callable[[Plain], Made]:
+    """A pure function that makes a frozen value of a plain one: what is spelled alike gives one value, for as long as
     anybody has it. Two threads that ask at once may get two, which are equal.
     """
+    known: WeakValueDictionary[bytes, Made] = WeakValueDictionary()
 
-    def sharing(make: Callable[[Plain], Made]) -> Callable[[Plain], Made]:
-        known: WeakValueDictionary[bytes, Made] = WeakValueDictionary()
+    @wraps(make)
+    def ask(plain: Plain) -> Made:
+        spelling = compact_plain(plain)
+        if (found := known.get(spelling)) is None:
+            found = known[spelling] = make(plain)
+        return found
 
-        @wraps(make)
-        def ask(plain: Plain) -> Made:
-            spelling = by(plain)
-            if (found := known.get(spelling)) is None:
-                found = known[spelling] = make(plain)
-            return found
-
-        return ask
-
-    return sharing
+    return ask

@@ -26,6 +26,7 @@ _LISTED: Final = {
     "url": "url",
 }
 """What the listing says of a file: the field of ``File``, and its key in the entry that ``_file`` makes."""
+_FIELDS: Final = {key: field for field, key in _LISTED.items()}
 
 
 class InvalidPage(ValueError):
@@ -147,7 +148,7 @@ def _releases(said: list[object], listing: object) -> list[object]:
     return found
 
 
-@shared(by=compact_plain)
+@shared
 def _release(said: tuple[dict[str, Any], list[dict[str, Any] | None]]) -> Release:
     """A release of ``_state`` with the entries that the listing has of its files: the page before and the page after
     share what they say alike.
@@ -161,12 +162,9 @@ def _release(said: tuple[dict[str, Any], list[dict[str, Any] | None]]) -> Releas
 
 def _facts(entry: dict[str, Any]) -> dict[str, Any]:
     found = {}
-    for field, key in _LISTED.items():
-        value = entry.get(key)
-        if isinstance(value, dict):
-            value = value.get("sha256")
-        if value is not None:
-            found[field] = value
+    for key, item in entry.items():
+        if (field := _FIELDS.get(key)) is not None:
+            found[field] = item.get("sha256") if isinstance(item, dict) else item
     if str(found.get("url")).startswith("../"):
         del found["url"]  # it lies at its target path, and the state has no url
     return found

@@ -47,29 +47,33 @@ def broken_promises(before: NameState, after: NameState) -> tuple[Broken, ...]:
 
 def new_files_clash(state: NameState) -> tuple[Broken, ...]:
     """One file name and one artifact identity stand for one sha256 within a single state."""
-    within = tuple(clash for release in state.releases for clash in _identities_clash(release))
-    named = [_digests(release) for release in state.releases]
-    if len(set().union(*named)) == sum(map(len, named)):
+    bound = [_bound(release) for release in state.releases]
+    within = tuple(clash for each in bound for clash in each.clashes)
+    if len(set().union(*(each.digests for each in bound))) == sum(len(each.digests) for each in bound):
         return within  # no name comes twice
     seen: dict[str, str] = {}
-    pairs = ((name, digest) for each in named for name, digest in each.items())
+    pairs = ((name, digest) for each in bound for name, digest in each.digests.items())
     return (*within, *(_clash(name, name) for name, digest in pairs if seen.setdefault(name, digest) != digest))
 
 
-@kept
-def _digests(release: Release) -> dict[str, str]:
-    return {file.filename: file.sha256 for file in release.files}
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What the files of one release stand for: the sha256 by the name, and identities that would have two."""
+
+    digests: dict[str, str]
+    clashes: tuple[Broken, ...]
 
 
 @kept
-def _identities_clash(release: Release) -> tuple[Broken, ...]:
+def _bound(release: Release) -> _Bound:
     """Identities are those of one canonical version, which no two releases share (keys/state.py)."""
     seen: dict[str, str] = {}
-    return tuple(
+    clashes = tuple(
         _clash(file.filename, file.identity)
         for file in release.files
         if seen.setdefault(file.identity, file.sha256) != file.sha256
     )
+    return _Bound({file.filename: file.sha256 for file in release.files}, clashes)
 
 
 def _clash(filename: str, what: str) -> Broken:
@@ -126,7 +130,7 @@ def _releases(before: NameState, after: NameState) -> list[Broken]:
         follower = later.get(release.canonical)
         if follower is None:
             found.append(Broken("tombstone", f"version {release.version} disappeared without a tombstone"))
-        else:
+        elif follower is not release:
             found.extend(_release(release, follower))
     return found
 

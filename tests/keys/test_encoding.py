@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
 
-from keys.encoding import canonical, compact, compact_plain, listed, sha256, spliced
+from keys.encoding import canonical, compact, compact_plain, listed, read_plain, sha256, spliced
 
 nasty = st.text(st.sampled_from('\\"\n\t\x00\x1f\x7fn/uab é☃𝔘\u2028'), max_size=12)
 documents = st.recursive(
@@ -62,6 +62,13 @@ def test_what_strict_dumps_has_the_same_bytes_by_the_fast_encoder(document: Any)
             compact_plain(document)
     else:
         assert compact_plain(document) == wanted
+
+
+@given(documents)
+def test_what_was_written_is_read_back(document: Any) -> None:
+    """ "The inverse of ``compact_plain``", of text and of bytes."""
+    written = compact_plain(document)
+    assert read_plain(written) == read_plain(written.decode()) == document
 
 
 def test_no_not_a_number_is_written() -> None:

@@ -3,7 +3,9 @@
 import gc
 from weakref import ref
 
-from keys.kept import kept
+import pytest
+
+from keys.kept import kept, shared
 
 
 class Value:
@@ -59,3 +61,31 @@ def test_a_value_at_the_address_of_one_that_is_gone_is_another() -> None:
 
 class list_of(list[int]):  # noqa: N801 - a list that can be referred to weakly
     pass
+
+
+def test_what_is_spelled_alike_is_one_value_for_as_long_as_anybody_has_it() -> None:
+    asked = []
+
+    @shared
+    def make(plain: list[int]) -> Made:
+        asked.append(plain)
+        return Made()
+
+    first, other = make([1]), make([2])
+    assert make([1]) is first is not other
+    assert len(asked) == 2
+    gone = ref(first)
+    del first
+    gc.collect()
+    assert gone() is None
+    assert make([1]) is not None and len(asked) == 3
+
+
+def test_what_cannot_be_made_is_asked_for_again() -> None:
+    @shared
+    def make(plain: list[int]) -> Made:
+        raise ValueError(plain)
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="7"):
+            make([7])

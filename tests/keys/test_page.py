@@ -264,6 +264,92 @@ def test_a_state_that_is_none_is_refused(releases: Any) -> None:
         page.parse(compact(body))
 
 
+@given(name_states(), st.data())
+@settings(max_examples=150)
+def test_a_page_is_read_or_refused_as_the_strict_parser_would(found: NameState, data: st.DataObject) -> None:
+    """Bytes changed, put in or taken out: ``parse`` never accepts what it would not have, parsed strictly."""
+    page_bytes = bytearray(page.render(found))
+    for _ in range(data.draw(st.integers(0, 2))):
+        start = data.draw(st.integers(0, len(page_bytes)))
+        other = data.draw(st.sampled_from(SPELLINGS) | st.binary(max_size=3))
+        page_bytes[start : start + data.draw(st.integers(0, 3))] = other
+    changed = bytes(page_bytes)
+    with pytest.MonkeyPatch.context() as patch:
+        quick = outcome(changed)
+        patch.setattr(page, "read_plain", json.loads)
+        assert outcome(changed) == quick, "without orjson"
+        patch.setattr(page, "read_plain", strict.parse)
+        assert outcome(changed) == quick, "strictly"
+
+
+SPELLINGS: Final = (
+    b" ", b"0", b".0", b"e0", b"-", b"null", b"true", b"1.5", b"9007199254740992", b"18446744073709551616", b"NaN",
+    b"\\", b"\\u0041", b"\\ud800", b"\x1f", b"\x7f", b"\xff", "\u202e".encode(), b'"a":1,', b'"name":"foo",', b"{",
+    b"[", b"}", b"]", b"[" * 2000,
+)  # fmt: skip
+"""What two readers of JSON could take differently."""
+
+
+def outcome(data: bytes) -> NameState | str:
+    try:
+        return page.parse(data)
+    except page.InvalidPage as error:
+        return str(error)
+
+
+REPEATED_KEYS: Final = {
+    b'"name":"foo"': b'"name":"foo","name":"foo"',
+    b'"yanked":false': b'"yanked":"insecure","yanked":false',
+    b'"size":9': b'"size":1,"size":9',
+    b'"canonical":"2.0"': b'"canonical":"2.1","canonical":"2.0"',
+    b'"serial":5': b'"serial":4,"serial":5',
+}
+
+
+@pytest.mark.parametrize("once", REPEATED_KEYS, ids=bytes.decode)
+def test_a_key_that_comes_twice_is_refused_whichever_counts(once: bytes) -> None:
+    data = page.render(RICH)
+    assert data.count(once) == 1
+    with pytest.raises(page.InvalidPage):
+        page.parse(data.replace(once, REPEATED_KEYS[once]))
+
+
+def test_what_is_wrong_with_a_page_is_said_with_its_place() -> None:
+    for change, why in (
+        (
+            lambda body: body["_state"]["releases"][1].update(state="lost"),
+            r"^releases\[1\]\.state: must be 'published'",
+        ),
+        (lambda body: body["files"][1].update(size=-1), r"^releases\[1\]\.files\[0\]: a size cannot be -1"),
+        (lambda body: body["files"][1].update(size=2**53), r"^.*larger than 2\^53 - 1"),
+        (lambda body: body["_state"].update({"\x1b[31m": 1}), r"^document: a key holds the character U\+001B"),
+    ):
+        body = document(RICH)
+        change(body)
+        with pytest.raises(page.InvalidPage, match=why):
+            page.parse(compact(body))
+
+
+def test_pages_share_the_releases_that_they_say_alike() -> None:
+    before = page.parse(page.render(RICH))
+    yanked = replace(RICH.releases[1], yank=YANKED)
+    after = page.parse(page.render(replace(RICH, releases=(RICH.releases[0], yanked, RICH.releases[2]))))
+    assert after.releases[0] is before.releases[0] and after.releases[2] is before.releases[2]
+    assert after.releases[1] == yanked
+    moved = page.parse(
+        page.render(replace(RICH, releases=(replace(RICH.releases[0], generation=2), *RICH.releases[1:])))
+    )
+    assert moved.releases[0] is not before.releases[0]
+
+
+def test_what_a_page_says_is_shared_with_nothing_that_was_not_read_from_one() -> None:
+    """Whoever checks what was signed makes all of it anew (build/check.py)."""
+    rendered = page.render(RICH)
+    loaded = strict.load(NameState, strict.parse(page.encode(RICH)))
+    for ours, theirs in zip(page.parse(rendered).releases, (*RICH.releases, *loaded.releases), strict=False):
+        assert ours is not theirs
+
+
 def test_a_file_that_is_not_listed_keeps_its_facts() -> None:
     """A tombstone's hash stays for ever, whatever is hidden, removed or in quarantine."""
     for hidden in (

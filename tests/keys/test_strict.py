@@ -58,6 +58,7 @@ def test_only_what_has_its_default_is_left_out() -> None:
     assert strict.sparse(short) == {"kind": "b", "title": "t", "inner": {"size": 0}}
     full = Outer("b", "t", Inner(0), (Inner(1),), "n", True)
     assert strict.sparse(full) == strict.dump(full)
+    assert strict.sparse(short, {"title", "inner"}) == {"kind": "b"}
 
 
 def test_fields_with_a_default_may_be_missing() -> None:
@@ -115,6 +116,10 @@ def test_the_limits_themselves_are_allowed() -> None:
         ({"inner": {}}, "inner.size", "is missing"),
         ({"inner": {"size": True}}, "inner.size", "must be int, not True"),
         ({"inner": {"size": "1"}}, "inner.size", "must be int"),
+        ({"inner": {"size": 1.0}}, "inner.size", "must be int, not 1.0"),
+        ({"inner": {"size": 2**53}}, "inner.size", "larger than 2^53 - 1"),
+        ({"inner": {"size": -(2**53)}}, "inner.size", "larger than 2^53 - 1"),
+        ({"inner": Outer}, "inner", "must be an object"),
         ({"inner": {"size": 1, "x": 1}}, "inner.x", "is not known here"),
         ({"items": {}}, "items", "must be a list"),
         ({"items": [{"size": 1}, {"size": None}]}, "items[1].size", "must be int"),
@@ -128,6 +133,13 @@ def test_each_wrong_value_is_refused_with_its_place(change: dict[str, object], w
         strict.load(Outer, {**GOOD, **change})
     assert error.value.where == where
     assert why in error.value.why
+
+
+def test_what_was_loaded_before_stays_and_is_of_its_own_kind() -> None:
+    inner = Inner(1)
+    assert strict.load(Outer, {**GOOD, "inner": inner}).inner is inner
+    with pytest.raises(strict.Malformed, match=r"^inner: must be an object, not Outer\("):
+        strict.load(Outer, {**GOOD, "inner": strict.load(Outer, GOOD)})
 
 
 @pytest.mark.parametrize("missing", ["kind", "title", "inner"])

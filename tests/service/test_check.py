@@ -369,6 +369,25 @@ def test_a_page_whose_parts_disagree_is_refused() -> None:
             check_successions({}.get, assembled(replace(good, body=bad)), BEGIN)
 
 
+@pytest.mark.parametrize("part", ["state", "listing"])
+def test_any_bit_of_what_is_kept_of_a_release_that_is_flipped_is_refused(part: str) -> None:
+    """A page is put together of what is kept with the signer's values; the check makes all of it anew, of the bytes."""
+    before = state_of("registered")
+    after, released = replace(before, display="FOO", serial=before.serial + 1), page.state_of(page.render(before))
+    kept = page._shown(after.releases[0], "foo")
+    good, said = assembled(page_of(after, "compact")), getattr(kept, part)
+    check_successions({"foo": released}.get, good, BEGIN)
+    flipped = (said[:at] + bytes([said[at] ^ 1 << at % 8]) + said[at + 1 :] for at in range(len(said)))
+    otherwise = (said.replace(b",", b", ", 1), said.replace(b"{", b'{"version":"2.0",', 1))
+    for wrong in (*flipped, *otherwise):
+        object.__setattr__(kept, part, wrong)
+        body = page.render(after)
+        assert wrong in body
+        made = replace(good, new=replace(good.new, pages=(Page("foo", body, ()),)))
+        with pytest.raises(WouldBeRefused, match="page of foo"):
+            check_successions({"foo": released}.get, made, BEGIN)
+
+
 # What a release is made of.
 
 
