@@ -38,6 +38,7 @@ from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
+from repo_service.web.turns import ALONE, FEW, Turns
 from repo_service.web.waiting import WaitingRoom
 
 logger: Final = logging.getLogger(__name__)
@@ -141,9 +142,11 @@ class Service:
         limits = Limits(its.max_upload_bytes, its.client_per_minute, its.name_per_minute, its.max_pending)
         parts = self.parts(bell)
         registry = exposition.exposed(self.metrics, parts)
+        turns = Turns(ALONE if self.journal.has_one_writer else FEW)
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
-            self.metrics, WaitingRoom(self.journal, bell), lambda: exposition.text(registry), parts.look,
+            self.metrics, turns, WaitingRoom(self.journal, bell, turns.given_up),
+            lambda: exposition.text(registry), parts.look,
         )  # fmt: skip
 
     def parts(self, bell: Bell) -> Parts:

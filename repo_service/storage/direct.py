@@ -130,11 +130,19 @@ class Direct:
 @lru_cache(maxsize=256)
 def _text(statement: Executable, dialect: Dialect, columns: tuple[str, ...] | None) -> _Text:
     compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]  # all of ours can
-    order = tuple(compiled.positiontup) if compiled.positional else None
-    fixed = {name: its.value for name, its in compiled.binds.items() if not its.required and its.value is not None}
-    listed = sorted(each.key for each in compiled.post_compile_params)
+    sql = compiled.string
+    written = {compiled.bind_names[each]: each.value for each in compiled.literal_execute_params}
+    for name, value in written.items():  # what SQLAlchemy lets stand in the text itself
+        sql = sql.replace(f"{_LIST}{name}]", f"'{value}'")
+    order = tuple(name for name in compiled.positiontup if name not in written) if compiled.positional else None
+    bound = compiled.binds.items()
+    fixed = {
+        name: its.value for name, its in bound if not its.required and its.value is not None and name not in written
+    }
+    listed = sorted(each.key for each in compiled.post_compile_params - compiled.literal_execute_params)
+    assert all(isinstance(value, str) and "'" not in value for value in written.values()), written
     assert len(listed) <= 1 and not {*listed} & fixed.keys(), f"one list a statement, and not its own: {compiled}"
-    return _Text(compiled.string, order, fixed, listed[0] if listed else None)
+    return _Text(sql, order, fixed, listed[0] if listed else None)
 
 
 @lru_cache(maxsize=256)

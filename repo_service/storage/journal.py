@@ -105,7 +105,12 @@ class Journal:
         self._engine = engine
         self._reader = engine.execution_options(**t.reading_options(engine))
         self._states = States()
-        self._turn = Lock() if engine.dialect.name == "sqlite" else nullcontext()
+        self._turn = Lock() if self.has_one_writer else nullcontext()
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether this database lets one write at a time, and everything else wait."""
+        return self._engine.dialect.name == "sqlite"
 
     def create(self) -> None:
         """Make the tables of a new database. WrongSchema for one that has others."""

@@ -93,11 +93,13 @@ VERSIONS: Final = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role
 EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(VALUES))
 WHOLES: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 TARGETS_OF: Final = select(t.targets).where(t.targets.c.name.in_(VALUES))
-ENTRIES_OF: Final = select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.name.in_(VALUES))
+_LINES: Final = func.aggregate_strings(t.targets.c.path + "\n" + t.targets.c.entry, "\n")
+"""Targets as one text, a line for a path and one for its description, neither of which holds a line's end. SQLite lets
+go of the interpreter at every row, and where many threads wait for it, hundreds of rows are hundreds of turns.
+"""
+ENTRIES_OF: Final = select(_LINES).where(t.targets.c.name.in_(VALUES))
 FILE: Final = select(t.bodies.c.body).where(t.bodies.c.path == bindparam("path"))
-BIN: Final = (
-    select(t.targets.c.path, t.targets.c.entry).where(t.targets.c.bin == bindparam("bin")).order_by(t.targets.c.path)
-)
+BIN: Final = select(_LINES).where(t.targets.c.bin == bindparam("bin"))
 
 _KEYED: Final = case((t.roles.c.role.in_(ONLINE), t.roles.c.role), else_=BIN_PREFIX)
 SIGNED_BY: Final = (

@@ -367,9 +367,10 @@ class View:
 
     def entries_of(self, names: Iterable[str]) -> dict[str, str]:
         """The signed targets of these names: paths, and their encoded descriptions."""
-        return {
-            path: entry for chunk in _chunks(names) for path, entry in self._direct.plain(s.ENTRIES_OF, values=chunk)
-        }
+        found: dict[str, str] = {}
+        for chunk in _chunks(names):
+            found |= _entries(self._direct.scalar(s.ENTRIES_OF, values=chunk))
+        return found
 
     def target(self, path: str) -> Target | None:
         """A target as the newest release signs it."""
@@ -377,8 +378,8 @@ class View:
         return _target(row) if row else None
 
     def bin(self, number: int) -> dict[str, str]:
-        """The whole signed content of a bin: target paths to their encoded descriptions, in order."""
-        return dict(self._direct.plain(s.BIN, bin=number))
+        """The whole signed content of a bin: target paths to their encoded descriptions."""
+        return _entries(self._direct.scalar(s.BIN, bin=number))
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
@@ -705,6 +706,12 @@ def _granted(text: str) -> c.Granted:
 
 def _token(row: Mapping[Any, Any]) -> Token:
     return Token(**{**row, "scope": strict.load(Scope, json.loads(row["scope"]), f"tokens.{row['id']}")})
+
+
+def _entries(lines: str | None) -> dict[str, str]:
+    """What ``statements.py`` says in lines; there may be none."""
+    said = lines.split("\n") if lines else []
+    return dict(zip(said[::2], said[1::2], strict=True))
 
 
 def _target(row: Mapping[Any, Any]) -> Target:

@@ -55,6 +55,7 @@ def create_app(desk: Desk) -> Flask:
     _files(app, desk)
     operating.register(app, desk)
     openapi.register(app, VERBS, desk.url)
+    app.wsgi_app = desk.turns.before(app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask's documentation has it
     return app
 
 

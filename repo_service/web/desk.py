@@ -18,6 +18,7 @@ from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Journal
 from repo_service.web.limits import Limits, received
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
+from repo_service.web.turns import Turns
 from repo_service.web.waiting import WaitingRoom
 
 MAX_BODY: Final = 1 << 20
@@ -37,6 +38,7 @@ class Desk:
     url: str
     limits: Limits
     metrics: Metrics
+    turns: Turns
     room: WaitingRoom
     exposed: Callable[[], bytes]
     ready: Callable[[], dict[str, str]]

@@ -1,6 +1,8 @@
 """The room in which requests stay until their changes are visible: one of those who wait looks, for all of them."""
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event, Lock
 from typing import Final
 
@@ -30,9 +32,13 @@ class WaitingRoom:
     and who looks in vain, gives up or fails hands on to another, who goes on from there.
     """
 
-    def __init__(self, journal: Journal, bell: Bell) -> None:
+    def __init__(
+        self, journal: Journal, bell: Bell, waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """Whoever waits does so inside of ``waiting``."""
         self._journal = journal
         self._bell = bell
+        self._waiting = waiting
         self._lock = Lock()
         self._places: dict[_Place, None] = {}
         self._looking: _Place | None = None
@@ -51,10 +57,12 @@ class WaitingRoom:
                 self._look()  # one that has ended since may have published it
             while place.found is None and (left := until - time.monotonic()) > 0:
                 if self._looking is place:
-                    self._bell.await_round(self._seen, left)
+                    with self._waiting():
+                        self._bell.await_round(self._seen, left)
                     self._look()
                 else:
-                    place.woken.wait(left)
+                    with self._waiting():
+                        place.woken.wait(left)
         finally:
             self._leave(place)
         return place.found
