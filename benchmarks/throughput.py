@@ -5,7 +5,7 @@ sends its next change when it has the receipt of the last. Yanks and new release
 and clients share this machine. Beside it python-tuf's objects signing the same changes (benchmarks/reference.py), one
 change or a hundred in a snapshot.
 
-    python -m benchmarks.throughput [--files 1000000] [--seconds 15] [--connections 64]
+    python -m benchmarks.throughput [--files 1000000] [--seconds 15] [--connections 32]
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=15)
-    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
     with loaded(options.files) as repository:
         with serving(repository.service) as server:

@@ -19,7 +19,7 @@ from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
 from repo_service.mending.recovering import NotRecovered
 from repo_service.operating import logs, settings
-from repo_service.operating.serving import Server, stopped_by_signals
+from repo_service.operating.serving import Server, spare_the_collector, stopped_by_signals
 from repo_service.operating.settings import SETTINGS, BadSettings
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import ClocksDiffer
@@ -220,6 +220,7 @@ def _serve(options: argparse.Namespace) -> int:
         bell.ring()  # what a crash left is finished before the first request
         app = create_app(service.desk(bell))
         server = Server(app, options.host, options.port, its.threads, its.max_upload_bytes)
+        spare_the_collector()
         print(f"Serving {options.folder} on http://{options.host}:{server.port}/ (Ctrl-C stops)", flush=True)
         server.serve(stopping)
         print("Stopping; what was accepted is kept.", flush=True)

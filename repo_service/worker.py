@@ -11,7 +11,7 @@ from rq.exceptions import StopRequested
 from rq.job import Job
 
 from repo_service.bell import QUEUE, Publisher
-from repo_service.operating.serving import stopped_by_signals
+from repo_service.operating.serving import spare_the_collector, stopped_by_signals
 from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ def work(service: Service) -> None:
     connection = Redis.from_url(service.settings.redis)
     current: list[_Worker] = []
     service.catch_up()
+    spare_the_collector()
     timer = service.publisher()
     _served[service.folder.resolve()] = timer
     with stopped_by_signals(lambda: _stop(current)) as stopping, service.metrics_served(timer):

@@ -3,6 +3,7 @@
 Nothing depends on it: what was acknowledged is in the journal. It saves callers from asking again.
 """
 
+import gc
 import os
 import signal
 import threading
@@ -22,6 +23,15 @@ DRAIN_S: Final = 20.0
 MAX_HEADERS: Final = 1 << 14
 """Bytes before a request's body. Waitress answers 431 to more; a signed request needs less than 2,000."""
 KILLED: Final = 128 + signal.SIGTERM
+
+
+def spare_the_collector() -> None:
+    """For a process that stays: what it loaded at its start is never garbage and need not be looked through, and what
+    requests leave behind mostly goes without the collector. Walking through all that lives took an eighth of a
+    release's time.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ PARTIAL = ("USING INDEX staged", "USING INDEX held")
 
 
 def test_no_statement_walks_through_a_table_that_grows() -> None:
-    """But to its end, where the newest is (HEAD), and to count by which keys roles are signed, which a ceremony asks."""
+    """But to its end, where the newest is (HEAD), and to count the roles of each key, which a ceremony asks."""
     engine = open_engine("sqlite://")
     schema.create(engine)
     found = {}
