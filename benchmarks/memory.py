@@ -22,7 +22,7 @@ from benchmarks.repository import Repository, loaded
 from benchmarks.server import peak_mb, serving
 
 READ = 9000
-"""Names that are asked for at the end: with their states the cache is full (64 million characters)."""
+"""Names that are asked for at the end: with their states the cache is full (storage/states.py)."""
 
 
 @dataclass(frozen=True, slots=True)

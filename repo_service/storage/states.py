@@ -10,7 +10,7 @@ from keys.encoding import read_plain
 from keys.state import NameState
 
 Made = TypeVar("Made")
-BUDGET: Final = 16 << 20
+BUDGET: Final = 6 << 20
 """Characters of stored text whose values are kept; as values they take a few times as much memory."""
 
 
