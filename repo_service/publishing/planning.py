@@ -22,7 +22,7 @@ from repo_service.publishing import roots
 from repo_service.publishing.press import Known, Press
 from repo_service.publishing.rebinning import Contents, Rebinned
 from repo_service.storage.spool import Spool, SpooledTargets
-from repo_service.storage.view import BATCH, Head, Pending, View
+from repo_service.storage.view import Head, Pending, View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""
@@ -35,6 +35,8 @@ when somebody comes who waits.
 """
 
 
+TOGETHER: Final = 50
+"""Names whose states and targets are in memory at once: some of them have thousands of files."""
 ASK_S: Final = 0.05
 """How often one asks, while a release of the slow lane is made, whether somebody waits for one of the fast lane."""
 
@@ -215,8 +217,8 @@ def _moved(press: Press, view: View, shape: layout.Bins, pending: Pending, each:
     """The names of what is pending, as they are now. Of many, what there is of them waits on the disk."""
     many = len(pending.events) > BULK
     moved = _Moved(Spool[Page](), SpooledTargets(), [], []) if many else _Moved([], Few(), [], [])
-    for start in range(0, len(pending.names), BATCH):
-        wanted = pending.names[start : start + BATCH]
+    for start in range(0, len(pending.names), TOGETHER):
+        wanted = pending.names[start : start + TOGETHER]
         states = view.states_once(wanted) if many else view.states(wanted).values()
         pages = tuple(each(lambda state: page_of(state, press.layout), states))
         moved.take(view, shape, pages)

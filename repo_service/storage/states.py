@@ -10,8 +10,10 @@ from keys.encoding import read_plain
 from keys.state import NameState
 
 Made = TypeVar("Made")
-BUDGET: Final = 6 << 20
-"""Characters of stored text whose values are kept; as values they take a few times as much memory."""
+BUDGET: Final = 2 << 20
+"""Characters of stored text whose values are kept; as values, with what is kept beside them (keys/kept.py), they take
+some fifteen times as much memory. One is kept whatever its size: to read the largest anew is dearest.
+"""
 
 
 class States:
@@ -36,13 +38,13 @@ class States:
             return known[1]
 
     def put(self, edition: str, state: NameState, size: int) -> None:
-        """Keep one more, and let go of those that were asked for longest ago until all fit."""
+        """Keep one more, and let go of those that were asked for longest ago until all fit, or it alone is left."""
         with self._lock:
             if before := self._kept.pop(state.name, None):
                 self._left += before[2]
             self._kept[state.name] = (edition, state, size)
             self._left -= size
-            while self._left < 0:
+            while self._left < 0 and len(self._kept) > 1:
                 _, (_, _, gone) = self._kept.popitem(last=False)
                 self._left += gone
 
