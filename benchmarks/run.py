@@ -34,10 +34,10 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "throughput": (),
     "batch": (),
     "growth": (),
-    "memory": (),
+    "memory": ("--files", "10000", "1000000"),
     "profile": (),
     "resign": (),
-    "imports": ("--signed", "--files", "100000", "--bins", "2048"),
+    "imports": ("--signed", "--files", "50000", "--bins", "2048"),
     "deltas": (),
     "depot": (),
     "state": (),
@@ -208,7 +208,7 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
         "MB",
         [
             row
-            for files in (10_000, 100_000, 1_000_000)
+            for files in (10_000, 1_000_000)
             for row in (
                 (f"{files:,} files, after changes", f"{files}_files: after_changes_mb", "other", None),
                 (f"{files:,} files, with its cache full", f"{files}_files: with_the_cache_full_mb", "ours", 200.0),
