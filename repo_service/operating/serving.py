@@ -27,8 +27,7 @@ KILLED: Final = 128 + signal.SIGTERM
 
 def spare_the_collector() -> None:
     """For a process that stays: what it loaded at its start is never garbage and need not be looked through, and what
-    requests leave behind mostly goes without the collector. Walking through all that lives took an eighth of a
-    release's time.
+    requests leave behind mostly goes without the collector.
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

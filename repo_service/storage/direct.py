@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from repo_service.storage.tables import said_of
 
@@ -54,47 +56,47 @@ class Direct:
         self._driver = connection.connection.dbapi_connection
         assert self._driver is not None, "an open connection"
 
-    def rows(self, statement: Executable, **values: Any) -> list[Any]:
+    def rows(self, statement: ClauseElement, **values: Any) -> list[Any]:
         """All rows, whose columns have names."""
         cursor = self._run(statement, values)
         return list(map(_named(tuple(column[0] for column in cursor.description))._make, cursor.fetchall()))
 
-    def plain(self, statement: Executable, **values: Any) -> list[Any]:
+    def plain(self, statement: ClauseElement, **values: Any) -> list[Any]:
         """All rows as the driver gives them."""
         found: list[Any] = self._run(statement, values).fetchall()
         return found
 
-    def mappings(self, statement: Executable, **values: Any) -> list[dict[str, Any]]:
+    def mappings(self, statement: ClauseElement, **values: Any) -> list[dict[str, Any]]:
         """All rows, by the names of their columns."""
         cursor = self._run(statement, values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def scalars(self, statement: Executable, **values: Any) -> list[Any]:
+    def scalars(self, statement: ClauseElement, **values: Any) -> list[Any]:
         """The first column of all rows."""
         return [row[0] for row in self._run(statement, values).fetchall()]
 
-    def scalar(self, statement: Executable, **values: Any) -> Any:
+    def scalar(self, statement: ClauseElement, **values: Any) -> Any:
         """The first column of the first row; None if there is none."""
         return next(iter(self.scalars(statement, **values)), None)
 
-    def run(self, statement: Executable, **values: Any) -> int:
+    def run(self, statement: ClauseElement, **values: Any) -> int:
         """Change what is there; how many rows it changed."""
         count: int = self._run(statement, values).rowcount
         return count
 
-    def written(self, statement: Executable, row: Mapping[str, Any]) -> int:
+    def written(self, statement: ClauseElement, row: Mapping[str, Any]) -> int:
         """Write one row that is given its number; the number."""
         ((number,),) = self._run(statement, row, tuple(row)).fetchall()
         assert isinstance(number, int)
         return number
 
-    def write(self, statement: Executable, row: Mapping[str, Any]) -> int:
+    def write(self, statement: ClauseElement, row: Mapping[str, Any]) -> int:
         """Write one row; how many it changed."""
         count: int = self._run(statement, row, tuple(row)).rowcount
         return count
 
-    def write_all(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write_all(self, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows that have the same columns; there may be none."""
         if not rows:
             return
@@ -105,7 +107,7 @@ class Direct:
         except self._dialect.loaded_dbapi.Error as error:
             raise self._said(text.sql, error) from error
 
-    def _run(self, statement: Executable, values: Mapping[str, Any], columns: tuple[str, ...] | None = None) -> Any:
+    def _run(self, statement: ClauseElement, values: Mapping[str, Any], columns: tuple[str, ...] | None = None) -> Any:
         sql, filled = _text(statement, self._dialect, columns).filled(values)
         cursor = self._cursor()
         try:
@@ -128,21 +130,15 @@ class Direct:
 
 
 @lru_cache(maxsize=256)
-def _text(statement: Executable, dialect: Dialect, columns: tuple[str, ...] | None) -> _Text:
-    compiled = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]  # all of ours can
-    sql = compiled.string
-    written = {compiled.bind_names[each]: each.value for each in compiled.literal_execute_params}
-    for name, value in written.items():  # what SQLAlchemy lets stand in the text itself
-        sql = sql.replace(f"{_LIST}{name}]", f"'{value}'")
-    order = tuple(name for name in compiled.positiontup if name not in written) if compiled.positional else None
-    bound = compiled.binds.items()
-    fixed = {
-        name: its.value for name, its in bound if not its.required and its.value is not None and name not in written
-    }
-    listed = sorted(each.key for each in compiled.post_compile_params - compiled.literal_execute_params)
-    assert all(isinstance(value, str) and "'" not in value for value in written.values()), written
+def _text(statement: ClauseElement, dialect: Dialect, columns: tuple[str, ...] | None) -> _Text:
+    compiled = statement.compile(dialect=dialect, column_keys=columns and list(columns))
+    assert isinstance(compiled, SQLCompiler), "a statement"
+    order = tuple(compiled.positiontup or ()) if compiled.positional else None
+    fixed = {name: its.value for name, its in compiled.binds.items() if not its.required and its.value is not None}
+    listed = sorted(each.key for each in compiled.post_compile_params)
+    assert not compiled.literal_execute_params, f"values that stand in the text itself: {compiled}"
     assert len(listed) <= 1 and not {*listed} & fixed.keys(), f"one list a statement, and not its own: {compiled}"
-    return _Text(sql, order, fixed, listed[0] if listed else None)
+    return _Text(compiled.string, order, fixed, listed[0] if listed else None)
 
 
 @lru_cache(maxsize=256)

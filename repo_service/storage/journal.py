@@ -203,7 +203,7 @@ class Journal:
     def give_back(self, epoch: int) -> None:
         """Somebody else may publish now. What is not of this epoch stays as it is."""
         with self._writing() as connection:
-            Direct(connection).write(s.GIVE_BACK, {"its": epoch})
+            Direct(connection).run(s.GIVE_BACK, its=epoch)
 
     def commit(
         self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
@@ -254,10 +254,10 @@ class Journal:
         """
         with self._writing() as connection:
             direct = Direct(connection)
-            direct.write(s.MARK_PUBLISHED, {"superseding": generation})
-            direct.write(s.PRUNE, {"superseding": generation})
+            direct.run(s.MARK_PUBLISHED, copied_out=generation)
+            direct.run(s.PRUNE, superseding=generation)
             if ending is not None:
-                direct.write(s.GIVE_BACK, {"its": ending})
+                direct.run(s.GIVE_BACK, its=ending)
 
 
 class Pen(View):

@@ -58,7 +58,7 @@ class Recovery(Pen, Inventory):
         rows = [{"gone": path, "superseding": generation} for path in paths]
         if rows:
             self._direct.write_all(s.SUPERSEDE, rows)
-            self._direct.write(s.PRUNE, {"superseding": generation})
+            self._direct.run(s.PRUNE, superseding=generation)
 
     def set_role(self, role: Role, lifetimes: Lifetimes) -> None:
         """The newest file of a role."""

@@ -93,13 +93,10 @@ VERSIONS: Final = select(t.roles.c.role, t.roles.c.version).where(t.roles.c.role
 EDITIONS: Final = select(t.names.c.name, t.names.c.edition).where(t.names.c.name.in_(VALUES))
 WHOLES: Final = select(t.names).where(t.names.c.name.in_(VALUES))
 TARGETS_OF: Final = select(t.targets).where(t.targets.c.name.in_(VALUES))
-_LINES: Final = func.aggregate_strings(t.targets.c.path + "\n" + t.targets.c.entry, "\n")
-"""Targets as one text, a line for a path and one for its description, neither of which holds a line's end. SQLite lets
-go of the interpreter at every row, and where many threads wait for it, hundreds of rows are hundreds of turns.
-"""
-ENTRIES_OF: Final = select(_LINES).where(t.targets.c.name.in_(VALUES))
+_ENTRY: Final = select(t.targets.c.path, t.targets.c.entry)
+ENTRIES_OF: Final = _ENTRY.where(t.targets.c.name.in_(VALUES))
 FILE: Final = select(t.bodies.c.body).where(t.bodies.c.path == bindparam("path"))
-BIN: Final = select(_LINES).where(t.targets.c.bin == bindparam("bin"))
+BIN: Final = _ENTRY.where(t.targets.c.bin == bindparam("bin"))
 
 _KEYED: Final = case((t.roles.c.role.in_(ONLINE), t.roles.c.role), else_=BIN_PREFIX)
 SIGNED_BY: Final = (
@@ -156,12 +153,6 @@ PURGED_IN: Final = select(t.events.c.name).where(
     t.events.c.release == bindparam("generation", type_=Integer),
     t.events.c.type.in_((literal_column("'release.purged'"), literal_column("'file.purged'"))),
 )
-SIGNED_IN: Final = (
-    select(t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
-    .join(t.events, t.events.c.release == t.releases.c.generation)
-    .where(t.events.c.change == bindparam("change"))
-    .limit(1)
-)
 
 BESIDE_MANY: Final = select(
     t.names.c.name, t.names.c.edition, t.names.c.holder, t.names.c.org, t.names.c.granted
@@ -197,7 +188,7 @@ MARK: Final = (
 )
 STORE_RELEASE: Final = insert(t.releases)
 MARK_PUBLISHED: Final = (
-    update(t.releases).where(t.releases.c.generation == bindparam("superseding", type_=Integer)).values(published=1)
+    update(t.releases).where(t.releases.c.generation == bindparam("copied_out", type_=Integer)).values(published=1)
 )
 STORE_TARGET: Final = insert(t.targets)
 SUPERSEDE: Final = (
@@ -214,7 +205,7 @@ GIVE_BACK: Final = (
     .values(holder="", until=0)
 )
 """What is given back already is not written again: there is nothing to sync then."""
-SIGNED_IN_ALL: Final = (
+SIGNED_IN: Final = (
     select(t.events.c.change, t.releases.c.snapshot, t.releases.c.generation, t.releases.c.published)
     .join(t.releases, t.events.c.release == t.releases.c.generation)
     .where(t.events.c.change.in_(VALUES))

@@ -12,7 +12,7 @@ from keys.state import NameState
 Made = TypeVar("Made")
 BUDGET: Final = 2 << 20
 """Characters of stored text whose values are kept; as values, with what is kept beside them (keys/kept.py), they take
-some fifteen times as much memory. One is kept whatever its size: to read the largest anew is dearest.
+many times as much memory. One is kept whatever its size: to read the largest anew is dearest.
 """
 
 

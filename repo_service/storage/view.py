@@ -369,7 +369,7 @@ class View:
         """The signed targets of these names: paths, and their encoded descriptions."""
         found: dict[str, str] = {}
         for chunk in _chunks(names):
-            found |= _entries(self._direct.scalar(s.ENTRIES_OF, values=chunk))
+            found |= self._direct.plain(s.ENTRIES_OF, values=chunk)
         return found
 
     def target(self, path: str) -> Target | None:
@@ -379,7 +379,7 @@ class View:
 
     def bin(self, number: int) -> dict[str, str]:
         """The whole signed content of a bin: target paths to their encoded descriptions."""
-        return _entries(self._direct.scalar(s.BIN, bin=number))
+        return dict(self._direct.plain(s.BIN, bin=number))
 
     def staged(self) -> list[int]:
         """Generations that are committed and not known to be copied out, in order."""
@@ -397,16 +397,11 @@ class View:
         """
         return self._direct.plain(s.STAGED_FILES, generation=generation, after=after, limit=FILES)
 
-    def signed_in(self, change: str) -> SignedIn | None:
-        """The release that holds all of a change's events, once there is one."""
-        row = self._first(s.SIGNED_IN, change=change)
-        return SignedIn(row["snapshot"], row["generation"], bool(row["published"])) if row else None
-
-    def signed_in_all(self, changes: Iterable[str]) -> dict[str, SignedIn]:
-        """As ``signed_in``, for each of these changes that a release holds."""
+    def signed_in(self, changes: Iterable[str]) -> dict[str, SignedIn]:
+        """The release that holds a change's events, for each of these changes that one holds."""
         return {
             row["change"]: SignedIn(row["snapshot"], row["generation"], bool(row["published"]))
-            for row in self._each(s.SIGNED_IN_ALL, changes)
+            for row in self._each(s.SIGNED_IN, changes)
         }
 
     def change(self, identifier: str) -> ChangeRecord | None:
@@ -706,12 +701,6 @@ def _granted(text: str) -> c.Granted:
 
 def _token(row: Mapping[Any, Any]) -> Token:
     return Token(**{**row, "scope": strict.load(Scope, json.loads(row["scope"]), f"tokens.{row['id']}")})
-
-
-def _entries(lines: str | None) -> dict[str, str]:
-    """What ``statements.py`` says in lines; there may be none."""
-    said = lines.split("\n") if lines else []
-    return dict(zip(said[::2], said[1::2], strict=True))
 
 
 def _target(row: Mapping[Any, Any]) -> Target:

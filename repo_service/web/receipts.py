@@ -62,7 +62,7 @@ def receipts(desk: Desk, records: Sequence[ChangeRecord | Delivery]) -> list[dic
     """What became of several changes, as of one moment."""
     g.setdefault("changes", []).extend(record.id for record in records)  # for the log
     with desk.journal.reading() as view:
-        signed = view.signed_in_all(record.id for record in records if isinstance(record, ChangeRecord))
+        signed = view.signed_in(record.id for record in records if isinstance(record, ChangeRecord))
         return [
             sequence_door.receipt(view, record)
             if isinstance(record, Delivery)

@@ -1,5 +1,5 @@
 """How many requests are worked on at once. More of them would only take the interpreter from each other, and from who
-publishes: with 64 at work a change took twice as much of the processor (benchmarks/throughput.py).
+publishes.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -71,9 +72,9 @@ def _statements(work: Callable[[], None]) -> int:
     """What SQLite runs meanwhile, whoever asked it."""
     found: list[str] = []
 
-    def listen(pool: object, *which: object) -> None:
+    def listen(connection: Any, *which: object) -> None:
         del which
-        pool.set_trace_callback(found.append)  # type: ignore[attr-defined]
+        connection.set_trace_callback(found.append)
 
     event.listen(Pool, "checkout", listen)
     try:

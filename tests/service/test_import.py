@@ -357,8 +357,8 @@ def test_a_yank_is_signed_in_its_own_round_while_an_import_waits_to_be(world: Wo
     yank = world.record(r.Yank("foo", "1.0", BECAUSE, r.Actor("admin", "a", approver="b")))
     world.service.round()
     with world.service.journal.reading() as view:
-        signed = view.signed_in(yank.id)
-    assert signed is not None and signed.published
+        signed = view.signed_in([yank.id])[yank.id]
+    assert signed.published
     assert counts(world)["pending"] == waiting - 2, "of foo all, and of nobody else anything: 2.0 and its end"
     state = world.client().page("foo").state  # type: ignore[union-attr]
     assert state.releases[0].yank is not None and [each.version for each in state.releases] == ["1.0", "1.1", "2.0"]
@@ -392,8 +392,8 @@ def test_a_yank_that_comes_while_much_of_an_import_is_signed_does_not_wait_for_i
         failpoint.arm(None)
     assert release is not None and [page.name for page in release.pages] == ["foo"], "the yank, and nothing else"
     with world.service.journal.reading() as view:
-        signed = view.signed_in(yanks[0].id)
-    assert signed is not None and signed.published and counts(world)["pending"] == waiting
+        signed = view.signed_in([yanks[0].id])[yanks[0].id]
+    assert signed.published and counts(world)["pending"] == waiting
     world.service.round()
     assert waiting - 40 < counts(world)["pending"] < waiting, "a small slice"
     while world.service.round():

@@ -38,7 +38,7 @@ def test_no_statement_walks_through_a_table_that_grows() -> None:
     found = {}
     with engine.connect() as connection:
         for name, statement in vars(statements).items():
-            if not isinstance(statement, Select) or name in ("HEAD", "SIGNED_BY"):
+            if not isinstance(statement, Select) or name.startswith("_") or name in ("HEAD", "SIGNED_BY"):
                 continue
             sql = re.sub(r"__\[POSTCOMPILE_\w+\]", "?", _text(statement, engine.dialect, None).sql)
             rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?")).all()
