@@ -31,6 +31,7 @@ HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 from ceremony.built import FILE, Built  # noqa: E402 - of this checkout, whatever else is installed
+from keys import words  # noqa: E402
 from keys.times import stamp  # noqa: E402
 
 LOCK: Final = HERE / "bundle.lock"
@@ -57,7 +58,11 @@ def main() -> None:
         site = _unpacked(Path(folder) / "site", wheels)
         _add_ours(site, built)
         _write(options.out / _name(built), site, built, _shiv(wheels))
-    print(_sums(options.out), end="")
+    digest = _sums(options.out)[_name(built)]
+    print(f"Built {options.out / _name(built)}.\nSHA-256 {digest}, and in words:")
+    said = words.words(bytes.fromhex(digest))
+    for place in range(0, len(said), 4):
+        print("  " + "".join(f"{word:16}" for word in said[place : place + 4]).rstrip())
 
 
 def _built(python: str, machine: str) -> Built:
@@ -148,12 +153,12 @@ def _write(target: Path, site: Path, built: Built, shiv: Path) -> None:
     builder.create_archive([site], target, "/usr/bin/env python3", "_bootstrap:bootstrap", env, compressed=False)
 
 
-def _sums(folder: Path) -> str:
-    """SHA256SUMS of every bundle in the folder, written there, for ``sha256sum --check``."""
+def _sums(folder: Path) -> dict[str, str]:
+    """The digest of every bundle in the folder, also in its SHA256SUMS, for ``sha256sum --check``."""
     bundles = sorted(folder.glob("tallystick-ceremony-*.pyz"))
-    text = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in bundles)
-    (folder / "SHA256SUMS").write_text(text, "utf-8")
-    return text
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles}
+    (folder / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
+    return sums
 
 
 if __name__ == "__main__":
