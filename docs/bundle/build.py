@@ -54,7 +54,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         built = _built(options.python, options.machine)
-        wheels = _download(Path(folder) / "wheels", built, options.wheels)
+        wheels = download(Path(folder) / "wheels", options.python, options.machine, options.wheels)
         site = _unpacked(Path(folder) / "site", wheels)
         _add_ours(site, built)
         _write(options.out / _name(built), site, built, _shiv(wheels))
@@ -88,13 +88,13 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _download(folder: Path, built: Built, wheels: Path | None) -> list[Path]:
-    """The wheels of the lock, each with one of its hashes; pip refuses any other."""
+def download(folder: Path, python: str, machine: str, wheels: Path | None = None) -> list[Path]:
+    """The wheels of the lock, each with one of its hashes; pip refuses any other. From ``wheels`` or the network."""
     source = [] if wheels is None else ["--no-index", "--find-links", str(wheels.absolute())]
-    platforms = [f"--platform={platform}_{built.machine}" for platform in PLATFORMS]
+    platforms = [f"--platform={platform}_{machine}" for platform in PLATFORMS]
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-        "--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={built.python}",
+        "--require-hashes", "--only-binary=:all:", "--implementation=cp", f"--python-version={python}",
         *platforms, *source, f"--dest={folder}", f"--requirement={LOCK}",
     ]  # fmt: skip
     if subprocess.run(command).returncode:
