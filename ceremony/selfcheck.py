@@ -2,6 +2,7 @@
 what the kernel knows of the network is in /proc/net and /sys/class/net, so no socket is needed.
 """
 
+import ctypes
 import os
 import resource
 import sys
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ceremony import built
-from ceremony.show import LINES, WIDTH, long_date
+from ceremony.dates import long_date
+from ceremony.show import LINES, WIDTH
 from keys import words
 
 Level = Literal["ok", "warning", "problem"]
 MODULES: Final = ("opensc-pkcs11.so", "libykcs11.so", "libtpm2_pkcs11.so", "softhsm/libsofthsm2.so")
 """PKCS#11 modules by the names that Debian gives them, in its library folders."""
+_PR_GET_DUMPABLE: Final = 3
 _PROC: Final = Path("/proc")
 _SYS: Final = Path("/sys")
 
@@ -44,6 +47,7 @@ class Facts:
     since: datetime | None
     interfaces: tuple[Interface, ...]
     swaps: tuple[str, ...]
+    dumpable: bool
     core_limit: int
     core_piped: bool
     random_device: bool
@@ -100,12 +104,13 @@ def swap(facts: Facts) -> Finding:
 
 
 def core_dumps(facts: Facts) -> Finding:
-    if facts.core_limit:
-        return Finding("problem", "A crash writes this process's memory to a file.", "Say: ulimit -c 0")
-    if facts.core_piped:  # core(5): the limit is not enforced then
+    """``keys.hardening`` sees to it; where it could not, this says so."""
+    if facts.dumpable and facts.core_piped:  # core(5): the limit is not enforced then
         said = "A crash hands this process's memory to another program."
-        return Finding("warning", said, "Say, as root: sysctl kernel.core_pattern=core")
-    return Finding("ok", "A crash writes no core file.")
+        return Finding("problem", said, "Say, as root: sysctl kernel.core_pattern=core")
+    if facts.dumpable and facts.core_limit:
+        return Finding("problem", "A crash writes this process's memory to a file.", "Say: ulimit -c 0")
+    return Finding("ok", "A crash writes no memory to a disk.")
 
 
 def random_device(facts: Facts) -> Finding:
@@ -189,6 +194,7 @@ def facts(now: datetime, since: datetime | None = None, asked: Iterable[Path] = 
         since=since,
         interfaces=tuple(interfaces(_PROC, _SYS)),
         swaps=tuple(line.split()[0] for line in _lines(_PROC / "swaps")[1:]),
+        dumpable=ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 0,
         core_limit=resource.getrlimit(resource.RLIMIT_CORE)[0],
         core_piped="".join(_lines(_PROC / "sys/kernel/core_pattern")).startswith("|"),
         random_device=Path("/dev/hwrng").exists(),

@@ -8,11 +8,12 @@ from typing import Final
 
 import pytest
 
+from ceremony import directory
 from tests.ceremony import bundles
-from tests.ceremony.table import PASSPHRASE, SIGN, Table
+from tests.ceremony.person import Person
+from tests.ceremony.table import Table
 from tests.no_network import FORBIDDEN, in_no_network, without_sockets
 
-NEW_KEY: Final = (("New passphrase", PASSPHRASE), ("The same again", PASSPHRASE))
 REACH: Final = (
     "import socket\n"
     "try:\n    socket.create_connection(('192.0.2.1', 443), 5)\nexcept OSError as error:\n    print(error.errno)"
@@ -34,21 +35,32 @@ def tool(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
 
 
 def test_a_ceremony_from_the_first_key_to_the_sealed_files(tool: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "table").mkdir()
-    table = Table(tmp_path / "table", command=tool)
+    table = Table(tmp_path / "table")
+    table.folder.mkdir()
     table.seat("alice", "bob", "service")
-    answers = {"key new": NEW_KEY, "sign": SIGN}
+    coordinator, alice, erin = Person(), Person(), Person()
+    request = "one/acme-root-1.request"
+
+    def done(person: Person, line: str) -> None:
+        code, said = person.run(table.folder, line, command=tool)
+        assert code == 0, said
+
+    done(erin, "key new erin --out .")
     for line in (
-        "key new erin --out .",
-        "plan one --name acme --url https://pkgs.acme.example/ --bins 16 --holder alice.pub bob.pub erin.pub "
-        "--online service.pub",
-        "draft one", "show one",
-        "sign one --key alice.key", "sign one --key erin.key",
-        "collect one one", "seal one", "verify one",
+        "plan one --name acme --url https://pkgs.acme.example/ --bins 16 --online service.pub "
+        "--holder alice.pub bob.pub erin.pub",
+        "draft one", "request one", "show one",
     ):  # fmt: skip
-        said = next((answers[command] for command in answers if line.startswith(command)), ())
-        code, screen = table.talk(line, *said)
-        assert code == 0, screen
+        done(coordinator, line)
+    alice.heard = erin.heard = directory.open_ceremony(table.folder / request).drafted.digest
+    done(alice, f"sign {request} --key alice.key")
+    done(erin, f"sign {request} --key erin.key")
+    answers = [f"one/acme-root-1.{name}.answer" for name in ("alice", "erin")]
+    for line in (
+        f"code {answers[0]}", f"collect one {' '.join(answers)}", "status one", "seal one", "verify one",
+        "transcript head one",
+    ):  # fmt: skip
+        done(coordinator, line)
     assert (table.folder / "one/sealed/1.root.json").exists()
 
 

@@ -19,7 +19,7 @@ NOW: Final = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 YESTERDAY, TOMORROW = NOW - timedelta(days=1), NOW + timedelta(days=1)
 FIT: Final = Facts(
     now=NOW, offset=timedelta(0), built_at=YESTERDAY, since=YESTERDAY, interfaces=(Interface("wlan0", False, False),),
-    swaps=("/dev/zram0",), core_limit=0, core_piped=False, random_device=True, virtual=False,
+    swaps=("/dev/zram0",), dumpable=False, core_limit=-1, core_piped=True, random_device=True, virtual=False,
     modules=(Path("/usr/lib/opensc-pkcs11.so"),), missing_modules=(), terminal=(72, 20), umask=0o077,
     bundle=built.Bundle(Path("/media/stick/tool.pyz"), "5a40" * 16),
 )  # fmt: skip
@@ -39,9 +39,8 @@ def test_a_machine_that_is_fit_has_nothing_to_say_but_ok() -> None:
         ({"since": TOMORROW}, "problem", "But the root that is trusted here was made on 2026-11-23"),
         ({"offset": timedelta(hours=-3, minutes=-30)}, "warning", "-3.5 hours from UTC. Say: export TZ=UTC"),
         ({"swaps": ("/dev/zram0", "/dev/sda2")}, "problem", "written to /dev/sda2. Say: swapoff -a"),
-        ({"core_limit": -1}, "problem", "to a file. Say: ulimit -c 0"),
-        ({"core_limit": -1, "core_piped": True}, "problem", "Say: ulimit -c 0"),
-        ({"core_piped": True}, "warning", "sysctl kernel.core_pattern=core"),
+        ({"dumpable": True, "core_piped": False}, "problem", "to a file. Say: ulimit -c 0"),
+        ({"dumpable": True, "core_limit": 0}, "problem", "Say, as root: sysctl kernel.core_pattern=core"),
         ({"random_device": False}, "warning", "no /dev/hwrng"),
         ({"virtual": True}, "warning", "its host can read every key"),
         ({"missing_modules": (Path("/opt/token.so"),)}, "problem", "PKCS#11 module missing: /opt/token.so."),
@@ -71,6 +70,18 @@ def test_a_tool_that_was_not_built_and_a_machine_that_trusts_no_root_have_no_dat
     assert selfcheck.clock(replace(FIT, built_at=None, since=None)).level == "ok"
 
 
+def test_a_limit_alone_is_enough_where_cores_are_files() -> None:
+    assert selfcheck.core_dumps(replace(FIT, dumpable=True, core_limit=0, core_piped=False)).level == "ok"
+
+
+def test_a_hardened_process_leaves_no_core() -> None:
+    script = (
+        "from datetime import UTC, datetime; from ceremony import selfcheck; from keys import hardening; "
+        "hardening.harden(); print(selfcheck.core_dumps(selfcheck.facts(datetime.now(UTC))).level)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "ok\n"
+
+
 def test_the_words_of_the_bundle_are_read_out() -> None:
     text = " ".join(" ".join(selfcheck.report(FIT)).split())
     assert " ".join(words.words(bytes.fromhex("5a40" * 16))) in text
@@ -80,7 +91,7 @@ def test_the_report_fits_72_columns() -> None:
     unfit = replace(
         FIT,
         interfaces=(Interface("eth0", True, True),),
-        core_limit=1,
+        dumpable=True,
         missing_modules=(Path("/x" * 20),),
         swaps=("/s",),
     )
