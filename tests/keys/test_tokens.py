@@ -238,6 +238,10 @@ def test_a_key_that_wants_its_pin_each_time_gets_it_each_time(hsm: SoftHsm) -> N
     with pytest.raises(NotOpened, match="refused this PIN"):
         key.sign(b"payload")
     assert person.asked == ["PIN of token alice"] * 4
+    person.pins.append(hsm.pin)
+    with pytest.raises(NotOpened, match="OperationActive"):  # what SoftHSM says after a refused PIN
+        key.sign(b"payload")
+    assert person.asked[4] == "PIN of token alice (a wrong one was typed before; few tries are left)"
 
 
 @pytest.mark.parametrize("removed", ["token", "session"])
