@@ -62,6 +62,6 @@ def test_another_form_is_malformed(fields: dict[str, Any]) -> None:
 
 def test_what_is_signed_can_never_be_metadata() -> None:
     """ "The proof signs a text that can never be TUF metadata (it is not JSON)." """
-    statement = possession._statement("{}", KEY.record.keyid, rehearsal=False)
+    statement = possession.statement("{}", KEY.record.keyid, rehearsal=False)
     with pytest.raises(strict.Malformed, match="not JSON"):
         strict.parse(statement)
