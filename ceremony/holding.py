@@ -183,7 +183,6 @@ def _signer(holder: Stick, its: Ceremony, trusted: Entry | None, now: datetime) 
     mine = holder.public
     sticks = {each.key: each.stick for each in its.inputs.plan.holders}
     colour = f", on stick {sticks[mine.key.keyid].upper()}" if sticks.get(mine.key.keyid) else ""
-    kind = "held elsewhere" if holder.is_elsewhere else "a sealed file"
     chain = "This is the first root: there is nothing to trust yet."
     if trusted is not None:
         assert its.inputs.current is not None, "memory.check_chain"
@@ -191,7 +190,7 @@ def _signer(holder: Stick, its: Ceremony, trusted: Entry | None, now: datetime) 
         chain = f"The chain of roots goes on from root {trusted.version}, which your key trusts, to root {newest}."
     return [
         "",
-        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {kind}{colour}.",
+        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {holder.kind}{colour}.",
         chain,
         f"This machine says that today is {now:%A}, {long_date(now)}, {now:%H:%M} UTC.",
     ]

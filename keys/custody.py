@@ -20,6 +20,13 @@ def is_elsewhere(data: bytes) -> bool:
     return data.startswith(tuple(each.encode() for each in (TOKEN, *SERVICES)))
 
 
+def kind(data: bytes) -> str:
+    """Where the key of a key file is, for people."""
+    if not is_elsewhere(data):
+        return "in a sealed file"
+    return "on a token" if data.startswith(TOKEN.encode()) else "with a key service"
+
+
 def open_key(where: str, ask: Ask) -> SigningKey:
     """The key at a place. NotOpened says why not; nothing is tried twice."""
     if where.startswith(TOKEN):
