@@ -63,9 +63,7 @@ def _holder_lost(its: Situation, now: datetime) -> tuple[Plan, Facts]:
     left = _left(its)
     if left < its.threshold:
         raise Refused(
-            [
-                f"{left} of {len(its.holders)} holders remain and {its.threshold} must sign: more than one holder is lost"
-            ],
+            [f"{left} of {len(its.holders)} holders remain and {its.threshold} must sign: the quorum is lost"],
             "Say 'emergency quorum-lost', or 'emergency quorum-stolen' if somebody else has the keys.",
         )
     planned = its.amended(f"replace {_lost(its)}", (*its.remaining, _NEW), its.online)
@@ -103,9 +101,7 @@ def _quorum_lost(its: Situation, now: datetime) -> tuple[Plan, Facts]:
 def _quorum_stolen(its: Situation, now: datetime) -> tuple[Plan, Facts]:
     planned = _anew(its, "a new chain, as the old quorum is stolen")
     seen = [name for name in its.newer if name.endswith(".root.json")]
-    here = (
-        f"PUBLIC NOW, AND NOT IN {its.sealed}: {', '.join(seen)}. If no ceremony of yours made it, it is the thief's."
-    )
+    here = f"Public now, and not in {its.sealed}: {', '.join(seen)}. If no ceremony of yours made it, a thief did."
     return planned, {
         "seen": here if seen else "",
         "race": "" if seen else _race(its, now),
@@ -119,7 +115,7 @@ def _expired(its: Situation, now: datetime) -> tuple[Plan, Facts]:
         role, when = its.first_expiry
         raise Refused(
             [f"nothing expires soon: {role} {its.version(role)} is the first, on {show.long_date(when)}"],
-            f"Hold the next ceremony after {show.long_date(when - RENEW)}. If a client says that something expired, look "
+            f"Hold the next ceremony after {show.long_date(when - RENEW)}. If a client says otherwise, look "
             "at the service: 'tallystick-service status'.",
         )
     planned = its.amended("sign again before it expires", its.holders, its.online)
@@ -199,8 +195,8 @@ def _public_now(its: Situation) -> str:
     bins = its.public.bins
     said.append(f"{len(bins):,} bins, of versions {bins[0]} to {bins[-1]}" if bins else "no bins")
     return (
-        f"In {its.folder} now, and not verified here, as a thief may have signed it: {'; '.join(said)}. Where "
-        "`tallystick-service status DIR` says lower versions, a thief raised them."
+        f"In {its.folder} now, and not verified here, as a thief may have signed it: {'; '.join(said)}. Versions above "
+        "those of `tallystick-service status DIR` were not signed by this service."
     )
 
 

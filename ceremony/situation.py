@@ -10,16 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from tuf.api.metadata import Root, Targets
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Targets
 
 from ceremony import directory, plan, show
 from ceremony.draft import RENEW
 from ceremony.errors import BadInput, Refused
 from ceremony.plan import Plan, Signatory
-from keys import counting, layout, names, strict, times, trust
+from keys import counting, layout, names, strict, times
 from keys.encoding import canonical, sha256
-from keys.records import UnacceptableKey
-from keys.trust import RootOfTrust, SignedFile
+from keys.trust import RootOfTrust
 
 NEW: Final = "the key id that 'key show' prints"
 """What an amended plan holds where a key is not made yet; such a plan cannot be drafted."""
@@ -202,7 +202,7 @@ def _offline(metadata: Path, found: RootOfTrust) -> dict[str, bytes]:
         path
         for path in sorted(paths)
         for version, _, role in [path.name.removesuffix(".json").partition(".")]
-        if role in newest and version.isdecimal() and int(version) >= newest[role]
+        if role in newest and version.isascii() and version.isdigit() and int(version) >= newest[role]
     ]
     return {path.name: directory.read_file(path) for path in wanted}
 
@@ -225,14 +225,16 @@ def other_root(situation: Situation) -> Root | None:
         return None
     data = situation.others[newest.name]
     try:
-        body = trust.parse_body(newest.name, layout.ROOT, data)
-        other = SignedFile(layout.ROOT, data, body)
-        for delegator in (*(root.body for root in situation.trust.roots[-2:-1]), body):
-            trust.require(delegator, other)
-    except (trust.NotTrusted, UnacceptableKey):
+        metadata: Metadata[Root] = Metadata.from_bytes(data)
+        other: object = metadata.signed
+        if not isinstance(other, Root) or other.version != newest.body.version:
+            return None
+        # By python-tuf's count and not ours, as the question is what clients did.
+        for delegator in (*(root.body for root in situation.trust.roots[-2:-1]), other):
+            delegator.verify_delegate(layout.ROOT, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError):
         return None
-    assert isinstance(body, Root)
-    return body
+    return other
 
 
 def digest(root: Root) -> str:
