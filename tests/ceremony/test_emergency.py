@@ -75,14 +75,14 @@ def test_every_version_in_it_is_this_repositorys(kind: Kind, count: int) -> None
             "carol",
         )
     its = Situation(found, NAMES, lost=("alice", "bob") if kind == "quorum-lost" else ())
-    now = {role: found.newest[role].body.version for role in layout.OFFLINE}
-    known = {(role, str(number)) for role, version in now.items() for number in (version, version + 1)}
+    versions = {role: found.newest[role].body.version for role in layout.OFFLINE}
+    known = {(role, str(number)) for role, version in versions.items() for number in (version, version + 1)}
     if kind.startswith("quorum"):
         known |= {(role, "1") for role in layout.OFFLINE}
     if kind == "fork":
-        known.add(("root", str(now["root"] + 2)))
+        known.add(("root", str(versions["root"] + 2)))
     said = set(_FILE.findall(text(kind, its)))
-    assert said <= known and ("root", str(now["root"])) in said
+    assert said <= known and ("root", str(versions["root"])) in said
 
 
 @pytest.mark.parametrize(
