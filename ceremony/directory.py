@@ -1,96 +1,58 @@
-"""The directory that is a ceremony: what lies where, read strictly, written durably and never over anything.
+"""The directory that is a ceremony: what lies where, written durably and never over anything.
 
 How far a ceremony has come follows from its files. A command that died half-way is run again: what it had written is
 complete, and writing the same bytes again changes nothing.
 """
 
 import os
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ceremony import draft, memory, plan, responses
+from ceremony import answers, inputs, memory, request, transcript
+from ceremony.answers import Answer
 from ceremony.draft import Draft
-from ceremony.errors import BadInput, Mismatch, Refused
+from ceremony.errors import BadInput, Refused
+from ceremony.inputs import Ceremony, Files
 from ceremony.memory import Memory
-from ceremony.plan import Keyring, Plan
-from ceremony.responses import Response
-from keys import possession, strict, trust
+from keys import trust
 from keys.possession import PublicKeyFile
-from keys.records import UnacceptableKey
 from keys.trust import RootOfTrust
 
 MAX_FILE: Final = 4_000_000
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-"""A holder's name: it becomes a file's name, and people read it aloud."""
+TRANSCRIPT: Final = "transcript.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Everything that a draft follows from; ``names`` says who is behind a key id, former holders included."""
-
-    plan: Plan
-    keyring: Keyring
-    current: RootOfTrust | None
-    names: Mapping[str, str]
-
-    def draft(self, now: datetime) -> Draft:
-        return draft.draft(self.plan, self.keyring, self.current, now)
+def files(folder: Path) -> Files:
+    """What a draft follows from, and the draft, by path in the directory."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    named = {path.relative_to(folder).as_posix(): path for path in found}
+    return {name: read_file(path) for name, path in sorted(named.items()) if inputs.is_ours(name)}
 
 
-def load(folder: Path) -> Inputs:
-    """The plan, the key files and, if there is one, the root of trust of the ceremony before."""
-    planned = plan.read(read_file(folder / "plan.toml"))
-    holders = tuple(read_public_key(path) for path in sorted((folder / "holders").glob("*.pub")))
-    keyring = Keyring(holders, read_public_key(folder / "online.pub"))
-    current = read_trust(folder / "current") if (folder / "current").is_dir() else None
-    former = [read_public_key(path) for path in sorted((folder / "current" / "holders").glob("*.pub"))]
-    return Inputs(planned, keyring, current, {file.key.keyid: file.name for file in (*former, *keyring)})
-
-
-def load_draft(folder: Path, inputs: Inputs) -> Draft:
-    """The draft made again from its inputs; Mismatch unless ``draft/`` holds exactly the same bytes."""
-    at = drafted_at(folder, inputs.plan)
-    if at is None:
-        raise BadInput(f"{folder / 'draft'}: there is no draft yet", "Run 'draft' first.")
-    drafted = inputs.draft(at)
-    if _draft_files(folder) != drafted.files():
-        raise Mismatch(
-            "draft/ is not what plan.toml, the key files and current/ make",
-            "Do not sign. Somebody changed one of them after the draft was made: ask the coordinator which.",
-        )
-    return drafted
-
-
-def drafted_at(folder: Path, planned: Plan) -> datetime | None:
-    """When the draft in this directory was made, by its own account; None if there is none."""
-    for name, data in sorted(_draft_files(folder).items()):
-        return draft.drafted_at(planned, trust.parse_body(f"draft/{name}", name.removesuffix(".json"), data))
-    return None
+def open_ceremony(path: Path) -> Ceremony:
+    """The ceremony in a directory, or in a request; its draft is made again and compared."""
+    if path.is_dir():
+        return inputs.open_ceremony(files(path))
+    return request.read(path.name, read_file(path))
 
 
 def write_draft(folder: Path, drafted: Draft) -> None:
     """Write ``draft/``; Refused if it holds a file of another draft."""
-    files = {f"draft/{name}": data for name, data in drafted.files().items()}
-    if extra := sorted(_draft_files(folder).keys() - drafted.files().keys()):
+    if extra := sorted(inputs.draft_files(files(folder)).keys() - drafted.files().keys()):
         raise Refused([f"draft/{name} belongs to another draft" for name in extra], "Use a new directory.")
-    write_all(folder, files)
+    write_all(folder, {f"{inputs.DRAFT}{name}": data for name, data in drafted.files().items()})
 
 
-def load_responses(folder: Path) -> list[Response]:
-    """The responses in ``signatures/``, not yet verified."""
-    return [responses.read(path.name, read_file(path)) for path in sorted((folder / "signatures").glob("*.json"))]
+def collected(folder: Path) -> list[Answer]:
+    """The answers that were collected, not verified again yet."""
+    return [read_answer(path) for path in sorted((folder / "answers").glob(f"*{answers.SUFFIX}"))]
 
 
-def collected(folders: Iterable[Path]) -> list[Response]:
-    """The responses of other copies of the directory; BadInput for a folder that is no such copy."""
-    folders = list(folders)
-    if strange := [str(folder) for folder in folders if not (folder / "signatures").is_dir()]:
-        raise BadInput(f"{', '.join(strange)}: has no signatures/", "Name copies of the directory that were signed.")
-    return [response for folder in folders for response in load_responses(folder)]
+def read_answer(path: Path) -> Answer:
+    """An answer, not verified yet."""
+    return answers.read(path.name, read_file(path))
 
 
 def read_trust(folder: Path) -> RootOfTrust:
@@ -109,18 +71,22 @@ def read_former(sealed: Path) -> dict[str, bytes]:
 
 def read_public_key(path: Path) -> PublicKeyFile:
     """A public key file, whose maker proved to hold the private key."""
-    try:
-        file = possession.read(read_file(path))
-    except (strict.Malformed, UnacceptableKey, possession.NoPossession) as error:
-        raise BadInput(f"{path}: {error}", "Ask its maker for the .pub file again.") from None
-    if not NAME.fullmatch(file.name):
-        raise BadInput(f"{path}: {file.name!r:.80} is not a name of letters, digits, '.', '_', '-'", "Make a new key.")
-    return file
+    return inputs.public_key(str(path), read_file(path))
 
 
 def read_memory(path: Path) -> Memory:
-    """What the key beside this file signed; nothing, if the file does not exist yet."""
+    """What the key beside this file remembers; nothing, if the file does not exist yet."""
     return memory.read(read_file(path)) if path.exists() else memory.NEW
+
+
+def tell(path: Path, now: datetime, event: str, **told: object) -> str:
+    """Add a line to a transcript; its head then. BrokenChain if it is not whole."""
+    before = read_file(path) if path.exists() else b""
+    after = transcript.continued(before, now, event, told)
+    if after != before:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, after)
+    return transcript.head(after)
 
 
 def read_file(path: Path) -> bytes:
@@ -169,7 +135,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _draft_files(folder: Path) -> dict[str, bytes]:
-    return {path.name: read_file(path) for path in (folder / "draft").glob("*.json")}

@@ -83,25 +83,9 @@ class Draft:
         return {f"{candidate.role}.json": candidate.file(()) for candidate in self.candidates}
 
     @property
-    def warnings(self) -> list[str]:
-        """What is allowed but must be said loudly."""
-        warnings = []
-        if self.plan.threshold == (count := len(self.plan.holders)):
-            warnings.append(
-                f"WARNING: all {count} of {count} holders must sign. After one lost key nobody can ever change this "
-                "root again. Lower the threshold or add a holder."
-            )
-        if self.current is not None and self.plan.online.key not in rules.online_keyids(self.current.root):
-            warnings.append(
-                "WARNING: the online key changes. Before this is published the service must have signed everything "
-                "with both keys, or every client fails until all is signed again; it takes these files in only then."
-            )
-        if self.current is not None and (before := _bins_of(self.current)) != self.plan.bins:
-            warnings.append(
-                f"WARNING: {before} bins become {self.plan.bins}. The service signs all of them in one release, so "
-                "every client fetches what it needs once more."
-            )
-        return warnings
+    def digest(self) -> str:
+        """SHA-256 over everything that is to be signed: what people read aloud as words."""
+        return sha256(canonical({candidate.role: candidate.digest for candidate in self.candidates}))
 
 
 def draft(plan: Plan, keyring: Keyring, current: RootOfTrust | None, now: datetime) -> Draft:
@@ -174,6 +158,11 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
     count = len(plan.holders)
     if not 1 <= plan.threshold <= count:
         yield f"the threshold is {plan.threshold} of {count} holders, which nobody can meet"
+    elif plan.threshold == count and not plan.accept_no_spare:
+        yield (
+            f"all {count} of {count} holders must sign: after one lost key nobody can ever change this root again. "
+            "Lower the threshold, add a holder, or say accept_no_spare = true"
+        )
     if plan.bins not in {1 << bits for bits in range(1, layout.MAX_BIT_LENGTH + 1)}:
         yield f"bins is {plan.bins}; it must be a power of two, 2 to {1 << layout.MAX_BIT_LENGTH}"
     if not 1 <= plan.days <= rules.MAX_DAYS:
@@ -187,7 +176,8 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
             yield f"held: {error}"
 
 
-def _bins_of(current: RootOfTrust) -> int:
+def bins_of(current: RootOfTrust) -> int:
+    """How many hash bins a root of trust delegates to."""
     body = current.newest[layout.BINS].body
     assert isinstance(body, Targets) and body.delegations is not None and body.delegations.succinct_roles is not None
     return 1 << body.delegations.succinct_roles.bit_length

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 
 class CeremonyError(Exception):
-    """``what`` is wrong, and what ``todo`` about it."""
+    """``what`` is wrong, what ``todo`` about it, and what was ``written``."""
 
-    def __init__(self, what: str, todo: str) -> None:
+    def __init__(self, what: str, todo: str, written: str = "Nothing was written.") -> None:
         super().__init__(what)
         self.what = what
         self.todo = todo
+        self.written = written
 
 
 class Refused(CeremonyError):
@@ -39,12 +40,24 @@ class Declined(CeremonyError):
     """The person said no."""
 
 
+class Interrupted(Declined):
+    """The person left at a question."""
+
+
 class BadPassphrase(CeremonyError):
-    """A passphrase is too short, differs from its repetition, or does not open the key."""
+    """A passphrase that differs from the one that was drawn, or does not open the key."""
 
 
-class NoTerminal(CeremonyError):
-    """A person must answer, and there is no terminal to ask on."""
+class TokenFailed(CeremonyError):
+    """A token or key service did not open, or did not sign."""
+
+
+class Unfit(CeremonyError):
+    """This machine, its clock or its terminal is not one to hold a ceremony on."""
+
+
+class BrokenChain(CeremonyError):
+    """A transcript was changed, cut or put together from two."""
 
 
 class RehearsalMixup(CeremonyError):

@@ -24,8 +24,11 @@ purpose = {purpose}
 # true: only keys that were made for practice, and no client trusts them.
 rehearsal = {rehearsal}
 
-# How many holders must sign. Fewer than there are: a lost key is then no loss.
+# How many holders must sign. Fewer than there are: a lost key is then no
+# loss. Where all must sign, say accept_no_spare = true, and know that after
+# one lost key nobody can ever change this root again.
 threshold = {threshold}
+accept_no_spare = {accept_no_spare}
 
 # Days that the signed files live (at most 400); they are signed again 90
 # days before.
@@ -37,6 +40,19 @@ bins = {bins}
 
 # Names that nobody can ever install, whoever steals the online key.
 held = {held}
+
+# The oldest root that any client in use may have been given. From it on
+# clients follow at most 200 roots.
+oldest_root = {oldest_root}
+
+# Empty, unless a key here is of a kind that older clients cannot read and
+# would stop at for good: then the oldest client that can, in words.
+minimum_client = {minimum_client}
+
+# When it is held, the day kept free if it fails, who coordinates and who
+# watches. Only the checklists say so; it is never signed.
+[ceremony]
+{ceremony}
 
 # The key of the service. It signs snapshot, timestamp and every bin.
 [online]
@@ -51,10 +67,21 @@ _HOLDER = """
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
-    """A person or service by name, and the id of the one key it signs with."""
+    """A person or service by name, the id of the one key it signs with, and the colour of its stick, if it has one."""
 
     name: str
     key: str
+    stick: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangements:
+    """What people agreed on besides the files: dates as ``2026-12-01``. Empty where it is not said."""
+
+    date: str = ""
+    standby: str = ""
+    coordinator: str = ""
+    witnesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +98,10 @@ class Plan:
     held: tuple[str, ...]
     online: Signatory
     holders: tuple[Signatory, ...]
+    accept_no_spare: bool = False
+    oldest_root: int = 1
+    minimum_client: str = ""
+    ceremony: Arrangements = Arrangements()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +122,10 @@ def signatory(file: PublicKeyFile) -> Signatory:
 
 def write(plan: Plan) -> bytes:
     """``plan.toml`` with its comments."""
-    values = {field: _toml(value) for field, value in strict.dump(plan).items() if field not in ("online", "holders")}
+    values = {field: _toml(value) for field, value in strict.dump(plan).items() if not isinstance(value, dict)}
+    values |= {"online": _table(plan.online), "ceremony": _table(plan.ceremony)}
     tables = [_HOLDER.format(holder=_table(holder)) for holder in plan.holders]
-    return "".join([_TEXT.format(**values, online=_table(plan.online)), *tables]).encode()
+    return "".join([_TEXT.format(**values), *tables]).encode()
 
 
 def read(data: bytes) -> Plan:
@@ -106,20 +138,20 @@ def read(data: bytes) -> Plan:
 
 def check_keyring(plan: Plan, keyring: Keyring) -> None:
     """Mismatch unless the key files are exactly those that the plan names."""
-    planned = {*plan.holders, plan.online}
-    present = {signatory(file) for file in keyring}
-    if differing := sorted(planned ^ present, key=lambda each: (each.name, each.key)):
+    planned = {(each.name, each.key) for each in (*plan.holders, plan.online)}
+    present = {(file.name, file.key.keyid) for file in keyring}
+    if differing := sorted(planned ^ present):
         raise Mismatch(
             "\n".join(
-                f"{each.name}, key {each.key:.16}, is only in {'plan.toml' if each in planned else 'a key file'}"
-                for each in differing
+                f"{name}, key {key:.16}, is only in {'plan.toml' if (name, key) in planned else 'a key file'}"
+                for name, key in differing
             ),
             "Compare plan.toml with holders/ and online.pub, and correct the one that is wrong.",
         )
 
 
-def _table(entry: Signatory) -> str:
-    return f"name = {_toml(entry.name)}\nkey = {_toml(entry.key)}"
+def _table(entry: Signatory | Arrangements) -> str:
+    return "\n".join(f"{field} = {_toml(value)}" for field, value in strict.dump(entry).items())
 
 
 def _toml(value: object) -> str:

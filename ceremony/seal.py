@@ -1,13 +1,13 @@
-"""From a draft and its responses to a root of trust, when every threshold is met and not before."""
+"""From a draft and its answers to a root of trust, when every threshold is met and not before."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from securesystemslib.signer import Signature
 
+from ceremony.answers import Answer, verify
 from ceremony.draft import Candidate, Draft, lint
 from ceremony.errors import Mismatch, NotEnough, Refused
-from ceremony.responses import Response, verify
 from keys import trust
 from keys.counting import Count, Delegator
 from keys.trust import RootOfTrust
@@ -16,12 +16,12 @@ Signatures = Mapping[str, Mapping[str, Signature]]
 """Verified signatures by role and key id."""
 
 
-def seal(draft: Draft, responses: Iterable[Response], now: datetime) -> RootOfTrust:
+def seal(draft: Draft, answers: Iterable[Answer], names: Mapping[str, str], now: datetime) -> RootOfTrust:
     """The root of trust that ``draft`` becomes, read back from its own bytes and verified as a client would.
 
-    NotEnough names every threshold that is not met; Mismatch a response that is not to this draft.
+    NotEnough names every threshold that is not met; Mismatch an answer that is not to this draft.
     """
-    signatures = collect(draft, responses)
+    signatures = collect(draft, answers, names)
     check_dates(draft, now)
     lacking = [
         f"{each.role} {each.version} lacks {count.missing} of {count.threshold} signatures that "
@@ -30,16 +30,16 @@ def seal(draft: Draft, responses: Iterable[Response], now: datetime) -> RootOfTr
         if not count.met
     ]
     if lacking:
-        raise NotEnough("\n".join(lacking), "Collect the responses of more holders.")
+        raise NotEnough("\n".join(lacking), "Collect the answers of more holders.")
     return trust.read(_files(draft, signatures))
 
 
-def collect(draft: Draft, responses: Iterable[Response]) -> dict[str, dict[str, Signature]]:
-    """The signatures of these responses: one per key, however often it is handed in."""
+def collect(draft: Draft, answers: Iterable[Answer], names: Mapping[str, str]) -> dict[str, dict[str, Signature]]:
+    """The signatures of these answers, each verified: one per key, however often it is handed in."""
     signatures: dict[str, dict[str, Signature]] = {candidate.role: {} for candidate in draft.candidates}
-    for response in responses:
-        signature = verify(response, draft.candidates)
-        signatures[response.role][signature.keyid] = signature
+    for answer in answers:
+        for candidate, signature in verify(answer, draft, names):
+            signatures[candidate.role][signature.keyid] = signature
     return signatures
 
 

@@ -6,31 +6,65 @@ facts are compared, and whatever no fact covers is compared too, so "nothing els
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
 from tuf.api.metadata import Role, Root, Targets
 
+from ceremony.consequences import consequences
+from ceremony.dates import long_date
 from ceremony.draft import Candidate, Draft
+from ceremony.inputs import Ceremony
 from ceremony.seal import Signatures, counts
-from keys import layout
+from keys import layout, words
 from keys.counting import Count, Delegator, count_file
 from keys.names import name_of
 from keys.trust import Body, RootOfTrust
 
 WIDTH: Final = 72
 LINES: Final = 20
+RULE: Final = "-" * WIDTH
 _TOLD: Final = {"version", "expires", "keys", "keyids", "threshold", "bit_length", "targets", "paths"}
 """Fields that ``_facts`` tells; the paths of held follow from its pages, or the files were not read (trust.read)."""
 
 
-def screens(drafted: Draft, names: Mapping[str, str], signatures: Signatures, now: datetime) -> list[str]:
-    """Everything to be read before signing, in pieces that an 80x24 terminal holds."""
-    changes = [*_heading(drafted), "", *drafted.warnings, *_changes(drafted, names)]
-    files = [*_files(drafted, now), "", *_signatures(drafted, names, signatures)]
-    return [screen for lines in (changes, files) for screen in _paged(lines)]
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One decision: what it is about, the lines to read, in pages that an 80x24 terminal holds, and the question."""
+
+    title: str
+    pages: tuple[str, ...]
+    question: str
+
+
+def screens(its: Ceremony, signatures: Signatures, now: datetime, signer: Sequence[str] = ()) -> list[Screen]:
+    """Everything to be read before signing, one decision each. ``signer`` says who signs, with what, trusting what."""
+    drafted, names = its.drafted, its.names
+    told = (
+        ("Who and what", [*_heading(drafted), *signer], "Is this what you came for?"),
+        ("What changes", _changes(drafted, names), "Do you want exactly these changes?"),
+        ("What follows", consequences(drafted, names), "Do you want all that follows?"),
+        ("Who signs", [*_files(drafted, now), "", *_signatures(drafted, names, signatures)], "Do you go on?"),
+        ("Words", _words(drafted), ""),
+    )
+    mark = "REHEARSAL" if drafted.plan.rehearsal else "REAL"
+    return [
+        Screen(title, tuple(_paged(f"{number} of {len(told)}  {title}", mark, lines)), question)
+        for number, (title, lines, question) in enumerate(told, 1)
+    ]
+
+
+def word_table(digest: str) -> list[str]:
+    """A digest as words to read aloud, four a line with their numbers and digits: by telephone, line by line."""
+    said = words.words(bytes.fromhex(digest))
+    return [
+        f"{row + 1:2}-{row + 4:<2}  {digest[2 * row : 2 * row + 8]}  "
+        + "".join(f"{word:12}" for word in said[row : row + 4]).rstrip()
+        for row in range(0, len(said), 4)
+    ]
 
 
 def signature_lines(drafted: Draft, names: Mapping[str, str], signatures: Signatures) -> str:
@@ -51,11 +85,6 @@ def sealed_lines(result: RootOfTrust, names: Mapping[str, str]) -> str:
     return "\n".join(_wrapped(lines))
 
 
-def long_date(moment: datetime) -> str:
-    """A date for machines, then for people: neither can be mistaken for another day."""
-    return f"{moment:%Y-%m-%d}, {moment.day} {moment:%B %Y}"
-
-
 def short(keyid: str) -> str:
     """The first 16 digits of a key id, in fours."""
     return " ".join(textwrap.wrap(keyid[:16], 4))
@@ -68,6 +97,7 @@ def _heading(drafted: Draft) -> list[str]:
         f"Purpose: {plan.purpose or 'none given'}",
         "REHEARSAL: nobody will trust these files." if plan.rehearsal else "REAL: clients will trust these files.",
         f"Drafted {long_date(drafted.at)}, {drafted.at:%H:%M} UTC.",
+        f"To be signed: {_listed([f'{each.role} {each.version}' for each in drafted.candidates])}.",
     ]
 
 
@@ -130,6 +160,15 @@ def _untold(value: Any) -> Any:
     return [_untold(item) for item in value] if isinstance(value, list) else value
 
 
+def _words(drafted: Draft) -> list[str]:
+    return [
+        "These words stand for everything that is to be signed. All holders must have the same: call another one, and "
+        "read them to each other.",
+        "",
+        *word_table(drafted.digest),
+    ]
+
+
 def _files(drafted: Draft, now: datetime) -> list[str]:
     expires = drafted.candidates[0].body.expires
     lines = [f"To be signed, until {long_date(expires)}, in {(expires.date() - now.date()).days} days:"]
@@ -178,6 +217,11 @@ def _wrapped(lines: list[str]) -> list[str]:
     return [piece for line in lines for piece in textwrap.wrap(line, WIDTH, subsequent_indent="      ") or [""]]
 
 
-def _paged(lines: list[str]) -> list[str]:
+def _paged(title: str, mark: str, lines: list[str]) -> Iterator[str]:
+    """Pages of at most ``LINES`` lines, each under the same heading."""
     wrapped = _wrapped(lines)
-    return ["\n".join(wrapped[start : start + LINES]) for start in range(0, len(wrapped), LINES)]
+    room = LINES - 2
+    count = -(-len(wrapped) // room)
+    for number, start in enumerate(range(0, len(wrapped), room), 1):
+        heading = f"{title}, page {number} of {count}" if count > 1 else title
+        yield "\n".join((f"{heading:{WIDTH - len(mark)}}{mark}", RULE, *wrapped[start : start + room]))

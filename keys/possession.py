@@ -11,7 +11,7 @@ from securesystemslib.signer import Signature, SSlibKey
 
 from keys import records, strict
 from keys.encoding import compact
-from keys.signing import HeldKey
+from keys.signing import SigningKey
 
 TYPE: Final = "tallystick-public-key/1"
 
@@ -42,10 +42,22 @@ class PublicKeyFile:
     key: SSlibKey
 
 
-def write(name: str, held: HeldKey, *, rehearsal: bool) -> bytes:
+def write(name: str, held: SigningKey, *, rehearsal: bool) -> bytes:
     """The public key file of a key that is at hand."""
-    key = held.record
-    proof = held.sign(_statement(name, key.keyid, rehearsal=rehearsal)).signature
+    proof = held.sign(statement(name, held.record.keyid, rehearsal=rehearsal))
+    return _written(name, held.record, proof.signature, rehearsal=rehearsal)
+
+
+def written_by(name: str, key: SSlibKey, proof: bytes, *, rehearsal: bool) -> bytes:
+    """The public key file of a key elsewhere, whose holder signed ``statement`` there: the raw signature. NoPossession
+    if it is none.
+    """
+    written = _written(name, key, proof.hex(), rehearsal=rehearsal)
+    read(written)
+    return written
+
+
+def _written(name: str, key: SSlibKey, proof: str, *, rehearsal: bool) -> bytes:
     lines = tuple(str(key.keyval["public"]).split("\n"))
     return compact(strict.dump(_File(TYPE, name, rehearsal, key.keyid, key.keytype, key.scheme, lines, proof)))
 
@@ -55,14 +67,15 @@ def read(data: bytes) -> PublicKeyFile:
     file = strict.load(_File, strict.parse(data))
     body = {"keytype": file.keytype, "scheme": file.scheme, "keyval": {"public": "\n".join(file.public)}}
     key = records.from_object(file.keyid, body)
-    statement = _statement(file.name, key.keyid, rehearsal=file.rehearsal)
+    signed = statement(file.name, key.keyid, rehearsal=file.rehearsal)
     try:
-        key.verify_signature(Signature(key.keyid, file.proof), statement)
+        key.verify_signature(Signature(key.keyid, file.proof), signed)
     except (UnverifiedSignatureError, VerificationError):
         raise NoPossession(f"{file.name}: the file does not prove possession of key {key.keyid:.16}") from None
     return PublicKeyFile(file.name, file.rehearsal, key)
 
 
-def _statement(name: str, keyid: str, *, rehearsal: bool) -> bytes:
+def statement(name: str, keyid: str, *, rehearsal: bool) -> bytes:
+    """What the holder of a key signs to prove that they are: text that is no TUF metadata."""
     purpose = "rehearsal" if rehearsal else "real"
     return f"tallystick/1 possession\n{purpose}\n{name}\n{keyid}\n".encode()

@@ -51,6 +51,17 @@ def record(public: PublicKey) -> SSlibKey:
     return SSlibKey(keyid, keytype, scheme, keyval)
 
 
+def from_pem(data: bytes) -> SSlibKey:
+    """The TUF key object of a public key in PEM, whatever its line ends: it is read and written again."""
+    try:
+        public = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnacceptableKey(f"not a public key in PEM: {error}") from None
+    if not isinstance(public, Ed25519PublicKey | EllipticCurvePublicKey):
+        raise UnacceptableKey(f"holds a {type(public).__name__}; use Ed25519, P-256 or P-384")
+    return record(public)
+
+
 def check(key: Key) -> SSlibKey:
     """``key`` if it is exactly what ``record`` makes of its public key; UnacceptableKey otherwise."""
     if SCHEMES.get(key.scheme) != key.keytype:

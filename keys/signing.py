@@ -31,6 +31,17 @@ class Signer(Protocol):
     def __call__(self, payload: bytes) -> tuple[Signature, ...]: ...
 
 
+class SigningKey(Protocol):
+    """A private key that signs, wherever it is: in memory, on a token, with a key service."""
+
+    @property
+    def record(self) -> SSlibKey: ...
+
+    def sign(self, payload: bytes) -> Signature:
+        """One signature that was verified after it was made."""
+        ...
+
+
 SPEC_VERSION: Final = "1.0.31"
 _BEGINNING: Final = b'{"signatures":'
 _MIDDLE: Final = b',"signed":'
@@ -45,7 +56,16 @@ class HeldKey:
 
     def __init__(self, private: PrivateKey) -> None:
         self._private = private
-        self.record: SSlibKey = records.record(private.public_key())
+        self._record = records.record(private.public_key())
+
+    @property
+    def record(self) -> SSlibKey:
+        return self._record
+
+    @property
+    def private(self) -> PrivateKey:
+        """The secret itself, to be sealed again or shared."""
+        return self._private
 
     def sign(self, payload: bytes) -> Signature:
         """One verified signature; ECDSA is deterministic (RFC 6979), so equal payloads give equal bytes."""

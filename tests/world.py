@@ -17,9 +17,9 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from ceremony.answers import Answer, answer
 from ceremony.draft import Draft, draft
 from ceremony.plan import Keyring, Plan, signatory
-from ceremony.responses import Response, respond
 from ceremony.seal import seal
 from client_verify.session import Session
 from client_verify.trust import Pin
@@ -58,7 +58,7 @@ def held_ceremony(
     holders: tuple[int, ...] = (1, 2, 3),
     online_number: int = 1,
     **amended: Any,
-) -> tuple[Draft, list[Response]]:
+) -> tuple[Draft, list[Answer]]:
     """A rehearsal ceremony of these holders and this online key, the first two holders signing; ``amended`` are parts
     of the plan.
     """
@@ -70,12 +70,13 @@ def held_ceremony(
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
     }  # fmt: skip
     drafted = draft(Plan(**{**parts, **amended}), Keyring(tuple(files), online), after, at)
-    return drafted, [respond(each, key) for each in drafted.candidates for key in [*keys.values()][:2]]
+    return drafted, [answer(drafted, name, key, at, heard=True) for name, key in [*keys.items()][:2]]
 
 
 def root_of_trust(at: datetime = BEGIN, after: RootOfTrust | None = None, **amended: Any) -> RootOfTrust:
     """What such a ceremony seals."""
-    return seal(*held_ceremony(at, after, **amended), at)
+    drafted, answers = held_ceremony(at, after, **amended)
+    return seal(drafted, answers, {each.keyid: each.name for each in answers}, at)
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> Path:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ceremony.answers import Answer, answer
 from ceremony.draft import Draft, draft
+from ceremony.inputs import Ceremony, Inputs
 from ceremony.plan import Keyring, Plan, signatory
-from ceremony.responses import Response, respond
 from ceremony.seal import seal
 from keys import possession
 from keys.possession import PublicKeyFile
@@ -41,6 +42,8 @@ def keyring(*holders: str, online: str = "service") -> Keyring:
 
 
 THREE: Final = keyring("alice", "bob", "carol")
+EVERYBODY: Final = ("alice", "bob", "carol", "dan", "erin", "frank", "service", "other", "eve")
+NAMES: Final = {held(name).record.keyid: name for name in EVERYBODY}
 
 
 def plan(ring: Keyring = THREE, **amended: Any) -> Plan:
@@ -57,18 +60,19 @@ def drafted(ring: Keyring = THREE, current: RootOfTrust | None = None, now: date
     return draft(plan(ring, **amended), ring, current, now)
 
 
-def answers(draft: Draft, *names: str) -> list[Response]:
+def opened(draft: Draft) -> Ceremony:
+    """A draft as the files of these people would give it, ``names`` included."""
+    ring = Keyring(tuple(public(each.name) for each in draft.plan.holders), public(draft.plan.online.name))
+    return Ceremony(Inputs(draft.plan, ring, draft.current, NAMES), draft)
+
+
+def answers(draft: Draft, *names: str) -> list[Answer]:
     """Everything that these people may sign of a draft."""
-    return [
-        respond(candidate, held(name))
-        for name in names
-        for candidate in draft.candidates
-        if held(name).record.keyid in candidate.keyids()
-    ]
+    return [answer(draft, name, held(name), draft.at, heard=True) for name in names]
 
 
 def sealed_by(draft: Draft, *names: str) -> RootOfTrust:
-    return seal(draft, answers(draft, *names), draft.at)
+    return seal(draft, answers(draft, *names), NAMES, draft.at)
 
 
 def first(*names: str, **amended: Any) -> RootOfTrust:

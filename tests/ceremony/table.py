@@ -1,26 +1,14 @@
-"""A folder with everybody's key files, and the command run on it, in this process or on a real terminal."""
+"""A folder with everybody's key files, and the command run on it, in this process or by a person at a terminal."""
 
 import os
-import pty
-import select
 import shutil
-import sys
-import termios
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from ceremony import cli
+from ceremony import cli, directory
 from keys import possession, sealed
 from tests.ceremony.people import held, private
-
-PASSPHRASE: Final = "correct horse battery"
-READ: Final = (("Enter to read on.", ""), ("Enter to read on.", ""))
-SIGN: Final = (*READ, ("Type sign", "sign"), ("Passphrase of", PASSPHRASE))
-"""What a holder answers who has read both screens and agrees."""
-_COMMAND: Final = (sys.executable, "-c", "from ceremony.cli import main; raise SystemExit(main())")
-_PATIENCE: Final = 30.0
+from tests.ceremony.person import PASSPHRASE, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +49,8 @@ class Table:
         """Every file on the table: equal before and after means that nothing was written."""
         return {str(path): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
-    def talk(self, line: str, *answers: tuple[str, str], height: int = 24) -> tuple[int, str]:
-        """Run a command on a terminal of its own and answer each prompt; exit code and all that was on the screen."""
-        child, terminal = pty.fork()
-        if child == 0:
-            termios.tcsetwinsize(0, (height, 80))
-            os.chdir(self.folder)
-            os.execv(_COMMAND[0], [*_COMMAND, *line.split()])
-        screen = ""
-        for prompt, answer in answers:
-            screen += _until(terminal, prompt)
-            os.write(terminal, answer.encode() + b"\n")
-        screen += "".join(_rest(terminal))
-        os.close(terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), screen.replace("\r\n", "\n")
-
-
-def _until(terminal: int, prompt: str) -> str:
-    screen = ""
-    for piece in _rest(terminal):
-        screen += piece
-        if prompt in screen:
-            return screen
-    raise AssertionError(f"never asked {prompt!r}; the screen says:\n{screen}")
-
-
-def _rest(terminal: int) -> Iterator[str]:
-    while select.select([terminal], [], [], _PATIENCE)[0]:
-        try:
-            data = os.read(terminal, 65536)
-        except OSError:  # how Linux says that the other side has closed
-            return
-        if not data:
-            return
-        yield data.decode()
-    raise AssertionError(f"silent for {_PATIENCE} seconds")
+    def sign(self, request: str, name: str, person: Person | None = None, height: int = 24) -> tuple[int, str]:
+        """A holder reads, hears the words that belong to the request, and signs; exit code and all they saw."""
+        person = person or Person()
+        person.heard = person.heard or directory.open_ceremony(self.folder / request).drafted.digest
+        return person.run(self.folder, f"sign {request} --key {name}.key", height)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ceremony import cli, directory, responses
+from ceremony import answers as answering
+from ceremony import cli, directory
 from ceremony.errors import CeremonyError
 from keys import possession
 from keys.trust import NotTrusted
@@ -15,11 +16,11 @@ from tests.ceremony.table import Table
 
 
 def respond(table: Table, folder: str, *names: str) -> None:
-    """Put people's responses into ``signatures/`` as ``sign`` does, without a terminal."""
+    """Put people's answers into ``answers/`` as ``collect`` does, without a terminal."""
     place = table.folder / folder
-    made = directory.load_draft(place, directory.load(place))
-    files = {answer.name: responses.write(answer) for answer in answers(made, *names)}
-    directory.write_all(place / "signatures", files)
+    made = directory.open_ceremony(place).drafted
+    files = {answer.file_name: answering.write(answer) for answer in answers(made, *names)}
+    directory.write_all(place / "answers", files)
 
 
 @pytest.fixture
@@ -58,11 +59,12 @@ def edit(path: Path, before: str, after: str) -> None:
 
 def test_a_whole_ceremony_can_be_run_again_at_every_step(ready: Table) -> None:
     respond(ready, "one", "alice", "carol")
-    for line in ("show one", "seal one", "verify one"):
+    steps = ("draft one", "request one", "show one", "collect one one/answers", "status one", "seal one", "verify one")
+    for line in steps:
         assert ready.run(line) == 0
     done = ready.files()
     ready.plan("one", more="--held admin")
-    for line in ("draft one", "show one", "collect one one", "seal one", "verify one"):
+    for line in steps:
         assert ready.run(line) == 0
     assert ready.files() == done
 
@@ -97,7 +99,7 @@ def test_a_number_of_days_beyond_all_time_is_refused(ready: Table, refused: Refu
 
 
 def test_a_draft_is_never_overwritten(ready: Table, refused: Refused) -> None:
-    edit(ready.folder / "one/plan.toml", "threshold = 2", "threshold = 3")
+    edit(ready.folder / "one/plan.toml", "threshold = 2", "threshold = 1")
     code, said = refused("draft one")
     assert code == 10 and "one/draft/root.json exists and holds something else" in said
 
@@ -121,7 +123,7 @@ def test_a_key_file_that_proves_nothing_is_refused(ready: Table, refused: Refuse
 
 def test_a_missing_file_is_refused_by_its_path(refused: Refused) -> None:
     code, said = refused("show nowhere")
-    assert code == 11 and "nowhere/plan.toml: No such file or directory" in said
+    assert code == 11 and "nowhere: No such file or directory" in said
 
 
 def test_a_file_too_large_is_refused_unread(ready: Table, refused: Refused) -> None:
@@ -136,7 +138,9 @@ def test_a_name_that_could_leave_its_folder_is_refused(ready: Table, refused: Re
     assert refused(line)[0] == 11
 
 
-@pytest.mark.parametrize("command", ["show one", "seal one", "verify one", "collect one one"])
+@pytest.mark.parametrize(
+    "command", ["show one", "seal one", "verify one", "collect one one/answers", "status one", "request one"]
+)
 def test_a_draft_that_the_plan_does_not_make_is_refused_by_every_command(
     ready: Table, refused: Refused, command: str
 ) -> None:
@@ -162,28 +166,32 @@ def test_a_seal_before_enough_have_signed_names_what_is_missing(ready: Table, re
     assert code == 13 and "root 1 lacks 1 of 2 signatures" in said
 
 
-def test_a_forged_response_on_a_stick_is_not_collected(ready: Table, refused: Refused) -> None:
+def test_a_forged_answer_on_a_stick_is_not_collected(ready: Table, refused: Refused) -> None:
     stick = ready.copy("one", "stick")
     respond(ready, stick, "alice", "bob")
-    forged = next((ready.folder / stick / "signatures").glob("root-*"))
+    forged = ready.folder / stick / "answers/bob.signed.answer"
     forged.write_bytes(re.sub(rb'"sig":"....', b'"sig":"0000', forged.read_bytes()))
-    code, said = refused("collect one stick")
-    assert code == 12 and "is not a good signature" in said
+    code, said = refused("collect one stick/answers")
+    assert code == 12 and "the answer of bob: holds no good signature by a key that may sign root 1" in said
 
 
-def test_a_response_to_another_draft_is_not_collected(ready: Table, refused: Refused) -> None:
+def test_an_answer_to_another_draft_is_not_collected(ready: Table, refused: Refused) -> None:
     ready.plan("two", more="--held other")
     ready.run("draft two")
     respond(ready, "two", "alice")
-    code, said = refused("collect one two")
-    assert code == 12 and "which is not in this draft" in said
+    code, said = refused("collect one two/answers")
+    assert code == 12 and "the answer of alice is to another draft" in said
 
 
-def test_a_folder_that_is_no_copy_is_not_collected(refused: Refused) -> None:
-    assert refused("collect one .")[0] == 11
+def test_a_folder_without_answers_is_not_collected(refused: Refused) -> None:
+    code, said = refused("collect one .")
+    assert code == 11 and "has no .answer file" in said
 
 
-@pytest.mark.parametrize("command", ["sign one --key alice.key", "key new erin --out ."])
+@pytest.mark.parametrize(
+    "command",
+    ["sign one --key alice.key", "key new erin --out .", "pin one --key alice.key", "key test --key alice.key"],
+)
 def test_without_a_terminal_nobody_signs_and_no_key_is_made(refused: Refused, command: str) -> None:
     assert refused(command)[0] == 17
 
@@ -257,7 +265,7 @@ def test_a_witness_with_this_root_pinned_is_told_that_the_chain_continues_it(
     respond(ready, "one", "alice", "bob")
     ready.run("seal one")
     assert ready.run("verify one --pin one/sealed/1.root.json") == 0
-    assert "The chain of roots continues from your pinned root 1." in capsys.readouterr().out
+    assert "The chain of roots continues from your root 1." in capsys.readouterr().out
 
 
 def test_a_result_once_sealed_is_never_overwritten(ready: Table, refused: Refused) -> None:

@@ -1,9 +1,9 @@
 """A pinned root is found in the chain that continues it, and nowhere else."""
 
 import pytest
+from ceremony.pin import pinned_version
 
 from ceremony.errors import Mismatch
-from ceremony.pin import pinned_version
 from tests.ceremony.people import first
 from tests.keys.test_trust import FILES, GOOD
 

@@ -4,13 +4,13 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from ceremony.responses import respond
 from tuf.api.metadata import Root
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from ceremony import responses
 from ceremony.errors import BadInput, Mismatch, NotEnough, Refused
-from ceremony.responses import respond
 from ceremony.seal import check_result, collect, seal
 from keys import layout, trust
 from keys.counting import count_file

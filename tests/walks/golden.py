@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ceremony import plan, responses
+from ceremony import answers, plan
+from ceremony.request import write as write_request
 from keys import layout, names, possession
 from keys.state import Reason
 from keys.times import stamp
@@ -61,13 +62,16 @@ def make(folder: Path) -> dict[str, bytes]:
 
 def ceremony_files() -> dict[str, bytes]:
     """What the same ceremony hands around before it is sealed."""
-    drafted, answers = held_ceremony(held=("internal-tools",))
+    drafted, answered = held_ceremony(held=("internal-tools",))
     found = {"ceremony/plan.toml": plan.write(drafted.plan)}
     found |= {f"ceremony/draft/{name}": data for name, data in drafted.files().items()}
-    found["ceremony/holders/holder-1.pub"] = possession.write("holder-1", held_key(1), rehearsal=True)
+    for number in (1, 2, 3):
+        file = possession.write(f"holder-{number}", held_key(number), rehearsal=True)
+        found[f"ceremony/holders/holder-{number}.pub"] = file
     found["ceremony/online.pub"] = possession.write("online", online_key(), rehearsal=True)
-    first = answers[0]
-    return found | {f"ceremony/signatures/{first.name}": responses.write(first)}
+    request = {path.removeprefix("ceremony/"): data for path, data in found.items()}
+    found["ceremony/test-root-1.request"] = write_request(request, drafted, "tallystick")
+    return found | {"ceremony/test-root-1.holder-1.answer": answers.write(answered[0])}
 
 
 def main() -> None:
