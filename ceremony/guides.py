@@ -17,15 +17,17 @@ $ tallystick-ceremony request {dir}
 # Witness: Read aloud what changes. Nothing may change that this guide does not name. Write down every exception.
 $ tallystick-ceremony show {dir}
 
-# Holders: Sign, each on their own machine, from their own pinned root. {needed}
+# Holders: Sign, each on their own machine, from a root that their own key
+trusts. {needed} Whose key is new first trusts root {root}, by words that another holder reads to them.
+$ tallystick-ceremony pin {request} --key YOURS.key
 $ tallystick-ceremony sign {request} --key YOURS.key
 
 # Coordinator: Collect the answers, and seal.
-$ tallystick-ceremony collect {dir} ANSWERS/*.answer
+$ tallystick-ceremony collect {dir} ANSWERS
 $ tallystick-ceremony seal {dir}
 
 # Witness: Replay it as clients will, from every root there ever was.
-$ tallystick-ceremony verify {dir} --public {public}
+$ tallystick-ceremony verify {dir}
 """
 
 NEW_CHAIN: Final = """\
@@ -44,10 +46,10 @@ $ tallystick-ceremony request {dir}
 
 # New holders: Sign, each on their own machine. Needed: root 1, targets 1, held 1 and bins 1, each by {threshold} of
 you.
-$ tallystick-ceremony sign {name}-root-1.request --key YOURS.key
+$ tallystick-ceremony sign {request} --key YOURS.key
 
 # Coordinator: Collect the answers, and seal. Somebody else replays it.
-$ tallystick-ceremony collect {dir} ANSWERS/*.answer
+$ tallystick-ceremony collect {dir} ANSWERS
 $ tallystick-ceremony seal {dir}
 $ tallystick-ceremony verify {dir}
 
@@ -76,7 +78,7 @@ _WORKED: Final = """\
 HOW TO KNOW THAT IT WORKED
 
 # Witness: No embedded root is left behind.
-$ tallystick-ceremony verify {dir} --public {public}
+$ tallystick-ceremony verify {dir}
 
 # Operator: It ends with: All is well.
 $ tallystick-service status DIR

@@ -16,7 +16,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 from ceremony import directory, plan, show
 from ceremony.draft import RENEW
 from ceremony.errors import BadInput, Refused
-from ceremony.plan import Plan, Signatory
+from ceremony.plan import Arrangements, Plan, Signatory
 from keys import counting, layout, names, strict, times
 from keys.encoding import canonical, sha256
 from keys.trust import RootOfTrust
@@ -149,7 +149,8 @@ class Situation:
         """The plan of the ceremony to come. Keys that are known stand in it, for others ``NEW`` does."""
         before = self.plan or Plan("REPOSITORY", "URL", "", False, self.threshold, 365, self.bins, self.held,  # noqa: FBT003
                                    Signatory(online, NEW), ())  # fmt: skip
-        keyids = {name: keyid for keyid, name in self.names.items() if keyid in self.root.keys}
+        known = {name: Signatory(name, keyid) for keyid, name in self.names.items() if keyid in self.root.keys}
+        known |= {each.name: each for each in before.holders if each.key in self.root.keys}
         return dataclasses.replace(
             before,
             url=url or before.url,
@@ -158,8 +159,10 @@ class Situation:
             threshold=self.threshold,
             bins=self.bins,
             held=self.held,
-            online=Signatory(online, keyids.get(online, NEW)),
-            holders=tuple(Signatory(name, keyids.get(name, NEW)) for name in holders),
+            accept_no_spare=before.accept_no_spare or self.threshold == len(self.holders),
+            online=known.get(online, Signatory(online, NEW)),
+            holders=tuple(known.get(name, Signatory(name, NEW)) for name in holders),
+            ceremony=Arrangements(),
         )
 
 
