@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from ceremony import guides
+from ceremony import guides, sheets
 from ceremony.dates import long_date
 from ceremony.draft import RENEW
 from ceremony.errors import Refused
 from ceremony.plan import Plan
-from ceremony.show import WIDTH
 from ceremony.situation import Situation, digest, other_root
 from keys import layout
 
@@ -26,9 +25,6 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 Facts = dict[str, str]
 _NEW: Final = "NEW"
-_COMMAND: Final = "      $ "
-_FURTHER: Final = "          "
-_WORD: Final = re.compile(r"""(?:--[a-z-]+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def steps(kind: Kind, situation: Situation, now: datetime) -> Guide:
     """The guide for one kind of emergency. Refused if the situation is another one, with the kind that it is."""
     planned, facts = _KINDS[kind](situation, now)
     facts = _known(situation, planned, now) | facts
-    return Guide(kind, "\n".join(_rendered(guides.TEXTS[kind].format_map(facts))), planned)
+    return Guide(kind, sheets.plain(sheets.parsed(guides.TEXTS[kind].format_map(facts))), planned)
 
 
 def _online_key(its: Situation, now: datetime) -> tuple[Plan, Facts]:
@@ -123,9 +119,9 @@ def _expired(its: Situation, now: datetime) -> tuple[Plan, Facts]:
     planned = its.amended("sign again before it expires", its.holders, its.online)
     over = [role for role in due if its.expires(role) <= now]
     return planned, {
-        "dates": "\n\n".join(f"- {_date(its, role, now)}" for role in layout.OFFLINE),
+        "dates": "\n".join(f"- {_date(its, role, now)}" for role in layout.OFFLINE),
         "ceremony": _ceremony(its, planned, due, now, online="online.pub"),
-        "refuse": "\n\n".join(f"- {_refused(its, role, now)}" for role in due),
+        "refuse": "\n".join(f"- {_refused(its, role, now)}" for role in due),
         "after": "Once the next versions are public, clients with a cache and fresh ones are well again by themselves."
         if over
         else "No client notices anything if the next versions are public before that.",
@@ -366,35 +362,3 @@ def _digits(text: str) -> str:
 def _listed(words: Iterable[str]) -> str:
     words = [*words]
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def _rendered(text: str) -> Iterator[str]:
-    """Text in the form of ceremony/guides.py as people read it, with its steps numbered under each heading."""
-    number = 0
-    for block in re.split("\n\n+", text.strip()):
-        words = " ".join(line for line in block.splitlines() if not line.startswith("$ "))
-        if words == words.upper():
-            number = 0
-        if words.startswith("# "):
-            number += 1
-            yield from _filled(words[2:], f"{number:2}. ")
-        else:
-            yield from _filled(words.removeprefix("- "), "  - " if words.startswith("- ") else "")
-        for line in block.splitlines():
-            yield from _typed(line[2:]) if line.startswith("$ ") else ()
-        yield ""
-
-
-def _filled(text: str, mark: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
-
-
-def _typed(command: str) -> Iterator[str]:
-    """A command that can be copied: each of its lines but the last ends in a backslash, and none inside of quotes."""
-    line = _COMMAND.rstrip()
-    for word in _WORD.findall(command):
-        if len(line) + len(word) + 3 > WIDTH:
-            yield f"{line} \\"
-            line = _FURTHER.removesuffix(" ")
-        line += f" {word}"
-    yield line

@@ -1,14 +1,24 @@
-"""Sheets of paper: what stands on them, written as Markdown for a screen and as HTML for a printer.
+"""Sheets of paper: blocks, written as plain text for a terminal, as Markdown, and as HTML for a printer.
 
-Both are made of the same blocks, so they say the same. Nothing in them is a script, a style from elsewhere or a link.
+All are made of the same blocks, so they say the same. Nothing in them is a script, a style from elsewhere or a link.
 """
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from ceremony.show import WIDTH
+
 BLANK: Final = "________"
+_MARKS: Final = ("", "== ", "# ", "[ ] ", "- ", "$ ", "> ", "! ")
+_KEPT: Final = ("$ ", "> ")
+"""Lines that are kept as they are: what follows one is not joined to it."""
+_COMMAND: Final = "      $"
+_FURTHER: Final = "         "
+_WORD: Final = re.compile(r"""(?:--[a-z-]+ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
 _STYLE: Final = """\
 @page { size: A4; margin: 18mm 16mm; }
 body { font: 11pt/1.35 serif; color: black; background: white; max-width: 178mm; margin: 0 auto; }
@@ -31,6 +41,13 @@ class Heading:
 @dataclass(frozen=True, slots=True)
 class Text:
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Things to be known, in no order."""
+
+    items: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +81,31 @@ class Step:
     otherwise: str = ""
 
 
-Block = Heading | Text | Code | Table | Boxes | Step
+Block = Heading | Text | Points | Code | Table | Boxes | Step
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What one person holds in hand; ``name`` becomes a file's name. Its steps are numbered from 1."""
+    """What one person holds in hand; ``name`` becomes a file's name. Steps are numbered from 1 under each heading."""
 
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def parsed(text: str) -> tuple[Block, ...]:
+    """Blocks from text, in which empty lines divide them.
+
+    ``== …`` is a heading, ``# Who: …`` a step, ``[ ] …`` and ``- …`` are lists. Under a step ``$ …`` is typed, ``> …``
+    must be seen, and ``! …`` is to be done if it is not. What goes on in the next line is joined.
+    """
+    return tuple(_block(block) for block in re.split("\n\n+", text.strip()))
+
+
+def plain(blocks: Sequence[Block]) -> str:
+    """Blocks as text for a terminal, ``WIDTH`` columns wide."""
+    lines = [line for number, block in _numbered(blocks) for line in (*_terminal(number, block), "")]
+    return "\n".join(lines)
 
 
 def markdown(sheet: Sheet) -> bytes:
@@ -96,11 +128,74 @@ def html(title: str, sheets: Iterable[Sheet]) -> bytes:
     return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}</head>\n<body>\n{sections}</body>\n</html>\n'.encode()
 
 
+def _block(block: str) -> Block:
+    marked: dict[str, list[str]] = {mark: [] for mark in _MARKS}
+    mark = ""
+    for line in block.splitlines():
+        if begins := next((each for each in _MARKS if each and line.startswith(each)), ""):
+            mark = begins
+            marked[mark].append(line.removeprefix(mark))
+        elif mark in _KEPT or not marked[mark]:
+            mark = ""
+            marked[mark].append(line)
+        else:
+            marked[mark][-1] += f" {line}"
+    return _made(marked)
+
+
+def _made(marked: dict[str, list[str]]) -> Block:
+    match marked:
+        case {"== ": [text]}:
+            return Heading(text)
+        case {"# ": [step]}:
+            who, _, what = step.partition(": ")
+            return Step(who, what, tuple(marked["$ "]), tuple(marked["> "]), " ".join(marked["! "]))
+        case {"[ ] ": [_, *_]}:
+            return Boxes(tuple(marked["[ ] "]))
+        case {"- ": [_, *_]}:
+            return Points(tuple(marked["- "]))
+    return Text(" ".join(marked[""]))
+
+
 def _numbered(blocks: Sequence[Block]) -> Iterator[tuple[int, Block]]:
     number = 0
     for block in blocks:
-        number += isinstance(block, Step)
+        number = 0 if isinstance(block, Heading) else number + isinstance(block, Step)
         yield number, block
+
+
+def _terminal(number: int, block: Block) -> Iterator[str]:
+    match block:
+        case Heading(text) | Text(text):
+            yield from _filled(text, "")
+        case Points(items) | Boxes(items):
+            for item in items:
+                yield from _filled(item, "  - ")
+        case Code(lines):
+            yield from lines
+        case Table(head, rows):
+            yield from (line for row in (head, *rows) for line in _filled("; ".join(row), ""))
+        case Step(who, what, commands, expected, otherwise):
+            yield from _filled(f"{who}: {what}", f"{number:2}. ")
+            for command in commands:
+                yield from _typed(command)
+            yield from (f"      {line}" for line in expected)
+            yield from _filled(f"IF NOT, THEN {otherwise}", "    ") if otherwise else ()
+
+
+def _filled(text: str, mark: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+
+
+def _typed(command: str) -> Iterator[str]:
+    """A command that can be copied: each of its lines but the last ends in a backslash, and none inside of quotes."""
+    line = _COMMAND
+    for word in _WORD.findall(command):
+        if len(line) + len(word) + 3 > WIDTH:
+            yield f"{line} \\"
+            line = _FURTHER
+        line += f" {word}"
+    yield line
 
 
 def _markdown(number: int, block: Block) -> Iterator[str]:
@@ -109,6 +204,8 @@ def _markdown(number: int, block: Block) -> Iterator[str]:
             yield f"## {_plain(text)}"
         case Text(text):
             yield _plain(text)
+        case Points(items):
+            yield from (f"- {_plain(item)}" for item in items)
         case Code(lines):
             yield from ("```text", *lines, "```")
         case Table(head, rows):
@@ -134,14 +231,15 @@ def _html(number: int, block: Block) -> str:
             return f"<h2>{escape(text)}</h2>\n"
         case Text(text):
             return f"<p>{escape(text)}</p>\n"
+        case Points(items):
+            return f"<ul>\n{_items(items)}</ul>\n"
         case Code(lines):
             return _pre(lines)
         case Table(head, rows):
-            lines = "".join(f"<tr>{_cells('td', row)}</tr>\n" for row in rows)
-            return f"<table>\n<tr>{_cells('th', head)}</tr>\n{lines}</table>\n"
+            body = "".join(f"<tr>{_cells('td', row)}</tr>\n" for row in rows)
+            return f"<table>\n<tr>{_cells('th', head)}</tr>\n{body}</table>\n"
         case Boxes(items):
-            listed = "".join(f"<li>{escape(item)}</li>\n" for item in items)
-            return f'<ul class="boxes">\n{listed}</ul>\n'
+            return f'<ul class="boxes">\n{_items(items)}</ul>\n'
         case Step(who, what, commands, expected, otherwise):
             typed = _pre(f"$ {command}" for command in commands) if commands else ""
             shown = f"<p>Expected:</p>\n{_pre(expected)}" if expected else ""
@@ -153,6 +251,10 @@ def _html(number: int, block: Block) -> str:
 
 def _pre(lines: Iterable[str]) -> str:
     return f"<pre>{escape(chr(10).join(lines))}</pre>\n"
+
+
+def _items(items: Iterable[str]) -> str:
+    return "".join(f"<li>{escape(item)}</li>\n" for item in items)
 
 
 def _cells(tag: str, cells: Iterable[str]) -> str:
