@@ -193,15 +193,11 @@ def _asked(of: _Ceremony) -> Iterator[Table]:
 
 
 def _digests(of: _Ceremony) -> Iterator[Block]:
-    """What is read aloud while signing, and every digest below it."""
+    # No words of the draft: a holder must hear them from another holder's screen, and paper would say them too.
     if of.drafted is None:
         return
-    yield Heading("The draft, in words")
-    yield Text(
-        "They stand for everything that is signed. The request's words are these, and so are those of every screen 5."
-    )
-    yield Code(tuple(show.word_table(of.drafted.digest)))
     rows = tuple((f"{each.role} {each.version}", each.digest) for each in of.drafted.candidates)
+    yield Heading("Digests")
     yield Table(("file", "SHA-256 of what is signed"), rows)
 
 
