@@ -106,8 +106,8 @@ def _check_pace(head: Head, public: Public, now: datetime) -> None:
     if ahead > _MOST_A_SECOND * max(1.0, (now - head.signed_at).total_seconds()):
         raise NotRecovered(
             f"the public timestamp is {ahead} releases ahead of the one that this journal signed at "
-            f"{stamp(head.signed_at)}, and no service publishes so often: the online key was stolen (docs/OPERATIONS.md, "
-            "When the online key was stolen). Nothing was written."
+            f"{stamp(head.signed_at)}, and no service publishes so often: the online key was stolen "
+            "(docs/OPERATIONS.md, When the online key was stolen). Nothing was written."
         )
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 import pytest
 
 from client_verify.answers import Found
+from client_verify.memory import Memory
+from client_verify.session import forget
 from keys import sealed, trust
 from keys.signing import signed_file
 from repo_service.mending import fsck
@@ -353,6 +355,11 @@ def test_who_believed_the_thief_about_a_project_is_told_that_the_registry_contra
     assert says(world, "victim") == ("reads", "contradiction")
     refused = refusal(world, "victim")
     assert refused.kind.exit == 6 and "Its online key may be stolen" in refused.kind.explanation
+    assert "`tallystick forget NAME` begins again" in refused.kind.explanation
+    assert forget(world.folder / "victim-ours", "foo")
+    assert says(world, "victim") == READS
+    assert not forget(world.folder / "victim-ours", "foo"), "only what was contradicted"
+    assert Memory(world.folder / "victim-ours/memory.sqlite").contradictions(), "the evidence stays"
 
 
 def test_recover_does_not_take_a_thiefs_numbers_for_lost_releases(world: World) -> None:
