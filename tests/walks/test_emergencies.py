@@ -23,6 +23,7 @@ from repo_service.publishing.roots import NotTakenIn
 from repo_service.storage.depot import TIMESTAMP, Behind, DepotError, Diverged, version_of
 from repo_service.wiring import EVIDENCE
 from tests.paper import all_of
+from tests.servers import S3Server
 from tests.service.test_fsck import lines
 from tests.service.test_restoring import set_back
 from tests.walks.bare import FIRST, Bare
@@ -271,12 +272,14 @@ def test_what_the_new_key_signed_or_the_journal_committed_never_goes(world: Worl
     (world.public / "metadata/1.targets.json").write_bytes(b"rubbish")
     (world.public / "metadata/2.root.json").write_bytes(b"rubbish")
     (world.public / "metadata/notes.txt").write_bytes(b"nobody asks for it")
+    good = world.public / "metadata/99.snapshot.json"  # another publisher with the new key was quicker
+    good.write_bytes(signed_file(json.loads(thief.wrote["metadata/3.snapshot.json"])["signed"], online_key(2)))
     change_key(world)
     taken = recovered(world)
     assert {"metadata/1.targets.json", "metadata/2.root.json", TIMESTAMP} < set(taken)
     kept = {path: path.read_bytes() for path in (world.public / "metadata").iterdir()}
     assert {path: data for path, data in ours_before.items() if path.name != "timestamp.json"}.items() <= kept.items()
-    assert (world.public / "metadata/notes.txt").exists()
+    assert (world.public / "metadata/notes.txt").exists() and good.exists()
     assert recovered_again(world) == []
     everyone_reads(world, "victim", "away")
 
@@ -312,19 +315,26 @@ def test_the_procedure_may_die_anywhere_and_is_said_again(world: World, point: s
 
 
 def test_between_the_pointer_and_the_new_root_clients_refuse_and_say_that_signatures_are_missing(world: World) -> None:
-    """The one moment in which all fail; before it victims believe the thief, after it nobody does."""
+    """The one moment in which all fail. Before it the last good release is public again; after it nobody believes the
+    thief.
+    """
     Thief(world).strike(timestamp=HUGE)
     says(world, "victim")
     change_key(world)
-    with at(
-        ("finish.pointed",), lambda: (says(world, "away"), says(world, fresh()), refusal(world, "away"))
-    ) as between:
+    with at(("publish.read", "finish.pointed"), lambda: (says(world, "away"), says(world, fresh()))) as seen:
         recovered(world)
-    assert [each[:2] for each in between] == [(UNSIGNED, UNSIGNED)]
-    refused = between[0][2]
-    assert refused.kind.exit == 5 and "timestamp was signed by 0/1 keys" in refused.detail
-    assert "so can an attack" in refused.kind.explanation
+    assert seen == [(READS, READS), (UNSIGNED, UNSIGNED)]
     everyone_reads(world, "victim", "away")
+
+
+def test_a_client_in_that_moment_says_that_nothing_was_used_and_that_it_may_be_an_attack(world: World) -> None:
+    Thief(world).strike(timestamp=HUGE)
+    change_key(world)
+    with at(("finish.pointed",), lambda: refusal(world, "away")) as seen:
+        recovered(world)
+    [refused] = seen
+    assert refused.kind.exit == 5 and "timestamp was signed by 0/1 keys" in refused.detail
+    assert "It was not used." in refused.kind.explanation and "so can an attack" in refused.kind.explanation
 
 
 def test_a_mirror_that_hides_the_new_root_keeps_a_victim_with_the_thief_until_the_old_root_ends(world: World) -> None:
@@ -360,6 +370,27 @@ def test_who_believed_the_thief_about_a_project_is_told_that_the_registry_contra
     assert says(world, "victim") == READS
     assert not forget(world.folder / "victim-ours", "foo"), "only what was contradicted"
     assert Memory(world.folder / "victim-ours/memory.sqlite").contradictions(), "the evidence stays"
+
+
+def test_what_a_thief_left_in_a_bucket_goes_too(
+    moto_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in moto_server.credentials.items():
+        monkeypatch.setenv(variable, value)
+    world = World(tmp_path / "world", f'public = "{moto_server.url(tmp_path.name)}"\n')
+    world.do(publishing("foo"))
+    depot, seen = world.service.depot, tmp_path / "seen"
+    write_folder(seen, {path: depot.read(path) or b"" for path in depot.paths("")})
+    thief = Thief(world, seen)
+    thief.strike(timestamp=HUGE, bins=300_000)
+    for path, data in thief.wrote.items():
+        depot.drop(path)
+        depot.add([(path, data)])
+    change_key(world)
+    assert set(recovered(world)) == set(thief.wrote)
+    assert pointed(world) == 3
+    world.do(publishing("more"))
+    assert lines(world, fsck.examine_quickly) == []
 
 
 def test_recover_does_not_take_a_thiefs_numbers_for_lost_releases(world: World) -> None:
