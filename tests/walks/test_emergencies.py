@@ -149,9 +149,10 @@ def written(world: World, **plan: Any) -> Path:
     return write_folder(folder, ceremony(world, (1, 2), **{"online_number": 2, **plan}))
 
 
-def recovered(world: World, folder: Path | None = None) -> list[str]:
+def recovered(world: World, folder: Path | None = None, last_good: int | None = None) -> list[str]:
     """The operator's procedure; the files that went."""
-    _, taken = world.service.take_in_after_theft(folder or written(world), newest(world), rehearsal_allowed=True)
+    release = last_good or newest(world)
+    _, taken = world.service.take_in_after_theft(folder or written(world), release, rehearsal_allowed=True)
     return taken
 
 
@@ -303,11 +304,11 @@ def test_the_procedure_may_die_anywhere_and_is_said_again(world: World, point: s
         with pytest.raises(DepotError):
             world.do(publishing("bar"))
     change_key(world)
-    folder = written(world)
+    folder, last_good = written(world), newest(world)
     with dying_at(point):
-        recovered(world, folder)
+        recovered(world, folder, last_good)
     world.reopen()
-    recovered(world, folder)
+    recovered(world, folder, last_good)
     everyone_reads(world, "victim", "away")
     assert lines(world, fsck.examine_quickly) == []
     world.do(publishing("more"))
@@ -391,6 +392,34 @@ def test_what_a_thief_left_in_a_bucket_goes_too(
     assert pointed(world) == 3
     world.do(publishing("more"))
     assert lines(world, fsck.examine_quickly) == []
+
+
+def test_a_thief_who_writes_once_more_meanwhile_is_put_out_by_the_same_command(world: World) -> None:
+    thief = Thief(world)
+    thief.strike(timestamp=HUGE, bins=300_000)
+    says(world, "victim")
+    change_key(world)
+    folder, last_good = written(world), newest(world)
+    with at(("publish.committed",), lambda: thief.strike_again(world.public)), pytest.raises(DepotError):
+        recovered(world, folder, last_good)
+    recovered(world, folder, last_good)
+    everyone_reads(world, "victim", "away")
+    assert lines(world, fsck.examine_quickly) == []
+
+
+def test_said_again_long_after_for_an_old_backup_it_takes_nothing_away_that_the_new_key_signed(
+    world: World, tmp_path: Path
+) -> None:
+    change_key(world)
+    folder = written(world)
+    recovered(world, folder)
+    world.service.journal.back_up(tmp_path / "backup")
+    world.do(publishing("bar"))
+    set_back(world, tmp_path / "backup")
+    before = {path: path.read_bytes() for path in world.public.rglob("*.json")}
+    with pytest.raises(Behind):
+        recovered(world, folder, 2)
+    assert {path: path.read_bytes() for path in world.public.rglob("*.json")} == before
 
 
 def test_recover_does_not_take_a_thiefs_numbers_for_lost_releases(world: World) -> None:
