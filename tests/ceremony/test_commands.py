@@ -337,5 +337,5 @@ def test_an_emergency_is_answered_with_this_repositorys_names_and_versions(
     assert ready.run("emergency holder-lost --trust one/sealed --lost carol --plan-out next") == 0
     said = capsys.readouterr().out
     assert "carol" in said and "root 2" in said
-    assert b"carol" not in (ready.folder / "next/plan.toml").read_bytes()
+    assert b'name = "carol"' not in (ready.folder / "next/plan.toml").read_bytes()
     assert refused("emergency fork --trust one/sealed")[0] == 10
