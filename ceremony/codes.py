@@ -8,6 +8,7 @@ Whoever reads it has the draft, and verifies every signature as in an answer's f
 """
 
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Final
 
 from ceremony.answers import TYPE, Answer, Signed, signable, verify
@@ -67,9 +68,7 @@ def drawn(text: str) -> str:
         import segno
     except ImportError:
         raise Refused(["codes need the package segno"], "Say: pip install 'tallystick[ceremony]'.") from None
-    import io
-
-    out = io.StringIO()
+    out = StringIO()
     segno.make(text, error="m", micro=False).terminal(out, compact=True, border=2)
     return out.getvalue()
 

@@ -89,6 +89,12 @@ def tell(path: Path, now: datetime, event: str, **told: object) -> str:
     return transcript.head(after)
 
 
+def check_told(folder: Path | None) -> None:
+    """BrokenChain if the transcript of a ceremony is not whole: nothing is done on top of it."""
+    if folder is not None and (folder / TRANSCRIPT).exists():
+        transcript.read(read_file(folder / TRANSCRIPT))
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a file that came on somebody's stick: BadInput if it is missing, too large or unreadable."""
     try:

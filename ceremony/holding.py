@@ -5,11 +5,12 @@ this holder's own stick remembers.
 """
 
 import argparse
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from ceremony import answers, codes, directory, inputs, memory, request, seal, show, terminal
+from ceremony import answers, codes, directory, inputs, memory, request, seal, selfcheck, show, terminal
 from ceremony.answers import Answer
 from ceremony.dates import long_date
 from ceremony.draft import Candidate
@@ -37,9 +38,10 @@ def pin(arguments: argparse.Namespace, now: datetime) -> None:
     if before.pinned is not None:
         raise Mismatch(f"your key trusts root {before.pinned.version} already, and follows it by itself", memory.STOP)
     print(f"{where}: root {entry.version}, until {long_date(root.body.expires)}. Its words:\n")
-    print("\n".join(show.word_table(entry.digest)))
+    places = terminal.unseen()
+    print("\n".join(show.word_table(entry.digest, places)))
     print()
-    terminal.heard(entry.digest)
+    terminal.heard(entry.digest, places)
     terminal.typed(f"trust root {entry.version}")
     directory.replace(holder.memory_path, memory.write(memory.pin(before, root)))
     holder.tell(now, "pinned", root=entry.version, digest=entry.digest)
@@ -62,11 +64,12 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     if memory.is_abandoned(before, candidates):
         raise AlreadySigned("you gave this draft up, and it must never be published", "Ask for a new draft.")
 
-    screens = show.screens(its, _beside(arguments.request, its), now, _signer(holder, its, trusted, now))
+    places = terminal.unseen()
+    screens = show.screens(its, _beside(arguments.request, its), now, _signer(holder, its, trusted, now), places)
     try:
         for screen in screens:
             terminal.agree(screen)
-        terminal.heard(its.drafted.digest)
+        terminal.heard(its.drafted.digest, places)
         terminal.typed(f"sign {candidates[0].role} {candidates[0].version}")
     except Interrupted:
         raise
@@ -81,7 +84,7 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     signed = [f"{each.role} {each.version}" for each in candidates]
     head = holder.tell(now, "signed", draft=its.drafted.digest, signed=signed, shown=shown)
     path = place / _answer_name(its, mine.name)
-    directory.write_all(place, {path.name: answers.write(_with_head(answer, head))})
+    directory.write_all(place, {path.name: answers.write(replace(answer, transcript=head))})
     print(f"\nSigned and verified: {', '.join(signed)}.")
     terminal.say(
         [
@@ -180,15 +183,16 @@ def _signer(holder: Stick, its: Ceremony, trusted: Entry | None, now: datetime) 
     mine = holder.public
     sticks = {each.key: each.stick for each in its.inputs.plan.holders}
     colour = f", on stick {sticks[mine.key.keyid].upper()}" if sticks.get(mine.key.keyid) else ""
-    kind = "held elsewhere" if holder.is_elsewhere else "a sealed file"
     chain = "This is the first root: there is nothing to trust yet."
     if trusted is not None:
         assert its.inputs.current is not None, "memory.check_chain"
         newest = its.inputs.current.root.version
         chain = f"The chain of roots goes on from root {trusted.version}, which your key trusts, to root {newest}."
+    network = selfcheck.network(selfcheck.facts(now))
     return [
+        *([f"WARNING: {network.said} {network.todo}"] if network.level != "ok" else []),
         "",
-        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {kind}{colour}.",
+        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {holder.kind}{colour}.",
         chain,
         f"This machine says that today is {now:%A}, {long_date(now)}, {now:%H:%M} UTC.",
     ]
@@ -259,12 +263,6 @@ def _place(arguments: argparse.Namespace) -> Path:
         return Path(arguments.out)
     path: Path = arguments.request
     return path / "answers" if path.is_dir() else path.parent
-
-
-def _with_head(answer: Answer, head: str) -> Answer:
-    import dataclasses
-
-    return dataclasses.replace(answer, transcript=head)
 
 
 def _signature(path: Path) -> str:

@@ -126,8 +126,8 @@ def abandon(memory: Memory, candidates: Iterable[Candidate]) -> Memory:
 
 
 def is_abandoned(memory: Memory, candidates: Iterable[Candidate]) -> bool:
-    """Whether the holder gave one of these up."""
-    return any(_entry(each) in memory.abandoned for each in candidates)
+    """Whether the holder gave all of these up. Two drafts may have a file in common, which is no loss."""
+    return all(_entry(each) in memory.abandoned for each in candidates)
 
 
 def _roots(memory: Memory) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ facts are compared, and whatever no fact covers is compared too, so "nothing els
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -40,15 +40,23 @@ class Screen:
     question: str
 
 
-def screens(its: Ceremony, signatures: Signatures, now: datetime, signer: Sequence[str] = ()) -> list[Screen]:
-    """Everything to be read before signing, one decision each. ``signer`` says who signs, with what, trusting what."""
+def screens(
+    its: Ceremony,
+    signatures: Signatures,
+    now: datetime,
+    signer: Sequence[str] = (),
+    unseen: Collection[int] = (),
+) -> list[Screen]:
+    """Everything to be read before signing, one decision each. ``signer`` says who signs, with what, trusting what;
+    ``unseen`` are the words that they must hear from somebody else.
+    """
     drafted, names = its.drafted, its.names
     told = (
         ("Who and what", [*_heading(drafted), *signer], "Is this what you came for?"),
         ("What changes", _changes(drafted, names), "Do you want exactly these changes?"),
         ("What follows", consequences(drafted, names), "Do you want all that follows?"),
         ("Who signs", [*_files(drafted, now), "", *_signatures(drafted, names, signatures)], "Do you go on?"),
-        ("Words", _words(drafted), ""),
+        ("Words", _words(drafted, unseen), ""),
     )
     mark = "REHEARSAL" if drafted.plan.rehearsal else "REAL"
     return [
@@ -57,12 +65,13 @@ def screens(its: Ceremony, signatures: Signatures, now: datetime, signer: Sequen
     ]
 
 
-def word_table(digest: str) -> list[str]:
-    """A digest as words to read aloud, four a line with their numbers and digits: by telephone, line by line."""
-    said = words.words(bytes.fromhex(digest))
+def word_table(digest: str, unseen: Collection[int] = ()) -> list[str]:
+    """A digest as words to read aloud, four a line: by telephone, line by line. Of some only the place is shown."""
+    said = [
+        f"({place + 1}?)" if place in unseen else word for place, word in enumerate(words.words(bytes.fromhex(digest)))
+    ]
     return [
-        f"{row + 1:2}-{row + 4:<2}  {digest[2 * row : 2 * row + 8]}  "
-        + "".join(f"{word:12}" for word in said[row : row + 4]).rstrip()
+        (f"{row + 1:2}-{row + 4:<2}   " + "".join(f"{word:14}" for word in said[row : row + 4])).rstrip()
         for row in range(0, len(said), 4)
     ]
 
@@ -160,12 +169,12 @@ def _untold(value: Any) -> Any:
     return [_untold(item) for item in value] if isinstance(value, list) else value
 
 
-def _words(drafted: Draft) -> list[str]:
+def _words(drafted: Draft, unseen: Collection[int]) -> list[str]:
     return [
-        "These words stand for everything that is to be signed. All holders must have the same: call another one, and "
-        "read them to each other.",
+        "These words stand for everything that is to be signed, and all holders must have the same. Call another "
+        "holder, and read them to each other.",
         "",
-        *word_table(drafted.digest),
+        *word_table(drafted.digest, unseen),
     ]
 
 

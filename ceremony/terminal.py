@@ -13,7 +13,7 @@ from ceremony.show import WIDTH, Screen
 from keys import words
 
 ASKED: Final = 4
-"""Of the words of a digest so many must be typed, as heard: they cannot be skipped by Enter."""
+"""So many words of a digest are not shown but asked: they can be neither skipped nor copied, only heard."""
 TRIES: Final = 3
 
 
@@ -46,11 +46,16 @@ def agree(screen: Screen) -> None:
         )
 
 
-def heard(digest: str) -> None:
+def unseen() -> list[int]:
+    """The places of the words that are not shown, other ones each time."""
+    return sorted(SystemRandom().sample(range(32), ASKED))
+
+
+def heard(digest: str, places: Sequence[int]) -> None:
     """Have words of a digest typed as another person reads them; Mismatch if they are those of another file."""
     said = words.words(bytes.fromhex(digest))
-    print(fill("Have the other holder read their words to you. Type these as you hear them, not as you see them:"))
-    for number in sorted(SystemRandom().sample(range(len(said)), ASKED)):
+    print(fill("These your screen does not show. Type them as the other holder reads them to you."))
+    for number in places:
         if _word(number, len(said)) != said[number].lower():
             raise Mismatch(
                 "the words you heard do not belong to this file: someone looks at another one",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,7 +54,8 @@ def plan(ring: Keyring = THREE, **amended: Any) -> Plan:
         "days": 365, "bins": 16, "held": ("admin",), "online": signatory(ring.online),
         "holders": tuple(signatory(file) for file in ring.holders),
     }  # fmt: skip
-    return Plan(**{**parts, **amended})
+    planned = Plan(**{**parts, **amended})
+    return replace(planned, accept_no_spare=planned.threshold == len(planned.holders))
 
 
 def drafted(ring: Keyring = THREE, current: RootOfTrust | None = None, now: datetime = NOW, **amended: Any) -> Draft:
