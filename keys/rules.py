@@ -4,9 +4,10 @@ TUF libraries parse much that must never be published: wrong key ids, one key un
 meet. These rules are stricter than any client (shape: keys/layout.py). Each returns every problem, in plain words.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from securesystemslib.signer import Key
 from tuf.api.metadata import Role, Root, Targets
@@ -15,6 +16,12 @@ from keys import counting, layout, records
 
 MAX_DAYS: Final = 400
 """No offline role may live longer: a year and the weeks in which it is signed again."""
+MAX_ROOTS_AHEAD: Final = 200
+"""A client follows at most 256 roots from the one it was given, in all its life; some are left for emergencies."""
+_PLACE_OR_PERSON: Final = re.compile(
+    r"://|\A(?i:file2?|hsm|pkcs11|awskms|gcpkms|azurekms|hv|gnupg|sigstore|tkey|mailto):|[^\s@]@[^\s@]+\.[^\s@]"
+)
+"""URIs, also those of private keys, and mail addresses."""
 
 
 def root_problems(root: Root) -> list[str]:
@@ -51,6 +58,54 @@ def date_problems(role: str, expires: datetime, now: datetime) -> list[str]:
     return []
 
 
+def spare_problems(root: Root) -> list[str]:
+    """Whether one lost key would be the end: all keys of root or targets must sign, be it one alone."""
+    all_sign = [name for name in (layout.ROOT, layout.TARGETS) if _needs_all(root.roles[name])]
+    if not all_sign:
+        return []
+    return [
+        f"{' and '.join(all_sign)}: every key must sign, so after one lost key nobody can ever change this root again; "
+        "lower the threshold, add a key, or say in the plan that you accept_no_spare"
+    ]
+
+
+def step_problems(before: Root, after: Root) -> list[str]:
+    """Everything that may not change from one root to the next, whoever signed it (TUF specification, 5.3.5)."""
+    problems = []
+    if after.version != before.version + 1:
+        problems.append(f"root: version {after.version} follows {before.version}; it must be {before.version + 1}")
+    if is_rehearsal(before) != is_rehearsal(after):
+        problems.append(f"root: version {after.version} mixes a rehearsal with what is real; both must be the same")
+    if after.consistent_snapshot != before.consistent_snapshot:
+        problems.append(f"root: version {after.version} changes consistent_snapshot, and with it every file's name")
+    return problems
+
+
+def chain_problems(versions: Sequence[int]) -> list[str]:
+    """Whether these are all versions of root that there ever were. At a gap a new client stops, and says nothing."""
+    if versions and list(versions) == list(range(1, len(versions) + 1)):
+        return []
+    return [f"the roots are versions {list(versions)}; they must be 1 to N without a gap"]
+
+
+def reach_problems(oldest: int, newest: int) -> list[str]:
+    """Whether a client that was given root ``oldest`` gets as far as ``newest``."""
+    if not 1 <= oldest <= newest:
+        return [f"root {oldest} is said to be the oldest that a client was given; there are 1 to {newest}"]
+    if newest - oldest > MAX_ROOTS_AHEAD:
+        return [
+            f"root {newest} is {newest - oldest} after root {oldest}, the oldest that a client was given; clients "
+            f"follow {MAX_ROOTS_AHEAD}. Release clients with a newer root first"
+        ]
+    return []
+
+
+def public_problems(role: str, body: Root | Targets) -> list[str]:
+    """Texts in a body that name a place or a person: whoever signs them can never take them back."""
+    found = dict.fromkeys(text for text in _texts(body.to_dict()) if _PLACE_OR_PERSON.search(text))
+    return [f"{role}: says {text!r:.80}; no address of a key, place or person is signed" for text in found]
+
+
 def online_keyids(root: Root) -> frozenset[str]:
     """Key ids that sign timestamps and snapshots."""
     return frozenset(root.roles[layout.TIMESTAMP].keyids) | frozenset(root.roles[layout.SNAPSHOT].keyids)
@@ -65,6 +120,24 @@ def minimum_client(root: Root) -> str | None:
     """The oldest client that can read this root and what follows it, as people say it; None if that is any client."""
     said = root.unrecognized_fields.get(layout.MINIMUM_CLIENT_FIELD)
     return said if isinstance(said, str) and said.strip() and said.isprintable() else None
+
+
+def _needs_all(role: Role) -> bool:
+    return role.threshold >= len(role.keyids)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a parsed file, names of fields included; key material is judged by keys/records.py."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            if name != "keyval":
+                yield from _texts(each)
 
 
 def _root(root: Root) -> Iterator[str]:

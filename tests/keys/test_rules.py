@@ -295,6 +295,131 @@ def test_an_offline_role_expires_and_never_lives_much_longer_than_a_year(
     assert rules.date_problems("held", expires, BEGIN) == problems
 
 
+def with_keys(found: Root, role: str, threshold: int, keyids: int) -> Root:
+    """So many keys, of which so many must sign; no rule about key ids is asked."""
+    found.roles[role].threshold, found.roles[role].keyids = threshold, [f"{number:064x}" for number in range(keyids)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("role", "threshold", "keyids", "named"),
+    [
+        ("root", 2, 3, None),
+        ("root", 3, 3, "root"),
+        ("root", 4, 3, "root"),
+        ("targets", 3, 3, "targets"),
+        ("targets", 1, 1, "targets"),
+        ("root", 1, 1, "root"),
+        ("root", 1, 2, None),
+        ("snapshot", 1, 1, None),
+    ],
+)
+def test_a_lost_key_must_never_be_the_end(role: str, threshold: int, keyids: int, named: str | None) -> None:
+    problems = rules.spare_problems(with_keys(root(), role, threshold, keyids))
+    assert [problem.partition(":")[0] for problem in problems] == ([] if named is None else [named])
+
+
+def test_root_and_targets_without_a_spare_key_are_one_problem() -> None:
+    (problem,) = rules.spare_problems(with_keys(with_keys(root(), "root", 3, 3), "targets", 3, 3))
+    assert problem.startswith("root and targets: every key must sign, so after one lost key nobody can ever change")
+
+
+def next_root() -> Root:
+    found = root()
+    found.version += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("break_one", "problems"),
+    [
+        (lambda r: None, []),
+        (lambda r: setattr(r, "version", 1), ["root: version 1 follows 1; it must be 2"]),
+        (lambda r: setattr(r, "version", 3), ["root: version 3 follows 1; it must be 2"]),
+        (
+            lambda r: r.unrecognized_fields.pop("x-rehearsal"),
+            ["root: version 2 mixes a rehearsal with what is real; both must be the same"],
+        ),
+        (
+            lambda r: setattr(r, "consistent_snapshot", False),
+            ["root: version 2 changes consistent_snapshot, and with it every file's name"],
+        ),
+    ],
+)
+def test_a_root_follows_the_one_before_in_exactly_one_step(
+    break_one: Callable[[Root], object], problems: list[str]
+) -> None:
+    after = next_root()
+    break_one(after)
+    assert rules.step_problems(root(), after) == problems
+
+
+def test_a_real_root_never_becomes_a_rehearsal() -> None:
+    before = root()
+    del before.unrecognized_fields["x-rehearsal"]
+    assert rules.step_problems(before, next_root()) == [
+        "root: version 2 mixes a rehearsal with what is real; both must be the same"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("versions", "whole"),
+    [([1], True), ([1, 2, 3], True), ([], False), ([2], False), ([1, 3], False), ([2, 3], False), ([1, 1], False),
+     ([2, 1], False), ([0, 1], False)],
+)  # fmt: skip
+def test_a_chain_of_roots_is_whole_from_the_first_one_on(versions: list[int], whole: bool) -> None:
+    said = [] if whole else [f"the roots are versions {versions}; they must be 1 to N without a gap"]
+    assert rules.chain_problems(versions) == said
+
+
+@pytest.mark.parametrize(
+    ("oldest", "newest", "problems"),
+    [
+        (1, 1, []),
+        (1, 201, []),
+        (
+            1,
+            202,
+            [
+                "root 202 is 201 after root 1, the oldest that a client was given; clients follow 200. "
+                "Release clients with a newer root first"
+            ],
+        ),
+        (2, 202, []),
+        (0, 1, ["root 0 is said to be the oldest that a client was given; there are 1 to 1"]),
+        (3, 2, ["root 3 is said to be the oldest that a client was given; there are 1 to 2"]),
+    ],
+)
+def test_no_client_is_left_further_behind_than_it_can_follow(oldest: int, newest: int, problems: list[str]) -> None:
+    assert rules.reach_problems(oldest, newest) == problems
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://acme.example", "pkcs11:token=alice", "hsm:2", "awskms:alias/root", "gcpkms:projects/p", "hv:root/1",
+     "azurekms:v", "file:/root/key", "file2:key", "FILE:x", "gnupg:", "sigstore:", "tkey:", "mailto:alice",
+     "alice@acme.example", "Alice <alice@acme.example>"],
+)  # fmt: skip
+def test_no_address_of_a_key_a_place_or_a_person_is_signed(text: str) -> None:
+    """sigstore's roots named key URIs; one with a slip of the pen had to be signed again by everybody."""
+    said = [f"root: says {text!r:.80}; no address of a key, place or person is signed"]
+    for value in (text, {"who": [text]}, {text: 1}):
+        broken = root()
+        broken.unrecognized_fields["x-note"] = value
+        assert rules.public_problems("root", broken) == said
+    key = broken.keys[KEYID]
+    broken.unrecognized_fields.clear()
+    key.unrecognized_fields["x-tuf-on-ci-online-uri"] = text
+    assert rules.public_problems("root", broken) == said
+
+
+def test_what_a_ceremony_seals_names_no_place_or_person() -> None:
+    assert rules.public_problems("root", root()) == []
+    scoped = body("targets")
+    scoped.unrecognized_fields["x-note"] = ["@babel/core", "user@host", "a: b", "2026-11-22T10:00:00Z", "file name"]
+    assert rules.public_problems("targets", scoped) == []
+
+
 def test_a_rehearsal_says_so_in_its_root() -> None:
     found = root()
     assert rules.is_rehearsal(found)

@@ -165,3 +165,19 @@ def test_held_and_bins_are_never_delegated_to_the_online_key() -> None:
     targets.delegations.roles["held"].keyids.append(online)
     with pytest.raises(Differs, match="delegates to the online key"):
         trust.read(FILES | {"2.targets.json": signed(layout.TARGETS, targets, "alice", "bob")})
+
+
+def test_a_root_that_turns_real_into_rehearsal_is_refused_although_all_signed_it() -> None:
+    root = body("2.root.json", layout.ROOT)
+    root.unrecognized_fields[layout.REHEARSAL_FIELD] = True
+    with pytest.raises(Differs, match=r"2\.root\.json: root: version 2 mixes a rehearsal with what is real"):
+        trust.read(FILES | {"2.root.json": signed(layout.ROOT, root, "alice", "bob", "carol", "dan")})
+
+
+@pytest.mark.parametrize("name", ["2.root.json", "2.targets.json", "1.held.json", "1.bins.json"])
+def test_an_address_in_any_signed_file_is_refused_although_all_signed_it(name: str) -> None:
+    role = name.split(".")[1]
+    found = body(name, role)
+    found.unrecognized_fields["x-note"] = "alice@acme.example"
+    with pytest.raises(Unreadable, match=rf"{role}: says 'alice@acme.example'"):
+        trust.read(FILES | {name: signed(role, found, "alice", "bob")})
