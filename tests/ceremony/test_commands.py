@@ -99,9 +99,9 @@ def test_a_number_of_days_beyond_all_time_is_refused(ready: Table, refused: Refu
 
 
 def test_a_draft_is_never_overwritten(ready: Table, refused: Refused) -> None:
-    edit(ready.folder / "one/plan.toml", "threshold = 2", "threshold = 1")
+    edit(ready.folder / "one/plan.toml", "days = 365", "days = 364")
     code, said = refused("draft one")
-    assert code == 10 and "one/draft/root.json exists and holds something else" in said
+    assert code == 10 and "one/draft/held.json exists and holds something else" in said
 
 
 def test_a_file_of_another_draft_is_never_mixed_in(ready: Table, refused: Refused) -> None:
@@ -338,4 +338,4 @@ def test_an_emergency_is_answered_with_this_repositorys_names_and_versions(
     said = capsys.readouterr().out
     assert "carol" in said and "root 2" in said
     assert b'name = "carol"' not in (ready.folder / "next/plan.toml").read_bytes()
-    assert refused("emergency fork --trust one/sealed")[0] == 10
+    assert refused("emergency holder-lost --trust one/sealed --lost alice bob")[0] == 10
