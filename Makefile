@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check soak bench mutants fix clean
+.PHONY: demo test check soak bench bundle bundle-lock mutants fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -18,6 +18,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/demo.py
+	$(BIN)/mypy docs/bundle/build.py docs/bundle/preamble.py
 	$(BIN)/lint-imports
 
 # As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).
@@ -29,6 +30,18 @@ soak: $(READY)
 # All of them, or some (make bench ONLY="latency memory"): benchmarks/results.json, docs/PERFORMANCE.md, docs/charts.
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.run $(ONLY)
+
+# The ceremony tool as one file for a machine without a network (make bundle MINOR=3.13 MACHINE=aarch64): dist/*.pyz.
+MINOR := 3.11
+MACHINE := x86_64
+bundle: $(READY)
+	@$(BIN)/python docs/bundle/build.py --python $(MINOR) --machine $(MACHINE)
+
+# What goes into it: all that pyproject.toml asks for keys and ceremonies, less what they never import; shiv packs it.
+NOT_PACKED := urllib3 waitress packaging platformdirs pycparser click pip setuptools
+bundle-lock: $(READY)
+	@echo shiv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make bundle-lock" pyproject.toml - --extra ceremony $(NOT_PACKED:%=--no-emit-package %) -o docs/bundle/bundle.lock
 
 mutants: $(READY)
 	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)

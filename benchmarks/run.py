@@ -41,6 +41,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "deltas": (),
     "depot": (),
     "state": (),
+    "bundle": (),
 }
 """With their arguments, in this order: what adds to the million files comes before what reads all of it."""
 
@@ -253,6 +254,17 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             ("a yank at the door, ordinary project", "door_ordinary: yank_p50_ms", "ours", 5),
             ("the bare commit of the same bytes", "door_ordinary: bare_commit_p50_ms", "theirs", None),
             ("a yank at the door, 10,000 files", "door_large: yank_p50_ms", "other", None),
+        ],
+    ),
+    "bundle": (
+        "The ceremony tool prints its help",
+        "milliseconds",
+        [
+            ("one file, the first time", "first_ms", "other", None),
+            ("one file, again", "again_ms", "ours", 500),
+            ("the same packages without the bundle", "unpacked_ms", "theirs", None),
+            ("as installed for development", "installed_ms", "theirs", None),
+            ("Python alone", "python_alone_ms", "theirs", None),
         ],
     ),
     "resign": (

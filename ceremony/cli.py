@@ -227,6 +227,15 @@ def _add_holder(commands: Any) -> None:
 
 
 def _add_witness(commands: Any) -> None:
+    fit = _command(
+        commands,
+        "selfcheck",
+        witnessing.check_machine,
+        "is this machine fit",
+        "selfcheck --request acme-root-2.request",
+    )
+    fit.add_argument("--request", type=Path, metavar="REQUEST", help="its date must be past")
+    fit.add_argument("--module", type=Path, nargs="+", default=[], metavar="F.so", help="PKCS#11 modules to look for")
     _on_directory(commands, "show", witnessing.show_draft, "what holders are shown (also of a request)", "show 2026")
     verifying = _on_directory(
         commands, "verify", witnessing.verify, "replay the result with real clients", "verify 2026 --pin 3.root.json"

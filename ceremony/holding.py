@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from ceremony import answers, codes, directory, inputs, memory, request, seal, show, terminal
+from ceremony import answers, codes, directory, inputs, memory, request, seal, selfcheck, show, terminal
 from ceremony.answers import Answer
 from ceremony.dates import long_date
 from ceremony.draft import Candidate
@@ -183,15 +183,16 @@ def _signer(holder: Stick, its: Ceremony, trusted: Entry | None, now: datetime) 
     mine = holder.public
     sticks = {each.key: each.stick for each in its.inputs.plan.holders}
     colour = f", on stick {sticks[mine.key.keyid].upper()}" if sticks.get(mine.key.keyid) else ""
-    kind = "held elsewhere" if holder.is_elsewhere else "a sealed file"
     chain = "This is the first root: there is nothing to trust yet."
     if trusted is not None:
         assert its.inputs.current is not None, "memory.check_chain"
         newest = its.inputs.current.root.version
         chain = f"The chain of roots goes on from root {trusted.version}, which your key trusts, to root {newest}."
+    network = selfcheck.network(selfcheck.facts(now))
     return [
+        *([f"WARNING: {network.said} {network.todo}"] if network.level != "ok" else []),
         "",
-        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {kind}{colour}.",
+        f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {holder.kind}{colour}.",
         chain,
         f"This machine says that today is {now:%A}, {long_date(now)}, {now:%H:%M} UTC.",
     ]

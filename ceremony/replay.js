@@ -17,7 +17,7 @@ class Folder extends BaseFetcher {
       error.statusCode = 404;
       throw error;
     }
-    return Readable.from([fs.readFileSync(file)]);
+    return Readable.toWeb(Readable.from([fs.readFileSync(file)]));
   }
 }
 

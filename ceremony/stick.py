@@ -41,9 +41,9 @@ class Stick:
         return directory.read_memory(self.memory_path)
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Whether the key file only says where the key is."""
-        return custody.is_elsewhere(directory.read_file(self.key))
+    def kind(self) -> str:
+        """Where the key is, for people."""
+        return custody.kind(directory.read_file(self.key))
 
     def tell(self, now: datetime, event: str, **told: object) -> str:
         """Add to what this holder was shown and said; the head of it."""
@@ -51,7 +51,8 @@ class Stick:
 
     def opened(self) -> SigningKey:
         """The key, opened with a passphrase or PIN asked for here, once. Mismatch unless it is the one of the .pub."""
-        key = self._elsewhere() if self.is_elsewhere else self.unsealed()
+        is_elsewhere = custody.is_elsewhere(directory.read_file(self.key))
+        key = self._elsewhere() if is_elsewhere else self.unsealed()
         if key.record.keyid != self.public.key.keyid:
             raise Mismatch(
                 f"{self.key.name} opens another key than the one of {self.key.with_suffix('.pub').name}",

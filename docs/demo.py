@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from keys import layout, names, page, sealed
+from keys import layout, names, page, sealed, words
 from keys.encoding import compact
 from keys.signing import HeldKey
 from keys.state import NameState
@@ -44,15 +45,34 @@ WANTED: Final = (
 )
 """What is downloaded: two programs with their dependencies, a few older versions, and three sdists."""
 
-PASSPHRASES: Final = {
-    "alice": "plum harbor lantern violet",
-    "bob": "copper meadow signal rivet",
-    "carol": "walnut glacier candle orbit",
-}
+HOLDERS: Final = ("alice", "bob", "carol")
 TIMESTAMP_SECONDS: Final = 40
 """So short that a frozen mirror is caught while you watch; the default is three days."""
 BIN: Final = Path(sys.executable).parent
 INSTALLERS: Final = ("pip", "uv")
+
+
+@dataclass
+class Holder:
+    """Somebody with a key: their passphrase, once it was drawn, and the words that another holder reads to them."""
+
+    passphrase: str = ""
+    heard: tuple[str, ...] = ()
+
+    def answer(self, screen: str) -> str | None:
+        """What they type, where the screen ends in a question; None where it does not."""
+        line = screen.splitlines()[-1] if screen and not screen.endswith("\n") else ""
+        if line.endswith("[y/N] "):
+            return "y"
+        if word := re.fullmatch(r" *word +([0-9]+): ", line):
+            return self.heard[int(word[1]) - 1]
+        if phrase := re.fullmatch(r"Type  (.+)  in full, .*: ", line):
+            return phrase[1]
+        if line.startswith("Type it from your paper: "):
+            drawn = screen.split("The passphrase, drawn")[1].split("Write it")[0]
+            self.passphrase = " ".join(re.findall(r"[0-9]+ ([a-z]+)", drawn))
+            return self.passphrase
+        return self.passphrase if line.startswith("Passphrase of ") else None
 
 
 class Unexpected(Exception):
@@ -157,12 +177,12 @@ class Demo:
         }
         return self.run(BIN / "tallystick", "run", "--", *commands[installer], *wanted, home=home)
 
-    def ask(self, answers: tuple[str, ...], *command: object) -> str:
-        """A command on a terminal of its own that asks for passphrases, and is answered as a person would."""
+    def ask(self, holder: "Holder", *command: object) -> str:
+        """A command on a terminal of its own that asks, and is answered as a holder would."""
         pid, terminal = pty.fork()
         if pid == 0:
             os.execv(str(command[0]), [str(part) for part in command])
-        output, waiting = b"", list(answers)
+        output = b""
         while True:
             try:
                 chunk = os.read(terminal, 4096)
@@ -171,8 +191,8 @@ class Demo:
             if not chunk:
                 break
             output += chunk
-            if waiting and output.rstrip(b" ").endswith(b":"):
-                os.write(terminal, f"{waiting.pop(0)}\n".encode())
+            if (answer := holder.answer(output.decode(errors="replace").replace("\r\n", "\n"))) is not None:
+                os.write(terminal, f"{answer}\n".encode())
                 output += b"\n"
         os.close(terminal)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -257,23 +277,31 @@ def download(demo: Demo) -> None:
 def hold_ceremony(demo: Demo) -> None:
     tool, desk = BIN / "tallystick-ceremony", demo.folder / "ceremony"
     demo.must(demo.run(BIN / "tallystick-service", "key", demo.service, "--rehearsal"))
-    for holder, passphrase in PASSPHRASES.items():
-        demo.ask((passphrase, passphrase), tool, "key", "new", holder, "--out", demo.folder / holder, "--rehearsal")
-    demo.say("alice, bob and carol each made a key on their own machine, sealed with a passphrase")
-    pubs = [part for holder in PASSPHRASES for part in ("--holder", demo.folder / holder / f"{holder}.pub")]
+    holders = {name: Holder() for name in HOLDERS}
+    for name, holder in holders.items():
+        demo.ask(holder, tool, "key", "new", name, "--out", demo.folder / name, "--rehearsal")
+    demo.say("alice, bob and carol each made a key on their own machine, sealed with twelve words that it drew")
+    pubs = [part for name in HOLDERS for part in ("--holder", demo.folder / name / f"{name}.pub")]
     plan = ["--name", "demo", "--url", demo.front.url, "--threshold", "2", "--held", "internal-tools", "--rehearsal"]
     online = ["--online", demo.service / "online.pub", "--purpose", "to see how it works"]
     demo.must(demo.run(tool, "plan", desk, *plan, *pubs, *online))
     demo.must(demo.run(tool, "draft", desk))
-    sticks = []
-    for holder in ("alice", "carol"):
-        stick = demo.folder / f"stick-{holder}"
-        shutil.copytree(desk, stick)
-        demo.ask(("sign", PASSPHRASES[holder]), tool, "sign", stick, "--key", demo.folder / holder / f"{holder}.key")
-        sticks.append(stick)
-    demo.say("alice and carol read what changes, typed `sign` and their passphrase: 2 of 3")
-    demo.must(demo.run(tool, "collect", desk, *sticks))
+    demo.must(demo.run(tool, "request", desk))
+    (request,) = desk.glob("*.request")
+    heard = words.words(bytes.fromhex(json.loads(request.read_bytes())["draft"]))
+    answers: list[Path] = []
+    for name in ("alice", "carol"):
+        stick = demo.folder / f"stick-{name}"
+        stick.mkdir()
+        shutil.copy(request, stick)
+        holders[name].heard = heard
+        key = demo.folder / name / f"{name}.key"
+        demo.ask(holders[name], tool, "sign", stick / request.name, "--key", key)
+        answers.extend(stick.glob("*.answer"))
+    demo.say("alice and carol read five screens, typed words that they heard from each other, and signed: 2 of 3")
+    demo.must(demo.run(tool, "collect", desk, *answers))
     demo.must(demo.run(tool, "seal", desk))
+    demo.must(demo.run(tool, "verify", desk))
     demo.say("root, targets, held and bins are sealed; nobody was online, the root says it is a rehearsal")
 
 

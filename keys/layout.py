@@ -37,6 +37,7 @@ _BIN: Final = re.compile(rf"{BIN_PREFIX}-([0-9a-f]{{1,4}})", re.ASCII)
 TARGETS_A_BIN: Final = 200  # about 17 KB of a compressed bin, where a snapshot has 2 to 3 bytes for each bin there is
 ROLE_FIELD: Final = "x-role"
 REHEARSAL_FIELD: Final = "x-rehearsal"
+MINIMUM_CLIENT_FIELD: Final = "x-minimum-client"
 SIGNED_AT_FIELD: Final = "x-signed-at"
 
 

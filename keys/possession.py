@@ -49,12 +49,15 @@ def write(name: str, held: SigningKey, *, rehearsal: bool) -> bytes:
 
 
 def written_by(name: str, key: SSlibKey, proof: bytes, *, rehearsal: bool) -> bytes:
-    """The public key file of a key elsewhere, whose holder signed ``statement`` there: the raw signature. NoPossession
-    if it is none.
+    """The public key file of a key elsewhere, whose holder signed ``statement`` there; NoPossession unless ``proof``
+    verifies. It is the signature's bytes: Ed25519, RSA-PSS, ECDSA as openssl writes it or as tokens do (r and s).
     """
-    written = _written(name, key, proof.hex(), rehearsal=rehearsal)
-    read(written)
-    return written
+    signed = statement(name, key.keyid, rehearsal=rehearsal)
+    forms = (proof, records.der(proof)) if key.keytype == "ecdsa" else (proof,)
+    good = next((each for each in forms if records.verifies(key, each.hex(), signed)), None)
+    if good is None:
+        raise NoPossession(f"{name}: this is no signature by key {key.keyid:.16} over the statement for {name}")
+    return _written(name, key, good.hex(), rehearsal=rehearsal)
 
 
 def _written(name: str, key: SSlibKey, proof: str, *, rehearsal: bool) -> bytes:

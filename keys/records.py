@@ -5,33 +5,66 @@ any id and count one key twice under two ids; everything of ours compares ``fing
 """
 
 import hashlib
+import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, SECP384R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey, MLDSA65PublicKey, MLDSA87PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from securesystemslib.signer import Key, SSlibKey
 
 from keys.encoding import canonical, sha256
 
-SCHEMES: Final = {
-    "ed25519": "ed25519",
-    "ecdsa-sha2-nistp256": "ecdsa",
-    "ecdsa-sha2-nistp384": "ecdsa",
-}
-"""Scheme to key type. A type that one client's library does not know bricks that client (python-tuf #2669), so
-this table grows only together with a declared minimum client."""
+ED25519: Final = "ed25519"
+P256: Final = "ecdsa-sha2-nistp256"
+P384: Final = "ecdsa-sha2-nistp384"
+RSA_PSS: Final = "rsassa-pss-sha256"
+GATED: Final = ("ml-dsa-44/1", "ml-dsa-65/1", "ml-dsa-87/1")
+"""Schemes that stop a client whose library does not know them: only in a root that declares a minimum client
+(keys/rules.py, docs/adr/0026)."""
 
-PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
-
-_ECDSA: Final = {
-    "ecdsa-sha2-nistp256": ECDSA(Prehashed(SHA256())),
-    "ecdsa-sha2-nistp384": ECDSA(Prehashed(SHA384())),
+SCHEMES: Final[Mapping[str, str]] = {
+    ED25519: "ed25519",
+    P256: "ecdsa",
+    P384: "ecdsa",
+    RSA_PSS: "rsa",
+    **dict.fromkeys(GATED, "ml-dsa"),
 }
+"""Scheme to key type, one scheme for each key: a second one would be a second id for the same key."""
+
+RSA_BITS: Final = range(2048, 8192 + 1)
+"""How long an RSA key may be. Below is too weak; above, each client pays for one holder."""
+_RSA_EXPONENT: Final = 65537
+
+MLDSAPublicKey = MLDSA44PublicKey | MLDSA65PublicKey | MLDSA87PublicKey
+PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey | MLDSAPublicKey
+
+_MESSAGES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    ED25519: lambda payload: payload,
+    P256: lambda payload: hashlib.sha256(payload).digest(),
+    P384: lambda payload: hashlib.sha384(payload).digest(),
+    RSA_PSS: lambda payload: hashlib.sha256(payload).digest(),
+    **dict.fromkeys(GATED, lambda payload: b"tuf\x01" + hashlib.sha512(payload).digest()),  # TAP 21
+}
+_MLDSA: Final = (MLDSA44PublicKey, MLDSA65PublicKey, MLDSA87PublicKey)
+_ONE_SCHEME: Final = {Ed25519PublicKey: ED25519, **dict(zip(_MLDSA, GATED, strict=True))}
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "ecdsa": (EllipticCurvePublicKey,),
+    "rsa": (RSAPublicKey,),
+    "ml-dsa": _MLDSA,
+}
+_ECDSA: Final = {P256: ECDSA(Prehashed(SHA256())), P384: ECDSA(Prehashed(SHA384()))}
+_PSS: Final = PSS(MGF1(SHA256()), PSS.AUTO)  # AUTO: TUF does not fix the length of the salt
+_SPELLING: Final = "lower-case hexadecimal, or PEM of 64 characters a line that ends in a newline, never CRLF"
+_PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
 class UnacceptableKey(ValueError):
@@ -40,11 +73,11 @@ class UnacceptableKey(ValueError):
 
 def record(public: PublicKey) -> SSlibKey:
     """The TUF key object of a public key, with its key id."""
+    scheme = _scheme(public)
+    keytype = SCHEMES[scheme]
     if isinstance(public, Ed25519PublicKey):
-        keytype = scheme = "ed25519"
         text = public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
     else:
-        keytype, scheme = "ecdsa", _ecdsa_scheme(public)
         text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     keyval = {"public": text}
     keyid = sha256(canonical({"keytype": keytype, "scheme": scheme, "keyval": keyval}))
@@ -52,14 +85,19 @@ def record(public: PublicKey) -> SSlibKey:
 
 
 def from_pem(data: bytes) -> SSlibKey:
-    """The TUF key object of a public key in PEM, whatever its line ends: it is read and written again."""
+    """The TUF key object of a public key in PEM, whatever its line ends: it is read and written again. UnacceptableKey
+    for anything but one public key.
+    """
+    held = [found.decode() for found in _PEM.findall(data)]
+    if any("PRIVATE KEY" in each for each in held):
+        raise UnacceptableKey("this is a private key; it stays where it is. Give its public half")
+    if len(held) != 1:
+        raise UnacceptableKey(f"holds {', '.join(held) or 'no PEM'}; give one public key in PEM")
     try:
         public = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnacceptableKey(f"not a public key in PEM: {error}") from None
-    if not isinstance(public, Ed25519PublicKey | EllipticCurvePublicKey):
-        raise UnacceptableKey(f"holds a {type(public).__name__}; use Ed25519, P-256 or P-384")
-    return record(public)
+        raise UnacceptableKey(f"no public key can be read in it: {error}") from None
+    return record(_accepted(public))
 
 
 def check(key: Key) -> SSlibKey:
@@ -68,6 +106,12 @@ def check(key: Key) -> SSlibKey:
         known = ", ".join(sorted(SCHEMES))
         raise UnacceptableKey(f"key {key.keyid:.16}: {key.keytype}/{key.scheme} is not one of {known}")
     expected = record(public_key(key))
+    if key.scheme != expected.scheme:
+        raise UnacceptableKey(f"key {key.keyid:.16}: its scheme is {key.scheme}, but it is a key for {expected.scheme}")
+    if key.keyval["public"] != expected.keyval["public"]:
+        raise UnacceptableKey(
+            f"key {key.keyid:.16}: its public key is spelled otherwise than we write it ({_SPELLING})"
+        )
     if key.keyid != expected.keyid or key.to_dict() != expected.to_dict():
         raise UnacceptableKey(f"key {key.keyid:.16}: its id should be {expected.keyid:.16} (SHA-256 of the whole key)")
     return expected
@@ -92,29 +136,37 @@ def verifies(key: Key, signature: str, payload: bytes) -> bool:
 
     The same answer as securesystemslib's, which reads the PEM anew each time: half of what a verification costs.
     """
-    return verifies_message(key, signature, message(key, payload))
+    return key.scheme in SCHEMES and verifies_message(key, signature, message(key, payload))
 
 
 def message(key: Key, payload: bytes) -> bytes:
-    """What a key signs of a payload: Ed25519 all of it, ECDSA its digest, made once by who signs and verifies."""
-    if key.keytype == "ed25519":
-        return payload
-    return (hashlib.sha384 if key.scheme == "ecdsa-sha2-nistp384" else hashlib.sha256)(payload).digest()
+    """What a key signs of a payload: Ed25519 all of it, the others a digest, made once by who signs and verifies.
+    KeyError for a scheme that we do not know.
+    """
+    return _MESSAGES[key.scheme](payload)
 
 
 def verifies_message(key: Key, signature: str, message: bytes) -> bool:
     """``verifies``, of the ``message`` of a payload by this key."""
     try:
         public, raw = public_key(key), bytes.fromhex(signature)
-        if isinstance(public, Ed25519PublicKey):
-            public.verify(raw, message)
-        elif key.scheme != _ecdsa_scheme(public):
+        if key.scheme != _scheme(public):
             return False
-        else:
+        if isinstance(public, EllipticCurvePublicKey):
             public.verify(raw, message, _ECDSA[key.scheme])
+        elif isinstance(public, RSAPublicKey):
+            public.verify(raw, message, _PSS, Prehashed(SHA256()))
+        else:
+            public.verify(raw, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def der(raw: bytes) -> bytes:
+    """An ECDSA signature as tokens give it, r and s of equal length, in the form that TUF keeps (ASN.1)."""
+    half = len(raw) // 2
+    return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
 
 def from_object(keyid: str, body: Any) -> SSlibKey:
@@ -127,12 +179,31 @@ def from_object(keyid: str, body: Any) -> SSlibKey:
         raise UnacceptableKey(f"key {keyid:.16}: not a TUF key object ({error})") from None
 
 
+def _scheme(public: PublicKey) -> str:
+    """The one scheme for a public key; UnacceptableKey if it is too weak or of another curve."""
+    if isinstance(public, EllipticCurvePublicKey):
+        return _ecdsa_scheme(public)
+    if isinstance(public, RSAPublicKey):
+        if public.key_size not in RSA_BITS or public.public_numbers().e < _RSA_EXPONENT:
+            wanted = f"{RSA_BITS[0]} to {RSA_BITS[-1]} bits and an exponent of at least {_RSA_EXPONENT}"
+            raise UnacceptableKey(f"RSA of {public.key_size} bits is not accepted; it takes {wanted}")
+        return RSA_PSS
+    return next(scheme for kind, scheme in _ONE_SCHEME.items() if isinstance(public, kind))
+
+
 def _ecdsa_scheme(public: EllipticCurvePublicKey) -> str:
     if isinstance(public.curve, SECP256R1):
-        return "ecdsa-sha2-nistp256"
+        return P256
     if isinstance(public.curve, SECP384R1):
-        return "ecdsa-sha2-nistp384"
+        return P384
     raise UnacceptableKey(f"the curve {public.curve.name} is not accepted; use P-256 or P-384")
+
+
+def _accepted(loaded: object) -> PublicKey:
+    if not isinstance(loaded, PublicKey):
+        kind = type(loaded).__name__.removesuffix("PublicKey")
+        raise UnacceptableKey(f"holds a key for {kind}; use Ed25519, P-256, P-384 or RSA")
+    return loaded
 
 
 @lru_cache(maxsize=1024)
@@ -140,10 +211,12 @@ def _loaded(keytype: str, text: str) -> PublicKey:
     """ValueError if the text is no key of this type; a repository has a handful of them."""
     if keytype == "ed25519":
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+    if not text.startswith("-----BEGIN PUBLIC KEY-----"):
+        raise ValueError(f"a key of type {keytype} is written in PEM")
     loaded = load_pem_public_key(text.encode())
-    if not isinstance(loaded, EllipticCurvePublicKey):
-        raise ValueError(f"holds a {type(loaded).__name__}, not an elliptic-curve key")
-    return loaded
+    if not isinstance(loaded, _KINDS.get(keytype, ())):
+        raise ValueError(f"holds a {type(loaded).__name__}, not a key of type {keytype}")
+    return _accepted(loaded)
 
 
 @lru_cache(maxsize=1024)

@@ -61,10 +61,19 @@ def is_rehearsal(root: Root) -> bool:
     return root.unrecognized_fields.get(layout.REHEARSAL_FIELD) is True
 
 
+def minimum_client(root: Root) -> str | None:
+    """The oldest client that can read this root and what follows it, as people say it; None if that is any client."""
+    said = root.unrecognized_fields.get(layout.MINIMUM_CLIENT_FIELD)
+    return said if isinstance(said, str) and said.strip() and said.isprintable() else None
+
+
 def _root(root: Root) -> Iterator[str]:
     if root.consistent_snapshot is not True:
         yield "root: consistent_snapshot must be true, or files of two snapshots mix"
     yield from _keys("root", root.keys)
+    if minimum_client(root) is None:
+        for keyid in _gated(root.keys):
+            yield f"root: key {keyid:.16} stops clients that do not know its kind; say {layout.MINIMUM_CLIENT_FIELD}"
     for name, role in root.roles.items():
         yield from _threshold(name, role, root.keys)
     offline = frozenset(root.roles[layout.ROOT].keyids) | frozenset(root.roles[layout.TARGETS].keyids)
@@ -80,6 +89,7 @@ def _targets(targets: Targets) -> Iterator[str]:
         yield "targets: must delegate to held and bins, in this order"
         return
     yield from _keys("targets", delegations.keys)
+    yield from _classical("targets", delegations.keys)
     for name, role in delegations.roles.items():
         yield from _threshold(name, role, delegations.keys)
         if not role.terminating:
@@ -103,6 +113,7 @@ def _bins(bins: Targets) -> Iterator[str]:
         yield "bins: must delegate to succinct hash bins (TAP 15)"
         return
     yield from _keys("bins", bins.delegations.keys)
+    yield from _classical("bins", bins.delegations.keys)
     yield from _threshold("bin", succinct, bins.delegations.keys)
     if succinct.name_prefix != layout.BIN_PREFIX or succinct.bit_length > layout.MAX_BIT_LENGTH:
         yield f"bins: must be named {layout.BIN_PREFIX}- and at most 2^{layout.MAX_BIT_LENGTH}"
@@ -117,6 +128,15 @@ def _keys(where: str, keys: Mapping[str, Key]) -> Iterator[str]:
             yield f"{where}: {error}"
     if twice := counting.same_key_twice(readable):
         yield f"{where}: {twice[0]:.16} and {twice[1]:.16} are the same private key; it would count twice"
+
+
+def _gated(keys: Mapping[str, Key]) -> list[str]:
+    return sorted(keyid for keyid, key in keys.items() if key.scheme in records.GATED)
+
+
+def _classical(where: str, keys: Mapping[str, Key]) -> Iterator[str]:
+    for keyid in _gated(keys):
+        yield f"{where}: key {keyid:.16} is {keys[keyid].scheme}, which only a root may carry"
 
 
 def _threshold(name: str, role: Role, keys: Mapping[str, Key]) -> Iterator[str]:

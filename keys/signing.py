@@ -42,6 +42,8 @@ class SigningKey(Protocol):
         ...
 
 
+Ask = Callable[[str], str]
+"""Asks a person for a secret, by what it is called."""
 SPEC_VERSION: Final = "1.0.31"
 _BEGINNING: Final = b'{"signatures":'
 _MIDDLE: Final = b',"signed":'
@@ -49,6 +51,15 @@ _MIDDLE: Final = b',"signed":'
 
 class SignerFailed(Exception):
     """The signer returned something that its own public key does not verify. Nothing was used of it."""
+
+
+class NotOpened(Exception):
+    """A key elsewhere that cannot be used: ``what`` is wrong, and what ``todo`` about it."""
+
+    def __init__(self, what: str, todo: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.todo = todo
 
 
 class HeldKey:

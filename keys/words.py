@@ -4,6 +4,7 @@ The PGP word list (Juola and Zimmermann, 1995): 256 words of two syllables for b
 syllables for odd ones, chosen to sound unlike each other. So a word that is dropped, doubled or swapped is noticed.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 EVEN: Final = tuple(
@@ -60,6 +61,19 @@ ODD: Final = tuple(
 )
 _LISTS: Final = (EVEN, ODD)
 _NUMBERS: Final = tuple({word: number for number, word in enumerate(each)} for each in _LISTS)
+PASSPHRASE_WORDS: Final = 12
+"""96 bits: each word is one byte of randomness."""
+_LIKE_DRAWN: Final = 9  # words; nobody thinks up so many of which most are in the list
+
+
+class NotTheWords(ValueError):
+    """Words that are no bytes: ``place`` counts from 1 and is the first that cannot stand there. The word itself is not
+    told, for it may be of a passphrase.
+    """
+
+    def __init__(self, place: int, why: str) -> None:
+        super().__init__(f"word {place} {why}")
+        self.place = place
 
 
 def words(data: bytes) -> tuple[str, ...]:
@@ -72,9 +86,15 @@ def is_word(word: str, place: int) -> bool:
     return word in _NUMBERS[place % 2]
 
 
+def data_of(said: Iterable[str]) -> bytes:
+    """The inverse of ``words``; capitals do not matter. NotTheWords says which place is wrong."""
+    return bytes(_byte(word.lower(), place) for place, word in enumerate(said))
+
+
 def drawn_passphrase(drawn: bytes) -> str:
-    """A passphrase of one word for each byte of randomness: twelve of them are 96 bits."""
-    return " ".join(words(drawn))
+    """A passphrase of one word for each of the first twelve bytes of fresh randomness."""
+    assert len(drawn) >= PASSPHRASE_WORDS, "a passphrase of fewer words"
+    return " ".join(words(drawn[:PASSPHRASE_WORDS]))
 
 
 def spelled(passphrase: str) -> str:
@@ -83,12 +103,23 @@ def spelled(passphrase: str) -> str:
 
 
 def slip(passphrase: str) -> str | None:
-    """What is wrong with a passphrase that looks drawn, before any work is spent on it; None if nothing is seen."""
+    """What is wrong with a passphrase that looks drawn, before any work is spent on it; None if nothing is seen, or if
+    somebody thought it up.
+    """
     said = spelled(passphrase).split()
-    strange = [place for place, word in enumerate(said) if not is_word(word, place)]
-    if not strange or len(strange) > len(said) // 2:
-        return None  # as drawn, or no passphrase of ours
-    place = strange[0]
-    if is_word(said[place], place + 1):
-        return f"before word {place + 1}, {said[place]}, a word is missing or doubled"
-    return f"word {place + 1}, {said[place]!r:.40}, is not in the list"
+    known = sum(is_word(word, 0) or is_word(word, 1) for word in said)
+    if len(said) < _LIKE_DRAWN or known <= len(said) // 2:
+        return None
+    try:
+        data_of(said)
+    except NotTheWords as error:
+        return str(error)
+    return None if len(said) == PASSPHRASE_WORDS else f"it has {len(said)} words; a drawn one has {PASSPHRASE_WORDS}"
+
+
+def _byte(word: str, place: int) -> int:
+    if is_word(word, place):
+        return _NUMBERS[place % 2][word]
+    if is_word(word, place + 1):
+        raise NotTheWords(place + 1, "cannot stand there: before it a word was dropped, doubled or swapped")
+    raise NotTheWords(place + 1, "is not in the list")

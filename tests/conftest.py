@@ -1,13 +1,17 @@
 """Fixtures that every room of the tests shares."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests import servers
-from tests.servers import S3Server
+from tests.servers import S3Server, need
 from tests.world import World
+
+TUF_JS: Final = "tuf-js@6.0.2"
 
 
 @pytest.fixture
@@ -28,3 +32,12 @@ def seaweedfs_server() -> Iterator[S3Server]:
     """A real S3 server for the whole session; whoever uses it takes a prefix of their own."""
     with servers.seaweedfs() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tuf_js_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which ``require('tuf-js')`` works, for the whole session."""
+    npm = need("npm", "Node.js with npm")
+    folder = tmp_path_factory.mktemp("tuf-js")
+    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", TUF_JS], cwd=folder, check=True)
+    return folder

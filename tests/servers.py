@@ -167,6 +167,73 @@ def rclone() -> Iterator[S3Server]:
         shutil.rmtree(own, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class SoftHsm:
+    """Tokens in software, in a folder. All have one PIN, of a user and of the security officer."""
+
+    folder: Path
+    module: str = "/usr/lib/softhsm/libsofthsm2.so"
+    pin: str = "246810"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to find these tokens and no other."""
+        return {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf")}
+
+    def uri(self, token: str, name: str, **more: str) -> str:
+        """The address of a key, as a holder's key file says it."""
+        parts = ";".join(f"{part}={value}" for part, value in {"token": token, "object": name, **more}.items())
+        return f"pkcs11:{parts}?module-path={self.module}"
+
+    def init(self, label: str) -> None:
+        """A new token, even if there is one of this label."""
+        self._run("--init-token", "--free", "--label", label, "--so-pin", self.pin, "--pin", self.pin)
+
+    def bring(self, label: str, name: str, key_id: str, private_pem: bytes, *options: str) -> None:
+        """Put a key into a token that was made elsewhere (PKCS#8): always the same, where a test needs it."""
+        path = self.folder / "brought.pem"
+        path.write_bytes(private_pem)
+        self._run("--import", str(path), "--token", label, "--label", name, "--id", key_id, "--pin", self.pin, *options)
+
+    def flag(self, label: str, flags: int) -> None:
+        """Set flags that SoftHSM tells of a token but never sets itself: it counts no tries and locks nothing."""
+        (path,) = (each for each in self.folder.glob("tokens/*/token.object") if label.encode() in each.read_bytes())
+        before, mark, rest = path.read_bytes().partition(_TOKEN_FLAGS)
+        assert mark, "SoftHSM keeps its flags in another form"
+        path.write_bytes(before + mark + (int.from_bytes(rest[:8], "big") | flags).to_bytes(8, "big") + rest[8:])
+        self.forget()
+
+    def forget(self) -> None:
+        """End what this process knows of the tokens: it looks again when it needs one. Open sessions are lost."""
+        import pkcs11
+
+        pkcs11.lib(self.module).finalize()
+
+    def _run(self, *arguments: str) -> None:
+        command = [need("softhsm2-util", "softhsm2"), *arguments]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | self.environment)
+        self.forget()
+
+
+_TOKEN_FLAGS: Final = bytes.fromhex("000000008000534b0000000000000002")
+"""SoftHSM's object file: attribute CKA_OS_TOKENFLAGS, which is a number; its eight bytes follow."""
+
+
+@contextmanager
+def softhsm() -> Iterator[SoftHsm]:
+    """A folder for tokens in software, which this process and its children use as long as the block lasts."""
+    need("softhsm2-util", "softhsm2")
+    with tempfile.TemporaryDirectory() as own:
+        hsm = SoftHsm(Path(own))
+        (hsm.folder / "tokens").mkdir()
+        (hsm.folder / "softhsm2.conf").write_text(f"directories.tokendir = {own}/tokens\nlog.level = ERROR\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SOFTHSM2_CONF", hsm.environment["SOFTHSM2_CONF"])
+            hsm.forget()
+            yield hsm
+            hsm.forget()
+
+
 @contextmanager
 def _running(command: list[str], port: int, patience_s: float = 30) -> Iterator[S3Server]:
     """A server as long as the block lasts, from the moment it answers HTTP on its port."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from http_message_signatures import HTTPMessageSignaturesException, HTTPMessageVerifier, InvalidSignature
 from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519, HTTPSignatureAlgorithm
@@ -94,7 +96,7 @@ class _Verifier(HTTPMessageVerifier):
     def __init__(self, token: Token, now: datetime) -> None:
         assert token.public is not None, "a secret verifies nothing"
         key = load_pem_public_key(token.public.encode())
-        assert isinstance(key, records.PublicKey), "a key that was not enrolled"
+        assert isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey), "a key that was not enrolled"
         keys = MappingKeyResolver(public_keys={token.id: key}, private_keys={})
         super().__init__(signature_algorithm=_ALGORITHMS[records.record(key).scheme], key_resolver=keys)
         self._now = now

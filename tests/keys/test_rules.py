@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from securesystemslib.signer import SSlibKey
 from tuf.api.metadata import DelegatedRole, Root, TargetFile, Targets
 
-from keys import rules
+from keys import records, rules
 from tests.world import BEGIN, held_key, online_key, root_of_trust
 
 TRUST: Final = root_of_trust(held=("requests",))
 KEYID: Final = held_key(1).record.keyid
 ONLINE: Final = online_key().record.keyid
-FOREIGN: Final = SSlibKey("ab" * 32, "rsa", "rsassa-pss-sha256", {"public": "x"})
+FOREIGN: Final = SSlibKey("ab" * 32, "rsa", "rsa-pkcs1v15-sha256", {"public": "x"})
+NEW_KIND: Final = records.record(MLDSA65PrivateKey.from_seed_bytes(b"7" * 32).public_key())
 
 
 def alias() -> SSlibKey:
@@ -81,8 +83,8 @@ def list_holder_as_online(found: Root) -> None:
         (
             lambda r: r.keys.update({"ab" * 32: FOREIGN}),
             [
-                "root: key abababababababab: rsa/rsassa-pss-sha256 is not one of "
-                "ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ed25519"
+                "root: key abababababababab: rsa/rsa-pkcs1v15-sha256 is not one of ecdsa-sha2-nistp256, "
+                "ecdsa-sha2-nistp384, ed25519, ml-dsa-44/1, ml-dsa-65/1, ml-dsa-87/1, rsassa-pss-sha256"
             ],
         ),
         (
@@ -125,6 +127,30 @@ def test_one_key_under_two_ids_cannot_meet_a_threshold_of_two() -> None:
     broken.keys["cd" * 32] = alias()
     broken.roles["root"].keyids = [KEYID, "cd" * 32]
     assert "root: the threshold is 2 of 1 keys, which nobody can meet" in rules.root_problems(broken)
+
+
+@pytest.mark.parametrize("said", [None, "", "  ", 7, True, "a\nb"])
+def test_a_root_with_a_key_that_old_clients_cannot_read_says_which_clients_can(said: Any) -> None:
+    """docs/adr/0026: such a key stops them for good."""
+    broken = root()
+    broken.keys[NEW_KIND.keyid] = NEW_KIND
+    broken.roles["root"].keyids.append(NEW_KIND.keyid)
+    if said is not None:
+        broken.unrecognized_fields["x-minimum-client"] = said
+    assert rules.root_problems(broken) == [
+        f"root: key {NEW_KIND.keyid:.16} stops clients that do not know its kind; say x-minimum-client"
+    ]
+    broken.unrecognized_fields["x-minimum-client"] = "tuf 7.0, tallystick 1.0"
+    assert rules.root_problems(broken) == []
+    assert rules.minimum_client(broken) == "tuf 7.0, tallystick 1.0"
+
+
+def test_no_delegation_carries_a_key_that_old_clients_cannot_read() -> None:
+    for role, problems in (("targets", rules.targets_problems), ("bins", rules.bins_problems)):
+        broken = body(role)
+        assert broken.delegations is not None
+        broken.delegations.keys[NEW_KIND.keyid] = NEW_KIND
+        assert problems(broken) == [f"{role}: key {NEW_KIND.keyid:.16} is ml-dsa-65/1, which only a root may carry"]
 
 
 def test_every_problem_of_a_root_is_said_at_once() -> None:

@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from keys import layout, names, sealed
-from tests.servers import need
 from tests.world import World, online_key, publishing, root_of_trust
 
-TUF_JS = "tuf-js@6.0.2"
 SCRIPT = """
 const { Updater } = require('tuf-js');
 const [url, metadataDir, targetDir, ...paths] = process.argv.slice(2);
@@ -41,14 +39,11 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
-def tuf_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which ``require('tuf-js')`` works."""
-    npm = need("npm", "Node.js with npm")
-    folder = tmp_path_factory.mktemp("tuf-js")
-    subprocess.run([npm, "install", "--silent", "--no-audit", "--no-fund", TUF_JS], cwd=folder, check=True)
-    (folder / "client.js").write_text(SCRIPT)
-    return folder
+@pytest.fixture(scope="module")
+def tuf_js(tuf_js_folder: Path) -> Path:
+    """A folder with a client that ``node`` runs."""
+    (tuf_js_folder / "client.js").write_text(SCRIPT)
+    return tuf_js_folder
 
 
 @pytest.fixture
