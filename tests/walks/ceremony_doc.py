@@ -1,7 +1,7 @@
 """What docs/CEREMONY.md shows, from real commands: ``python -m tests.walks.ceremony_doc`` writes it again.
 
-Each ``console`` block is run in order, in one folder: a line that begins with ``$`` is typed, and below it stands what was
-on the screen, the questions and all answers but secrets included. ``…`` in it stands for anything. Before a block may stand
+Each ``console`` block is run in order, in one folder: a line that begins with ``$`` is typed, and below it stands what
+was on the screen, with questions and all answers but secrets. ``…`` in it stands for anything. Before a block may stand
 
     <!-- answers: agree=y,n why="not carol" -->   what people say who do not agree to everything
     <!-- exit 13 -->                              how its last command ends, where that is not 0
