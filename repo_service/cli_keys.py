@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from keys import layout, possession, sealed
+from keys import layout, possession, sealed, trust
 from keys.signing import HeldKey
 from keys.times import stamp
 from repo_service.publishing import roots
@@ -76,7 +76,7 @@ def _check_named(service: Service, keyid: str) -> None:
         root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
         since = view.signed_at(f"metadata/{root.version}.root.json")
         lacking = view.lacking([keyid], 1)
-    if unnamed := sorted(kind for kind, keyids in roots.online_keyids(root, bins).items() if keyid not in keyids):
+    if unnamed := sorted(kind for kind, keyids in trust.online_keyids(root, bins).items() if keyid not in keyids):
         raise KeyRefused(
             f"key {keyid:.16} is not named for {', '.join(unnamed)}: clients would refuse what it signs alone. Hold a "
             "ceremony that names it (tallystick-ceremony plan … --online online-next.pub --after …), take it in, and "

@@ -77,7 +77,7 @@ class _Found:
 
     @property
     def shape(self) -> layout.Bins:
-        return roots.bins_shape(self.bins)
+        return trust.bins_shape(self.bins)
 
 
 def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None:
@@ -93,7 +93,7 @@ def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None
         found = _public_files(press, pen)
         if found.public.generation <= head.generation:
             return None
-        pen.add_release(found.public, epoch)
+        pen.add_release(found.public, epoch, head.generation)
         return _taken_back(press, pen, found, now, progress)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from tuf.api.metadata import Root, Targets
 
-from keys import layout, names, page
+from keys import layout, names, page, trust
 from keys.encoding import sha256
 from keys.state import NameState
 from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
@@ -76,8 +76,8 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     if head:
         known = press.memory.of(head.generation) or _read_known(view, head)
     bins = sealed.bins if sealed else _known(known).bins
-    shape = roots.bins_shape(bins)
-    rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
+    shape = trust.bins_shape(bins)
+    rebinned = shape if known and shape != trust.bins_shape(known.bins) else None
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
     pending, each = _pending(press, view, head, epoch)
@@ -93,7 +93,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         tuple(moved.gone), tuple(moved.superseded), snapshot_due=layout.SNAPSHOT in due,
     )  # fmt: skip
     if known and every:
-        new = replace(new, bins=Rebinned(view, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+        new = replace(new, bins=Rebinned(view, trust.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
         new = replace(new, bins=_contents(view, shape, new, due))
     base = _base(view, head, known, new, shape)

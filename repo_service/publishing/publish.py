@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from keys import names
+from keys import names, trust
 from keys.state import purged
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
@@ -114,7 +114,7 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
             return None
         check_clocks(now, press.clocks)
         with timed("sign"):
-            shape = roots.bins_shape(plan.bins)
+            shape = trust.bins_shape(plan.bins)
             roles = Spool[Role]() if len(plan.new.bins) > MANY else None
             release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles, plan.each)
         failpoint("publish.signed")

@@ -290,10 +290,16 @@ class View:
 
     def in_use(self, head: Head | None) -> bool:
         """Whether one of the last releases held anything of the fast lane."""
-        lately = t.events.c.release > (head.generation - LATELY if head else 0)
+        lately = t.events.c.release > (self.generation_before(head.generation, LATELY) if head else 0)
         return (
             self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
         )
+
+    def generation_before(self, generation: int, releases: int) -> int:
+        """The generation of so many releases before this one; 0 if there are not so many. Generations may have gaps."""
+        older = select(t.releases.c.generation).where(t.releases.c.generation < generation)
+        query = older.order_by(t.releases.c.generation.desc()).limit(1).offset(releases - 1)
+        return self._connection.scalar(query) or 0
 
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""
