@@ -1,6 +1,6 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -102,6 +102,16 @@ class Few:
         return chain.from_iterable(self._of.values())
 
 
+class Pages(Protocol):
+    """Rendered pages, wherever their bytes lie."""
+
+    def __getitem__(self, number: int, /) -> Page: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, the
@@ -113,7 +123,7 @@ class Differences:
 
     offline: tuple[Role, ...] = ()
     held: tuple[tuple[str, bytes], ...] = ()
-    pages: Collection[Page] = ()
+    pages: Pages = ()
     policies: tuple[Page, ...] = ()
     placed: Placements = field(default_factory=Few)
     gone: tuple[str, ...] = ()
@@ -150,7 +160,7 @@ class Release:
         return self.snapshot.version
 
     @property
-    def pages(self) -> Collection[Page]:
+    def pages(self) -> Pages:
         return self.new.pages
 
     @property
