@@ -51,7 +51,7 @@ class Guard:
         self._store, self._keys, self._limits, self._waivers = store, keys, limits, waivers
         self._clock, self._reached, self._rehearsal = clock, reached, rehearsal
         self._state = store.state(sealed)
-        self._shown = False
+        self._shown = self._closed = False
         self._turn = Lock()
 
     @property
@@ -60,14 +60,17 @@ class Guard:
 
     def close(self) -> None:
         """Let what is being answered end; nothing is answered any more."""
-        self._turn.acquire()
-        self._store.close()
+        with self._turn:
+            self._closed = True
+            self._store.close()
 
     def answer(self, parts: Sequence[bytes]) -> bytes:
         """The frame that answers a frame's parts. BadFrame if they are no question."""
         request = protocol.request(parts[0])
         try:
             with self._turn:
+                if self._closed:
+                    raise ConnectionAbortedError("the guard is being stopped")
                 return protocol.encode(_ANSWERS[request.ask](self, request, parts[1:]))
         except Refusal as refusal:
             logger.warning("refused", extra={"code": refusal.code, "sentence": refusal.sentence})

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from threading import BoundedSemaphore, Thread
+from threading import Thread
 from typing import Final
 
 from repo_service.guarding import protocol
@@ -33,7 +33,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path, guard: Guard, uids: Collection[int]) -> None:
         self.guard = guard
         self._path, self._uids = path, frozenset(uids)
-        self._places = BoundedSemaphore(MOST_CONNECTIONS)
+        self._connections: set[socket.socket] = set()
         _make_way(path)
         before = os.umask(0o117)
         try:
@@ -47,11 +47,14 @@ class Server(socketserver.ThreadingUnixStreamServer):
         if uid not in self._uids:
             logger.warning("a stranger asked", extra={"uid": uid})
             return False
-        return self._places.acquire(blocking=False)
+        if len(self._connections) >= MOST_CONNECTIONS:
+            return False
+        self._connections.add(request)
+        return True
 
-    def left(self) -> None:
+    def left(self, connection: socket.socket) -> None:
         """A connection has ended."""
-        self._places.release()
+        self._connections.discard(connection)
 
     def begin(self) -> Thread:
         """Serve in a thread, until ``end``."""
@@ -63,6 +66,9 @@ class Server(socketserver.ThreadingUnixStreamServer):
         """Take no more questions; what is being answered is."""
         self.shutdown()
         self.server_close()
+        for connection in tuple(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
         with suppress(FileNotFoundError):
             self._path.unlink()
 
@@ -79,7 +85,7 @@ class _Connection(socketserver.BaseRequestHandler):
         except OSError:
             pass  # whoever asked is gone; what was signed for them is remembered
         finally:
-            server.left()
+            server.left(self.request)
 
 
 def _make_way(path: Path) -> None:

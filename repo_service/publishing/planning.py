@@ -192,7 +192,7 @@ def _giving_way(press: Press, epoch: int) -> Each:
 def _base(
     view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins, spent: Mapping[str, int]
 ) -> Base:
-    """What the next release stands on, with the versions that a signer has ``spent``, of the bins that are signed too."""
+    """What the next release stands on, with the versions that a signer has ``spent``."""
     tops = {role: spent[role] for role in layout.ONLINE if role in spent}
     bins = {role: version for role, version in spent.items() if role not in tops}
     if head is None or known is None:

@@ -1,4 +1,4 @@
-"""What the bins of a release replace, for a signer that judges: the signed files of before, and the pages that change."""
+"""What the bins of a release replace, for a signer that judges: the files of before, and the pages that change."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,9 +22,8 @@ class Replaced:
         for placed in self._new.placed.of(number):
             target = placed.target
             if target.path.startswith("simple/") and (old := self._view.target(target.path)) is not None:
-                yield from filter(
-                    None, (self._view.file(_stored(old)), self._new.pages[self._pages[target.sha256]].body)
-                )
+                now = self._new.pages[self._pages[target.sha256]].body
+                yield from filter(None, (self._view.file(_stored(old)), now))
 
     def _files(self, number: int) -> Iterator[bytes]:
         deeper = self._deeper

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from tuf.api.metadata import Targets
 
-from keys import layout, trust
+from keys import layout, names, trust
+from keys.signing import SignerFailed
 from repo_service.build.metadata import metadata_path
 from repo_service.publishing import roots
 from repo_service.storage.depot import Depot, version_of
@@ -40,16 +41,16 @@ class Shelf:
                 pointer = head.timestamp
             if pointer is None:
                 return ()
-            snapshot = self._snapshot(view, pointer)
-        return (pointer,) if snapshot is None else (pointer, snapshot)
+            return pointer, self._snapshot(view, pointer)
 
-    def _snapshot(self, view: View, timestamp: bytes) -> bytes | None:
+    def _snapshot(self, view: View, timestamp: bytes) -> bytes:
         """What a timestamp names; read without judging it, which is what the guard does."""
         version = json.loads(timestamp)["signed"]["meta"]["snapshot.json"]["version"]
         path = metadata_path(layout.SNAPSHOT, version)
-        return self._depot.read(path) or view.file(path)
+        if (found := self._depot.read(path) or view.file(path)) is None:
+            raise SignerFailed(f"{path} is missing, and a guard that was started must see it; see `rebuild`")
+        return found
 
 
 def _pages(held: Targets) -> list[str]:
-    entries = held.targets.items()
-    return [page_file_of(path, entry.hashes["sha256"]) for path, entry in entries]
+    return [f"targets/{names.hashed(path, entry.hashes['sha256'])}" for path, entry in held.targets.items()]
