@@ -18,10 +18,22 @@ from keys.times import moment
 from repo_service.guarding.facts import Content
 
 
+CODES: Final = frozenset(
+    {
+        "not_canonical", "wrong_type", "wrong_form", "wrong_bin", "not_named", "expired", "lifetime", "clock_back",
+        "regression", "version_jump", "equivocation", "unproven", "vanished", "changed", "succession", "yanks",
+        "removals", "files", "dropped", "rolled_back", "offline_role", "strange_role", "unlisted", "not_newest",
+        "not_shown", "foreign", "untrusted", "rehearsal", "key_failed",
+    }
+)  # fmt: skip
+"""Of every refusal; docs/OPERATIONS.md says what to do at each."""
+
+
 class Refusal(Exception):
     """Why something is not signed: the code of a rule, a sentence, and how much over the rule it is."""
 
     def __init__(self, code: str, sentence: str, amount: int = 1) -> None:
+        assert code in CODES, code
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
