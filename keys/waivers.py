@@ -30,8 +30,8 @@ class NoWaiver(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """A rule by its code, and how much more than it says is allowed altogether, in what the rule counts (yanks, seconds,
-    bins). None is without a limit.
+    """A rule by its code, and how much more than it says is allowed altogether, in what the rule counts (yanks,
+    seconds, bins). None is without a limit.
     """
 
     rule: str

@@ -13,13 +13,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from keys import possession, rules, sealed
+from keys import possession, sealed
 from keys.signing import HeldKey
 from keys.trust import RootOfTrust
 from keys.waivers import NoWaiver
 from repo_service.guarding import serving, settings, waiving
 from repo_service.guarding.facts import Sealed, TakenIn
-from repo_service.guarding.guard import Guard, verified
+from repo_service.guarding.guard import Guard, allow_rehearsal, check_rehearsal, verified
 from repo_service.guarding.keyring import BadKey, open_signer
 from repo_service.guarding.reading import Refusal
 from repo_service.guarding.settings import BadGuard, Settings
@@ -110,9 +110,8 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def begin(store: Store, found: RootOfTrust, its: Settings) -> None:
-    """Pin a first root of trust."""
-    if rules.is_rehearsal(found.root) and not its.rehearsal:
-        raise BadGuard("the root was made in a rehearsal; say rehearsal = true in guard.toml. Nothing was written.")
+    """Pin a first root of trust. Raises Refusal."""
+    _check(its)(found)
     store.commit(store.state(found), [TakenIn(Sealed(found))])
 
 
@@ -155,10 +154,13 @@ def opened(folder: Path, its: Settings, store: Store, clock: Callable[[], dateti
     found = store.sealed()
     if found is None:
         raise BadGuard(f"{folder} has no root of trust yet: `tallystick-service guard {folder} init --sealed SEALED`")
-    if rules.is_rehearsal(found.root) and not its.rehearsal:
-        raise BadGuard("the root was made in a rehearsal; say rehearsal = true in guard.toml")
+    _check(its)(found)
     keys = [open_signer(source, folder, os.environ) for source in its.keys]
-    return Guard(store, found, keys, its.limits, folder / waiving.FOLDER, clock or _now, its.rehearsal)
+    return Guard(store, found, keys, its.limits, folder / waiving.FOLDER, clock or _now, _check(its))
+
+
+def _check(its: Settings) -> Callable[[RootOfTrust], None]:
+    return allow_rehearsal if its.rehearsal else check_rehearsal
 
 
 def _now() -> datetime:

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from securesystemslib.signer import Signature
 
-from keys import rules as root_rules
-from keys import signing, trust
+from keys import rules, signing, trust
 from keys.encoding import sha256
 from keys.signing import Signatures
 from keys.trust import RootOfTrust
@@ -46,10 +45,10 @@ class Guard:
 
     def __init__(
         self, store: Store, sealed: RootOfTrust, keys: Sequence[Key], limits: Limits, waivers: Path,
-        clock: Callable[[], datetime], rehearsal: bool = False, reached: Reached = _pass_by,
+        clock: Callable[[], datetime], check: Callable[[RootOfTrust], None], reached: Reached = _pass_by,
     ) -> None:  # fmt: skip
         self._store, self._keys, self._limits, self._waivers = store, keys, limits, waivers
-        self._clock, self._reached, self._rehearsal = clock, reached, rehearsal
+        self._clock, self._reached, self._check = clock, reached, check
         self._state = store.state(sealed)
         self._shown = self._closed = False
         self._turn = Lock()
@@ -92,7 +91,7 @@ class Guard:
         if len(request.paths) != len(parts):
             raise BadFrame("each path has its file")
         found = verified(dict(zip(request.paths, parts, strict=True)), self._state.sealed.offline, self._clock())
-        _check_rehearsal(found, self._rehearsal)
+        self._check(found)
         if found.files() != self._state.sealed.trust.files():
             self._commit([TakenIn(Sealed(found))])
         return {}
@@ -167,11 +166,15 @@ def verified(files: Mapping[str, bytes], known: Mapping[str, bytes], now: dateti
     return found
 
 
-def _check_rehearsal(found: RootOfTrust, rehearsal: bool) -> None:  # noqa: FBT001 - a fact of guard.toml
-    if root_rules.is_rehearsal(found.root) and not rehearsal:
-        raise Refusal(
-            "rehearsal", "the root was made in a rehearsal; guard.toml must say rehearsal = true to practise with it"
-        )
+def check_rehearsal(found: RootOfTrust) -> None:
+    """Refusal for a root that was made to practise with."""
+    if rules.is_rehearsal(found.root):
+        raise Refusal("rehearsal", "the root was made in a rehearsal; rehearsal = true in guard.toml allows it")
+
+
+def allow_rehearsal(found: RootOfTrust) -> None:
+    """Where one practises."""
+    del found
 
 
 def _asked(

@@ -1,16 +1,19 @@
 """What a bin takes away from whoever installs: promises that it breaks, and how much of what it replaces goes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from keys import names, page, state, succession
 from keys.state import NameState, Release
 from repo_service.guarding.facts import Counts
-from repo_service.guarding.reading import Evidence, Refusal, digest_of
+from repo_service.guarding.reading import Evidence, NotShown, Refusal, digest_of
+
+Over = Callable[[str, str, int], None]
+"""Says that a rule is broken, by its code, a sentence and how much. Raises Refusal unless that is waived."""
 
 
 def losses(
-    role: str, before: Mapping[str, Any], after: Mapping[str, Any], held: Collection[str], shown: Evidence
+    role: str, before: Mapping[str, Any], after: Mapping[str, Any], held: Collection[str], shown: Evidence, over: Over
 ) -> Counts:
     """What goes from the targets of before to these. Refusal if something goes or changes that never may."""
     total = Counts()
@@ -18,28 +21,32 @@ def losses(
         if (other := after.get(path)) == entry:
             continue
         if other is None:
-            total += _gone(role, path, held)
+            total += _gone(role, path, held, over)
         elif path.startswith("simple/"):
-            total += _page(role, path, digest_of(entry), digest_of(other), shown)
+            total += _page(role, path, digest_of(entry), digest_of(other), shown, over)
         elif (digest_of(entry), entry.get("length")) != (digest_of(other), other.get("length")):
             raise Refusal("changed", f"{role}: {path} is another file than before")
     return total
 
 
-def _gone(role: str, path: str, held: Collection[str]) -> Counts:
+def _gone(role: str, path: str, held: Collection[str], over: Over) -> Counts:
     folder, _, rest = path.partition("/")
     if folder == "packages":
         return Counts(files=1)
     if folder == "simple" and rest.partition("/")[0] in map(names.segment, held):
         return Counts(removals=1)
-    raise Refusal("vanished", f"{role}: {path} is no longer listed")
+    over("vanished", f"{role}: {path} is no longer listed", 1)
+    return Counts(removals=1)
 
 
-def _page(role: str, path: str, old: str | None, new: str | None, shown: Evidence) -> Counts:
+def _page(role: str, path: str, old: str | None, new: str | None, shown: Evidence, over: Over) -> Counts:
     pages = [shown.of(digest) if digest else None for digest in (old, new)]
+    if None in pages and shown.files is None:
+        raise NotShown
     if pages[0] is None or pages[1] is None:
         which = "before" if pages[0] is None else "now"
-        raise Refusal("unproven", f"{role}: the page at {path} of {which} was not shown")
+        over("unproven", f"{role}: the page at {path} of {which} was not shown", 1)
+        return Counts()
     try:
         before, after = page.state_of(pages[0]), page.parse(pages[1])
     except page.InvalidPage as error:
@@ -47,7 +54,7 @@ def _page(role: str, path: str, old: str | None, new: str | None, shown: Evidenc
     if names.page_path(after.name) != path:
         raise Refusal("succession", f"{role}: {path} is the page of {after.name}")
     if broken := succession.broken_promises(before, after):
-        raise Refusal("succession", f"{role}: page of {after.name}: {broken[0].sentence}")
+        over("succession", f"{role}: page of {after.name}: {broken[0].sentence}", 1)
     return counts(before, after)
 
 

@@ -17,7 +17,6 @@ from keys.encoding import parse_canonical, sha256
 from keys.times import moment
 from repo_service.guarding.facts import Content
 
-
 CODES: Final = frozenset(
     {
         "not_canonical", "wrong_type", "wrong_form", "wrong_bin", "not_named", "expired", "lifetime", "clock_back",

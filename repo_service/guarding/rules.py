@@ -29,7 +29,9 @@ from repo_service.guarding.reading import BinBody, Evidence, NotShown, Refusal, 
 
 MOST_AT_ONCE: Final = 1000
 """By how much a version may grow at once; for a bin, of its turns."""
-WAIVABLE: Final = frozenset({"clock_back", "version_jump", "unproven", "yanks", "removals", "files"})
+WAIVABLE: Final = frozenset(
+    {"clock_back", "version_jump", "unproven", "vanished", "succession", "yanks", "removals", "files"}
+)
 """Rules that a waiver can relax: those that guard against what is possible and rare. The others hold always."""
 OVERTAKEN: Final = frozenset({"equivocation", "regression", "unlisted", "not_newest"})
 """Refusals that one of two publishers gets who do the same at once; with fresh numbers it is another question."""
@@ -142,7 +144,7 @@ _RULES: Final = {
 # Versions.
 
 
-def _is_again(case: Case, name: str, version: int, payload: str, last: Top | Content | None) -> bool:
+def _is_again(name: str, version: int, payload: str, last: Top | Content | None) -> bool:
     """Whether this is what was signed last. Refusal if it is older, or other content under one version."""
     if last is None or version > last.version:
         return False
@@ -166,7 +168,7 @@ def _judge_bin(case: Case, body: BinBody, shown: Evidence) -> Fact | None:
     known, state = case.state.bins.get(body.role, Bin()), case.state
     last = _last(state, known)
     assert body.content.payload is not None
-    if _is_again(case, body.role, body.version, body.content.payload, last):
+    if _is_again(body.role, body.version, body.content.payload, last):
         return None
     floor = last.version if last else state.highest
     steps = body.version // layout.BIN_STRIDE - floor // layout.BIN_STRIDE
@@ -204,7 +206,7 @@ def _changed(case: Case, body: BinBody, base: list[tuple[str, Content]], shown: 
     after = targets_of(body.targets)
     before = _before(case, body.role, base, shown)
     _well_formed(case, body.role, before or {}, after)
-    lost = losses(body.role, before, after, case.state.sealed.held, shown) if before else Counts()
+    lost = losses(body.role, before, after, case.state.sealed.held, shown, case.over) if before else Counts()
     _break(case, body.role, lost)
     assert body.content.targets is not None
     pages = {} if before is None else _new_pages(before, after, shown)
@@ -273,7 +275,7 @@ _WHAT: Final = {
 
 def _judge_snapshot(case: Case, body: TopBody) -> Fact | None:
     state = case.state
-    if _is_again(case, body.role, body.version, body.payload, state.snapshot):
+    if _is_again(body.role, body.version, body.payload, state.snapshot):
         return None
     _grows(case, body.role, body.version, body.version - (state.snapshot.version if state.snapshot else 0))
     if missing := [file for file in state.listing if file not in body.meta]:
@@ -308,7 +310,7 @@ def _check_line(state: State, snapshot: int, file: str, meta: Any) -> None:
 
 def _judge_timestamp(case: Case, body: TopBody) -> Fact | None:
     state = case.state
-    if _is_again(case, body.role, body.version, body.payload, state.timestamp):
+    if _is_again(body.role, body.version, body.payload, state.timestamp):
         return None
     _grows(case, body.role, body.version, body.version - (state.timestamp.version if state.timestamp else 0))
     newest = state.snapshot.file if state.snapshot else None

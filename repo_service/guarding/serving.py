@@ -42,6 +42,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
             os.umask(before)
 
     def verify_request(self, request: object, client_address: object) -> bool:
+        del client_address
         assert isinstance(request, socket.socket)
         uid = _PEER.unpack(request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1]
         if uid not in self._uids:

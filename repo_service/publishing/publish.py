@@ -69,6 +69,7 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
             refused += 1
             if refused == PATIENCE:
                 raise
+            continue
         except GivenUp:
             continue  # those who wait come first; what was given up comes again, in smaller pieces
         press.draw(release.roles if release else ())

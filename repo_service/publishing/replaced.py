@@ -21,9 +21,10 @@ class Replaced:
         yield from self._files(number)
         for placed in self._new.placed.of(number):
             target = placed.target
-            if target.path.startswith("simple/") and (old := self._view.target(target.path)) is not None:
-                now = self._new.pages[self._pages[target.sha256]].body
-                yield from filter(None, (self._view.file(_stored(old)), now))
+            if target.path.startswith("simple/"):
+                yield self._new.pages[self._pages[target.sha256]].body
+                if (old := self._view.target(target.path)) and (page := self._view.file(_stored(old))) is not None:
+                    yield page
 
     def _files(self, number: int) -> Iterator[bytes]:
         deeper = self._deeper

@@ -19,6 +19,7 @@ from keys.state import NameState
 from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.guarding import reading
+from repo_service.guarding.guard import check_rehearsal
 from repo_service.guarding.protocol import MAX_FRAME
 from tests.guarding.guarded import GuardedWorld
 from tests.guarding.thief import Refused, Thief, bin_of, described, new_bin
@@ -373,7 +374,7 @@ def test_a_guard_that_was_just_started_signs_nothing_before_it_has_seen_what_is_
 
 
 def test_a_rehearsal_is_refused_unless_guard_toml_allows_it(world: GuardedWorld) -> None:
-    world.guard._rehearsal = False
+    world.guard._check = check_rehearsal
     with pytest.raises(Refused, match="rehearsal"):
         taken_in(Thief(world), later(world))
 
