@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ceremony import coordinating, directory, emergency, holding, inputs, keymaking, show, witnessing
+from ceremony import coordinating, directory, emergency, holding, inputs, keymaking, show, waiving, witnessing
 from ceremony.errors import (
     AlreadySigned,
     BadInput,
@@ -31,6 +31,7 @@ from ceremony.errors import (
 from ceremony.terminal import fill
 from ceremony.tool import TOOL
 from keys import hardening, layout, trust
+from keys.times import moment
 
 EXIT: Final[dict[type[Exception], int]] = {
     Refused: 10,
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_coordinator(commands)
     _add_holder(commands)
     _add_witness(commands)
+    _add_waivers(commands)
     return parser
 
 
@@ -261,6 +263,37 @@ def _add_witness(commands: Any) -> None:
     head.add_argument("--plain", action="store_true", help="the digest alone")
 
 
+def _add_waivers(commands: Any) -> None:
+    waiver = commands.add_parser("waiver", help="let the signing guard do something once")
+    waiver = waiver.add_subparsers(required=True, metavar="COMMAND")
+    made = _command(
+        waiver, "draft", waiving.make, "write a waiver to be signed",
+        "waiver draft yanks.waiver --trust 2026/sealed \\\n    --allow yanks=10000 --until 2026-12-01T12:00:00Z \\\n"
+        "    --number 1 --reason 'a takedown of one namespace'",
+    )  # fmt: skip
+    made.add_argument("file", type=Path, metavar="F.waiver")
+    made.add_argument("--allow", type=_allowance, nargs="+", required=True, metavar="RULE=N", help="or RULE alone")
+    made.add_argument("--until", type=moment, required=True, metavar="2026-12-01T12:00:00Z")
+    made.add_argument("--number", type=int, required=True, metavar="N", help="not used by a waiver before")
+    made.add_argument("--reason", required=True, metavar="TEXT")
+    signed = _command(
+        waiver, "sign", waiving.sign, "read it, then sign it",
+        "waiver sign yanks.waiver --key alice.key \\\n    --trust 2026/sealed",
+    )  # fmt: skip
+    signed.add_argument("file", type=Path, metavar="F.waiver")
+    _key(signed)
+    sealed = _command(
+        waiver, "seal", waiving.seal, "put the signatures together",
+        "waiver seal yanks.*.waiver --trust 2026/sealed \\\n    --out signed.waiver",
+    )  # fmt: skip
+    sealed.add_argument("signed", type=Path, nargs="+", metavar="F.NAME.waiver")
+    sealed.add_argument("--out", type=Path, required=True, metavar="FILE")
+    for parser in (made, signed, sealed):
+        parser.add_argument(
+            "--trust", type=Path, required=True, metavar="SEALED_DIR", help="sealed/ of the last ceremony"
+        )
+
+
 def _on_request(commands: Any, name: str, run: Callable[..., None], about: str, example: str) -> _Parser:
     parser = _command(commands, name, run, about, example)
     parser.add_argument("request", type=Path, metavar="REQUEST", help="the file that came on the stick")
@@ -307,6 +340,13 @@ def _shares(text: str) -> tuple[int, int]:
     if not (match := re.fullmatch(r"([0-9]{1,2})of([0-9]{1,2})", text, re.ASCII)):
         raise argparse.ArgumentTypeError(f"{text!r:.80} must be like 3of5")
     return int(match[1]), int(match[2])
+
+
+def _allowance(text: str) -> tuple[str, int | None]:
+    rule, _, limit = text.partition("=")
+    if not re.fullmatch(r"[a-z_-]+", rule) or not re.fullmatch(r"[0-9]{0,9}", limit, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r:.80} must be like yanks=10000")
+    return rule, int(limit) if limit else None
 
 
 def _pair(text: str) -> tuple[str, Path]:

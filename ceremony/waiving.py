@@ -1,13 +1,14 @@
 """Waivers for a repository's signing guard (keys/waivers.py): written by a coordinator, signed by holders of the root.
 
-A waiver lets the online key do what the guard forbids, until a date. So a holder reads it as they read a root, and their
-own key says which repository it is for.
+A waiver lets the online key do what the guard forbids, until a date. So a holder reads it as they read a root, and
+their own key says which repository it is for.
 """
 
 import argparse
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from securesystemslib.signer import Signature
 
@@ -22,7 +23,7 @@ from keys.times import moment, stamp
 from keys.trust import RootOfTrust
 from keys.waivers import Allowance, NoWaiver, Waiver
 
-SUFFIX = ".waiver"
+SUFFIX: Final = ".waiver"
 
 
 def make(arguments: argparse.Namespace, now: datetime) -> None:
@@ -39,7 +40,7 @@ def make(arguments: argparse.Namespace, now: datetime) -> None:
     directory.write_all(path.parent, {path.name: waivers.write(made, ())})
     print(f"Written {path}. Its words:\n")
     print("\n".join(show.word_table(sha256(waivers.payload(made)))))
-    terminal.say(["", f"Next: each holder says tallystick-ceremony waiver sign {path} --key NAME.key --trust SEALED"])
+    terminal.say(["", f"Next, each holder: tallystick-ceremony waiver sign {path} --key NAME.key --trust SEALED"])
 
 
 def sign(arguments: argparse.Namespace, now: datetime) -> None:
@@ -50,7 +51,9 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     _check(its, trusted, now)
     mine = holder.public
     if mine.key.keyid not in trusted.root.roles[layout.ROOT].keyids:
-        raise Mismatch(f"{mine.name} does not sign root {trusted.root.version}", "Take the key of a holder of the root.")
+        raise Mismatch(
+            f"{mine.name} does not sign root {trusted.root.version}", "Take the key of a holder of the root."
+        )
     memory.check_chain(holder.memory, trusted)
     digest, places = sha256(waivers.payload(its)), terminal.unseen()
     for screen in screens(its, trusted, mine.name, now, places):
@@ -62,7 +65,7 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     path = arguments.file.with_suffix(f".{mine.name}{SUFFIX}")
     others = [each for each in signatures if each.keyid != signature.keyid]
     directory.write_all(path.parent, {path.name: waivers.write(its, [*others, signature])})
-    print(f"\nSigned and verified. Written {path}. Bring it back to the coordinator.")
+    terminal.say(["", f"Signed and verified. Written {path}. Bring it back to the coordinator."])
 
 
 def seal(arguments: argparse.Namespace, now: datetime) -> None:
@@ -85,9 +88,7 @@ def seal(arguments: argparse.Namespace, now: datetime) -> None:
     print(f"Next: tallystick-service guard DIR waiver {path}")
 
 
-def screens(
-    its: Waiver, trusted: RootOfTrust, name: str, now: datetime, unseen: Sequence[int] = ()
-) -> list[Screen]:
+def screens(its: Waiver, trusted: RootOfTrust, name: str, now: datetime, unseen: Sequence[int] = ()) -> list[Screen]:
     """What a holder reads before signing a waiver."""
     what = [
         f"Waiver {its.number} for the repository whose first root is",
@@ -100,8 +101,7 @@ def screens(
     follows = [
         *allowed,
         "",
-        "WARNING: whoever has the online key can do this until then, also a thief. The guard refuses everything else as "
-        "before.",
+        "WARNING: whoever has the online key can do this until then, also a thief. The guard refuses all else as before.",
     ]
     words = [
         "These words stand for the whole waiver. Call another holder, and read them to each other.",
@@ -124,7 +124,9 @@ def repository(trusted: RootOfTrust) -> str:
 
 def _check(its: Waiver, trusted: RootOfTrust, now: datetime) -> None:
     if its.repository != repository(trusted):
-        raise Mismatch("this waiver is for another repository", "Take the sealed files of the repository that it is for.")
+        raise Mismatch(
+            "this waiver is for another repository", "Take the sealed files of the repository that it is for."
+        )
     if its.is_over(now):
         raise Refused([f"this waiver ended on {long_date(moment(its.expires))}"], "Write a new one.")
 
@@ -138,5 +140,3 @@ def _read(path: Path) -> tuple[Waiver, list[Signature]]:
 
 def _how_much(allowance: Allowance) -> str:
     return "without a limit" if allowance.limit is None else f"{allowance.limit} more than the guard does by itself"
-
-

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from securesystemslib.formats import encode_canonical
 
+from keys import strict
+
 _COMPACT: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -93,6 +95,22 @@ def canonical(value: Any) -> bytes:
         assert reference is not None, "only None is returned where an output function is given"
         return reference.encode()
     return fast
+
+
+def parse_canonical(data: bytes) -> dict[str, Any]:
+    """The object in bytes that are its canonical form; ValueError for any other spelling. A backslash may stand for a
+    control character, which canonical JSON spells otherwise than any JSON encoder, so there the reference encoder
+    judges.
+    """
+    if b"\\" in data:
+        value: Any = strict.parse(data)
+        again = canonical(value)
+    else:
+        value = read_plain(data)
+        again = compact_plain(value)
+    if again != data or not isinstance(value, dict):
+        raise ValueError("is not spelled as canonical JSON is")
+    return value
 
 
 def sha256(data: bytes) -> str:

@@ -1,11 +1,12 @@
 """Making signatures: a key that signs, and the envelope around what it signed.
 
-``Sign`` is what pure code is handed: payload in, signatures out. Every signature is verified with the public key before
-it leaves, because a token may return rubbish without an error (tuf-on-ci #236).
+A ``Signer`` is what pure code is handed: payloads in, signatures out. Every signature is verified with the public key
+before it leaves, because a token may return rubbish without an error (tuf-on-ci #236).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
@@ -18,17 +19,42 @@ from keys import records
 from keys.encoding import canonical, compact
 from keys.sealed import PrivateKey
 
-Sign = Callable[[bytes], tuple[Signature, ...]]
+Signatures = tuple[Signature, ...]
+Sign = Callable[[bytes], Signatures]
 """Payload to signatures, one for each key that signs for the role (two while an online key is rotated)."""
 
 
+def nothing() -> Iterable[bytes]:
+    """What is shown of a payload that replaces nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A payload to be signed. ``shown`` gives what it replaces: of a bin the signed files whose targets are now in it,
+    and of each page that changes in it the page before and the page after. Read only for a signer that judges.
+    """
+
+    payload: bytes
+    shown: Callable[[], Iterable[bytes]] = nothing
+
+
 class Signer(Protocol):
-    """A ``Sign`` that says which keys it signs with, always all of them."""
+    """Keys that sign everything together, wherever they are. Raises SignerFailed."""
 
     @property
     def keyids(self) -> frozenset[str]: ...
 
-    def __call__(self, payload: bytes) -> tuple[Signature, ...]: ...
+    def sign_all(self, asked: Sequence[Asked]) -> Sequence[Signatures]:
+        """The signatures of each payload, in order: of all, or by an exception of none."""
+
+    def highest(self, roles: Iterable[str], holding: int) -> Mapping[str, int]:
+        """Versions that are spent: of these roles, and of ``snapshot`` and ``timestamp``, the greatest that was ever
+        signed, as far as the signer remembers. ``holding`` is the newest snapshot that the asker has kept.
+        """
+
+    def take_in(self, files: Mapping[str, bytes]) -> None:
+        """Know what a ceremony sealed, by the paths in ``sealed/``, before anything is signed that goes with it."""
 
 
 class SigningKey(Protocol):
@@ -60,6 +86,22 @@ class NotOpened(Exception):
         super().__init__(what)
         self.what = what
         self.todo = todo
+
+
+class SignerAway(SignerFailed):
+    """Nobody answers, or not in time. What was asked may be signed and its version spent; nothing was published."""
+
+
+class SignerRefused(SignerFailed):
+    """The signer will not sign this, by the rule of this code. Nothing was published."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(f"the guard refuses ({code}): {sentence}")
+        self.code = code
+
+
+class SignerOvertaken(SignerRefused):
+    """Another publisher had this version signed first: with fresh numbers it may be signed."""
 
 
 class HeldKey:
@@ -107,8 +149,17 @@ class HeldKeys:
     def keyids(self) -> frozenset[str]:
         return frozenset(key.record.keyid for key in self.keys)
 
-    def __call__(self, payload: bytes) -> tuple[Signature, ...]:
-        return tuple(key.sign(payload) for key in self.keys)
+    def sign_all(self, asked: Sequence[Asked]) -> list[Signatures]:
+        return [tuple(key.sign(each.payload) for key in self.keys) for each in asked]
+
+    def highest(self, roles: Iterable[str], holding: int) -> Mapping[str, int]:
+        """Keys in memory remember nothing; the journal does."""
+        del roles, holding
+        return {}
+
+    def take_in(self, files: Mapping[str, bytes]) -> None:
+        """Keys in memory sign what they are given."""
+        del files
 
 
 def verified(key: SSlibKey, message: bytes, raw: bytes) -> Signature:
@@ -131,11 +182,25 @@ def keyids_of(file: bytes) -> frozenset[str]:
     return frozenset(each["keyid"] for each in listed)
 
 
-def signed_payload(payload: bytes, sign: Sign) -> bytes:
-    """As ``signed_file``, for a body that is encoded already: ``compact`` of it, holding no control character, so that
-    the bytes in the file are the very bytes that are signed.
+def wrapped(payload: bytes, signatures: Signatures) -> bytes:
+    """As ``envelope``, for a body that is encoded already: ``compact`` of it, holding no control character, so that the
+    bytes in the file are the very bytes that are signed.
     """
-    return _around(payload, sign(payload))
+    return _around(payload, signatures)
+
+
+def parted(file: bytes) -> tuple[list[Signature], bytes]:
+    """The signatures and the body of a metadata file that ``wrapped`` made; ValueError if it is none. Nothing is
+    verified here.
+    """
+    end = file.find(_MIDDLE)
+    if not file.startswith(_BEGINNING) or not file.endswith(b"}}"):
+        raise ValueError("is no metadata file of ours")
+    try:
+        listed = json.loads(file[len(_BEGINNING) : end])
+        return [Signature(each["keyid"], each["sig"]) for each in listed], file[end + len(_MIDDLE) : -1]
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def signed_file(signed: Mapping[str, Any], sign: Sign) -> bytes:

@@ -11,12 +11,13 @@ It is also where a repository serves them, so the service adds these files as th
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Role, Root, Targets
 
 from keys import counting, layout, names, page, rules, strict
 from keys.counting import Delegator
@@ -71,6 +72,12 @@ class RootOfTrust:
         assert isinstance(body, Root)
         return body
 
+    def targets(self, role: str) -> Targets:
+        """The newest ``targets``, ``held`` or ``bins``."""
+        body = self.newest[role].body
+        assert isinstance(body, Targets)
+        return body
+
     def files(self) -> dict[str, bytes]:
         """The files by the path at which they lie in ``sealed/``, which is also where a repository serves them."""
         metadata = {file.name: file.data for file in (*self.roots, *self.newest.values())}
@@ -99,6 +106,44 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
     _check_apart(newest[layout.ROOT].body, newest[layout.TARGETS].body)
     _check_held(newest[layout.TARGETS].body, newest[layout.HELD].body)
     return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
+
+
+def continuing_problems(found: RootOfTrust, known: Mapping[str, bytes], now: datetime) -> list[str]:
+    """Why who has the offline files ``known`` by their roles (none: the first) must not go on to these: they are past
+    their date, of another chain, older, or others under one version.
+    """
+    return [*_dates(found, now), *_continuity(found, known)]
+
+
+def bins_shape(bins: Targets) -> layout.Bins:
+    """How many hash bins a verified ``bins`` role delegates to."""
+    assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
+    return layout.Bins(bins.delegations.succinct_roles.bit_length)
+
+
+def held_names(targets: Targets) -> frozenset[str]:
+    """The names that verified targets give to ``held``."""
+    assert targets.delegations is not None and targets.delegations.roles is not None, "rules.targets_problems"
+    paths = targets.delegations.roles[layout.HELD].paths or ()
+    return frozenset(names.name_of(path.split("/")[1]) for path in paths)
+
+
+def online_roles(root: Root, bins: Targets) -> Iterator[tuple[str, Role]]:
+    """``timestamp``, ``snapshot`` and ``bin``, with their keys and thresholds."""
+    assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
+    yield from ((role, root.roles[role]) for role in layout.ONLINE)
+    yield layout.BIN_PREFIX, bins.delegations.succinct_roles
+
+
+def online_keyids(root: Root, bins: Targets) -> dict[str, frozenset[str]]:
+    """For ``timestamp``, ``snapshot`` and ``bin`` the keys that may sign it."""
+    return {kind: frozenset(role.keyids) for kind, role in online_roles(root, bins)}
+
+
+def version_of(data: bytes) -> int:
+    """The version of a metadata file of ours."""
+    version: int = Metadata.from_bytes(data).signed.version
+    return version
 
 
 def body_problems(role: str, body: Body) -> list[str]:
@@ -140,6 +185,25 @@ def parse_body(path: str, role: str, data: bytes) -> Body:
     if role != layout.ROOT and (said := body.unrecognized_fields.get(layout.ROLE_FIELD)) != role:
         raise Differs(f"{path}: says it is {said!r:.40}, not {role}")
     return body
+
+
+def _dates(found: RootOfTrust, now: datetime) -> Iterator[str]:
+    for role, file in found.newest.items():
+        yield from rules.date_problems(role, file.body.expires, now)
+
+
+def _continuity(found: RootOfTrust, known: Mapping[str, bytes]) -> Iterator[str]:
+    """It goes on from what we have: the same chain of roots, no older version, no other bytes under one version."""
+    chain = {root.name: root.data for root in found.roots}
+    for role, ours in known.items():
+        version = version_of(ours)
+        theirs = found.newest[role]
+        if role == layout.ROOT and chain.get(f"{version}.root.json") != ours:
+            yield f"root: this service trusts another root {version}; these files do not continue it"
+        elif theirs.body.version < version:
+            yield f"{role}: version {theirs.body.version} is older than {version}, which was taken in before"
+        elif theirs.body.version == version and theirs.data != ours:
+            yield f"{role}: version {version} was taken in before with other bytes"
 
 
 def _check_signatures(roots: tuple[SignedFile, ...], newest: Mapping[str, SignedFile]) -> None:

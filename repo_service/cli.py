@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from keys import trust
 from keys.signing import SignerFailed
 from keys.times import moment, stamp
 from repo_service import cli_import, cli_journal, cli_keys, cli_tokens
@@ -192,7 +193,7 @@ def _init(options: argparse.Namespace) -> int:
         if view.roles():
             raise BadSettings(f"{options.folder} is initialised; take-in is for later ceremonies. Nothing was written.")
     found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal)
-    bins = len(roots.bins_shape(found.bins))
+    bins = len(trust.bins_shape(found.bins))
     print(f"Verified root {found.trust.root.version}; published snapshot 1 with {bins} bins.")
     cli_tokens.issue_first(service)
     print(f"Next: tallystick-service serve {options.folder}")

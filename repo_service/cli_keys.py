@@ -8,8 +8,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from keys import layout, possession, sealed
-from keys.signing import HeldKey
+from keys import layout, possession, sealed, trust
+from keys.signing import HeldKey, HeldKeys, Signer
 from keys.times import stamp
 from repo_service.publishing import roots
 from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
@@ -41,12 +41,17 @@ def retire(service: Service) -> Path:
     KeyRefused until every role names the next key and clients have had time to learn it. Can be run again if it was
     interrupted: a folder with the next key alone is a service that signs with that.
     """
-    folder = service.folder
+    folder, online = service.folder, service.online
+    if not isinstance(online, HeldKeys):
+        raise KeyRefused(
+            "the guard holds the keys: an hour after the root that names the new one was taken in, take the old one "
+            "out of keys in its guard.toml and start it again. Nothing was written."
+        )
     if not (folder / NEXT_KEY).exists():
         raise KeyRefused(f"{folder / NEXT_KEY} is missing: there is no next key. Nothing was written.")
-    following = service.online.keys[-1].record.keyid
+    following = online.keys[-1].record.keyid
     _check_named(service, following)
-    old = service.online.keys[0].record.keyid
+    old = online.keys[0].record.keyid
     retired = folder / f"online-retired-{old:.16}.key"
     if (folder / ONLINE_KEY).exists():
         if retired.exists():
@@ -60,15 +65,20 @@ def retire(service: Service) -> Path:
 
 def rotation_lines(service: Service) -> Iterator[str]:
     """How far both keys have signed everything, for status; nothing while one key is held."""
-    if len(service.online.keys) < 2:
+    if len(service.online.keyids) < 2:
         return
     with service.journal.reading() as view:
         signed = view.signed_by()
     both = sum(files for _, keyids, files in signed if service.online.keyids <= keyids)
     total = sum(files for *_, files in signed)
-    names = " and ".join(f"{key.record.keyid:.16}" for key in service.online.keys)
+    names = " and ".join(f"{keyid:.16}" for keyid in _in_order(service.online))
     then = "ready for the root that names the new one" if both == total else "the rest is signed by the next rounds"
     yield f"two online keys, {names}: both have signed {both} of {total} files; {then}"
+
+
+def _in_order(online: Signer) -> list[str]:
+    """Key ids, of keys that are here the one before the one that follows."""
+    return [key.record.keyid for key in online.keys] if isinstance(online, HeldKeys) else sorted(online.keyids)
 
 
 def _check_named(service: Service, keyid: str) -> None:
@@ -76,7 +86,7 @@ def _check_named(service: Service, keyid: str) -> None:
         root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
         since = view.signed_at(f"metadata/{root.version}.root.json")
         lacking = view.lacking([keyid], 1)
-    if unnamed := sorted(kind for kind, keyids in roots.online_keyids(root, bins).items() if keyid not in keyids):
+    if unnamed := sorted(kind for kind, keyids in trust.online_keyids(root, bins).items() if keyid not in keyids):
         raise KeyRefused(
             f"key {keyid:.16} is not named for {', '.join(unnamed)}: clients would refuse what it signs alone. Hold a "
             "ceremony that names it (tallystick-ceremony plan … --online online-next.pub --after …), take it in, and "

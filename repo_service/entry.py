@@ -5,6 +5,10 @@ import sys
 
 def main() -> int:
     """Run the command, or say what to install."""
+    if sys.argv[1:2] == ["guard"]:  # it holds the key, so it loads nothing that it can do without
+        from repo_service.cli_guard import main as guard
+
+        return guard(sys.argv[2:])
     try:
         from repo_service.cli import main as run
     except ModuleNotFoundError as missing:

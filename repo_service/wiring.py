@@ -15,13 +15,14 @@ from typing import Final
 
 from keys import sealed, strict
 from keys.encoding import sha256
-from keys.signing import HeldKey, HeldKeys
+from keys.signing import HeldKey, HeldKeys, Signer
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.domain import announcing, policy
+from repo_service.guarding.client import GuardedSigner
 from repo_service.mending import collecting, reclaiming
 from repo_service.operating import exposition, settings
 from repo_service.operating.exposition import Counted
@@ -33,6 +34,7 @@ from repo_service.publishing.clocks import check_clocks
 from repo_service.publishing.drawing import Drawer
 from repo_service.publishing.press import Press, Turn
 from repo_service.publishing.publish import check_not_behind, publish
+from repo_service.publishing.shelf import Shelf
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
@@ -62,7 +64,7 @@ class Service:
     depot: Depot
     clock: Callable[[], datetime]
     metrics: Counted
-    online: HeldKeys = field(repr=False)
+    online: Signer = field(repr=False)
 
     @property
     def journal(self) -> Journal:
@@ -275,9 +277,9 @@ class Service:
 def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> Service:
     """The service in ``folder``. BadSettings if it cannot be used."""
     its = found_settings(folder).settings
-    online = online_keys(folder)
     journal = Journal(open_engine(_database(its.database, folder)))
     depot = _depot(its.public, folder)
+    online = GuardedSigner(folder / its.guard, Shelf(journal, depot)) if its.guard else online_keys(folder)
     lifetimes = Lifetimes(
         timedelta(seconds=its.timestamp_s),
         timedelta(seconds=its.snapshot_s),

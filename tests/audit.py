@@ -7,7 +7,7 @@ mistakes. It returns what is wrong as sentences; nothing found is an empty list.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
@@ -31,21 +31,33 @@ _SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/")
 
 def audit(service: Service) -> list[str]:
     """Everything that is wrong when nobody is publishing and nothing is pending."""
+    count_up = _grow if service.settings.guard else _count_up  # a guard remembers versions that came to nothing
     with service.journal.reading() as view:
         return [
-            *_releases(view._connection),
+            *_releases(view._connection, count_up),
             *_events(view._connection),
             *_copies(service, view._connection),
             *_current(view._connection),
-            *_versions(view._connection),
+            *_versions(view._connection, count_up),
             *_newest(service, view._connection),
             *_names(service, view),
         ]
 
 
-def _releases(connection: Connection) -> Iterator[str]:
+def _count_up(numbers: list[int]) -> bool:
+    return numbers == list(range(1, len(numbers) + 1))
+
+
+def _grow(numbers: list[int]) -> bool:
+    return all(before < after for before, after in pairwise(numbers))
+
+
+def _releases(connection: Connection, count_up: Callable[[list[int]], bool]) -> Iterator[str]:
     rows = connection.execute(select(t.releases).order_by(t.releases.c.generation)).mappings().all()
-    if [row["generation"] for row in rows] != list(range(1, len(rows) + 1)):
+    made_from = connection.execute(select(t.followed).order_by(t.followed.c.generation)).all()
+    if [*map(tuple, made_from)] != [*pairwise((0, *(row["generation"] for row in rows)))]:
+        yield f"releases do not follow each other: {made_from}"
+    if not count_up([row["generation"] for row in rows]):
         yield f"generations are not 1, 2, 3 …: {[row['generation'] for row in rows]}"
     for row in rows:
         if not row["published"]:
@@ -53,7 +65,7 @@ def _releases(connection: Connection) -> Iterator[str]:
         if _signed(row["timestamp"])["version"] != row["generation"]:
             yield f"release {row['generation']} holds another timestamp"
     for before, after in pairwise(row["snapshot"] for row in rows):
-        if after - before not in (0, 1):
+        if after != before and not count_up([1, 1 + after - before]):
             yield f"snapshot {after} follows {before}"
 
 
@@ -113,7 +125,7 @@ def lying(service: Service) -> Iterator[str]:
     return (path for path in service.depot.paths("") if path.startswith(_SIGNED))
 
 
-def _versions(connection: Connection) -> Iterator[str]:
+def _versions(connection: Connection, count_up: Callable[[list[int]], bool]) -> Iterator[str]:
     found: dict[str, list[int]] = defaultdict(list)
     for path in connection.scalars(select(t.files.c.path)):
         if match := _VERSIONED.fullmatch(path):
@@ -129,7 +141,7 @@ def _versions(connection: Connection) -> Iterator[str]:
             runs = 1 + sum(after > before + 1 for before, after in pairwise(counted))
             if 1 < len(found[layout.BINS]) >= runs and len({*counted}) == len(counted):
                 continue
-        if counted != list(range(1, len(counted) + 1)):
+        if not count_up(counted):
             yield f"the versions of {role} are not 1, 2, 3 …: {counted}"
 
 

@@ -113,11 +113,15 @@ class World:
         home = folder / "service"
         home.mkdir(parents=True)
         (home / "service.toml").write_text(settings)
-        sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
+        self.hold_keys(home)
         self.service: Service = open_service(home, clock=lambda: self.now)
         self.service.journal.create()
         self.take_in(self.trust)
         self._keys = 0
+
+    def hold_keys(self, home: Path) -> None:
+        """Give the service its online key."""
+        sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
 
     @property
     def public(self) -> Path:

@@ -1,21 +1,27 @@
 """One release: changed pages and bins, then the snapshot, then the timestamp, each signed, in the order of copy-out."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from keys import layout
 from keys.encoding import sha256
-from keys.signing import Sign
+from keys.signing import Asked, Signatures, Signer
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing, Meta
-from repo_service.build.metadata import Role, bin_file, snapshot_file, timestamp_file
+from repo_service.build.metadata import Role, Unsigned, snapshot_file, timestamp_file, unsigned_bin
 from repo_service.build.pages import Page, Target
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+Shown = Callable[[int], Iterable[bytes]]
+"""What the bin of a number replaces (``keys.signing.Asked``)."""
+TOGETHER: Final = 256
+TOGETHER_BYTES: Final = 1 << 20
+"""How many bins are signed at once, at most, and about how many bytes of them."""
 
 
 class Each(Protocol):
@@ -45,6 +51,7 @@ class Base:
     """What the newest release holds, as far as the next one needs it. ``generation`` counts releases and is the
     timestamp's version; 0 is nothing yet. ``versions`` are those of the online bins that will be signed again; a bin
     that is not among them begins above ``highest``, the greatest version of any bin of a former number of bins.
+    ``spent`` are versions of the timestamp and the snapshot that were signed and came to nothing, if they are greater.
     """
 
     generation: int
@@ -52,6 +59,7 @@ class Base:
     listing: Listing
     versions: Mapping[str, int] = field(default_factory=dict)
     highest: int = 0
+    spent: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,16 @@ class Few:
         return chain.from_iterable(self._of.values())
 
 
+class Pages(Protocol):
+    """Rendered pages, wherever their bytes lie."""
+
+    def __getitem__(self, number: int, /) -> Page: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Page]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
     """What the next release changes: sealed offline files with the pages of held names, rendered pages, policies, the
@@ -105,7 +123,7 @@ class Differences:
 
     offline: tuple[Role, ...] = ()
     held: tuple[tuple[str, bytes], ...] = ()
-    pages: Collection[Page] = ()
+    pages: Pages = ()
     policies: tuple[Page, ...] = ()
     placed: Placements = field(default_factory=Few)
     gone: tuple[str, ...] = ()
@@ -117,11 +135,12 @@ class Differences:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything that becomes true at one commit. ``sizes`` are how many targets each bin has, where the number of bins
-    changes.
+    """Everything that becomes true at one commit. ``follows`` is the generation that it was made from. ``sizes`` are
+    how many targets each bin has, where the number of bins changes.
     """
 
     generation: int
+    follows: int
     roles: Roles | tuple[Role, ...]
     timestamp: Role
     snapshot: Meta
@@ -141,7 +160,7 @@ class Release:
         return self.snapshot.version
 
     @property
-    def pages(self) -> Collection[Page]:
+    def pages(self) -> Pages:
         return self.new.pages
 
     @property
@@ -149,36 +168,47 @@ class Release:
         return self.new.policies
 
 
+def replacing_nothing(number: int) -> Iterable[bytes]:
+    """What is shown where nobody judges."""
+    del number
+    return ()
+
+
 def assemble(
-    base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, sign: Sign, now: datetime,
-    roles: Roles | None = None, each: Each = map,
+    base: Base, new: Differences, bins: layout.Bins, lifetimes: Lifetimes, signer: Signer, now: datetime,
+    roles: Roles | None = None, each: Each = map, shown: Shown = replacing_nothing,
 ) -> Release:  # fmt: skip
     """Build and sign the release after ``base``. Pure: nothing is true until it is committed. What is signed is kept in
-    ``roles``, an empty list by default; ``each`` is how the bins are gone through.
+    ``roles``, an empty list by default; ``each`` is how the bins are gone through, and ``shown`` what each replaces.
     """
 
-    def signed(content: tuple[int, Mapping[str, str]]) -> tuple[int, int, Role]:
+    def encoded(content: tuple[int, Mapping[str, str]]) -> tuple[int, int, Unsigned]:
         number, entries = content
-        role = _bin(base, bins.role(number), number, entries, lifetimes, sign, now)
-        return number, len(entries), role
+        return number, len(entries), _bin(base, bins.role(number), number, entries, lifetimes, now)
+
+    def sign(payload: bytes) -> Signatures:
+        return signer.sign_all((Asked(payload),))[0]
 
     made: Roles = [] if roles is None else roles
     made.extend(new.offline)
     sizes = {}
-    for number, size, role in each(signed, new.bins.items()):
-        made.append(role)
-        if new.rebinned and size:
-            sizes[number] = size
+    for chunk in _together(each(encoded, new.bins.items())):
+        asked = [Asked(unsigned.payload, partial(shown, number)) for number, _, unsigned in chunk]
+        for (number, size, unsigned), signatures in zip(chunk, signer.sign_all(asked), strict=True):
+            made.append(unsigned.signed(signatures))
+            if new.rebinned and size:
+                sizes[number] = size
     snapshot, listing = base.snapshot, base.listing
     if made or new.snapshot_due or snapshot is None:
         listing = listing.amended(metas(made))
-        version = snapshot.version + 1 if snapshot else 1
+        version = max(snapshot.version if snapshot else 0, base.spent.get(layout.SNAPSHOT, 0)) + 1
         signed_list = snapshot_file(version, listing, now + lifetimes.snapshot, sign)
         made.append(signed_list)
         snapshot = _pinned(signed_list)
-    timestamp = timestamp_file(base.generation + 1, snapshot, now, now + lifetimes.timestamp, sign)
+    generation = max(base.generation, base.spent.get(layout.TIMESTAMP, 0)) + 1
+    timestamp = timestamp_file(generation, snapshot, now, now + lifetimes.timestamp, sign)
     made.append(timestamp)
-    return Release(base.generation + 1, made, timestamp, snapshot, listing, new, sizes)
+    return Release(generation, base.generation, made, timestamp, snapshot, listing, new, sizes)
 
 
 def metas(roles: Iterable[Role]) -> dict[str, Meta]:
@@ -194,9 +224,23 @@ def _pinned(role: Role) -> Meta:
     return Meta(role.version, len(role.body), role.digest)
 
 
+def _together(bins: Iterable[tuple[int, int, Unsigned]]) -> Iterator[list[tuple[int, int, Unsigned]]]:
+    """In chunks that are signed at once."""
+    chunk: list[tuple[int, int, Unsigned]] = []
+    length = 0
+    for each in bins:
+        chunk.append(each)
+        length += len(each[2].payload)
+        if len(chunk) == TOGETHER or length >= TOGETHER_BYTES:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk
+
+
 def _bin(
-    base: Base, role: str, number: int, entries: Mapping[str, str], lifetimes: Lifetimes, sign: Sign, now: datetime
-) -> Role:
+    base: Base, role: str, number: int, entries: Mapping[str, str], lifetimes: Lifetimes, now: datetime
+) -> Unsigned:
     before = base.versions.get(role)
     version = layout.next_version(before) if before else layout.first_version(number, base.highest)
-    return bin_file(role, version, entries, now + lifetimes.bin, sign)
+    return unsigned_bin(role, version, entries, now + lifetimes.bin)

@@ -5,7 +5,6 @@ Of a snapshot with sixteen thousand lines only those that change are read again;
 newest snapshot said, which was checked in its turn. Stock clients' own reading is what the tests and ``fsck`` ask.
 """
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from itertools import groupby
 from typing import Any, Final
 
 import orjson
-from securesystemslib.signer import Signature
 from tuf.api.metadata import Root, Targets
 
 from keys import counting, invariants, layout, page, strict, succession
-from keys.encoding import canonical, sha256
+from keys.encoding import canonical, parse_canonical, sha256
+from keys.signing import parted
 from keys.state import NameState
 from keys.times import stamp
 from repo_service.build.assemble import Differences, Each, Placed, Release
@@ -253,7 +252,7 @@ def _check_shell(role: Role, shell: bytes) -> dict[str, Any]:
     """The body itself, of which the largest part may be elsewhere: canonical, of the right kind, version and date."""
     where = f"{role.name} {role.version}"
     try:
-        signed = _canonical_json(shell)
+        signed = parse_canonical(shell)
     except ValueError as error:
         raise WouldBeRefused(f"{where}: {error}") from error
     kind = role.name if role.name in layout.ONLINE else layout.TARGETS
@@ -268,29 +267,14 @@ def _check_shell(role: Role, shell: bytes) -> dict[str, Any]:
     return signed
 
 
-def _canonical_json(data: bytes) -> dict[str, Any]:
-    """JSON that is spelled canonically; ValueError otherwise. A backslash may stand for a control character, which
-    canonical JSON spells otherwise than any JSON encoder, so there the reference encoder judges.
-    """
-    if b"\\" in data:
-        value = strict.parse(data)
-        again = canonical(value)
-    else:
-        value = orjson.loads(data)
-        again = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    if again != data or not isinstance(value, dict):
-        raise ValueError("is not spelled as canonical JSON is")
-    return value
-
-
 def _read_whole(role: Role, delegator: Root | Targets) -> dict[str, Any]:
     return _check_shell(role, _signed_payload(role, delegator))
 
 
 def _signed_payload(role: Role, delegator: Root | Targets) -> bytes:
     """The signed part of a file, as it lies in the file, once enough keys have signed it."""
-    signatures, payload = _parted(role, role.body)
     try:
+        signatures, payload = parted(role.body)
         count = counting.count(delegator, role.name, payload, signatures)
     except ValueError as error:
         raise WouldBeRefused(f"{role.name} {role.version}: {error}") from error
@@ -299,17 +283,6 @@ def _signed_payload(role: Role, delegator: Root | Targets) -> bytes:
             f"{role.name} {role.version}: not signed by enough different keys, {count.distinct} of {count.threshold}"
         )
     return payload
-
-
-def _parted(role: Role, body: bytes) -> tuple[list[Signature], bytes]:
-    end = body.find(b',"signed":')
-    try:
-        if not body.startswith(b'{"signatures":') or not body.endswith(b"}}"):
-            raise ValueError("is no metadata file of ours")
-        listed = json.loads(body[14:end])
-        return [Signature(each["keyid"], each["sig"]) for each in listed], body[end + 10 : -1]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WouldBeRefused(f"{role.name} {role.version}: {error}") from error
 
 
 def _shape(bins: Targets) -> layout.Bins:

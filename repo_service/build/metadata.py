@@ -12,7 +12,7 @@ from typing import Any
 from keys import layout
 from keys.encoding import sha256, spliced
 from keys.kept import kept
-from keys.signing import SPEC_VERSION, Sign, signed_file, signed_payload
+from keys.signing import SPEC_VERSION, Sign, Signatures, signed_file, wrapped
 from keys.times import stamp
 from repo_service.build.listing import Listing, Meta
 
@@ -47,13 +47,32 @@ def metadata_path(role: str, version: int) -> str:
     return f"metadata/{'' if role == layout.TIMESTAMP else f'{version}.'}{role}.json"
 
 
-def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datetime, sign: Sign) -> Role:
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A role's body, encoded, that waits for its signatures."""
+
+    name: str
+    version: int
+    expires: datetime
+    payload: bytes
+
+    def signed(self, signatures: Signatures) -> Role:
+        return Role(self.name, self.version, self.expires, wrapped(self.payload, signatures))
+
+
+def unsigned_bin(role: str, version: int, entries: Mapping[str, str], expires: datetime) -> Unsigned:
     """A bin with its whole content, target paths to their encoded descriptions; its signed body names the role, so that
     no other bin can stand in for it.
     """
     members = ",".join([f'"{path}":{entries[path]}' for path in sorted(entries)])
     body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
-    return Role(role, version, expires, _file(body, "targets", (b"{", members.encode(), b"}"), sign))
+    return Unsigned(role, version, expires, _payload(body, "targets", (b"{", members.encode(), b"}")))
+
+
+def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datetime, sign: Sign) -> Role:
+    """One such bin, signed."""
+    unsigned = unsigned_bin(role, version, entries, expires)
+    return unsigned.signed(sign(unsigned.payload))
 
 
 def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign) -> Role:
@@ -61,7 +80,8 @@ def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign)
     have one type, the same signers and often one version, so for these three it carries length and hash as well.
     """
     body = _common("snapshot", version, expires)
-    return Role(layout.SNAPSHOT, version, expires, _file(body, "meta", listing.encoded(), sign))
+    payload = _payload(body, "meta", listing.encoded())
+    return Role(layout.SNAPSHOT, version, expires, wrapped(payload, sign(payload)))
 
 
 def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetime, sign: Sign) -> Role:
@@ -71,8 +91,8 @@ def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetim
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
 
 
-def _file(body: Mapping[str, Any], field: str, encoded: Iterable[bytes], sign: Sign) -> bytes:
-    return signed_payload(b"".join(spliced(body, {field: encoded})), sign)
+def _payload(body: Mapping[str, Any], field: str, encoded: Iterable[bytes]) -> bytes:
+    return b"".join(spliced(body, {field: encoded}))
 
 
 def _common(kind: str, version: int, expires: datetime) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def _until(view: Inventory, now: datetime) -> int:
         return 0
     held = view.reachable_from(now - BEYOND)
     staged = min(view.staged(), default=head.generation + 1)
-    return min(head.generation - GENERATIONS, staged - 1, head.generation if held is None else held)
+    before = view.generation_before(head.generation, GENERATIONS)
+    return min(before, staged - 1, head.generation if held is None else held)
 
 
 def _groups(paths: Iterable[str]) -> Iterator[list[str]]:

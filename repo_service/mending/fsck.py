@@ -41,7 +41,6 @@ from repo_service.mending.damage import (
     Progress,
     artifacts,
 )
-from repo_service.publishing import roots
 from repo_service.storage.depot import Depot, version_of
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Journal
@@ -201,7 +200,7 @@ def _offline(look: _Look) -> tuple[_Trusted | None, list[Problem]]:
             problems.append(
                 Problem(file.name, f"expires {stamp(file.body.expires)}; the journal says otherwise", RESTORE)
             )
-    return _Trusted(read.root, bins, roots.bins_shape(bins)), problems
+    return _Trusted(read.root, bins, trust.bins_shape(bins)), problems
 
 
 def _online(look: _Look) -> Iterator[Problem]:

@@ -79,7 +79,7 @@ class _Found:
 
     @property
     def shape(self) -> layout.Bins:
-        return roots.bins_shape(self.bins)
+        return trust.bins_shape(self.bins)
 
 
 def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None:
@@ -96,7 +96,7 @@ def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None
         if found.public.generation <= head.generation:
             return None
         _check_pace(head, found.public, now)
-        pen.add_release(found.public, epoch)
+        pen.add_release(found.public, epoch, head.generation)
         return _taken_back(press, pen, found, now, progress)
 
 

@@ -68,6 +68,9 @@ class Settings:
     redis: Annotated[
         str | None, About("with it workers publish, not the server", example="redis://127.0.0.1:6379/0")
     ] = None
+    guard: Annotated[
+        str | None, About("a signing guard holds the key, not this folder", example="/run/tallystick/guard.sock")
+    ] = None
     freshness: Annotated[
         Literal["default", "strict"],
         About(

@@ -1,7 +1,7 @@
 """What the next release must hold, by one reading of the journal: events, pages, targets and bins, and on what base."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -9,10 +9,21 @@ from typing import Final
 
 from tuf.api.metadata import Root, Targets
 
-from keys import layout, names, page
+from keys import layout, names, page, trust
 from keys.encoding import sha256
 from keys.state import NameState
-from repo_service.build.assemble import Base, Differences, Each, Few, Item, Made, Placed, Release
+from repo_service.build.assemble import (
+    Base,
+    Differences,
+    Each,
+    Few,
+    Item,
+    Made,
+    Placed,
+    Release,
+    Shown,
+    replacing_nothing,
+)
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
 from repo_service.build.metadata import metadata_path
@@ -21,6 +32,7 @@ from repo_service.domain.clock import check_clock
 from repo_service.publishing import roots
 from repo_service.publishing.press import Known, Press
 from repo_service.publishing.rebinning import Contents, Rebinned
+from repo_service.publishing.replaced import Replaced
 from repo_service.storage.spool import Spool, SpooledTargets
 from repo_service.storage.view import Head, Pending, View
 
@@ -51,7 +63,7 @@ class Plan:
     that somebody may wait for were ``accepted``; the delegators that its files are signed for, with the root of before
     where there is a new one; what clients have verified of the names that change (``before``); the newest snapshot's
     file. ``is_first_here`` if the release before was not made by this publisher. ``each`` is how to go through what
-    there may be much of.
+    there may be much of, and ``shown`` what a signer that judges wants to see of a bin.
     """
 
     base: Base
@@ -65,6 +77,7 @@ class Plan:
     snapshot: bytes | None
     is_first_here: bool
     each: Each
+    shown: Shown
 
 
 def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Plan | None:
@@ -76,13 +89,17 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     if head:
         known = press.memory.of(head.generation) or _read_known(view, head)
     bins = sealed.bins if sealed else _known(known).bins
-    shape = roots.bins_shape(bins)
-    rebinned = shape if known and shape != roots.bins_shape(known.bins) else None
+    shape = trust.bins_shape(bins)
+    rebinned = shape if known and shape != trust.bins_shape(known.bins) else None
     if sealed and (problems := roots.unsigned_problems(sealed, view.signed_by())):
         raise roots.NotTakenIn(problems)
-    pending, each = _pending(press, view, head, epoch)
+    spent = press.sign.highest((), head.snapshot.version if head else 0)
+    lost = spent.get(layout.SNAPSHOT, 0) > (head.snapshot.version if head else 0)
+    pending, each = (view.pending_all(2 * BULK_ALONE), map) if lost else _pending(press, view, head, epoch)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
+    if lost:
+        due += [layout.SNAPSHOT, *_lost(view, press, shape)]
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
@@ -93,10 +110,10 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         tuple(moved.gone), tuple(moved.superseded), snapshot_due=layout.SNAPSHOT in due,
     )  # fmt: skip
     if known and every:
-        new = replace(new, bins=Rebinned(view, roots.bins_shape(known.bins), shape, new), rebinned=rebinned)
+        new = replace(new, bins=Rebinned(view, trust.bins_shape(known.bins), shape, new), rebinned=rebinned)
     else:
         new = replace(new, bins=_contents(view, shape, new, due))
-    base = _base(view, head, known, new, shape)
+    base = _base(view, head, known, new, shape, {**press.sign.highest(map(shape.role, new.bins), 0), **spent})
     return Plan(
         base, pending.events, pending.accepted, new,
         sealed.trust.root if sealed else _known(known).root,
@@ -105,6 +122,7 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         known.snapshot if known else None,
         head is not None and press.memory.of(head.generation) is None,
         each,
+        Replaced(view, new, trust.bins_shape(known.bins), shape) if known else replacing_nothing,
     )  # fmt: skip
 
 
@@ -171,14 +189,28 @@ def _giving_way(press: Press, epoch: int) -> Each:
     return each
 
 
-def _base(view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins) -> Base:
-    """What the next release stands on."""
+def _base(
+    view: View, head: Head | None, known: Known | None, new: Differences, shape: layout.Bins, spent: Mapping[str, int]
+) -> Base:
+    """What the next release stands on, with the versions that a signer has ``spent``."""
+    tops = {role: spent[role] for role in layout.ONLINE if role in spent}
+    bins = {role: version for role, version in spent.items() if role not in tops}
     if head is None or known is None:
-        return Base(0, None, Listing.of({}))
+        return Base(0, None, Listing.of({}), {}, max(bins.values(), default=0), tops)
     if new.rebinned:
-        return Base(head.generation, head.snapshot, known.listing, {}, view.highest_bin())
+        highest = max(view.highest_bin(), *bins.values(), 0)
+        return Base(head.generation, head.snapshot, known.listing, {}, highest, tops)
     versions = view.versions([shape.role(number) for number in new.bins])
-    return Base(head.generation, head.snapshot, known.listing, versions)
+    versions |= {role: max(version, versions.get(role, 0)) for role, version in bins.items()}
+    return Base(head.generation, head.snapshot, known.listing, versions, 0, tops)
+
+
+def _lost(view: View, press: Press, shape: layout.Bins) -> list[str]:
+    """Bins of a snapshot that was signed and never committed: whoever made it died, or came second. They are signed
+    again, above the versions that are spent, for no snapshot may list less than that one.
+    """
+    spent, known = press.sign.highest(shape.roles(), 0), view.versions(shape.roles())
+    return [role for role in shape.roles() if spent.get(role, 0) > known.get(role, 0)]
 
 
 def _due(view: View, press: Press, shape: layout.Bins, now: datetime) -> list[str]:

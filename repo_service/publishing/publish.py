@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from keys import names
+from keys import names, trust
+from keys.signing import SignerOvertaken
 from keys.state import purged
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
@@ -29,6 +30,8 @@ from repo_service.storage.view import FILES
 
 MANY: Final = 1024
 """Of more bins than this the signed files wait for their commit on the disk, not in memory."""
+PATIENCE: Final = 10
+"""How often a signer may say that somebody else was first."""
 _ASK_S: Final = 0.02
 _LONG: Final = 60
 """How often longer a lease is where a ceremony's files are taken in: these may have every bin signed."""
@@ -53,6 +56,7 @@ def publish(press: Press, now: datetime, sealed: roots.Sealed | None = None) -> 
 
 
 def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> Release | None:
+    refused = 0
     while True:
         try:
             with leased(press, press.turn.seconds * (_LONG if sealed else 1)) as epoch:
@@ -60,6 +64,12 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
         except Overtaken:
             press.metrics.lease_lost()
             continue  # whoever was first may have left events behind, and the bell for them has been heard
+        except SignerOvertaken:
+            press.metrics.lease_lost()
+            refused += 1
+            if refused == PATIENCE:
+                raise
+            continue
         except GivenUp:
             continue  # those who wait come first; what was given up comes again, in smaller pieces
         press.draw(release.roles if release else ())
@@ -114,9 +124,13 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
             return None
         check_clocks(now, press.clocks)
         with timed("sign"):
-            shape = roots.bins_shape(plan.bins)
+            shape = trust.bins_shape(plan.bins)
             roles = Spool[Role]() if len(plan.new.bins) > MANY else None
-            release = assemble(plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles, plan.each)
+            if sealed:
+                press.sign.take_in(sealed.trust.files())
+            release = assemble(
+                plan.base, plan.new, shape, press.lifetimes, press.sign, now, roles, plan.each, plan.shown
+            )
         failpoint("publish.signed")
         with timed("check"):
             check_release(release, plan.root, plan.bins, plan.snapshot, plan.each)

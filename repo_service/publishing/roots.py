@@ -11,10 +11,9 @@ from datetime import datetime
 from functools import lru_cache
 
 from tuf.api.metadata import Metadata, Root, Targets
-from tuf.api.metadata import Role as Delegated
 
-from keys import layout, names, rules, trust
-from keys.trust import RootOfTrust, SignedFile
+from keys import layout, rules, trust
+from keys.trust import RootOfTrust, SignedFile, online_keyids, online_roles, version_of
 from repo_service.build.metadata import Role
 
 
@@ -39,9 +38,7 @@ class Sealed:
     @property
     def bins(self) -> Targets:
         """The newest ``bins`` metadata."""
-        body = self.trust.newest[layout.BINS].body
-        assert isinstance(body, Targets)
-        return body
+        return self.trust.targets(layout.BINS)
 
     @property
     def pages(self) -> tuple[tuple[str, bytes], ...]:
@@ -59,7 +56,7 @@ def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], held: Colle
         found = trust.read(sealed)
     except trust.NotTrusted as error:
         raise NotTakenIn([str(error)]) from error
-    if problems := [*_dates(found, now), *_continuity(found, known), *_online_key(found, held)]:
+    if problems := [*trust.continuing_problems(found, known, now), *_online_key(found, held)]:
         raise NotTakenIn(problems)
     files = (*found.roots, *(found.newest[role] for role in layout.OFFLINE if role != layout.ROOT))
     before = {role: version_of(data) for role, data in known.items()}
@@ -97,19 +94,10 @@ def take_in_after_theft(sealed: Sealed, held: Collection[str]) -> Sealed:
     return replace(sealed, anew=True)
 
 
-def bins_shape(bins: Targets) -> layout.Bins:
-    """How many hash bins a verified ``bins`` role delegates to."""
-    assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
-    return layout.Bins(bins.delegations.succinct_roles.bit_length)
-
-
 @lru_cache(maxsize=2)
 def held_names(targets_file: bytes) -> frozenset[str]:
     """The names that a targets file, verified when it was taken in, gives to ``held``."""
-    targets = parse_targets(targets_file)
-    assert targets.delegations is not None and targets.delegations.roles is not None, "rules.targets_problems"
-    paths = targets.delegations.roles[layout.HELD].paths or ()
-    return frozenset(names.name_of(path.split("/")[1]) for path in paths)
+    return trust.held_names(parse_targets(targets_file))
 
 
 def parse_root(data: bytes) -> Root:
@@ -122,33 +110,8 @@ def parse_targets(data: bytes) -> Targets:
     return Metadata[Targets].from_bytes(data).signed
 
 
-def version_of(data: bytes) -> int:
-    """The version of a metadata file of ours."""
-    version: int = Metadata.from_bytes(data).signed.version
-    return version
-
-
 def _role(file: SignedFile) -> Role:
     return Role(file.role, file.body.version, file.body.expires, file.data)
-
-
-def _dates(found: RootOfTrust, now: datetime) -> Iterator[str]:
-    for role, file in found.newest.items():
-        yield from rules.date_problems(role, file.body.expires, now)
-
-
-def _continuity(found: RootOfTrust, known: Mapping[str, bytes]) -> Iterator[str]:
-    """It goes on from what we have: the same chain of roots, no older version, no other bytes under one version."""
-    chain = {root.name: root.data for root in found.roots}
-    for role, ours in known.items():
-        version = version_of(ours)
-        theirs = found.newest[role]
-        if role == layout.ROOT and chain.get(f"{version}.root.json") != ours:
-            yield f"root: this service trusts another root {version}; these files do not continue it"
-        elif theirs.body.version < version:
-            yield f"{role}: version {theirs.body.version} is older than {version}, which was taken in before"
-        elif theirs.body.version == version and theirs.data != ours:
-            yield f"{role}: version {version} was taken in before with other bytes"
 
 
 def unsigned_problems(sealed: Sealed, signed_by: Iterable[tuple[str, frozenset[str], int]]) -> list[str]:
@@ -176,29 +139,12 @@ def unsigned_problems(sealed: Sealed, signed_by: Iterable[tuple[str, frozenset[s
 
 def _online_key(found: RootOfTrust, held: Collection[str]) -> Iterator[str]:
     ours = ", ".join(sorted(f"{keyid:.16}" for keyid in held))
-    for kind, role in _online_roles(found.root, _targets(found, layout.BINS)):
+    for kind, role in online_roles(found.root, found.targets(layout.BINS)):
         if not frozenset(role.keyids) & frozenset(held) or role.threshold != 1:
             name = layout.BINS if kind == layout.BIN_PREFIX else kind
             yield f"{name}: is signed by other keys than this service's online key {ours}"
 
 
-def online_keyids(root: Root, bins: Targets) -> dict[str, frozenset[str]]:
-    """For ``timestamp``, ``snapshot`` and ``bin`` the keys that may sign it."""
-    return {kind: frozenset(role.keyids) for kind, role in _online_roles(root, bins)}
-
-
-def _online_roles(root: Root, bins: Targets) -> Iterator[tuple[str, Delegated]]:
-    assert bins.delegations is not None and bins.delegations.succinct_roles is not None, "rules.bins_problems"
-    yield from ((role, root.roles[role]) for role in layout.ONLINE)
-    yield layout.BIN_PREFIX, bins.delegations.succinct_roles
-
-
 def is_rehearsal(sealed: Sealed) -> bool:
     """Whether the newest root was made to practise with."""
     return rules.is_rehearsal(sealed.trust.root)
-
-
-def _targets(found: RootOfTrust, role: str) -> Targets:
-    body = found.newest[role].body
-    assert isinstance(body, Targets)
-    return body

@@ -31,18 +31,21 @@ _MOVE: Final = {
 
 
 class Overtaken(Exception):
-    """Another publisher committed this generation first. Nothing was written; begin again from what it left."""
+    """Another publisher committed a release after the same one first. Nothing was written; begin again from what it
+    left.
+    """
 
 
 def write(
     connection: Connection, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
 ) -> None:
-    """All of it, or, by an exception, nothing. Raises Overtaken if the generation is taken."""
+    """All of it, or, by an exception, nothing. Raises Overtaken if something follows that release already."""
     direct = Direct(connection)
     try:
         direct.write(s.STORE_RELEASE, _release_row(release, epoch, now))
+        direct.write(s.STORE_FOLLOWED, {"follows": release.follows, "generation": release.generation})
     except IntegrityError as error:
-        raise Overtaken(f"generation {release.generation} was committed by another publisher") from error
+        raise Overtaken(f"a generation after {release.follows} was committed by another publisher") from error
     store_files(direct, release.immutable, release.generation)
     _supersede(direct, release)
     if release.new.rebinned:

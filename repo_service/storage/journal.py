@@ -210,8 +210,8 @@ class Journal:
     ) -> None:
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
 
-        The generation is the compare-and-swap: two publishers cannot both insert it. Raises Overtaken. ``epoch`` says
-        for people under which lease it was made; it is no condition (ADR 3).
+        Which release it follows is the compare-and-swap: two publishers cannot both insert that. Raises Overtaken.
+        ``epoch`` says for people under which lease it was made; it is no condition (ADR 3).
         """
         with self._writing() as connection:
             committing.write(connection, release, events, lifetimes, now, epoch)

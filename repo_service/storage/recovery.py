@@ -40,13 +40,14 @@ class Public:
 class Recovery(Pen, Inventory):
     """What a recovery writes, in one transaction."""
 
-    def add_release(self, public: Public, epoch: int) -> None:
+    def add_release(self, public: Public, epoch: int, follows: int) -> None:
         """The release that is public, and copied out."""
         row = {
             "generation": public.generation, "epoch": epoch, "snapshot": public.snapshot, "published": 1,
             "signed_at": stamp(public.signed_at), "timestamp": public.timestamp, "expires": stamp(public.expires),
         }  # fmt: skip
         self._connection.execute(insert(t.releases), row)
+        self._connection.execute(insert(t.followed), {"follows": follows, "generation": public.generation})
 
     def add_files(self, generation: int, files: Iterable[tuple[str, bytes]]) -> None:
         """Files of the current state that the journal does not know."""

@@ -187,6 +187,7 @@ MARK: Final = (
     update(t.events).where(t.events.c.seq.in_(VALUES), _PENDING).values(release=bindparam("signing", type_=Integer))
 )
 STORE_RELEASE: Final = insert(t.releases)
+STORE_FOLLOWED: Final = insert(t.followed)
 MARK_PUBLISHED: Final = (
     update(t.releases).where(t.releases.c.generation == bindparam("copied_out", type_=Integer)).values(published=1)
 )

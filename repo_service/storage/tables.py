@@ -197,6 +197,16 @@ IS_STAGED: Final = releases.c.published == literal_column("0")
 """As ``IS_HELD``."""
 Index("staged", releases.c.generation, sqlite_where=IS_STAGED, postgresql_where=IS_STAGED)
 
+followed = Table(
+    "followed",
+    metadata,
+    Column("follows", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Integer, ForeignKey("releases.generation"), nullable=False),
+)
+"""Which release was made from which (0: the first). No two follow the same one, although generations may have gaps: a
+timestamp's version can be spent by a signer and come to nothing (docs/adr/0025).
+"""
+
 files = Table(
     "files",
     metadata,

@@ -266,6 +266,12 @@ class View:
         names = dict.fromkeys(row.name for row in rows)
         return Pending(tuple(self._pending_of(names)), tuple(names), ())
 
+    def pending_all(self, bulk: int) -> Pending:
+        """All of the fast lane with about so many of the slow one: whatever a release held that came to nothing."""
+        now, later = self.pending(), self.pending_bulk(bulk)
+        names = dict.fromkeys((*now.names, *later.names))
+        return Pending(tuple(self._pending_of(names)), tuple(names), now.accepted)
+
     def somebody_waits(self) -> bool:
         """Whether anything of the fast lane does."""
         return bool(self._direct.plain(s.PENDING_IN_LANE, lane=NOW, limit=1))
@@ -290,10 +296,16 @@ class View:
 
     def in_use(self, head: Head | None) -> bool:
         """Whether one of the last releases held anything of the fast lane."""
-        lately = t.events.c.release > (head.generation - LATELY if head else 0)
+        lately = t.events.c.release > (self.generation_before(head.generation, LATELY) if head else 0)
         return (
             self._connection.scalar(select(t.events.c.seq).where(lately, t.events.c.lane == NOW).limit(1)) is not None
         )
+
+    def generation_before(self, generation: int, releases: int) -> int:
+        """The generation of so many releases before this one; 0 if there are not so many. Generations may have gaps."""
+        older = select(t.releases.c.generation).where(t.releases.c.generation < generation)
+        query = older.order_by(t.releases.c.generation.desc()).limit(1).offset(releases - 1)
+        return self._connection.scalar(query) or 0
 
     def states(self, names: Iterable[str]) -> dict[str, NameState]:
         """The accepted state of each of these names that was ever touched."""

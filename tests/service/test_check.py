@@ -1,7 +1,7 @@
 """Take a release that is good, tamper with one thing, and it is refused before it becomes true."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,7 @@ from securesystemslib.signer import Signature, SSlibKey
 from tuf.api.metadata import Targets
 
 from keys import layout, page
-from keys.signing import Sign, signed_file
+from keys.signing import Asked, HeldKeys, Sign, Signatures, signed_file
 from keys.state import NameState
 from keys.times import stamp
 from repo_service.build.assemble import Base, Differences, Few, Placed, Release, assemble, metas
@@ -31,6 +31,7 @@ TRUST: Final = root_of_trust()
 BINS: Final = TRUST.newest["bins"].body
 SHAPE: Final = layout.Bins(2)
 SIGN: Final[Sign] = online_key()
+SIGNER: Final = HeldKeys(online_key())
 FIRST: Final = Base(0, None, Listing.of({}))
 assert isinstance(BINS, Targets)
 
@@ -41,7 +42,9 @@ def assembled(*pages: Page) -> Release:
     contents: dict[int, dict[str, str]] = {number: {} for number in range(len(SHAPE))}
     for each in placed:
         contents[each.bin][each.target.path] = each.target.entry
-    return assemble(FIRST, Differences(pages=pages, placed=Few(placed), bins=contents), SHAPE, Lifetimes(), SIGN, BEGIN)
+    return assemble(
+        FIRST, Differences(pages=pages, placed=Few(placed), bins=contents), SHAPE, Lifetimes(), SIGNER, BEGIN
+    )
 
 
 def check(release: Release) -> None:
@@ -185,7 +188,7 @@ def test_a_snapshot_must_pin_the_bytes_of_every_offline_file() -> None:
     files = {name: TRUST.newest[name].data for name in ("targets", "held", "bins")}
     expires = BEGIN + timedelta(days=365)
     offline = tuple(Role(name, 1, expires, data) for name, data in files.items())
-    good = assemble(FIRST, Differences(offline=offline, bins={0: {}}), SHAPE, Lifetimes(), SIGN, BEGIN)
+    good = assemble(FIRST, Differences(offline=offline, bins={0: {}}), SHAPE, Lifetimes(), SIGNER, BEGIN)
     check(good)
     swapped = {**metas(good.roles), "held": Meta.pinning(1, files["bins"])}
     for listed, why in (
@@ -204,7 +207,7 @@ def second(release: Release, **amended: Any) -> tuple[Release, bytes]:
     before = next(role.body for role in release.roles if role.name == "snapshot")
     versions = {"bin-0": 100_000, "bin-2": 100_002} | amended
     base = Base(1, release.snapshot, release.listing, versions)
-    return assemble(base, Differences(bins={0: {}, 2: {}}), SHAPE, Lifetimes(), SIGN, BEGIN), before
+    return assemble(base, Differences(bins={0: {}, 2: {}}), SHAPE, Lifetimes(), SIGNER, BEGIN), before
 
 
 def test_a_later_snapshot_lists_all_that_the_newest_did_but_for_what_changes() -> None:
@@ -264,7 +267,7 @@ def test_a_target_in_a_bin_where_nobody_looks_for_it_is_refused() -> None:
     placed = [replace(each, bin=wrong) if each.target.path == path else each for each in good.new.placed]
     new = replace(good.new, bins=bins, placed=Few(placed))
     with pytest.raises(WouldBeRefused, match="which is of another bin"):
-        check(assemble(FIRST, new, SHAPE, Lifetimes(), SIGN, BEGIN))
+        check(assemble(FIRST, new, SHAPE, Lifetimes(), SIGNER, BEGIN))
 
 
 def test_a_target_that_should_come_or_go_and_does_not_is_refused() -> None:
@@ -280,7 +283,7 @@ def test_a_target_that_should_come_or_go_and_does_not_is_refused() -> None:
         (replace(good.new, placed=Few(), gone=(path,), bins={}), "comes or goes in it, but it is not signed"),
     ):
         with pytest.raises(WouldBeRefused, match=why):
-            check(assemble(FIRST, amended, SHAPE, Lifetimes(), SIGN, BEGIN))
+            check(assemble(FIRST, amended, SHAPE, Lifetimes(), SIGNER, BEGIN))
 
 
 def test_a_bin_lists_what_it_was_given_and_nothing_else() -> None:
@@ -304,7 +307,7 @@ def test_a_target_that_nobody_touched_is_described_as_it_was() -> None:
     entry_text = Target.of(path, 1, "0" * 64).entry
     bins = {**{each: {} for each in good.new.bins}, number: {path: entry_text}}
     base = Base(1, assembled().snapshot, assembled().listing, {SHAPE.role(each): 100_000 + each for each in bins})
-    release = assemble(base, Differences(bins=bins), SHAPE, Lifetimes(), SIGN, BEGIN)
+    release = assemble(base, Differences(bins=bins), SHAPE, Lifetimes(), SIGNER, BEGIN)
     check_release(release, TRUST.root, BINS, before)
     flipped = replace(release.new, bins={**bins, number: {path: entry_text.replace('"length":1', '"length":2')}})
     with pytest.raises(WouldBeRefused, match="describes a target otherwise"):
@@ -321,12 +324,13 @@ def test_one_key_under_two_ids_does_not_meet_a_threshold_of_two() -> None:
     bins.delegations.succinct_roles.keyids.append(alias.keyid)
     bins.delegations.succinct_roles.threshold = 2
 
-    def twice(payload: bytes) -> tuple[Signature, ...]:
-        signature = online_key().sign(payload)
-        return signature, Signature(alias.keyid, signature.signature)
+    class Twice(HeldKeys):
+        def sign_all(self, asked: Sequence[Asked]) -> list[Signatures]:
+            signed = [signature for (signature,) in super().sign_all(asked)]
+            return [(each, Signature(alias.keyid, each.signature)) for each in signed]
 
     release = assembled()
-    release = assemble(FIRST, release.new, SHAPE, Lifetimes(), twice, BEGIN)
+    release = assemble(FIRST, release.new, SHAPE, Lifetimes(), Twice(online_key()), BEGIN)
     with pytest.raises(WouldBeRefused, match="not signed by enough different keys"):
         check_release(release, TRUST.root, bins, None)
 
@@ -412,7 +416,7 @@ def test_files_are_copied_out_before_what_names_them() -> None:
 
 def test_every_role_expires_when_its_lifetime_says() -> None:
     lifetimes = Lifetimes(timedelta(days=1), timedelta(days=2), timedelta(days=3))
-    release = assemble(FIRST, Differences(bins={0: {}}), SHAPE, lifetimes, SIGN, BEGIN)
+    release = assemble(FIRST, Differences(bins={0: {}}), SHAPE, lifetimes, SIGNER, BEGIN)
     expires = {role.name: json.loads(role.body)["signed"]["expires"] for role in release.roles}
     assert expires == {
         "bin-0": "2026-11-25T10:00:00Z",

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from client_verify.answers import Found
+from keys.signing import HeldKeys
 from repo_service import failpoint
 from repo_service.accepting import intake
 from repo_service.build.assemble import Release
@@ -187,7 +188,7 @@ def test_what_clients_would_refuse_does_not_become_true(world: World) -> None:
     before = sorted(world.public.rglob("*"))
     world.record(r.Yank("foo", "1.0", BECAUSE, OWNER))
     with pytest.raises(WouldBeRefused, match="bin-"):
-        publish(replace(world.service.press, sign=held_key(1)), world.now)
+        publish(replace(world.service.press, sign=HeldKeys(held_key(1))), world.now)
     with world.service.journal.writing() as pen:
         name = pen.name("foo")
         assert name.state is not None

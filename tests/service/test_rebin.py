@@ -14,6 +14,7 @@ from client_verify.refusals import Refused
 from keys import layout, names
 from keys.encoding import sha256
 from repo_service import failpoint
+from repo_service.build import assemble
 from repo_service.build.check import WouldBeRefused
 from repo_service.build.due import freshness
 from repo_service.domain import requests as r
@@ -206,6 +207,7 @@ def test_twenty_thousand_targets_move_in_little_memory(tmp_path: Path, monkeypat
     """
     monkeypatch.setattr(publish, "MANY", 100)
     monkeypatch.setattr(local, "_GROUP_BYTES", 1 << 18)
+    monkeypatch.setattr(assemble, "TOGETHER_BYTES", 1 << 18)
     monkeypatch.setattr(publish, "MANY", 16)
     world = World(tmp_path, bins=32)
     world.do(publishing("foo"))

@@ -114,6 +114,18 @@ def test_bodies_are_kept_when_they_get_a_table_of_their_own(database: Callable[[
         assert connection.scalar(text("SELECT count(*) FROM files")) == 2
 
 
+def test_of_older_releases_each_follows_the_one_before_it(database: Callable[[], Engine]) -> None:
+    engine = database()
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0002")
+        for generation in (1, 2, 7):
+            connection.execute(text(f"INSERT INTO releases VALUES ({generation}, 1, 1, '2026', '', '2027', 1)"))
+    assert schema.migrate(engine) == ("0003",)
+    with engine.begin() as connection:
+        rows = connection.execute(text("SELECT follows, generation FROM followed ORDER BY follows")).all()
+        assert rows == [(0, 1), (1, 2), (2, 7)]
+
+
 def test_many_who_make_the_tables_at_once_make_them_once(database: Callable[[], Engine]) -> None:
     engine = database()
     with ThreadPoolExecutor(6) as several:
