@@ -101,7 +101,7 @@ def screens(its: Waiver, trusted: RootOfTrust, name: str, now: datetime, unseen:
     follows = [
         *allowed,
         "",
-        "WARNING: whoever has the online key can do this until then, also a thief. The guard refuses all else as before.",
+        "WARNING: whoever has the online key can do this until then, also a thief. All else stays refused.",
     ]
     words = [
         "These words stand for the whole waiver. Call another holder, and read them to each other.",
