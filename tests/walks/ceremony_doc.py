@@ -1,7 +1,7 @@
 """What docs/CEREMONY.md shows, from real commands: ``python -m tests.walks.ceremony_doc`` writes it again.
 
 Each ``console`` block is run in order, in one folder and without a network: a line that begins with ``$`` is typed, and
-below it stands what was on the screen, with all answers but secrets. ``…`` stands for anything. Before a block may stand
+below it stands what was on the screen, with all answers but secrets. ``…`` is anything. Before a block may stand
 
     <!-- answers: agree=y,n why="not carol" -->   what people say who do not agree to everything
     <!-- exit 13 -->                              how its last command ends, where that is not 0

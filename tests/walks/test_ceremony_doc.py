@@ -21,7 +21,8 @@ def test_what_is_not_run_is_typed_as_the_tools_take_it() -> None:
         "tallystick": client_cli._parser(), "tallystick-ceremony": cli._parser(),
         "tallystick-service": service_cli._parser(),
     }  # fmt: skip
-    typed = [each.typed for each in ceremony_doc.commands(ceremony_doc.CEREMONY_MD.read_text())]
+    shown = ceremony_doc.commands(ceremony_doc.CEREMONY_MD.read_text())
+    typed = [each.typed for each in shown if "not run: being wired" not in each.notes]
     for tool, *words in (shlex.split(line.split(" > ")[0]) for line in typed if line.startswith("tallystick")):
         parsers[tool].parse_args(words)
 
