@@ -108,17 +108,30 @@ def draft(plan: Plan, keyring: Keyring, current: RootOfTrust | None, now: dateti
 
 
 def lint(drafted: Draft, now: datetime) -> list[str]:
-    """Every rule of keys/rules.py that a candidate breaks at ``now``, and whether there is any candidate."""
+    """Every rule of keys/rules.py that a candidate, or the chain of roots, breaks at ``now``; or that there is none."""
     if not drafted.candidates:
         return ["nothing to sign: the plan changes nothing, and nothing expires soon"]
     return [
-        problem
-        for each in drafted.candidates
-        for problem in (
-            *trust.body_problems(each.role, each.body),
-            *rules.date_problems(each.role, each.body.expires, now),
-        )
+        *(
+            problem
+            for each in drafted.candidates
+            for problem in (
+                *trust.body_problems(each.role, each.body),
+                *rules.date_problems(each.role, each.body.expires, now),
+            )
+        ),
+        *_chain_problems(drafted),
     ]
+
+
+def _chain_problems(drafted: Draft) -> Iterator[str]:
+    root = drafted.bodies[layout.ROOT]
+    assert isinstance(root, Root)
+    if not drafted.plan.accept_no_spare:
+        yield from (f"{problem}; or say accept_no_spare = true" for problem in rules.spare_problems(root))
+    before = drafted.current.roots if drafted.current is not None else ()
+    chain = {body.version: body for body in (*(file.body for file in before), root) if isinstance(body, Root)}
+    yield from rules.chain_problems([*chain.values()], (drafted.plan.oldest_root,))
 
 
 def drafted_at(plan: Plan, body: Body) -> datetime:
@@ -158,11 +171,6 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
     count = len(plan.holders)
     if not 1 <= plan.threshold <= count:
         yield f"the threshold is {plan.threshold} of {count} holders, which nobody can meet"
-    elif plan.threshold == count and not plan.accept_no_spare:
-        yield (
-            f"all {count} of {count} holders must sign: after one lost key nobody can ever change this root again. "
-            "Lower the threshold, add a holder, or say accept_no_spare = true"
-        )
     if plan.bins not in {1 << bits for bits in range(1, layout.MAX_BIT_LENGTH + 1)}:
         yield f"bins is {plan.bins}; it must be a power of two, 2 to {1 << layout.MAX_BIT_LENGTH}"
     if not 1 <= plan.days <= rules.MAX_DAYS:
@@ -209,7 +217,9 @@ def _root(plan: Plan, keyring: Keyring, expires: datetime) -> Root:
     offline = {role: Role(_offline_keyids(keyring), plan.threshold) for role in (layout.ROOT, layout.TARGETS)}
     online = {role: Role([keyring.online.key.keyid], 1) for role in layout.ONLINE}
     keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring}
-    extra = {layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}
+    extra: dict[str, Any] = {layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}
+    if plan.minimum_client:
+        extra[layout.MINIMUM_CLIENT_FIELD] = plan.minimum_client
     return Root(1, SPEC_VERSION, expires, keys, offline | online, True, extra)  # noqa: FBT003 - python-tuf's signature
 
 

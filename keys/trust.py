@@ -89,8 +89,8 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
     """
     metadata = [_signed_file(path, data) for path, data in files.items() if not path.startswith(_PAGES)]
     roots = tuple(sorted((file for file in metadata if file.role == layout.ROOT), key=lambda file: file.body.version))
-    if not roots or [file.body.version for file in roots] != list(range(1, len(roots) + 1)):
-        raise Unreadable(f"the roots are {[file.name for file in roots]}; they must be 1 to N without a gap")
+    if problems := rules.chain_problems([file.body for file in roots if isinstance(file.body, Root)], embedded=()):
+        raise Unreadable("\n".join(problems))
     delegated = {file.role: file for file in metadata if file.role != layout.ROOT}
     if len(delegated) != len(layout.OFFLINE) - 1 or len(metadata) != len(roots) + len(delegated):
         raise Unreadable("there must be exactly one file of each of targets, held and bins")
