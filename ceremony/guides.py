@@ -1,7 +1,7 @@
 """The words of the guides for emergencies: what ceremony/emergency.py fills with a repository's names and numbers.
 
-The form is that of ``sheets.parsed``. What it says of clients was seen with stock ones, in
-tests/ceremony/test_emergency.py and tests/service/test_rotation.py.
+The form is that of ``sheets.parsed``. What it says of clients was seen with stock ones:
+tests/ceremony/test_emergency.py, tests/walks/test_emergencies.py, tests/walks/test_rotations.py.
 """
 
 from collections.abc import Mapping
@@ -116,15 +116,16 @@ Stolen: {online}. It signs timestamp, snapshot and all {bins} bins. The same if 
 the broken host off the network, and do not wipe it.
 $ systemctl stop tallystick
 
-# Operator: Copy the whole public folder and the logs away, as evidence. Then find the last good state: `status` says
+# Operator: Copy the whole public folder and the logs away, as evidence. Then find the last good state. `status` says
 which timestamp this service signed last, LAST-GOOD, and fsck names each public file that is not as it was signed. If
-the host of the database was broken into, go back to a backup from before.
+the host of the database was broken into, go back to a backup from before. IF fsck names nothing, THEN the thief wrote
+nothing there: a new online key as always lets no client fail and takes the old one away too (docs/OPERATIONS.md).
 $ tallystick-service status DIR
 $ tallystick-service fsck DIR
 
 # Operator: On a clean host move the stolen key out of the folder, and make a new one. Bring online.pub to the
 coordinator.
-$ mv DIR/online.key DIR/online.pub EVIDENCE/
+$ mv DIR/online*.key DIR/online*.pub EVIDENCE/
 $ tallystick-service key DIR --name {new_online}
 
 {ceremony}
@@ -159,8 +160,8 @@ journal's own.
 timestamps and snapshots of the old key. So versions go on at the last good one + 1.
 - What the thief signs after that is refused: signed by 0 of 1 keys. A client that is kept from root {next_root}
 believes the thief until root {root} expires: {root_expires}.
-- `tallystick` remembers what it verified of each name. A machine that saw the thief change a name goes on refusing
-that name, and `tallystick status` says so. Hold it against the evidence before anybody clears that memory.
+- `tallystick` remembers what it verified of each name. A machine that saw the thief change a name goes on refusing that
+name, until its user has read the announcement and says `tallystick forget NAME`.
 
 """
 

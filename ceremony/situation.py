@@ -159,7 +159,7 @@ class Situation:
             threshold=self.threshold,
             bins=self.bins,
             held=self.held,
-            accept_no_spare=before.accept_no_spare or self.threshold == len(self.holders),
+            accept_no_spare=before.accept_no_spare or self.threshold in (1, len(self.holders)),
             online=known.get(online, Signatory(online, NEW)),
             holders=tuple(known.get(name, Signatory(name, NEW)) for name in holders),
             ceremony=Arrangements(),

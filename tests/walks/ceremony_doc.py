@@ -1,7 +1,7 @@
 """What docs/CEREMONY.md shows, from real commands: ``python -m tests.walks.ceremony_doc`` writes it again.
 
-Each ``console`` block is run in order, in one folder: a line that begins with ``$`` is typed, and below it stands what
-was on the screen, with questions and all answers but secrets. ``…`` in it stands for anything. Before a block may stand
+Each ``console`` block is run in order, in one folder and without a network: a line that begins with ``$`` is typed, and
+below it stands what was on the screen, with all answers but secrets. ``…`` is anything. Before a block may stand
 
     <!-- answers: agree=y,n why="not carol" -->   what people say who do not agree to everything
     <!-- exit 13 -->                              how its last command ends, where that is not 0
@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from ceremony import directory, memory
 from tests.ceremony.person import Person
+from tests.no_network import in_no_network
 from tests.walks import fixed_lots
 
 CEREMONY_MD: Final = Path(__file__).parents[2] / "docs" / "CEREMONY.md"
@@ -76,7 +77,9 @@ class Table:
         person = self._person(command)
         clock = {fixed_lots.NOW: self._now.isoformat(), fixed_lots.DICE: f"{self._now.isoformat()} {command.typed}"}
         typed = shlex.quote(command.typed)
-        code, seen = person.run(self._folder, typed, 40, ("bash", "-euc"), **self._environment, **clock)
+        code, seen = person.run(
+            self._folder, typed, 40, (*in_no_network(("bash", "-euc")),), **self._environment, **clock
+        )
         assert code == command.code, f"$ {command.typed}\nended with {code}, not {command.code}:\n{seen}"
         return "\n".join(line.rstrip() for line in seen.strip("\n").splitlines()) + "\n" if seen.strip() else ""
 

@@ -1,7 +1,7 @@
 """A command with a clock and dice that are set: ``python -m tests.walks.fixed_lots tallystick-ceremony key new …``.
 
-What a document shows of keys, passphrases and dates is then the same each time. Nothing else of the commands changes,
-but that keys are sealed with few rounds. Each imports only its own house, so that it starts quickly.
+What a document shows of keys, passphrases and dates is then the same each time. Nothing else of the commands is
+touched, but that keys are sealed with few rounds. Each imports only its own house, so that it starts quickly.
 """
 
 import os
