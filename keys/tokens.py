@@ -12,7 +12,6 @@ from typing import Any, Final
 import pkcs11
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import (
     Attribute,
     KeyType,
@@ -98,7 +97,7 @@ class TokenKey:
         assert isinstance(self._private, SignMixin), "only such a key was opened"
         with _in_words():
             raw = self._private.sign(message, mechanism=_mechanism(self._private), pin=pin)
-        return verified(self.record, message, raw if self.record.keytype == "ed25519" else _der(raw))
+        return verified(self.record, message, raw if self.record.keytype == "ed25519" else records.der(raw))
 
 
 def open_key(uri: str, ask: Ask) -> TokenKey:
@@ -261,11 +260,6 @@ def _each_time(private: PrivateKey) -> bool:
 
 def _mechanism(private: PrivateKey) -> Mechanism:
     return Mechanism.EDDSA if private.key_type == KeyType.EC_EDWARDS else Mechanism.ECDSA
-
-
-def _der(raw: bytes) -> bytes:
-    half = len(raw) // 2
-    return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
 
 
 @contextmanager
