@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ROLLS: Final = 50
 """Fifty rolls of a fair die are 129 bits: enough even if the machine's own randomness were none."""
+SEED: Final = 32
 _PURPOSE: Final = b"tallystick/1 seed"
 
 
@@ -15,7 +16,10 @@ class BadRolls(ValueError):
 
 
 def mixed(drawn: bytes, rolls: str) -> bytes:
-    """A seed of 32 bytes from the machine's randomness and rolls of a die (``1`` to ``6``, white space ignored)."""
+    """A seed of 32 bytes from as many of the machine's randomness and rolls of a die (``1`` to ``6``, white space
+    ignored).
+    """
+    assert len(drawn) == SEED, "rolls are added to a whole seed, never put in its place"
     digits = "".join(rolls.split())
     if strange := sorted(set(digits) - set("123456")):
         raise BadRolls(f"a die shows 1 to 6, not {strange[0]!r:.8}")
@@ -23,4 +27,4 @@ def mixed(drawn: bytes, rolls: str) -> bytes:
         raise BadRolls(f"there are {len(digits)} rolls; it takes {ROLLS}")
     if len(set(digits)) == 1:
         raise BadRolls(f"every roll is a {digits[0]}: that was no die")
-    return HKDF(SHA512(), 32, salt=None, info=_PURPOSE).derive(drawn + digits.encode())
+    return HKDF(SHA512(), SEED, salt=None, info=_PURPOSE).derive(drawn + digits.encode())

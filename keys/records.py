@@ -28,8 +28,8 @@ P256: Final = "ecdsa-sha2-nistp256"
 P384: Final = "ecdsa-sha2-nistp384"
 RSA_PSS: Final = "rsassa-pss-sha256"
 GATED: Final = ("ml-dsa-44/1", "ml-dsa-65/1", "ml-dsa-87/1")
-"""Schemes that stop a client whose library does not know them: only in a root that declares a minimum client
-(keys/rules.py, docs/adr/0026)."""
+"""Schemes that stop a client whose library does not know them: only in a file that says so (keys/rules.py,
+docs/adr/0026)."""
 
 SCHEMES: Final[Mapping[str, str]] = {
     ED25519: "ed25519",

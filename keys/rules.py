@@ -31,7 +31,7 @@ _ADDRESS: Final = re.compile(
 
 def root_problems(root: Root) -> list[str]:
     """Everything wrong with a root; an empty list if it may be signed."""
-    said = _Keys(layout.ROOT, root.keys, root.roles)
+    said = _Keys(layout.ROOT, root.keys, root.roles, minimum_client(root))
     return [*_all(ROOT_RULES, root), *_all(KEY_RULES, said), *_all(TEXT_RULES, (layout.ROOT, root))]
 
 
@@ -41,8 +41,8 @@ def targets_problems(targets: Targets) -> list[str]:
     delegations = targets.delegations
     if delegations is None or delegations.roles is None or list(delegations.roles) != [layout.HELD, layout.BINS]:
         return [*found, "targets: must delegate to held and bins, in this order"]
-    said = _Keys(layout.TARGETS, delegations.keys, delegations.roles)
-    return [*found, *_all(DELEGATION_RULES, delegations.roles), *_all(KEY_RULES, said), *_all(CLASSICAL_RULES, said)]
+    said = _Keys(layout.TARGETS, delegations.keys, delegations.roles, minimum_client(targets))
+    return [*found, *_all(DELEGATION_RULES, delegations.roles), *_all(KEY_RULES, said)]
 
 
 def bins_problems(bins: Targets) -> list[str]:
@@ -53,8 +53,8 @@ def bins_problems(bins: Targets) -> list[str]:
         return [*found, "bins: must delegate to succinct hash bins (TAP 15)"]
     if succinct.name_prefix != layout.BIN_PREFIX or succinct.bit_length > layout.MAX_BIT_LENGTH:
         found.append(f"bins: must be named {layout.BIN_PREFIX}- and at most 2^{layout.MAX_BIT_LENGTH}")
-    said = _Keys(layout.BINS, bins.delegations.keys, {layout.BIN_PREFIX: succinct})
-    return [*found, *_all(KEY_RULES, said), *_all(CLASSICAL_RULES, said)]
+    said = _Keys(layout.BINS, bins.delegations.keys, {layout.BIN_PREFIX: succinct}, minimum_client(bins))
+    return [*found, *_all(KEY_RULES, said)]
 
 
 def held_problems(held: Targets) -> list[str]:
@@ -106,19 +106,20 @@ def is_rehearsal(root: Root) -> bool:
     return root.unrecognized_fields.get(layout.REHEARSAL_FIELD) is True
 
 
-def minimum_client(root: Root) -> str | None:
-    """The oldest client that can read this root and what follows it, as people say it; None if that is any client."""
-    said = root.unrecognized_fields.get(layout.MINIMUM_CLIENT_FIELD)
+def minimum_client(signed: Root | Targets) -> str | None:
+    """The oldest client that can read this file, as people say it; None if it does not say so."""
+    said = signed.unrecognized_fields.get(layout.MINIMUM_CLIENT_FIELD)
     return said if isinstance(said, str) and said.strip() and said.isprintable() else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys that a file carries, and the roles that it gives them."""
+    """The keys that a file carries, the roles that it gives them, and the oldest client that it says can read it."""
 
     where: str
     keys: Mapping[str, Key]
     roles: Mapping[str, Role]
+    minimum_client: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,6 @@ class _Chain:
 def _consistent(root: Root) -> Iterator[str]:
     if root.consistent_snapshot is not True:
         yield "root: consistent_snapshot must be true, or files of two snapshots mix"
-
-
-def _gate(root: Root) -> Iterator[str]:
-    if minimum_client(root) is None:
-        for keyid in _gated(root.keys):
-            yield f"root: key {keyid:.16} stops clients that do not know its kind; say {layout.MINIMUM_CLIENT_FIELD}"
 
 
 def _apart(root: Root) -> Iterator[str]:
@@ -181,9 +176,11 @@ def _reachable(said: _Keys) -> Iterator[str]:
             yield f"{name}: the threshold is {role.threshold} of {len(different)} keys, which nobody can meet"
 
 
-def _classical(said: _Keys) -> Iterator[str]:
-    for keyid in _gated(said.keys):
-        yield f"{said.where}: key {keyid:.16} is {said.keys[keyid].scheme}, which only a root may carry"
+def _gate(said: _Keys) -> Iterator[str]:
+    for keyid, key in sorted(said.keys.items()):
+        if key.scheme in records.GATED and said.minimum_client is None:
+            needed = f"say {layout.MINIMUM_CLIENT_FIELD}"
+            yield f"{said.where}: key {keyid:.16} is {key.scheme}, which stops clients that do not know it; {needed}"
 
 
 # Of the delegations of targets, and of held.
@@ -298,9 +295,8 @@ def _near(chain: _Chain) -> Iterator[str]:
 
 Rule = Callable[[Any], Iterator[str]]
 
-ROOT_RULES: Final[tuple[Rule, ...]] = (_consistent, _gate, _apart)
-KEY_RULES: Final[tuple[Rule, ...]] = (_acceptable, _distinct, _carried, _reachable)
-CLASSICAL_RULES: Final[tuple[Rule, ...]] = (_classical,)
+ROOT_RULES: Final[tuple[Rule, ...]] = (_consistent, _apart)
+KEY_RULES: Final[tuple[Rule, ...]] = (_acceptable, _gate, _distinct, _carried, _reachable)
 DELEGATION_RULES: Final[tuple[Rule, ...]] = (_terminating, _by_paths, _bin_paths, _held_paths)
 HELD_RULES: Final[tuple[Rule, ...]] = (_pages_only, _delegates_nothing)
 TEXT_RULES: Final[tuple[Rule, ...]] = (_no_address,)
@@ -311,10 +307,6 @@ CHAIN_RULES: Final[tuple[Rule, ...]] = (_begins, _given, _near)
 
 def _all(rules: tuple[Rule, ...], value: object) -> list[str]:
     return [problem for rule in rules for problem in rule(value)]
-
-
-def _gated(keys: Mapping[str, Key]) -> list[str]:
-    return sorted(keyid for keyid, key in keys.items() if key.scheme in records.GATED)
 
 
 def _fingerprint(said: _Keys, keyid: str) -> str:

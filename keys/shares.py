@@ -4,6 +4,8 @@ More holders than the threshold asks for are the better backup: a share's key is
 """
 
 from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -15,6 +17,13 @@ from securesystemslib.signer import SSlibKey
 
 from keys import records
 from keys.sealed import PrivateKey
+
+if TYPE_CHECKING:
+    from shamir_mnemonic import Share
+
+MOST: Final = 16
+WORDS: Final = 33
+"""Of a share of 32 bytes."""
 
 
 class BadShares(ValueError):
@@ -46,24 +55,65 @@ def private_of(secret: bytes, public: SSlibKey) -> PrivateKey:
 
 
 def split(secret: bytes, needed: int, count: int) -> list[str]:
-    """``count`` texts of 33 words, any ``needed`` of which make the secret."""
-    try:
-        import shamir_mnemonic
-    except ImportError:
-        raise BadShares("shares need the package shamir-mnemonic: pip install 'tallystick[ceremony]'") from None
-    if not 2 <= needed <= count <= 16:
-        raise BadShares(f"{needed} of {count} cannot be made: at least 2, of at most 16")
-    (group,) = shamir_mnemonic.generate_mnemonics(1, [(needed, count)], secret, extendable=False)
-    return list(group)
+    """``count`` texts of 33 words, any ``needed`` of which make the secret; they were put together again once."""
+    if not 2 <= needed <= count <= MOST:
+        raise BadShares(f"{needed} of {count} cannot be made: at least 2, of at most {MOST}")
+    (texts,) = _slip39().generate_mnemonics(1, [(needed, count)], secret, extendable=False)
+    assert joined(texts) == secret, "shares that do not make the secret again"
+    return list(texts)
 
 
 def joined(texts: Sequence[str]) -> bytes:
-    """The secret of enough shares."""
+    """The secret of enough shares of one set, all of which must fit. BadShares says which one is wrong and never what
+    is in it.
+    """
+    shares = [_share(number, text) for number, text in enumerate(texts, 1)]
+    _check_one_set(shares)
+    needed = shares[0].member_threshold
+    different = list({share.index: text for share, text in zip(shares, texts, strict=True)}.values())
+    if len(different) < needed:
+        raise BadShares(f"{len(different)} different shares of this set are here; it takes {needed}")
+    made = {_combined([*different[: needed - 1], each]) for each in different[needed - 1 :]}
+    assert len(made) == 1, "SLIP-39 shares that fit make one secret"
+    return made.pop()
+
+
+def _combined(texts: list[str]) -> bytes:
+    try:
+        secret: bytes = _slip39().combine_mnemonics(texts)
+    except _slip39().MnemonicError:
+        raise BadShares("these shares do not fit each other, though each is spelled right") from None
+    return secret
+
+
+def _check_one_set(shares: Sequence["Share"]) -> None:
+    if not shares:
+        raise BadShares("there are no shares")
+    for number, share in enumerate(shares, 1):
+        if share.group_parameters() != shares[0].group_parameters() or share.group_count != 1:
+            raise BadShares(f"share {number} is of another set than share 1")
+
+
+def _share(number: int, text: str) -> "Share":
+    slip39 = _slip39()
+    said = text.split()
+    if len(said) != WORDS:
+        raise BadShares(f"share {number} has {len(said)} words, not {WORDS}")
+    for place, word in enumerate(said, 1):
+        try:
+            slip39.wordlist.mnemonic_to_indices(word)
+        except slip39.MnemonicError:
+            raise BadShares(f"share {number}: word {place} is not in the list") from None
+    try:
+        share: Share = slip39.Share.from_mnemonic(text)
+    except slip39.MnemonicError:
+        raise BadShares(f"share {number}: a word is wrong, or two are swapped") from None
+    return share
+
+
+def _slip39() -> ModuleType:
     try:
         import shamir_mnemonic
     except ImportError:
         raise BadShares("shares need the package shamir-mnemonic: pip install 'tallystick[ceremony]'") from None
-    try:
-        return shamir_mnemonic.combine_mnemonics(list(texts))
-    except shamir_mnemonic.MnemonicError as error:
-        raise BadShares(str(error)) from None
+    return shamir_mnemonic

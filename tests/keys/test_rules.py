@@ -19,6 +19,8 @@ ONLINE: Final = online_key().record.keyid
 FOREIGN: Final = SSlibKey("ab" * 32, "rsa", "rsa-pkcs1v15-sha256", {"public": "x"})
 NEW_KIND: Final = records.record(MLDSA65PrivateKey.from_seed_bytes(b"7" * 32).public_key())
 
+STOPS: Final = f"key {NEW_KIND.keyid:.16} is ml-dsa-65/1, which stops clients that do not know it; say x-minimum-client"
+
 
 def alias() -> SSlibKey:
     own = held_key(1).record
@@ -113,7 +115,7 @@ ROOT_CASES: Final[list[tuple[Callable[[Any], object], list[str]]]] = [
     ),
     (
         lambda r: r.keys.update({NEW_KIND.keyid: NEW_KIND}),
-        [f"root: key {NEW_KIND.keyid:.16} stops clients that do not know its kind; say x-minimum-client"],
+        [f"root: {STOPS}"],
     ),
     (
         lambda r: r.unrecognized_fields.update({"x-key-of-alice": "hsm:2?label=alice"}),
@@ -140,20 +142,33 @@ def test_one_key_under_two_ids_cannot_meet_a_threshold_of_two() -> None:
     assert "root: the threshold is 2 of 1 keys, which nobody can meet" in rules.root_problems(broken)
 
 
+def carrying(signed: Root | Targets) -> Any:
+    """With a key that old clients cannot read."""
+    keys = signed.keys if isinstance(signed, Root) else signed.delegations.keys  # type: ignore[union-attr]
+    keys[NEW_KIND.keyid] = NEW_KIND
+    return signed
+
+
+CARRIERS: Final[list[tuple[Callable[[], Any], Callable[[Any], list[str]]]]] = [
+    (lambda: carrying(root()), rules.root_problems),
+    (lambda: carrying(body("targets")), rules.targets_problems),
+    (lambda: carrying(body("bins")), rules.bins_problems),
+]
+
+
+@pytest.mark.parametrize(("whole", "problems"), CARRIERS, ids=["root", "targets", "bins"])
 @pytest.mark.parametrize("said", [None, "", "  ", 7, True, "a\nb"])
-def test_a_root_with_a_key_that_old_clients_cannot_read_says_which_clients_can(said: Any) -> None:
+def test_a_file_with_a_key_that_old_clients_cannot_read_says_which_clients_can(
+    said: Any, whole: Callable[[], Any], problems: Callable[[Any], list[str]]
+) -> None:
     """docs/adr/0026: such a key stops them for good."""
-    broken = root()
-    broken.keys[NEW_KIND.keyid] = NEW_KIND
-    broken.roles["root"].keyids.append(NEW_KIND.keyid)
+    carrier = whole()
     if said is not None:
-        broken.unrecognized_fields["x-minimum-client"] = said
-    assert rules.root_problems(broken) == [
-        f"root: key {NEW_KIND.keyid:.16} stops clients that do not know its kind; say x-minimum-client"
-    ]
-    broken.unrecognized_fields["x-minimum-client"] = "tuf 7.0, tallystick 1.0"
-    assert rules.root_problems(broken) == []
-    assert rules.minimum_client(broken) == "tuf 7.0, tallystick 1.0"
+        carrier.unrecognized_fields["x-minimum-client"] = said
+    assert len(problems(carrier)) == 1 and problems(carrier)[0].endswith("do not know it; say x-minimum-client")
+    carrier.unrecognized_fields["x-minimum-client"] = "tuf 7.0, tallystick 1.0"
+    assert problems(carrier) == []
+    assert rules.minimum_client(carrier) == "tuf 7.0, tallystick 1.0"
 
 
 def test_every_problem_of_a_root_is_said_at_once() -> None:
@@ -202,7 +217,7 @@ TARGETS_CASES: Final[list[tuple[Callable[[Any], object], list[str]]]] = [
     ),
     (
         lambda t: t.delegations.keys.update({NEW_KIND.keyid: NEW_KIND}),
-        [f"targets: key {NEW_KIND.keyid:.16} is ml-dsa-65/1, which only a root may carry"],
+        [f"targets: {STOPS}"],
     ),
     (
         lambda t: setattr(roles(t)["held"], "paths", ["simple/*/*"]),
@@ -265,7 +280,7 @@ BINS_CASES: Final[list[tuple[Callable[[Any], object], list[str]]]] = [
     ),
     (
         lambda b: b.delegations.keys.update({NEW_KIND.keyid: NEW_KIND}),
-        [f"bins: key {NEW_KIND.keyid:.16} is ml-dsa-65/1, which only a root may carry"],
+        [f"bins: {STOPS}"],
     ),
     (
         lambda b: b.unrecognized_fields.update({"x-online": {"awskms:alias/online": 1}}),
