@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ceremony import coordinating, directory, holding, inputs, keymaking, show, witnessing
+from ceremony import coordinating, directory, emergency, holding, inputs, keymaking, show, witnessing
 from ceremony.errors import (
     AlreadySigned,
     BadInput,
@@ -177,6 +177,16 @@ def _add_coordinator(commands: Any) -> None:
     planned.add_argument("--after", type=Path, metavar="SEALED_DIR", help="sealed/ of the ceremony before")
     planned.add_argument("--oldest-root", type=int, default=1, metavar="N", help="that a client may have (1)")
 
+    _on_directory(commands, "checklist", coordinating.make_checklists, "a checklist for everybody", "checklist 2026")
+    urgent = _command(
+        commands, "emergency", coordinating.plan_emergency, "what to do now, step by step",
+        "emergency online-key --trust 2026/sealed \\\n    --public /srv/tally/public",
+    )  # fmt: skip
+    urgent.add_argument("kind", choices=emergency.KINDS, metavar="KIND", help=", ".join(emergency.KINDS))
+    urgent.add_argument("--trust", type=Path, required=True, metavar="SEALED_DIR", help="sealed/ of the last ceremony")
+    urgent.add_argument("--public", type=Path, metavar="DIR", help="the public folder, or a copy of it")
+    urgent.add_argument("--lost", nargs="+", default=[], metavar="NAME", help="holders whose key is lost or stolen")
+    urgent.add_argument("--plan-out", type=Path, metavar="DIR", help="write the plan of the ceremony to come there")
     _on_directory(commands, "draft", coordinating.make_draft, "make what is to be signed", "draft 2026")
     _on_directory(commands, "request", coordinating.make_request, "the file that goes to each holder", "request 2026")
     collecting = _on_directory(
@@ -227,6 +237,15 @@ def _add_holder(commands: Any) -> None:
 
 
 def _add_witness(commands: Any) -> None:
+    fit = _command(
+        commands,
+        "selfcheck",
+        witnessing.check_machine,
+        "is this machine fit",
+        "selfcheck --request acme-root-2.request",
+    )
+    fit.add_argument("--request", type=Path, metavar="REQUEST", help="its date must be past")
+    fit.add_argument("--module", type=Path, nargs="+", default=[], metavar="F.so", help="PKCS#11 modules to look for")
     _on_directory(commands, "show", witnessing.show_draft, "what holders are shown (also of a request)", "show 2026")
     verifying = _on_directory(
         commands, "verify", witnessing.verify, "replay the result with real clients", "verify 2026 --pin 3.root.json"

@@ -7,7 +7,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from ceremony import answers, codes, directory, inputs, plan, request, seal, show
+from ceremony import answers, checklist, codes, directory, emergency, inputs, plan, request, seal, show, situation
 from ceremony.answers import Answer
 from ceremony.dates import long_date
 from ceremony.directory import TRANSCRIPT
@@ -18,6 +18,7 @@ from ceremony.plan import Arrangements, Keyring, Plan, signatory
 from ceremony.terminal import fill, say
 from ceremony.tool import TOOL
 from keys import layout
+from keys.encoding import sha256
 
 
 def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
@@ -54,6 +55,29 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
     directory.tell(arguments.dir / TRANSCRIPT, now, "planned", repository=proposed.name, purpose=proposed.purpose)
     say([f"Written {arguments.dir / inputs.PLAN}, with {arguments.bins} bins. Read it and have others read it."])
     print(f"Next: tallystick-ceremony draft {arguments.dir}")
+
+
+def make_checklists(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - it says the plan's dates
+    """Write a checklist for everybody, to be printed; anew after the draft, which fills in digests."""
+    files = directory.files(arguments.dir)
+    its = inputs.read(files)
+    drafted = inputs.open_ceremony(files).drafted if inputs.draft_files(files) else None
+    digest = sha256(files[inputs.PLAN])
+    made = checklist.checklists(its, drafted, digest, str(arguments.dir))
+    for name, data in made.items():  # over those of before: they follow from the other files, and prove nothing
+        directory.replace_in(arguments.dir, name, data)
+    print(f"Written {len(made)} files in {arguments.dir / checklist.FOLDER}; print checklist.html.")
+
+
+def plan_emergency(arguments: argparse.Namespace, now: datetime) -> None:
+    """What to do now, step by step, for this very repository; and the plan of the ceremony to come."""
+    found = situation.read(arguments.trust, arguments.public, arguments.lost)
+    guide = emergency.steps(arguments.kind, found, now)
+    if arguments.plan_out is not None:
+        directory.write_all(arguments.plan_out, {inputs.PLAN: plan.write(guide.plan)})
+    print(guide.text)
+    if arguments.plan_out is not None:
+        print(f"Written {arguments.plan_out / inputs.PLAN}, to compare with: new keys are not in it yet.")
 
 
 def make_draft(arguments: argparse.Namespace, now: datetime) -> None:

@@ -124,6 +124,13 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
             replace(path, data)
 
 
+def replace_in(folder: Path, name: str, data: bytes) -> None:
+    """Write a file by its path in ``folder``, over what was there."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, data)
+
+
 def replace(path: Path, data: bytes) -> None:
     """Write a file so that after a power cut it is there whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")

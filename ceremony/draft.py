@@ -128,10 +128,10 @@ def _chain_problems(drafted: Draft) -> Iterator[str]:
     root = drafted.bodies[layout.ROOT]
     assert isinstance(root, Root)
     if not drafted.plan.accept_no_spare:
-        yield from rules.spare_problems(root)
-    if drafted.current is not None and root is not drafted.current.root:
-        yield from rules.step_problems(drafted.current.root, root)
-    yield from rules.reach_problems(drafted.plan.oldest_root, root.version)
+        yield from (f"{problem}; or say accept_no_spare = true" for problem in rules.spare_problems(root))
+    before = drafted.current.roots if drafted.current is not None else ()
+    chain = {body.version: body for body in (*(file.body for file in before), root) if isinstance(body, Root)}
+    yield from rules.chain_problems([*chain.values()], (drafted.plan.oldest_root,))
 
 
 def drafted_at(plan: Plan, body: Body) -> datetime:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from ceremony import answers, codes, directory, inputs, memory, request, seal, show, terminal
+from ceremony import answers, codes, directory, inputs, memory, request, seal, selfcheck, show, terminal
 from ceremony.answers import Answer
 from ceremony.dates import long_date
 from ceremony.draft import Candidate
@@ -188,7 +188,9 @@ def _signer(holder: Stick, its: Ceremony, trusted: Entry | None, now: datetime) 
         assert its.inputs.current is not None, "memory.check_chain"
         newest = its.inputs.current.root.version
         chain = f"The chain of roots goes on from root {trusted.version}, which your key trusts, to root {newest}."
+    network = selfcheck.network(selfcheck.facts(now))
     return [
+        *([f"WARNING: {network.said} {network.todo}"] if network.level != "ok" else []),
         "",
         f"You sign as {mine.name}, key {show.short(mine.key.keyid)}, {holder.kind}{colour}.",
         chain,

@@ -25,8 +25,8 @@ purpose = {purpose}
 rehearsal = {rehearsal}
 
 # How many holders must sign. Fewer than there are: a lost key is then no
-# loss. Where all must sign, say accept_no_spare = true, and know that after
-# one lost key nobody can ever change this root again.
+# loss. Where all must sign, or one is enough, say accept_no_spare = true,
+# and know that one lost or one stolen key is then the end.
 threshold = {threshold}
 accept_no_spare = {accept_no_spare}
 

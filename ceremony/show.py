@@ -58,7 +58,11 @@ def screens(
         ("Who signs", [*_files(drafted, now), "", *_signatures(drafted, names, signatures)], "Do you go on?"),
         ("Words", _words(drafted, unseen), ""),
     )
-    mark = "REHEARSAL" if drafted.plan.rehearsal else "REAL"
+    return paged(told, "REHEARSAL" if drafted.plan.rehearsal else "REAL")
+
+
+def paged(told: Sequence[tuple[str, list[str], str]], mark: str) -> list[Screen]:
+    """Screens of titles, lines and questions; ``mark`` stands on every page."""
     return [
         Screen(title, tuple(_paged(f"{number} of {len(told)}  {title}", mark, lines)), question)
         for number, (title, lines, question) in enumerate(told, 1)

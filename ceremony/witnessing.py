@@ -4,12 +4,21 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from ceremony import directory, replay, seal, show, transcript
+from ceremony import directory, replay, seal, selfcheck, show, transcript
 from ceremony.directory import TRANSCRIPT
-from ceremony.errors import BadInput, Mismatch
+from ceremony.errors import BadInput, Mismatch, Unfit
 from ceremony.terminal import say
 from keys import layout, trust
 from keys.trust import RootOfTrust
+
+
+def check_machine(arguments: argparse.Namespace, now: datetime) -> None:
+    """Is this machine fit for a ceremony: no network, a clock that is right, no swap, a terminal."""
+    since = directory.open_ceremony(arguments.request).drafted.at if arguments.request else None
+    facts = selfcheck.facts(now, since, arguments.module)
+    print("\n".join(selfcheck.report(facts)))
+    if found := selfcheck.problems(facts):
+        raise Unfit("\n".join(each.said for each in found), "\n".join(each.todo for each in found))
 
 
 def show_draft(arguments: argparse.Namespace, now: datetime) -> None:

@@ -19,7 +19,7 @@ from client_verify import describe, files, run, trust, verdict
 from client_verify.places import Places, places
 from client_verify.refusals import KINDS, USAGE, ClientError, Refused, Usage
 from client_verify.report import Entry, sentence
-from client_verify.session import Session, data_directory
+from client_verify.session import Session, data_directory, forget
 from client_verify.transport import Fetcher
 from keys import names
 
@@ -81,6 +81,19 @@ def _show(arguments: argparse.Namespace, where: Places) -> int:
         print(json.dumps(describe.as_json(session, answer), indent=2, sort_keys=True))
     else:
         print("\n".join(describe.as_text(session, answer)))
+    return 0
+
+
+def _forget(arguments: argparse.Namespace, where: Places) -> int:
+    name = _name(arguments.name)
+    directory = data_directory(where.data, trust.chosen(where.roots, arguments.repo))
+    if not directory.exists() or not forget(directory, name):
+        raise Usage(
+            f"nothing that this machine verified about {name} was contradicted, so there is nothing to forget. "
+            "Nothing was written."
+        )
+    print(f"What this machine verified about {name} is forgotten; the next answer is believed as if it were the first.")
+    print("Both documents of the contradiction are kept.")
     return 0
 
 
@@ -159,6 +172,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name")
     command.add_argument("--json", action="store_true")
     command.set_defaults(answer=_show)
+
+    command = commands.add_parser(
+        "forget", parents=[about], help="begin again with a name after the registry has explained a contradiction"
+    )
+    command.add_argument("name")
+    command.set_defaults(answer=_forget)
 
     command = commands.add_parser("explain", help="what a refusal means and what to do")
     command.add_argument("code", nargs="?", choices=sorted(KINDS))

@@ -16,7 +16,7 @@ from client_verify.refusals import Refused
 from keys import layout
 from keys.times import stamp
 
-_AFTER_TIMESTAMP: Final = (layout.SNAPSHOT, layout.TARGETS, layout.ROOT)
+_AFTER_TIMESTAMP: Final = (layout.SNAPSHOT, layout.TARGETS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ def _late(scene: Scene) -> bool:
 
 
 def _expired(scene: Scene, served: Signed | None) -> Refused:
-    # The timestamp first: if it is late, all that it vouches for is.
+    # The root first, without which python-tuf reads nothing else, so that what is here may be old. Then the timestamp:
+    # if it is late, all that it vouches for is.
     timestamp = served if isinstance(served, Timestamp) else scene.trusted(layout.TIMESTAMP)
-    files = [timestamp, served, *map(scene.trusted, _AFTER_TIMESTAMP)]
+    files = [scene.trusted(layout.ROOT), timestamp, served, *map(scene.trusted, _AFTER_TIMESTAMP)]
     late = next((file for file in files if file is not None and file.is_expired(scene.now)), None)
     if late is None:
         return Refused("expired", f'repository "{scene.repository}" serves metadata that is past its date')

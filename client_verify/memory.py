@@ -66,6 +66,15 @@ class Memory:
                 "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?)", (name, before, after, snapshot, seen_at)
             )
 
+    def forget(self, name: str) -> bool:
+        """Begin again with a name whose page was contradicted; False if none was. The evidence stays."""
+        with self._database() as database:
+            gone = database.execute(
+                "DELETE FROM verified WHERE name = ? AND page IN (SELECT before FROM evidence WHERE name = ?)",
+                (name, name),
+            )
+        return gone.rowcount > 0
+
     def count(self) -> int:
         """How many names this machine has verified."""
         with self._database() as database:

@@ -28,6 +28,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
+_MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -50,6 +51,20 @@ class MakeUpdater(Protocol):
 def data_directory(data: Path, pin: Pin) -> Path:
     """Where a repository's verified state lies: another address is another repository."""
     return data / f"{pin.name}-{sha256(pin.url.encode())[:16]}"
+
+
+def forget(directory: Path, name: str) -> bool:
+    """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
+    with _alone(directory):
+        return Memory(directory / _MEMORY).forget(name)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
+    with (directory / "lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Session:
@@ -76,9 +91,9 @@ class Session:
         self._make_updater = make_updater
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
-        self._lock_file = directory / "lock"
-        self._memory = Memory(directory / "memory.sqlite")
-        with self._alone():
+        self._directory = directory
+        self._memory = Memory(directory / _MEMORY)
+        with _alone(directory):
             self._refresh()
 
     @property
@@ -92,7 +107,7 @@ class Session:
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
-        with self._alone():
+        with _alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
                 self._refresh()  # another process of ours has seen a newer snapshot; an old one may not contradict it
@@ -100,13 +115,6 @@ class Session:
             if name not in self._answers:
                 self._answers[name] = self._ask(name, remembered)
             return self._answers[name]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
-        with self._lock_file.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _refresh(self) -> None:
         self._overheard = Overheard(self.fetcher)

@@ -1,50 +1,88 @@
 """What root and targets metadata must look like before anyone of ours signs, takes in or trusts it.
 
 TUF libraries parse much that must never be published: wrong key ids, one key under two ids, thresholds that nobody can
-meet. These rules are stricter than any client (shape: keys/layout.py). Each returns every problem, in plain words.
+meet. These rules are stricter than any client (shape: keys/layout.py). Each returns every problem, in plain words; they
+stand in tables at the end, and ceremony, service and client ask the same ones.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from securesystemslib.signer import Key
-from tuf.api.metadata import Role, Root, Targets
+from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 
 from keys import counting, layout, records
 
 MAX_DAYS: Final = 400
 """No offline role may live longer: a year and the weeks in which it is signed again."""
-MAX_ROOTS_AHEAD: Final = 200
-"""A client follows at most 256 roots from the one it was given, in all its life; some are left for emergencies."""
-_PLACE_OR_PERSON: Final = re.compile(
-    r"://|\A(?i:file2?|hsm|pkcs11|awskms|gcpkms|azurekms|hv|gnupg|sigstore|tkey|mailto):|[^\s@]@[^\s@]+\.[^\s@]"
+MAX_ROOTS: Final = 200
+"""How many roots a client may have to follow. python-tuf stops for good after 256 from the one it was given."""
+_ADDRESS: Final = re.compile(
+    r"://"  # of a server, or of a database with its password
+    r"|^(?:file2?|hsm|pkcs11|tkey|gnupg|awskms|gcpkms|azurekms|hv|sigstore|envvar|mailto):"  # of a private key
+    r"|[\w.+-]@[\w-]+\.[a-z]",  # of a person
+    re.IGNORECASE,
 )
-"""URIs, also those of private keys, and mail addresses."""
 
 
 def root_problems(root: Root) -> list[str]:
     """Everything wrong with a root; an empty list if it may be signed."""
-    return list(_root(root))
+    said = _Keys(layout.ROOT, root.keys, root.roles)
+    return [*_all(ROOT_RULES, root), *_all(KEY_RULES, said), *_all(TEXT_RULES, (layout.ROOT, root))]
 
 
 def targets_problems(targets: Targets) -> list[str]:
     """Everything wrong with the top-level targets: exactly ``held`` then ``bins``, both terminating."""
-    return list(_targets(targets))
+    found = [*_lists_none(layout.TARGETS, targets), *_all(TEXT_RULES, (layout.TARGETS, targets))]
+    delegations = targets.delegations
+    if delegations is None or delegations.roles is None or list(delegations.roles) != [layout.HELD, layout.BINS]:
+        return [*found, "targets: must delegate to held and bins, in this order"]
+    said = _Keys(layout.TARGETS, delegations.keys, delegations.roles)
+    return [*found, *_all(DELEGATION_RULES, delegations.roles), *_all(KEY_RULES, said), *_all(CLASSICAL_RULES, said)]
 
 
 def bins_problems(bins: Targets) -> list[str]:
     """Everything wrong with ``bins``: no targets of its own, succinct bins and nothing else."""
-    return list(_bins(bins))
+    found = [*_lists_none(layout.BINS, bins), *_all(TEXT_RULES, (layout.BINS, bins))]
+    succinct = bins.delegations.succinct_roles if bins.delegations else None
+    if bins.delegations is None or succinct is None:
+        return [*found, "bins: must delegate to succinct hash bins (TAP 15)"]
+    if succinct.name_prefix != layout.BIN_PREFIX or succinct.bit_length > layout.MAX_BIT_LENGTH:
+        found.append(f"bins: must be named {layout.BIN_PREFIX}- and at most 2^{layout.MAX_BIT_LENGTH}")
+    said = _Keys(layout.BINS, bins.delegations.keys, {layout.BIN_PREFIX: succinct})
+    return [*found, *_all(KEY_RULES, said), *_all(CLASSICAL_RULES, said)]
 
 
 def held_problems(held: Targets) -> list[str]:
     """Everything wrong with ``held``: it lists pages only and delegates to nobody."""
-    problems = [f"held: lists {path}, which is not a page" for path in held.targets if not path.startswith("simple/")]
-    if held.delegations is not None:
-        problems.append("held: delegates, but it must speak for itself")
-    return problems
+    return [*_all(HELD_RULES, held), *_all(TEXT_RULES, (layout.HELD, held))]
+
+
+def spare_problems(root: Root) -> list[str]:
+    """What a good root bears: the loss of any one key, and the theft of one. Apart from the rules above: a plan may do
+    without in so many words.
+    """
+    return _all(SPARE_RULES, root)
+
+
+def step_problems(before: Root, after: Root) -> list[str]:
+    """Why ``after`` cannot be the root that follows ``before``, whoever signs it."""
+    return _all(STEP_RULES, (before, after))
+
+
+def chain_problems(roots: Sequence[Root], embedded: Iterable[int] = (1,)) -> list[str]:
+    """What stops a client on its way along these roots, from each version that clients were ever given (``embedded``):
+    they are read in order, one after the other (TUF specification section 5.3).
+    """
+    if not roots:
+        return ["root: there is none"]
+    given = sorted(set(embedded))
+    steps = [problem for before, after in pairwise(roots) for problem in step_problems(before, after)]
+    return [*_all(CHAIN_RULES, _Chain(roots[0].version, roots[-1].version, given)), *steps]
 
 
 def date_problems(role: str, expires: datetime, now: datetime) -> list[str]:
@@ -56,54 +94,6 @@ def date_problems(role: str, expires: datetime, now: datetime) -> list[str]:
     if (expires - now).days > MAX_DAYS:
         return [f"{role}: lives {(expires - now).days} days; the limit is {MAX_DAYS}"]
     return []
-
-
-def spare_problems(root: Root) -> list[str]:
-    """Whether one lost key would be the end: all keys of root or targets must sign, be it one alone."""
-    all_sign = [name for name in (layout.ROOT, layout.TARGETS) if _needs_all(root.roles[name])]
-    if not all_sign:
-        return []
-    return [
-        f"{' and '.join(all_sign)}: every key must sign, so after one lost key nobody can ever change this root again; "
-        "lower the threshold, add a key, or say in the plan that you accept_no_spare"
-    ]
-
-
-def step_problems(before: Root, after: Root) -> list[str]:
-    """Everything that may not change from one root to the next, whoever signed it (TUF specification, 5.3.5)."""
-    problems = []
-    if after.version != before.version + 1:
-        problems.append(f"root: version {after.version} follows {before.version}; it must be {before.version + 1}")
-    if is_rehearsal(before) != is_rehearsal(after):
-        problems.append(f"root: version {after.version} mixes a rehearsal with what is real; both must be the same")
-    if after.consistent_snapshot != before.consistent_snapshot:
-        problems.append(f"root: version {after.version} changes consistent_snapshot, and with it every file's name")
-    return problems
-
-
-def chain_problems(versions: Sequence[int]) -> list[str]:
-    """Whether these are all versions of root that there ever were. At a gap a new client stops, and says nothing."""
-    if versions and list(versions) == list(range(1, len(versions) + 1)):
-        return []
-    return [f"the roots are versions {list(versions)}; they must be 1 to N without a gap"]
-
-
-def reach_problems(oldest: int, newest: int) -> list[str]:
-    """Whether a client that was given root ``oldest`` gets as far as ``newest``."""
-    if not 1 <= oldest <= newest:
-        return [f"root {oldest} is said to be the oldest that a client was given; there are 1 to {newest}"]
-    if newest - oldest > MAX_ROOTS_AHEAD:
-        return [
-            f"root {newest} is {newest - oldest} after root {oldest}, the oldest that a client was given; clients "
-            f"follow {MAX_ROOTS_AHEAD}. Release clients with a newer root first"
-        ]
-    return []
-
-
-def public_problems(role: str, body: Root | Targets) -> list[str]:
-    """Texts in a body that name a place or a person: whoever signs them can never take them back."""
-    found = dict.fromkeys(text for text in _texts(body.to_dict()) if _PLACE_OR_PERSON.search(text))
-    return [f"{role}: says {text!r:.80}; no address of a key, place or person is signed" for text in found]
 
 
 def online_keyids(root: Root) -> frozenset[str]:
@@ -122,107 +112,226 @@ def minimum_client(root: Root) -> str | None:
     return said if isinstance(said, str) and said.strip() and said.isprintable() else None
 
 
-def _needs_all(role: Role) -> bool:
-    return role.threshold >= len(role.keyids)
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys that a file carries, and the roles that it gives them."""
+
+    where: str
+    keys: Mapping[str, Key]
+    roles: Mapping[str, Role]
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Every text of a parsed file, names of fields included; key material is judged by keys/records.py."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            yield name
-            if name != "keyval":
-                yield from _texts(each)
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The first and the newest of some roots, and the versions that clients were given."""
+
+    first: int
+    newest: int
+    embedded: Sequence[int]
 
 
-def _root(root: Root) -> Iterator[str]:
+# Of a root.
+
+
+def _consistent(root: Root) -> Iterator[str]:
     if root.consistent_snapshot is not True:
         yield "root: consistent_snapshot must be true, or files of two snapshots mix"
-    yield from _keys("root", root.keys)
+
+
+def _gate(root: Root) -> Iterator[str]:
     if minimum_client(root) is None:
         for keyid in _gated(root.keys):
             yield f"root: key {keyid:.16} stops clients that do not know its kind; say {layout.MINIMUM_CLIENT_FIELD}"
-    for name, role in root.roles.items():
-        yield from _threshold(name, role, root.keys)
+
+
+def _apart(root: Root) -> Iterator[str]:
     offline = frozenset(root.roles[layout.ROOT].keyids) | frozenset(root.roles[layout.TARGETS].keyids)
     for keyid in sorted(offline & online_keyids(root)):
         yield f"root: key {keyid:.16} is both online and offline"
 
 
-def _targets(targets: Targets) -> Iterator[str]:
-    if targets.targets:
-        yield "targets: must list no targets, only delegate"
-    delegations = targets.delegations
-    if delegations is None or delegations.roles is None or list(delegations.roles) != [layout.HELD, layout.BINS]:
-        yield "targets: must delegate to held and bins, in this order"
-        return
-    yield from _keys("targets", delegations.keys)
-    yield from _classical("targets", delegations.keys)
-    for name, role in delegations.roles.items():
-        yield from _threshold(name, role, delegations.keys)
+# Of the keys and roles of a root, of targets and of bins.
+
+
+def _acceptable(said: _Keys) -> Iterator[str]:
+    for _, key in sorted(said.keys.items()):
+        try:
+            records.check(key)
+        except records.UnacceptableKey as error:
+            yield f"{said.where}: {error}"
+
+
+def _distinct(said: _Keys) -> Iterator[str]:
+    readable = {keyid: key for keyid, key in said.keys.items() if _fingerprint(said, keyid) != keyid}
+    if twice := counting.same_key_twice(readable):
+        yield f"{said.where}: {twice[0]:.16} and {twice[1]:.16} are the same private key; it would count twice"
+
+
+def _carried(said: _Keys) -> Iterator[str]:
+    for name, role in said.roles.items():
+        for keyid in role.keyids:
+            if keyid not in said.keys:
+                yield f"{name}: lists key {keyid:.16} but does not carry it"
+
+
+def _reachable(said: _Keys) -> Iterator[str]:
+    for name, role in said.roles.items():
+        different = {_fingerprint(said, keyid) for keyid in role.keyids}
+        if not 1 <= role.threshold <= len(different):
+            yield f"{name}: the threshold is {role.threshold} of {len(different)} keys, which nobody can meet"
+
+
+def _classical(said: _Keys) -> Iterator[str]:
+    for keyid in _gated(said.keys):
+        yield f"{said.where}: key {keyid:.16} is {said.keys[keyid].scheme}, which only a root may carry"
+
+
+# Of the delegations of targets, and of held.
+
+
+def _terminating(roles: Mapping[str, DelegatedRole]) -> Iterator[str]:
+    for name, role in roles.items():
         if not role.terminating:
             yield f"{name}: its delegation must be terminating, or a later role could speak for its names"
+
+
+def _by_paths(roles: Mapping[str, DelegatedRole]) -> Iterator[str]:
+    for name, role in roles.items():
         if role.path_hash_prefixes is not None:
             yield f"{name}: must be delegated by paths, not by hash prefixes"
-    if list(delegations.roles[layout.BINS].paths or ()) != list(layout.BIN_PATHS):
+
+
+def _bin_paths(roles: Mapping[str, DelegatedRole]) -> Iterator[str]:
+    if list(roles[layout.BINS].paths or ()) != list(layout.BIN_PATHS):
         yield f"bins: must be delegated {', '.join(layout.BIN_PATHS)}"
-    for path in delegations.roles[layout.HELD].paths or ():
+
+
+def _held_paths(roles: Mapping[str, DelegatedRole]) -> Iterator[str]:
+    for path in roles[layout.HELD].paths or ():
         folder, _, rest = path.partition("/")
         name = rest.removesuffix("/*")
         if folder not in ("simple", "packages") or name in ("", rest) or set(name) & set("*?[]/"):
             yield f"held: the pattern {path} is not one name's folder"
 
 
-def _bins(bins: Targets) -> Iterator[str]:
-    if bins.targets:
-        yield "bins: must list no targets, only delegate"
-    succinct = bins.delegations.succinct_roles if bins.delegations else None
-    if bins.delegations is None or succinct is None:
-        yield "bins: must delegate to succinct hash bins (TAP 15)"
-        return
-    yield from _keys("bins", bins.delegations.keys)
-    yield from _classical("bins", bins.delegations.keys)
-    yield from _threshold("bin", succinct, bins.delegations.keys)
-    if succinct.name_prefix != layout.BIN_PREFIX or succinct.bit_length > layout.MAX_BIT_LENGTH:
-        yield f"bins: must be named {layout.BIN_PREFIX}- and at most 2^{layout.MAX_BIT_LENGTH}"
+def _pages_only(held: Targets) -> Iterator[str]:
+    for path in held.targets:
+        if not path.startswith("simple/"):
+            yield f"held: lists {path}, which is not a page"
 
 
-def _keys(where: str, keys: Mapping[str, Key]) -> Iterator[str]:
-    readable = {}
-    for keyid, key in sorted(keys.items()):
-        try:
-            readable[keyid] = records.check(key)
-        except records.UnacceptableKey as error:
-            yield f"{where}: {error}"
-    if twice := counting.same_key_twice(readable):
-        yield f"{where}: {twice[0]:.16} and {twice[1]:.16} are the same private key; it would count twice"
+def _delegates_nothing(held: Targets) -> Iterator[str]:
+    if held.delegations is not None:
+        yield "held: delegates, but it must speak for itself"
+
+
+def _lists_none(role: str, targets: Targets) -> Iterator[str]:
+    if targets.targets:
+        yield f"{role}: must list no targets, only delegate"
+
+
+# Of everything that is signed.
+
+
+def _no_address(said: tuple[str, Root | Targets]) -> Iterator[str]:
+    """Where a private key lies, and who holds it, is nobody else's business; and a typing error in it needs every
+    holder to sign again (sigstore's root-signing #1347).
+    """
+    role, signed = said
+    for text in _texts(signed.to_dict()):
+        if _ADDRESS.search(text):
+            yield f"{role}: says {text!r:.60}, an address, which is never signed"
+
+
+# Of a root that may be signed, and of what comes before it.
+
+
+def _no_spare(root: Root) -> Iterator[str]:
+    for name in (layout.ROOT, layout.TARGETS):
+        role = root.roles[name]
+        if role.threshold >= len(role.keyids):
+            yield f"{name}: all {len(role.keyids)} keys must sign; once one is lost, nobody can ever change it again"
+
+
+def _one_thief(root: Root) -> Iterator[str]:
+    for name in (layout.ROOT, layout.TARGETS):
+        if root.roles[name].threshold < 2 and not is_rehearsal(root):
+            yield f"{name}: one key is enough to sign; whoever steals it owns this repository"
+
+
+def _next_version(step: tuple[Root, Root]) -> Iterator[str]:
+    before, after = step
+    if after.version != before.version + 1:
+        yield f"root: version {after.version} cannot follow {before.version}; there must be no gap, and no way back"
+
+
+def _same_format(step: tuple[Root, Root]) -> Iterator[str]:
+    before, after = (root.spec_version.split(".")[:2] for root in step)
+    if before != after:
+        yield f"root: its format changes from {'.'.join(before)} to {'.'.join(after)}, which not every client follows"
+
+
+def _same_purpose(step: tuple[Root, Root]) -> Iterator[str]:
+    before, after = step
+    if is_rehearsal(before) != is_rehearsal(after):
+        kinds = ("real", "a rehearsal") if is_rehearsal(after) else ("a rehearsal", "real")
+        yield f"root: version {before.version} is {kinds[0]} and {after.version} is {kinds[1]}; that never changes"
+
+
+def _begins(chain: _Chain) -> Iterator[str]:
+    if chain.first != 1 and chain.first not in chain.embedded:
+        yield f"root: the first is {chain.first}; it must be 1, or one that clients were given"
+
+
+def _given(chain: _Chain) -> Iterator[str]:
+    for version in chain.embedded:
+        if not chain.first <= version <= chain.newest:
+            yield f"root: version {version}, which clients were given, is not among {chain.first} to {chain.newest}"
+
+
+def _near(chain: _Chain) -> Iterator[str]:
+    for version in chain.embedded:
+        if chain.newest - version > MAX_ROOTS:
+            ahead = chain.newest - version
+            yield f"root: a client that was given {version} has {ahead} to follow; more than {MAX_ROOTS} may stop it"
+
+
+Rule = Callable[[Any], Iterator[str]]
+
+ROOT_RULES: Final[tuple[Rule, ...]] = (_consistent, _gate, _apart)
+KEY_RULES: Final[tuple[Rule, ...]] = (_acceptable, _distinct, _carried, _reachable)
+CLASSICAL_RULES: Final[tuple[Rule, ...]] = (_classical,)
+DELEGATION_RULES: Final[tuple[Rule, ...]] = (_terminating, _by_paths, _bin_paths, _held_paths)
+HELD_RULES: Final[tuple[Rule, ...]] = (_pages_only, _delegates_nothing)
+TEXT_RULES: Final[tuple[Rule, ...]] = (_no_address,)
+SPARE_RULES: Final[tuple[Rule, ...]] = (_no_spare, _one_thief)
+STEP_RULES: Final[tuple[Rule, ...]] = (_next_version, _same_format, _same_purpose)
+CHAIN_RULES: Final[tuple[Rule, ...]] = (_begins, _given, _near)
+
+
+def _all(rules: tuple[Rule, ...], value: object) -> list[str]:
+    return [problem for rule in rules for problem in rule(value)]
 
 
 def _gated(keys: Mapping[str, Key]) -> list[str]:
     return sorted(keyid for keyid, key in keys.items() if key.scheme in records.GATED)
 
 
-def _classical(where: str, keys: Mapping[str, Key]) -> Iterator[str]:
-    for keyid in _gated(keys):
-        yield f"{where}: key {keyid:.16} is {keys[keyid].scheme}, which only a root may carry"
+def _fingerprint(said: _Keys, keyid: str) -> str:
+    """Of a key that is carried and can be read; of any other its id, for ``_carried`` and ``_acceptable`` name it."""
+    try:
+        return records.fingerprint(said.keys[keyid]) if keyid in said.keys else keyid
+    except records.UnacceptableKey:
+        return keyid
 
 
-def _threshold(name: str, role: Role, keys: Mapping[str, Key]) -> Iterator[str]:
-    unknown = [keyid for keyid in role.keyids if keyid not in keys]
-    for keyid in unknown:
-        yield f"{name}: lists key {keyid:.16} but does not carry it"
-    fingerprints = set()
-    for keyid in role.keyids:
-        try:
-            fingerprints.add(records.fingerprint(keys[keyid]) if keyid in keys else keyid)
-        except records.UnacceptableKey:
-            fingerprints.add(keyid)  # named by _keys already
-    if len(fingerprints) < len(role.keyids):
-        yield f"{name}: one private key is listed under two key ids; it would count twice"
-    if not 1 <= role.threshold <= len(fingerprints):
-        yield f"{name}: the threshold is {role.threshold} of {len(fingerprints)} keys, which nobody can meet"
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a plain value, names of members included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from (name, *_texts(item))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)

@@ -13,7 +13,6 @@ It is also where a repository serves them, so the service adds these files as th
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
@@ -90,14 +89,13 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
     """
     metadata = [_signed_file(path, data) for path, data in files.items() if not path.startswith(_PAGES)]
     roots = tuple(sorted((file for file in metadata if file.role == layout.ROOT), key=lambda file: file.body.version))
-    if problems := rules.chain_problems([file.body.version for file in roots]):
-        raise Unreadable(problems[0])
+    if problems := rules.chain_problems([file.body for file in roots if isinstance(file.body, Root)], embedded=()):
+        raise Unreadable("\n".join(problems))
     delegated = {file.role: file for file in metadata if file.role != layout.ROOT}
     if len(delegated) != len(layout.OFFLINE) - 1 or len(metadata) != len(roots) + len(delegated):
         raise Unreadable("there must be exactly one file of each of targets, held and bins")
     newest = {layout.ROOT: roots[-1]} | delegated
     _check_signatures(roots, newest)
-    _check_steps(roots)
     _check_apart(newest[layout.ROOT].body, newest[layout.TARGETS].body)
     _check_held(newest[layout.TARGETS].body, newest[layout.HELD].body)
     return RootOfTrust(roots, newest, _pages(newest[layout.HELD].body, files))
@@ -106,13 +104,13 @@ def read(files: Mapping[str, bytes]) -> RootOfTrust:
 def body_problems(role: str, body: Body) -> list[str]:
     """Everything that keys/rules.py has against one of the four bodies."""
     if isinstance(body, Root):
-        return [*rules.root_problems(body), *rules.public_problems(role, body)]
+        return rules.root_problems(body)
     checks = {
         layout.TARGETS: rules.targets_problems,
         layout.HELD: rules.held_problems,
         layout.BINS: rules.bins_problems,
     }
-    return [*checks[role](body), *rules.public_problems(role, body)]
+    return checks[role](body)
 
 
 def _signed_file(path: str, data: bytes) -> SignedFile:
@@ -153,13 +151,6 @@ def _check_signatures(roots: tuple[SignedFile, ...], newest: Mapping[str, Signed
     require(newest[layout.ROOT].body, newest[layout.TARGETS])
     require(newest[layout.TARGETS].body, newest[layout.HELD])
     require(newest[layout.TARGETS].body, newest[layout.BINS])
-
-
-def _check_steps(roots: tuple[SignedFile, ...]) -> None:
-    for before, root in pairwise(roots):
-        assert isinstance(before.body, Root) and isinstance(root.body, Root)
-        if problems := rules.step_problems(before.body, root.body):
-            raise Differs("\n".join(f"{root.name}: {problem}" for problem in problems))
 
 
 def _check_apart(root: Body, targets: Body) -> None:

@@ -31,7 +31,16 @@ from repo_service.storage.tables import DatabaseAway
 from repo_service.web import openapi
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
-from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service, found_settings, open_service
+from repo_service.wiring import (
+    EVIDENCE,
+    NEXT_KEY,
+    NEXT_PUB,
+    ONLINE_KEY,
+    ONLINE_PUB,
+    Service,
+    found_settings,
+    open_service,
+)
 
 _EXIT: Final[dict[type[Exception], int]] = {
     BadSettings: 2,
@@ -99,9 +108,15 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--sealed", type=Path, required=True, help="the sealed/ folder of the ceremony")
         command.add_argument("--allow-rehearsal", action="store_true", help="accept a root made to practise with")
         if name == "take-in":
-            command.add_argument(
+            old_key = command.add_mutually_exclusive_group()
+            old_key.add_argument(
                 "--key-lost", action="store_true",
                 help="the old online key is gone: sign everything anew; clients fail for the moment in between",
+            )  # fmt: skip
+            old_key.add_argument(
+                "--key-stolen", type=int, metavar="LAST_GOOD",
+                help="the old online key was stolen: take what the thief wrote out of the public metadata, and go on "
+                "after this release, the newest in the database (docs/OPERATIONS.md)",
             )  # fmt: skip
     cli_tokens.add_to(commands, _begun)
     cli_journal.add_to(commands, _begun)
@@ -205,9 +220,25 @@ def _current(folder: Path) -> Service:
 
 
 def _take_in(options: argparse.Namespace) -> int:
+    if options.key_stolen is not None:
+        return _take_in_after_theft(options)
     service = _current(options.folder)
     found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal, key_lost=options.key_lost)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
+    return 0
+
+
+def _take_in_after_theft(options: argparse.Namespace) -> int:
+    service = _begun(options.folder)  # the public timestamp may be the thief's, and far ahead
+    found, taken = service.take_in_after_theft(
+        options.sealed, options.key_stolen, rehearsal_allowed=options.allow_rehearsal
+    )
+    for path in taken:
+        print(f"not ours, taken out: {path}")
+    if taken:
+        print(f"The bytes are kept in {options.folder / EVIDENCE}. Purge the CDN: it may go on serving them.")
+    print(f"Published root {found.trust.root.version}; everything is signed by the new key.")
+    print(f"Next: tallystick-service fsck {options.folder}")
     return 0
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from keys import sealed, strict
+from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
@@ -21,7 +22,7 @@ from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.domain import announcing, policy
-from repo_service.mending import collecting
+from repo_service.mending import collecting, reclaiming
 from repo_service.operating import exposition, settings
 from repo_service.operating.exposition import Counted
 from repo_service.operating.readiness import Parts, public_timestamp
@@ -46,6 +47,8 @@ ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
 NEXT_KEY: Final = "online-next.key"
 NEXT_PUB: Final = "online-next.pub"
+EVIDENCE: Final = "theft"
+"""Where in a service's folder lies what somebody else had put into the public files."""
 _PROCESS: Final = secrets.token_hex(4)
 
 
@@ -99,16 +102,42 @@ class Service:
         ``key_lost`` says that the online key of before is gone, so that not everything can be signed by both first.
         """
         now = self.clock()
-        with self.journal.reading() as view:
-            known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
-        if roots.is_rehearsal(found) and not rehearsal_allowed:
-            raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        found, known = self._verified(sealed_folder, now, rehearsal_allowed=rehearsal_allowed)
         if key_lost:
             found = roots.take_in_anew(found, known, self.online.keyids)
         self._begin_policy(now)
         publish(self.press, now, found)
         return found
+
+    def take_in_after_theft(
+        self, sealed_folder: Path, last_good: int, *, rehearsal_allowed: bool
+    ) -> tuple[roots.Sealed, list[str]]:
+        """As ``take_in``, where the online key was stolen and a later root takes it away: first what the thief may have
+        written goes out of the public metadata (mending/reclaiming.py), then everything is signed again. Also the
+        paths that went; the bytes are kept in the service's folder. Can be repeated.
+        """
+        now = self.clock()
+        found, _ = self._verified(sealed_folder, now, rehearsal_allowed=rehearsal_allowed)
+        found = roots.take_in_after_theft(found, self.online.keyids)
+        taken = reclaiming.reclaim(self.press, found, last_good, self._keep_evidence)
+        publish(self.press, now, found)
+        return found, taken
+
+    def _verified(
+        self, sealed_folder: Path, now: datetime, *, rehearsal_allowed: bool
+    ) -> tuple[roots.Sealed, Mapping[str, bytes]]:
+        """A sealed folder that goes on from what this service has, and what that is."""
+        with self.journal.reading() as view:
+            known = view.offline()
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
+        if roots.is_rehearsal(found) and not rehearsal_allowed:
+            raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
+        return found, known
+
+    def _keep_evidence(self, path: str, body: bytes) -> None:
+        kept = self.folder / EVIDENCE / f"{sha256(body):.16}-{Path(path).name}"
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        kept.write_bytes(body)
 
     def named_policy(self, source: str | None = None) -> policy.Policy:
         """A policy by its preset or its file in the service's folder; by default the one that the settings name."""

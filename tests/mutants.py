@@ -3,9 +3,10 @@
     make mutants            a sample, the same one each time
     make mutants ALL=1      all of them
 
-A mutant changes one thing: a row of a state machine, a comparison, a condition. It is written into a scratch copy of
-the tree, in which the tests of the domain and of the promises run until the first is red. Who survives is printed, and
-the run ends with 1 if EQUIVALENT does not explain it. Libraries mutate functions; our guards are rows of tables.
+A mutant changes one thing: a row of a state machine, a rule, a comparison, a condition. It is written into a scratch
+copy of the tree, in which the tests of the domain and of the promises run until the first is red. Who survives is
+printed, and the run ends with 1 if EQUIVALENT does not explain it. Libraries mutate functions; our guards are rows of
+tables.
 """
 
 import argparse
@@ -44,6 +45,7 @@ OTHER: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
 OBJECTIONS: Final = ("Why", "Warned", "Broken", "NotOpened")
+TABLE: Final = "_RULES"  # what a tuple of rules is called
 EQUIVALENT: Final[dict[str, str]] = {
     "repo_service/domain/flags.py: to > start  ->  to >= start": "a pause that ends as time begins adds nothing",
 }
@@ -86,6 +88,9 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
         yield node, f"({ast.unparse(ast.BoolOp(other, node.values))})"
     if isinstance(node, ast.If) and _objects(node):
         yield node.test, "False"
+    if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "").endswith(TABLE):
+        assert isinstance(node.value, ast.Tuple), "rules stand in a tuple"
+        yield from ((rule, "*()") for rule in node.value.elts)
     if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_T":
         yield node, "*()"
         actors = node.args[4]

@@ -11,7 +11,10 @@ REBUILD: Final = "`tallystick-service rebuild` copies it again"
 MOVE_AWAY: Final = "nothing overwrites it: move it away, find out who wrote it, then `tallystick-service rebuild`"
 RESTORE: Final = "the journal is damaged: stop the service and restore a backup (docs/OPERATIONS.md)"
 PUBLISH: Final = "`tallystick-service publish` does it"
-RECOVER: Final = "this is an older database than the public files: `tallystick-service recover` (docs/OPERATIONS.md)"
+RECOVER: Final = (
+    "if this is an older database than the public files, `tallystick-service recover`; if it is not, the online key "
+    "was stolen (docs/OPERATIONS.md)"
+)
 CEREMONY: Final = "only a ceremony can sign it again (tallystick-ceremony)"
 UPLOAD: Final = "put it back there; its name holds its sha256"
 

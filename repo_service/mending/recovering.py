@@ -23,7 +23,7 @@ from keys import counting, layout, names, page, strict, succession, trust
 from keys.counting import Delegator
 from keys.encoding import compact, sha256
 from keys.state import TAKING, NameState
-from keys.times import moment
+from keys.times import moment, stamp
 from keys.trust import RootOfTrust
 from repo_service.accepting.writing import keep
 from repo_service.build.due import Signed
@@ -38,11 +38,13 @@ from repo_service.publishing.publish import leased
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
+from repo_service.storage.view import Head
 
 _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."
 _OWNING: Final = TAKING | {"project.assigned"}
 _LONG: Final = 3600.0
+_MOST_A_SECOND: Final = 1000
 _BOTH: Final = (
     "this journal has gone on by itself since it was restored, and both cannot be true. Restore the backup again, and "
     "recover before anything is accepted"
@@ -93,8 +95,20 @@ def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None
         found = _public_files(press, pen)
         if found.public.generation <= head.generation:
             return None
+        _check_pace(head, found.public, now)
         pen.add_release(found.public, epoch)
         return _taken_back(press, pen, found, now, progress)
+
+
+def _check_pace(head: Head, public: Public, now: datetime) -> None:
+    """Whoever stole the online key can choose any number, and this would make it ours."""
+    ahead = public.generation - head.generation
+    if ahead > _MOST_A_SECOND * max(1.0, (now - head.signed_at).total_seconds()):
+        raise NotRecovered(
+            f"the public timestamp is {ahead} releases ahead of the one that this journal signed at "
+            f"{stamp(head.signed_at)}, and no service publishes so often: the online key was stolen "
+            "(docs/OPERATIONS.md, When the online key was stolen). Nothing was written."
+        )
 
 
 def _taken_back(press: Press, pen: Recovery, found: _Found, now: datetime, progress: Progress) -> Recovered:

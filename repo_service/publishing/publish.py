@@ -182,8 +182,9 @@ def check_not_behind(press: Press) -> None:
     if pointed is not None and (version := version_of(pointed)) > newest:
         raise Behind(
             f"the depot's timestamp is version {version}, and this journal's newest release is {newest}: an older "
-            "database was restored, or another service writes to this depot. Nothing was written; restore a newer "
-            "backup, or say `tallystick-service recover DIR` (docs/OPERATIONS.md)"
+            "database was restored, another service writes to this depot, or the online key was stolen. Nothing was "
+            "written. If it is an older database, restore a newer backup or say `tallystick-service recover DIR`; if "
+            "not, do not say that: see docs/OPERATIONS.md, When the online key was stolen"
         )
 
 

@@ -29,7 +29,7 @@ class NotTakenIn(Exception):
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A verified root of trust and the files of it that this service does not have yet, in the order of ``OFFLINE``.
-    ``anew``: everything online is signed again with them, since the key of before is lost.
+    ``anew``: everything online is signed again with them, since the key of before is lost or stolen.
     """
 
     trust: RootOfTrust
@@ -73,6 +73,27 @@ def take_in_anew(sealed: Sealed, known: Mapping[str, bytes], held: Collection[st
     before = rules.online_keyids(parse_root(known[layout.ROOT]))
     if before & frozenset(held):
         raise NotTakenIn(["the old online key is here: sign everything with both instead, and no client fails"])
+    return replace(sealed, anew=True)
+
+
+def take_in_after_theft(sealed: Sealed, held: Collection[str]) -> Sealed:
+    """As ``sealed``, for a service whose online key was stolen: all of it is signed again, by a key that no root before
+    named. NotTakenIn if what the old key signs would still be good, or could still be signed here.
+
+    That no role names the old key any more is the cure: a client drops what only that key signed, whatever its version.
+    """
+    before = frozenset[str]().union(*(rules.online_keyids(parse_root(root.data)) for root in sealed.trust.roots[:-1]))
+    named = frozenset[str]().union(*online_keyids(sealed.trust.root, sealed.bins).values())
+    if not before or before & named:
+        raise NotTakenIn([
+            f"root {sealed.trust.root.version} does not take the online key away that the roots before it name: what "
+            "the thief signs would stay good. Make a new key, hold a ceremony with its online.pub, and take that in. "
+            "Nothing was written."
+        ])  # fmt: skip
+    if here := sorted(before & frozenset(held)):
+        raise NotTakenIn([
+            f"key {here[0]:.16}, which was stolen, is still this service's: move it away. Nothing was written."
+        ])  # fmt: skip
     return replace(sealed, anew=True)
 
 

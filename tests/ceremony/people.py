@@ -55,7 +55,7 @@ def plan(ring: Keyring = THREE, **amended: Any) -> Plan:
         "holders": tuple(signatory(file) for file in ring.holders),
     }  # fmt: skip
     planned = Plan(**{**parts, **amended})
-    return replace(planned, accept_no_spare=planned.threshold == len(planned.holders))
+    return replace(planned, accept_no_spare=planned.threshold in (1, len(planned.holders)))
 
 
 def drafted(ring: Keyring = THREE, current: RootOfTrust | None = None, now: datetime = NOW, **amended: Any) -> Draft:

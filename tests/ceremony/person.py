@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Person:
         """Run a command and answer until it ends: its exit code, and all that was on the screen."""
         program, *before = command
         child = pexpect.spawn(
-            program, [*before, *line.split()], cwd=str(folder), dimensions=(height, 80), timeout=_PATIENCE,
+            program, [*before, *shlex.split(line)], cwd=str(folder), dimensions=(height, 80), timeout=_PATIENCE,
             env={**os.environ, **environment}, encoding="utf-8", echo=False,
         )  # fmt: skip
         said = ""
@@ -63,6 +64,7 @@ class Person:
                 said += answer if prompt not in ("passphrase", "pin", "paper") else ""
                 said += "\n"
         said += child.before
+        child.wait()  # EOF comes before its end, and close would kill it then
         child.close()
         assert child.exitstatus is not None, said
         return child.exitstatus, re.sub(r"\n\n(?=\S)", "\n\n", said.replace("\r\n", "\n"))

@@ -99,9 +99,9 @@ def test_a_number_of_days_beyond_all_time_is_refused(ready: Table, refused: Refu
 
 
 def test_a_draft_is_never_overwritten(ready: Table, refused: Refused) -> None:
-    edit(ready.folder / "one/plan.toml", "threshold = 2", "threshold = 1")
+    edit(ready.folder / "one/plan.toml", "days = 365", "days = 364")
     code, said = refused("draft one")
-    assert code == 10 and "one/draft/root.json exists and holds something else" in said
+    assert code == 10 and "one/draft/held.json exists and holds something else" in said
 
 
 def test_a_file_of_another_draft_is_never_mixed_in(ready: Table, refused: Refused) -> None:
@@ -315,3 +315,27 @@ def test_every_help_has_an_example_and_fits_72_columns(
 def test_every_error_of_the_tree_has_its_exit_code() -> None:
     left = {each for kind in CeremonyError.__subclasses__() for each in (kind, *kind.__subclasses__())}
     assert set(cli.EXIT) == left | {*NotTrusted.__subclasses__()}
+
+
+def test_everybody_gets_a_checklist_which_the_draft_fills_in(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.plan("one")
+    assert table.run("checklist one") == 0
+    before = (table.folder / "one/checklist/appendix.md").read_bytes()
+    for line in ("draft one", "checklist one"):
+        assert table.run(line) == 0
+    assert (table.folder / "one/checklist/appendix.md").read_bytes() != before
+    assert table.run("request one") == 0  # what is printed is no part of what is signed
+    assert {path.name for path in (table.folder / "one/checklist").iterdir()} >= {"holder-alice.md", "checklist.html"}
+
+
+def test_an_emergency_is_answered_with_this_repositorys_names_and_versions(
+    ready: Table, refused: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
+    respond(ready, "one", "alice", "bob")
+    ready.run("seal one")
+    capsys.readouterr()
+    assert ready.run("emergency holder-lost --trust one/sealed --lost carol --plan-out next") == 0
+    said = capsys.readouterr().out
+    assert "carol" in said and "root 2" in said
+    assert b'name = "carol"' not in (ready.folder / "next/plan.toml").read_bytes()
+    assert refused("emergency holder-lost --trust one/sealed --lost alice bob")[0] == 10

@@ -62,6 +62,20 @@ def test_a_pin_is_never_replaced_silently(trusting, registry, tmp_path, now):
     assert trusting("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file) == 0
 
 
+def test_only_a_name_that_was_contradicted_is_forgotten(trusting, registry, now):
+    assert trusting("show", "tallyflask") == 0
+    assert trusting("forget", "tallyflask") == 2
+    assert "was contradicted, so there is nothing to forget. Nothing was written." in trusting.err
+    registry.hush("tallyflask")
+    registry.files |= registry.publish(now)
+    assert trusting("show", "tallyflask") == 6
+    assert trusting("forget", "Tallyflask") == 0
+    assert "Both documents of the contradiction are kept." in trusting.out
+    assert trusting("show", "tallyflask") == 0
+    assert "not known to the registry" in trusting.out
+    assert trusting("forget", "tallyflask") == 2
+
+
 def test_a_fingerprint_that_differs_stops_the_pin(terminal, registry):
     words = ("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file, "--fingerprint")
     assert terminal(*words, "sha256:" + "0" * 64) == 2

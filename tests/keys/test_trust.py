@@ -43,7 +43,7 @@ def test_the_good_one_reads() -> None:
 
 
 def test_a_gap_in_the_chain_of_roots_is_refused() -> None:
-    with pytest.raises(Unreadable, match="must be 1 to N without a gap"):
+    with pytest.raises(Unreadable, match="the first is 2; it must be 1"):
         trust.read(without(FILES.items(), "1.root.json"))
 
 
@@ -85,7 +85,7 @@ def test_one_private_key_under_two_ids_is_refused() -> None:
     assert isinstance(root, Root)
     alice = held("alice").record
     root.add_key(SSlibKey("f" * 64, alice.keytype, alice.scheme, dict(alice.keyval)), layout.ROOT)
-    with pytest.raises(Unreadable, match="one private key is listed under two key ids"):
+    with pytest.raises(Unreadable, match="are the same private key; it would count twice"):
         trust.read(FILES | {"2.root.json": signed(layout.ROOT, root, "alice", "bob")})
 
 
@@ -165,19 +165,3 @@ def test_held_and_bins_are_never_delegated_to_the_online_key() -> None:
     targets.delegations.roles["held"].keyids.append(online)
     with pytest.raises(Differs, match="delegates to the online key"):
         trust.read(FILES | {"2.targets.json": signed(layout.TARGETS, targets, "alice", "bob")})
-
-
-def test_a_root_that_turns_real_into_rehearsal_is_refused_although_all_signed_it() -> None:
-    root = body("2.root.json", layout.ROOT)
-    root.unrecognized_fields[layout.REHEARSAL_FIELD] = True
-    with pytest.raises(Differs, match=r"2\.root\.json: root: version 2 mixes a rehearsal with what is real"):
-        trust.read(FILES | {"2.root.json": signed(layout.ROOT, root, "alice", "bob", "carol", "dan")})
-
-
-@pytest.mark.parametrize("name", ["2.root.json", "2.targets.json", "1.held.json", "1.bins.json"])
-def test_an_address_in_any_signed_file_is_refused_although_all_signed_it(name: str) -> None:
-    role = name.split(".")[1]
-    found = body(name, role)
-    found.unrecognized_fields["x-note"] = "alice@acme.example"
-    with pytest.raises(Unreadable, match=rf"{role}: says 'alice@acme.example'"):
-        trust.read(FILES | {name: signed(role, found, "alice", "bob")})

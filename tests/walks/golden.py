@@ -1,6 +1,5 @@
 """The files of docs/examples, made again: ``python -m tests.walks.golden`` writes them where a change is meant."""
 
-import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -74,8 +73,15 @@ def ceremony_files() -> dict[str, bytes]:
     return found | {"ceremony/test-root-1.holder-1.answer": answers.write(answered[0])}
 
 
+def documented() -> dict[str, bytes]:
+    """The examples as they lie there, but for the screens, which tests/walks/screens.py makes."""
+    files = (path for path in EXAMPLES.rglob("*") if path.is_file() and path.parent.name != "screens")
+    return {path.relative_to(EXAMPLES).as_posix(): path.read_bytes() for path in files}
+
+
 def main() -> None:
-    shutil.rmtree(EXAMPLES, ignore_errors=True)
+    for path in documented():
+        (EXAMPLES / path).unlink()
     with tempfile.TemporaryDirectory() as folder:
         for path, body in make(Path(folder)).items():
             (EXAMPLES / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whole ceremonies by three holders without a network, one of them with a token: what they see is what reviewers read."""
+"""Whole ceremonies by three holders without a network, one with a token: what they see is what reviewers read."""
 
 from pathlib import Path
 
