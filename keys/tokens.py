@@ -286,4 +286,4 @@ def _named(key: PrivateKey) -> str:
 
 def _shown(text: str) -> str:
     """What a token says of itself, with nothing in it that a terminal would obey."""
-    return "".join(each if each.isprintable() else "?" for each in text)[:80]
+    return "".join(each if each.isprintable() else "?" for each in text)[:200]

@@ -302,6 +302,12 @@ def test_bins_with_one_thing_broken_have_exactly_this_problem(
     assert rules.bins_problems(broken) == problems
 
 
+def test_bins_may_be_as_many_as_their_versions_can_number() -> None:
+    found = body("bins")
+    succinct(found).bit_length = 14
+    assert rules.bins_problems(found) == []
+
+
 def test_bins_by_ordinary_delegations_are_refused() -> None:
     broken = body("bins")
     broken.delegations = body("targets").delegations
