@@ -31,6 +31,7 @@ from ceremony.errors import (
 from ceremony.terminal import fill
 from ceremony.tool import TOOL
 from keys import hardening, layout, trust
+from keys.signing import NotOpened, SignerFailed
 from keys.times import moment
 
 EXIT: Final[dict[type[Exception], int]] = {
@@ -63,11 +64,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         directory.check_told(getattr(arguments, "dir", None))
         arguments.run(arguments, datetime.now(UTC))
     except CeremonyError as error:
-        print(f"REFUSED: {error.what}\nWhat to do: {error.todo}\n{error.written}", file=sys.stderr)
-        return EXIT[type(error)]
+        return _refused(EXIT[type(error)], error.what, error.todo, error.written)
     except trust.NotTrusted as error:
-        print(f"REFUSED: {error}\nWhat to do: {ASK}\nNothing was written.", file=sys.stderr)
-        return EXIT[type(error)]
+        return _refused(EXIT[type(error)], str(error), ASK)
+    except NotOpened as error:
+        return _refused(EXIT[TokenFailed], error.what, error.todo)
+    except SignerFailed as error:
+        return _refused(EXIT[TokenFailed], str(error), "Do not use this key, and tell the coordinator.")
     except OSError as error:
         print(
             f"STOPPED: {error}\nWhat to do: put that right and run the same command again.\n"
@@ -76,6 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return STOPPED
     return 0
+
+
+def _refused(code: int, what: str, todo: str, written: str = "Nothing was written.") -> int:
+    """Say what is wrong, what to do and whether anything was written; the exit code."""
+    for text in (f"REFUSED: {what}", f"What to do: {todo}", written):
+        for line in text.split("\n"):
+            print(fill(line), file=sys.stderr)
+    return code
 
 
 class _Parser(argparse.ArgumentParser):

@@ -123,7 +123,7 @@ def collect(arguments: argparse.Namespace, now: datetime) -> None:
     for each in new:
         _tell(arguments.dir, now, each)
     known = "" if len(new) == len(brought) else f"; {len(brought) - len(new)} were here already"
-    print(f"Collected {len(new)} answers{known}.")
+    print(f"Collected {len(new)} answer{'' if len(new) == 1 else 's'}{known}.")
     print(_standing(arguments.dir, its))
 
 

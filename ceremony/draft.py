@@ -217,9 +217,7 @@ def _root(plan: Plan, keyring: Keyring, expires: datetime) -> Root:
     offline = {role: Role(_offline_keyids(keyring), plan.threshold) for role in (layout.ROOT, layout.TARGETS)}
     online = {role: Role([keyring.online.key.keyid], 1) for role in layout.ONLINE}
     keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring}
-    extra: dict[str, Any] = {layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}
-    if plan.minimum_client:
-        extra[layout.MINIMUM_CLIENT_FIELD] = plan.minimum_client
+    extra = {**({layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}), **_minimum_client(plan)}
     return Root(1, SPEC_VERSION, expires, keys, offline | online, True, extra)  # noqa: FBT003 - python-tuf's signature
 
 
@@ -229,24 +227,35 @@ def _targets(plan: Plan, keyring: Keyring, pages: Mapping[str, bytes], expires: 
         for role, paths in ((layout.HELD, trust.held_paths(pages)), (layout.BINS, list(layout.BIN_PATHS)))
     }
     keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring.holders}
-    return _targets_of(layout.TARGETS, expires, {}, Delegations(keys, roles))
+    return _targets_of(layout.TARGETS, expires, {}, Delegations(keys, roles), _minimum_client(plan))
 
 
 def _held(pages: Mapping[str, bytes], expires: datetime) -> Targets:
     targets = {path: TargetFile.from_dict(page.target_entry(data), path) for path, data in pages.items()}
-    return _targets_of(layout.HELD, expires, targets, None)
+    return _targets_of(layout.HELD, expires, targets, None, {})
 
 
 def _bins(plan: Plan, keyring: Keyring, expires: datetime) -> Targets:
     key = keyring.online.key
     succinct = SuccinctRoles([key.keyid], 1, plan.bins.bit_length() - 1, layout.BIN_PREFIX)
-    return _targets_of(layout.BINS, expires, {}, Delegations({key.keyid: key}, succinct_roles=succinct))
+    return _targets_of(
+        layout.BINS, expires, {}, Delegations({key.keyid: key}, succinct_roles=succinct), _minimum_client(plan)
+    )
+
+
+def _minimum_client(plan: Plan) -> dict[str, Any]:
+    """What each file says that may carry a key of a new kind (docs/adr/0026)."""
+    return {layout.MINIMUM_CLIENT_FIELD: plan.minimum_client} if plan.minimum_client else {}
 
 
 def _targets_of(
-    role: str, expires: datetime, targets: dict[str, TargetFile], delegations: Delegations | None
+    role: str,
+    expires: datetime,
+    targets: dict[str, TargetFile],
+    delegations: Delegations | None,
+    extra: Mapping[str, Any],
 ) -> Targets:
-    return Targets(1, SPEC_VERSION, expires, targets, delegations, {layout.ROLE_FIELD: role})
+    return Targets(1, SPEC_VERSION, expires, targets, delegations, {layout.ROLE_FIELD: role, **extra})
 
 
 def _offline_keyids(keyring: Keyring) -> list[str]:

@@ -136,18 +136,20 @@ def restore(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG0
 
 def _new_on_token(arguments: argparse.Namespace) -> None:
     _check_free(arguments.out, arguments.name)
-    try:
-        key = custody.make_on_token(arguments.token, arguments.curve, lambda what: terminal.secret(f"{what}: "))
-        public = possession.write(arguments.name, key, rehearsal=arguments.rehearsal)
-    except custody.NotOpened as error:
-        raise TokenFailed(error.what, error.todo) from None
+    key = custody.make_on_token(arguments.token, arguments.curve, lambda what: terminal.secret(f"{what}: "))
+    public = possession.write(arguments.name, key, rehearsal=arguments.rehearsal)
     stick.write(arguments.out, arguments.name, f"{arguments.token}\n".encode(), public)
     terminal.say([f"Written {arguments.out / f'{arguments.name}.key'}, which only says where the key is."])
     _told(arguments.out, arguments.name, possession.read(public))
 
 
 def _told(out: Path, name: str, file: PublicKeyFile) -> None:
-    print(f"Written {out / f'{name}.pub'}, for the coordinator. Its key is {show.short(file.key.keyid)}.")
+    terminal.say(
+        [
+            f"Written {out / f'{name}.key'}, which stays with you, and {out / f'{name}.pub'}, for the coordinator.",
+            f"The key is {show.short(file.key.keyid)}.",
+        ]
+    )
 
 
 def _check_free(out: Path, name: str) -> None:
@@ -166,7 +168,7 @@ def _sealed(private: PrivateKey) -> bytes:
     """A key sealed with a passphrase that is drawn, shown once and typed back."""
     passphrase = words.drawn_passphrase(os.getrandom(PASSPHRASE_BYTES))
     drawn = passphrase.split()
-    print("The passphrase, drawn for this key. Nobody else, and no camera, may see it:\n")
+    print("The passphrase, drawn for this key. Nobody else may see it, no camera:\n")
     for row in range(0, len(drawn), 4):
         print("   " + "".join(f"{row + place + 1:3} {word:13}" for place, word in enumerate(drawn[row : row + 4])))
     print()

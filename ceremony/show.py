@@ -212,9 +212,9 @@ def _delegator(candidate: Candidate, delegator: Delegator, drafted: Draft) -> st
 
 def _standing(count: Count, names: Mapping[str, str]) -> str:
     by = _people(count.signed, names)
-    standing = f"{count.distinct} of {count.threshold} signed" + (f" ({by})" if by else "")
     if count.met:
-        return f"{standing}: enough."
+        return f"signed by {by}; {count.threshold} {'is' if count.threshold == 1 else 'are'} enough."
+    standing = f"{count.distinct} of {count.threshold} signed" + (f" ({by})" if by else "")
     return f"{standing}; {count.missing} missing, of {_people(count.unsigned, names)}."
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ceremony import directory, terminal
-from ceremony.errors import BadInput, BadPassphrase, Mismatch, Refused, TokenFailed
+from ceremony.errors import BadInput, BadPassphrase, Mismatch, Refused
 from ceremony.memory import Memory
 from keys import custody, sealed, words
 from keys.possession import PublicKeyFile
@@ -67,10 +67,7 @@ class Stick:
 
     def _elsewhere(self) -> SigningKey:
         where = directory.read_file(self.key).decode().strip()
-        try:
-            return custody.open_key(where, lambda what: terminal.secret(f"{what}: "))
-        except custody.NotOpened as error:
-            raise TokenFailed(error.what, error.todo) from None
+        return custody.open_key(where, lambda what: terminal.secret(f"{what}: "))
 
 
 def unseal(name: str, pem: bytes, passphrase: str) -> sealed.PrivateKey:

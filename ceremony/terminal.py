@@ -69,13 +69,14 @@ def typed(phrase: str) -> None:
         raise Declined(f"you did not type {phrase!r}", "Run this again when you are ready.")
 
 
-def fill(text: str) -> str:
-    return textwrap.fill(text, WIDTH)
+def fill(text: str, then: str = "") -> str:
+    """A line of any length in lines of 72; what has no space in it, as a digest or a path, stays whole."""
+    return textwrap.fill(text, WIDTH, subsequent_indent=then, break_long_words=False, break_on_hyphens=False)
 
 
 def say(lines: Sequence[str]) -> None:
-    """Lines of any length, wrapped."""
-    print("\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines))
+    """Lines of any length, wrapped; what is to be typed, which is set in, stays as it is."""
+    print("\n".join(line if line.startswith("  ") else fill(line, "  ") for line in lines))
 
 
 def size() -> tuple[int, int]:

@@ -43,7 +43,7 @@ def refused(ready: Table, capsys: pytest.CaptureFixture[str]) -> Callable[[str],
         assert said.out == ""
         assert re.search(r"^REFUSED: .+^What to do: .+^Nothing was written\.$", said.err, re.S | re.M)
         assert ready.files() == before
-        return code, said.err
+        return code, " ".join(said.err.split())
 
     return run
 

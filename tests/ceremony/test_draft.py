@@ -5,14 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from tuf.api.metadata import Root, Targets
 
+from ceremony.answers import attached
 from ceremony.draft import draft, lint
 from ceremony.errors import Mismatch, Refused, RehearsalMixup
 from ceremony.plan import Keyring
-from keys import layout, page
+from ceremony.seal import seal
+from keys import layout, page, possession, records
 from keys.encoding import canonical
 from tests.ceremony.people import (
+    NAMES,
     NOW,
     THREE,
     answers,
@@ -229,3 +233,19 @@ def test_a_root_that_skips_a_version_is_never_drafted() -> None:
     made = drafted(NEW, first())
     made.bodies[layout.ROOT].version = 5
     assert lint(made, NOW) == ["root: version 5 cannot follow 1; there must be no gap, and no way back"]
+
+
+def test_a_holder_with_a_key_of_a_new_kind_is_let_in_only_where_the_plan_says_which_clients_can_read_it() -> None:
+    """Who does not know the kind of one key stops at the file for good (python-tuf #2669)."""
+    private = MLDSA65PrivateKey.from_seed_bytes(bytes(32))
+    key = records.record(private.public_key())
+    proof = private.sign(records.message(key, possession.statement("zoe", key.keyid, rehearsal=False)))
+    zoe = possession.read(possession.written_by("zoe", key, proof, rehearsal=False))
+    ring = Keyring((*THREE.holders[:2], zoe), THREE.online)
+    with pytest.raises(Refused, match="x-minimum-client"):
+        draft(plan(ring), ring, None, NOW)
+    made = draft(plan(ring, minimum_client="tuf 7.0"), ring, None, NOW)
+    signed = [(each.role, private.sign(records.message(key, each.payload)).hex()) for each in made.candidates]
+    answer = attached(made, "zoe", key.keyid, NOW, signed)
+    names = {**NAMES, key.keyid: "zoe"}
+    assert seal(made, [answer, *answers(made, "alice")], names, NOW).root.version == 1

@@ -65,9 +65,9 @@ def test_the_second_ceremony_reads_like_this() -> None:
         "",
         "root 2 and targets 2, asked by the old root 1: 1 of 2 signed (alice); 1",
         "      missing, of bob, carol.",
-        "root 2 and targets 2, asked by the new root 2: 2 of 2 signed (alice,",
-        "      dan): enough.",
-        "held 2, asked by targets 2: 2 of 2 signed (alice, dan): enough.",
+        "root 2 and targets 2, asked by the new root 2: signed by alice, dan; 2",
+        "      are enough.",
+        "held 2, asked by targets 2: signed by alice, dan; 2 are enough.",
     ]
 
 

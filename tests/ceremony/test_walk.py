@@ -33,7 +33,7 @@ def refused(table: Table, line: str, person: Person | None = None) -> tuple[int,
     code, said = (person or Person()).run(table.folder, line)
     assert "REFUSED: " in said and "What to do: " in said and said.rstrip().endswith("Nothing was written."), said
     assert table.files() == before
-    return code, said
+    return code, " ".join(said.split())
 
 
 def words_of(table: Table, request: str) -> str:

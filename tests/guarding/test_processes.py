@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from ceremony.responses import respond
 
 from ceremony.draft import draft
 from ceremony.plan import Keyring, signatory
-from ceremony.responses import respond
 from ceremony.seal import seal
 from keys import possession, sealed
 from keys.signing import SignerAway
