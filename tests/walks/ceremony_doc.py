@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from ceremony import directory, memory
+from keys import waivers
+from keys.encoding import sha256
 from tests.ceremony.person import Person
 from tests.no_network import in_no_network
 from tests.walks import fixed_lots
@@ -33,6 +35,7 @@ _PART: Final = re.compile(r"^<!-- (?P<note>[^\n]*?) -->$|^```console\n(?P<block>
 _COMMAND: Final = re.compile(r"^\$ (?P<typed>(?:[^\n]*\\\n)*[^\n]*)\n(?P<seen>(?:(?!\$ )[^\n]*\n)*)", re.MULTILINE)
 _KEY: Final = re.compile(r"--key +(\S+)\.key|key new (?P<name>\S+) +--out +(?P<out>\S+)")
 _REQUEST: Final = re.compile(r"(sign|pin) (\S+\.request)")
+_WAIVER: Final = re.compile(r"sign (\S+\.waiver)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ class Table:
         person.asked.clear()
         said = next((note.partition(": ")[2] for note in command.notes if note.startswith("answers: ")), "")
         person.says = {prompt: tuple(answer.split(",")) for prompt, answer in _values(said, str).items()}
-        if asked := _REQUEST.search(command.typed):
+        if waiver := _WAIVER.search(command.typed):
+            waived, _ = waivers.unverified((self._folder / waiver[1]).read_bytes())
+            person.heard = sha256(waivers.payload(waived))
+        elif asked := _REQUEST.search(command.typed):
             its = directory.open_ceremony(self._folder / asked[2])
             current = its.inputs.current
             root = memory.root_entry(current.roots[-1]).digest if current else ""
