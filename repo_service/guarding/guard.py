@@ -195,7 +195,7 @@ def _asked(
 
 def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | None]:
     """What signing all of these makes known. Raises Refusal, or Show."""
-    found, lacking = list[Fact | None](), []
+    found, lacking, roles = list[Fact | None](), [], set[str]()
     case.state = case.state.draft()
     for place, (payload, shown) in enumerate(asked):
         try:
@@ -204,7 +204,7 @@ def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | 
             lacking.append(place)
             continue
         if fact is not None:
-            _check_together(fact, found, len(asked))
+            _check_together(fact, roles, len(asked))
             evolve(case.state, fact)
         found.append(fact)
     if lacking:
@@ -212,12 +212,13 @@ def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | 
     return found
 
 
-def _check_together(fact: Fact, others: Sequence[Fact | None], count: int) -> None:
+def _check_together(fact: Fact, roles: set[str], count: int) -> None:
     """A snapshot is of bins that are signed already, and no bin comes twice: what is asked at once is side by side."""
     if not isinstance(fact, BinSigned) and count > 1:
         raise Refusal("wrong_form", "a snapshot or timestamp is asked for by itself")
-    if isinstance(fact, BinSigned) and any(isinstance(each, BinSigned) and each.role == fact.role for each in others):
+    if isinstance(fact, BinSigned) and fact.role in roles:
         raise Refusal("wrong_form", f"{fact.role} is asked for twice at once")
+    roles |= {fact.role} if isinstance(fact, BinSigned) else set()
 
 
 def _with_file(fact: Fact, payload: bytes, signatures: Signatures) -> Fact:

@@ -25,7 +25,17 @@ from repo_service.guarding.facts import (
     Waived,
 )
 from repo_service.guarding.losses import losses
-from repo_service.guarding.reading import BinBody, Evidence, NotShown, Refusal, TopBody, digest_of, read, targets_of
+from repo_service.guarding.reading import (
+    BinBody,
+    Evidence,
+    NotShown,
+    Refusal,
+    TopBody,
+    digest_of,
+    known_targets,
+    read,
+    targets_of,
+)
 
 MOST_AT_ONCE: Final = 1000
 """By how much a version may grow at once; for a bin, of its turns."""
@@ -100,7 +110,7 @@ def _kind(body: BinBody | TopBody) -> str:
 
 
 def _is_named(case: Case, body: BinBody | TopBody) -> None:
-    if not case.state.sealed.named[_kind(body)] & frozenset(case.keyids):
+    if case.state.sealed.named[_kind(body)].isdisjoint(case.keyids):
         raise Refusal(
             "not_named", f"{body.role}: the newest root of trust names none of the keys that are held here for it"
         )
@@ -203,8 +213,8 @@ def _replaced(state: State, role: str, known: Bin) -> list[tuple[str, Content]]:
 
 def _changed(case: Case, body: BinBody, base: list[tuple[str, Content]], shown: Evidence) -> BinSigned:
     """A bin whose targets are not those of before, or not known to be."""
-    after = targets_of(body.targets)
     before = _before(case, body.role, base, shown)
+    after = targets_of(body.targets)
     _well_formed(case, body.role, before or {}, after)
     lost = losses(body.role, before, after, case.state.sealed.held, shown, case.over) if before else Counts()
     _break(case, body.role, lost)
@@ -225,7 +235,7 @@ def _before(case: Case, role: str, base: list[tuple[str, Content]], shown: Evide
             sentence = f"{each} {content.version}, which {role} replaces, was not shown as it was signed"
             case.over("unproven", sentence, 1)
             return None
-        found |= targets_of(encoded)
+        found |= known_targets(encoded)
     if not case.state.is_rebinning:
         return found
     return {path: entry for path, entry in found.items() if shape.number(path) == number}

@@ -4,6 +4,7 @@ Each case is a real question over a real socket. That a case is refused only for
 """
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -401,6 +402,12 @@ def test_what_is_public_and_nobody_signed_is_refused(world: GuardedWorld) -> Non
 def test_every_code_of_a_refusal_is_tested_here() -> None:
     elsewhere = {"yanks", "removals", "files", "not_named", "not_shown", "rehearsal", "foreign", "key_failed"}
     assert {code for code, _ in BAD.values()} | elsewhere == reading.CODES
+
+
+def test_the_manual_says_of_every_code_what_to_do() -> None:
+    text = (Path(__file__).parents[2] / "docs/OPERATIONS.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|.*\|.*\|$", text, re.MULTILINE)
+    assert {code for row in rows for code in re.findall("[a-z_]+", row)} >= reading.CODES
 
 
 @pytest.mark.parametrize(
