@@ -14,17 +14,20 @@ from typing import Any, Final
 
 import pytest
 
-from keys import names, page
+from keys import layout, names, page
 from keys.encoding import canonical
+from keys.signing import wrapped
 from keys.state import NameState
 from keys.times import stamp
+from repo_service import cli_guard
 from repo_service.domain import requests as r
-from repo_service.guarding import reading
+from repo_service.guarding import reading, settings
 from repo_service.guarding.guard import check_rehearsal
 from repo_service.guarding.protocol import MAX_FRAME
+from repo_service.guarding.store import Store
 from tests.guarding.guarded import GuardedWorld
 from tests.guarding.thief import Refused, Thief, bin_of, described, new_bin
-from tests.world import BECAUSE, OWNER, publishing, root_of_trust
+from tests.world import BECAUSE, OWNER, online_key, publishing, root_of_trust
 
 PAGE: Final = names.page_path("foo")
 FILE: Final = names.file_path("foo", "foo-1.0.tar.gz")
@@ -214,6 +217,10 @@ BAD: Final[dict[str, tuple[str, Bad]]] = {
     "an older page of the name": ("succession", lambda its: replaced(its, its.pages("foo")[0])),
     "a page that is none": ("succession", lambda its: replaced(its, b"<html>")),
     "another name's page": ("succession", lambda its: replaced(its, its.page("bar"))),
+    "a page that goes on under another name": (
+        "succession",
+        lambda its: replaced(its, forged(its, lambda state: replace(state, name="other"))),
+    ),
     "a snapshot without a bin": ("dropped", lambda its: without(its, "bin-2.json")),
     "a snapshot without held": ("dropped", lambda its: without(its, "held.json")),
     "a bin back at its first version": ("rolled_back", lambda its: listed(its, **back(its, bin_of(PAGE)))),
@@ -314,6 +321,36 @@ def test_the_good_is_signed(tmp_path: Path) -> None:
     world.close()
 
 
+def test_bins_of_another_number_begin_above_all_and_are_listed_all_at_once(tmp_path: Path) -> None:
+    world = GuardedWorld(tmp_path)
+    world.do(publishing("foo"))
+    world.tick(minutes=1)
+    its, shape = Thief(world), layout.Bins(4)
+    taken_in(its, later(world, bins=16))
+    before = {number: its.file(f"bin-{number:x}") for number in range(4)}
+    highest = max(its.listing()[f"bin-{number}.json"]["version"] for number in range(4))
+
+    def moved(number: int, version: int) -> bytes:
+        listed = json.loads(before[number >> 2])["signed"]["targets"]
+        entries = {path: entry for path, entry in listed.items() if shape.number(path) == number}
+        return new_bin(shape.role(number), version, soon(its, days=1), entries)
+
+    low = next(n for n in range(4, 16) if its.world.guard.state.bins.get(shape.role(n)) is None)
+    with pytest.raises(Refused, match="regression"):
+        its.sign(moved(low, 100_000 + low), shown=[before[low >> 2]])
+    for number in range(1, 16):
+        assert its.sign(moved(number, layout.first_version(number, highest)), shown=[before[number >> 2]])
+    pinned = world.guard.state.sealed.pinned
+    versions = {f"{shape.role(n)}.json": {"version": layout.first_version(n, highest)} for n in range(16)}
+    with pytest.raises(Refused, match=r"dropped: .* bin-0\.json|dropped: .* bin-[4-9a-f]\.json"):
+        its.sign(its.again("snapshot", meta={**its.listing(), **pinned}))
+    with pytest.raises(Refused, match="of another number of bins"):
+        its.sign(its.again("snapshot", meta={**versions, **pinned, "bin-0.json": its.listing()["bin-0.json"]}))
+    assert its.sign(moved(0, layout.first_version(0, highest)), shown=[before[0]])
+    assert its.sign(its.again("snapshot", meta={**versions, **pinned}))
+    world.close()
+
+
 def test_more_than_is_allowed_within_an_hour_is_refused_by_what_it_counts(tmp_path: Path) -> None:
     world = GuardedWorld(tmp_path)
     world.do(*(publishing(f"name-{number}") for number in range(4)))
@@ -397,6 +434,39 @@ def test_what_is_public_and_nobody_signed_is_refused(world: GuardedWorld) -> Non
         with pytest.raises(Refused, match="foreign"):
             its.ask({"ask": "show"}, parts)
     its.ask({"ask": "show"}, [timestamp, snapshot])
+
+
+def test_what_the_key_signed_elsewhere_under_a_version_of_ours_is_found_out(world: GuardedWorld) -> None:
+    world.do(publishing("foo"))
+    world.restart_guard()
+    its = Thief(world)
+    version = its.body("timestamp")["version"]
+    payload = its.again("timestamp", version=version, expires=soon(its, days=1))
+    other = wrapped(payload, (online_key().sign(payload),))
+    with pytest.raises(Refused, match="somebody else has the key"):
+        its.ask({"ask": "show"}, [other, its.file("snapshot")])
+
+
+def test_a_guard_that_knows_only_another_ceremony_than_what_is_public_asks_for_its_files(tmp_path: Path) -> None:
+    world = GuardedWorld(tmp_path)
+    old = world.trust
+    world.tick(minutes=1)
+    world.take_in(root_of_trust(world.now, after=world.trust, bins=16))
+    its = Thief(world)
+    timestamp, snapshot = its.file("timestamp"), its.file("snapshot")
+    world.stop_guard()
+    for file in world.guard_folder.glob("guard.sqlite*"):
+        file.unlink()
+    store = Store(world.guard_folder / settings.DATABASE)
+    cli_guard.begin(store, old, settings.read(world.guard_folder))
+    store.close()
+    world.start_guard()
+    its = Thief(world)
+    with pytest.raises(Refused, match="take in its ceremony's files first"):
+        its.ask({"ask": "show"}, [timestamp, snapshot])
+    taken_in(its, world.trust.files())
+    its.ask({"ask": "show"}, [timestamp, snapshot])
+    world.close()
 
 
 def test_every_code_of_a_refusal_is_tested_here() -> None:
