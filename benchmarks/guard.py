@@ -26,7 +26,7 @@ from keys.encoding import sha256
 from keys.signing import Asked, HeldKeys, Signer
 from keys.trust import RootOfTrust
 from repo_service import cli_guard
-from repo_service.build.assemble import TOGETHER, metas
+from repo_service.build.assemble import TOGETHER, TOGETHER_BYTES, metas
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, Unsigned, snapshot_file, timestamp_file, unsigned_bin
 from repo_service.build.pages import Target
@@ -98,10 +98,9 @@ def signed(signer: Signer, unsigned: Sequence[Unsigned], before: Sequence[Role] 
     files = [role.body for role in before]
     shown = [partial(_shown, files, place) for place in range(len(unsigned))]
     asked = [Asked(each.payload, show) for each, show in zip(unsigned, shown, strict=True)]
+    chunk = min(TOGETHER, TOGETHER_BYTES // len(asked[0].payload))
     began = time.perf_counter()
-    signatures = [
-        one for start in range(0, len(asked), TOGETHER) for one in signer.sign_all(asked[start : start + TOGETHER])
-    ]
+    signatures = [one for start in range(0, len(asked), chunk) for one in signer.sign_all(asked[start : start + chunk])]
     took = (time.perf_counter() - began) * 1000 / len(asked)
     return [each.signed(one) for each, one in zip(unsigned, signatures, strict=True)], took
 
