@@ -134,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs")
     guard = commands.add_parser("guard", help=cli_guard.HELP)  # run by entry.py, without all that is loaded here
     cli_guard.arguments(guard)
+    guard.set_defaults(command=cli_guard.run)
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 

@@ -20,7 +20,7 @@ from repo_service.guarding.keyring import Key
 from repo_service.guarding.protocol import NOT_YET, BadFrame, Request
 from repo_service.guarding.reading import Evidence, NotShown, Refusal
 from repo_service.guarding.reconciling import published
-from repo_service.guarding.rules import Case, Limits, judge, waived
+from repo_service.guarding.rules import Case, Limits, besides, judge
 from repo_service.guarding.store import Store
 
 logger: Final = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Guard:
                     raise ConnectionAbortedError("the guard is being stopped")
                 return protocol.encode(_ANSWERS[request.ask](self, request, parts[1:]))
         except Refusal as refusal:
-            logger.warning("refused", extra={"code": refusal.code, "sentence": refusal.sentence})
+            logger.warning("refused %s: %s", refusal.code, refusal.sentence[:2000])
             return protocol.encode({"refused": refusal.code, "sentence": refusal.sentence[:2000]})
         except signing.SignerFailed as failed:
             logger.exception("a key did not sign")
@@ -130,12 +130,12 @@ class Guard:
             return {"show": show.places}
         signatures = [self._signatures(payload, fact) for (payload, _), fact in zip(asked, judged, strict=True)]
         facts = [_with_file(fact, asked[place][0], signatures[place]) for place, fact in enumerate(judged) if fact]
-        used = [one for each in waived(case) for one in waiving.drawn(budgets, each.rule, each.amount)]
+        used = [one for rule, amount in case.waived.items() for one in waiving.drawn(budgets, rule, amount)]
         for rule, amount in case.waived.items():
-            logger.warning("waived", extra={"rule": rule, "amount": amount})
+            logger.warning("waived %s, by %d", rule, amount)
         self._reached("judged")
         if facts:
-            self._commit([*facts, *waived(case)], used)
+            self._commit([*facts, *besides(case)], used)
         self._reached("committed")
         return {"signatures": [[{"keyid": s.keyid, "sig": s.signature} for s in each] for each in signatures]}
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from securesystemslib.signer import Signature
 
 from keys import layout, names, page
 from keys.encoding import canonical
-from keys.signing import wrapped
+from keys.signing import SignerFailed, wrapped
 from keys.state import NameState
 from keys.times import stamp
 from repo_service import cli_guard
@@ -434,6 +435,23 @@ def test_what_is_public_and_nobody_signed_is_refused(world: GuardedWorld) -> Non
         with pytest.raises(Refused, match="foreign"):
             its.ask({"ask": "show"}, parts)
     its.ask({"ask": "show"}, [timestamp, snapshot])
+
+
+def test_a_key_that_fails_spends_nothing_and_says_so(world: GuardedWorld) -> None:
+    class Broken:
+        record = online_key().record
+
+        def sign(self, payload: bytes) -> Signature:
+            raise SignerFailed("the token was pulled out")
+
+    its, good = Thief(world), world.guard._keys
+    world.service.press.sign.highest((), 0)
+    payload = its.again("timestamp")
+    world.guard._keys = [Broken()]
+    with pytest.raises(Refused, match="key_failed: the token was pulled out"):
+        its.sign(payload)
+    world.guard._keys = good
+    assert its.sign(its.again("timestamp", expires=soon(its, days=1))), "its version was not spent"
 
 
 def test_what_the_key_signed_elsewhere_under_a_version_of_ours_is_found_out(world: GuardedWorld) -> None:
