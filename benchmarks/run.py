@@ -42,6 +42,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "depot": (),
     "state": (),
     "bundle": (),
+    "guard": (),
 }
 """With their arguments, in this order: what adds to the million files comes before what reads all of it."""
 
@@ -273,6 +274,16 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
         [
             ("Tallystick", "cpu_s_of_16384_bins_of_530_targets", "ours", 30),
             *_tuf("", "python_tuf_cpu_s_of_16384_bins_of_530_targets"),
+        ],
+    ),
+    "guard": (
+        "A bin of 50 targets, of 1,000 signed together",
+        "milliseconds",
+        [
+            ("renewed, by the guard", "renewed_ms_a_bin_guard", "ours", None),
+            ("renewed, in the service's process", "renewed_ms_a_bin_in_process", "other", None),
+            ("changed, by the guard", "changed_ms_a_bin_guard", "ours", None),
+            ("changed, in the service's process", "changed_ms_a_bin_in_process", "other", None),
         ],
     ),
 }

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from keys import trust
-from keys.signing import SignerFailed
+from keys.signing import SignerAway, SignerFailed, SignerOvertaken, SignerRefused
 from keys.times import moment, stamp
-from repo_service import cli_import, cli_journal, cli_keys, cli_tokens
+from repo_service import cli_guard, cli_import, cli_journal, cli_keys, cli_tokens
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
@@ -56,6 +56,9 @@ _EXIT: Final[dict[type[Exception], int]] = {
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
+    SignerRefused: 4,
+    SignerOvertaken: 4,
+    SignerAway: 5,
     Halted: 4,
     Unfit: 2,
     Diverged: 5,
@@ -144,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     status = add("status", _status, "what is signed, what is pending, what is due when, who publishes, what to do")
     status.add_argument("--json", action="store_true", help="for programs")
+    guard = commands.add_parser("guard", help=cli_guard.HELP)  # run by entry.py, without all that is loaded here
+    cli_guard.arguments(guard)
+    guard.set_defaults(command=cli_guard.run)
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 

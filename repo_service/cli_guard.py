@@ -39,7 +39,11 @@ _EXIT: Final[dict[type[Exception], int]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; the exit status."""
-    options = _parser().parse_args(arguments)
+    return run(_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """As ``main``, of what was parsed."""
     do: Callable[[argparse.Namespace], None] = _DO[options.do]
     try:
         do(options)

@@ -9,7 +9,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from keys import layout, possession, sealed, trust
-from keys.signing import HeldKey, HeldKeys, Signer
+from keys.signing import HeldKey, HeldKeys, Signer, SignerFailed
 from keys.times import stamp
 from repo_service.publishing import roots
 from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
@@ -64,12 +64,17 @@ def retire(service: Service) -> Path:
 
 
 def rotation_lines(service: Service) -> Iterator[str]:
-    """How far both keys have signed everything, for status; nothing while one key is held."""
-    if len(service.online.keyids) < 2:
+    """How far both keys have signed everything, for status; nothing while one key is held. Or that a guard is away."""
+    try:
+        held = service.online.keyids
+    except SignerFailed as away:
+        yield str(away)
+        return
+    if len(held) < 2:
         return
     with service.journal.reading() as view:
         signed = view.signed_by()
-    both = sum(files for _, keyids, files in signed if service.online.keyids <= keyids)
+    both = sum(files for _, keyids, files in signed if held <= keyids)
     total = sum(files for *_, files in signed)
     names = " and ".join(f"{keyid:.16}" for keyid in _in_order(service.online))
     then = "ready for the root that names the new one" if both == total else "the rest is signed by the next rounds"

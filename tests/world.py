@@ -6,6 +6,7 @@ the depot's folder as a mirror would serve it.
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +70,9 @@ def held_ceremony(
         "name": "test", "url": URL, "purpose": "tests", "rehearsal": True, "threshold": 2, "days": 365, "bins": 4,
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
     }  # fmt: skip
-    drafted = draft(Plan(**{**parts, **amended}), Keyring(tuple(files), online), after, at)
+    planned = Plan(**{**parts, **amended})
+    planned = replace(planned, accept_no_spare=planned.threshold in (1, len(files)))
+    drafted = draft(planned, Keyring(tuple(files), online), after, at)
     return drafted, [answer(drafted, name, key, at, heard=True) for name, key in [*keys.items()][:2]]
 
 

@@ -110,6 +110,15 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Jumped:
+    """So many versions of a role were left out, and when."""
+
+    role: str
+    at: datetime
+    versions: int
+
+
+@dataclass(frozen=True, slots=True)
 class BinSigned:
     """``kept`` is what the next version of the bin will be compared with: its targets and its new pages, by SHA-256.
     The service may lose them before it has kept them itself; then nobody else has them.
@@ -173,7 +182,7 @@ class Waived:
     amount: int
 
 
-Fact = BinSigned | SnapshotSigned | TimestampSigned | Published | TakenIn | Waived
+Fact = BinSigned | SnapshotSigned | TimestampSigned | Published | TakenIn | Waived | Jumped
 
 
 @dataclass(slots=True)
@@ -191,6 +200,7 @@ class State:
     timestamp: Top | None = None
     clock: datetime | None = None
     counted: tuple[Counted, ...] = ()
+    jumped: tuple[Jumped, ...] = ()
 
     def draft(self) -> "State":
         """A copy to try something on: what is large in it is shared, and stays as it is."""
@@ -200,6 +210,10 @@ class State:
     def is_rebinning(self) -> bool:
         """Whether the bins that are signed now are of another number of bins than the newest snapshot."""
         return self.bits is not None and self.bits != self.sealed.shape.bit_length
+
+    def left_out(self, role: str, now: datetime) -> int:
+        """How many versions of a role were left out within the last hour."""
+        return sum(each.versions for each in self.jumped if each.role == role and each.at > now - HOUR)
 
     def counts(self, now: datetime) -> Counts:
         """All of the last hour."""
@@ -223,6 +237,8 @@ def evolve(state: State, fact: Fact) -> None:
             state.snapshot, state.timestamp = fact.snapshot or state.snapshot, fact.timestamp or state.timestamp
         case TakenIn():
             state.sealed = fact.sealed
+        case Jumped():
+            state.jumped = (*(each for each in state.jumped if each.at > fact.at - HOUR), fact)
         case Waived():
             pass
 

@@ -12,15 +12,14 @@ from securesystemslib.signer import Signature
 
 from keys import rules, signing, trust
 from keys.encoding import sha256
-from keys.signing import Signatures
+from keys.signing import Signatures, SigningKey
 from keys.trust import RootOfTrust
 from repo_service.guarding import protocol, waiving
 from repo_service.guarding.facts import BinSigned, Fact, Sealed, SnapshotSigned, State, TakenIn, evolve, pin
-from repo_service.guarding.keyring import Key
 from repo_service.guarding.protocol import NOT_YET, BadFrame, Request
 from repo_service.guarding.reading import Evidence, NotShown, Refusal
 from repo_service.guarding.reconciling import published
-from repo_service.guarding.rules import Case, Limits, judge, waived
+from repo_service.guarding.rules import Case, Limits, besides, judge
 from repo_service.guarding.store import Store
 
 logger: Final = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Guard:
     """Keys, what they have signed, and the rules for what they sign next."""
 
     def __init__(
-        self, store: Store, sealed: RootOfTrust, keys: Sequence[Key], limits: Limits, waivers: Path,
+        self, store: Store, sealed: RootOfTrust, keys: Sequence[SigningKey], limits: Limits, waivers: Path,
         clock: Callable[[], datetime], check: Callable[[RootOfTrust], None], reached: Reached = _pass_by,
     ) -> None:  # fmt: skip
         self._store, self._keys, self._limits, self._waivers = store, keys, limits, waivers
@@ -72,7 +71,7 @@ class Guard:
                     raise ConnectionAbortedError("the guard is being stopped")
                 return protocol.encode(_ANSWERS[request.ask](self, request, parts[1:]))
         except Refusal as refusal:
-            logger.warning("refused", extra={"code": refusal.code, "sentence": refusal.sentence})
+            logger.warning("refused %s: %s", refusal.code, refusal.sentence[:2000])
             return protocol.encode({"refused": refusal.code, "sentence": refusal.sentence[:2000]})
         except signing.SignerFailed as failed:
             logger.exception("a key did not sign")
@@ -130,12 +129,12 @@ class Guard:
             return {"show": show.places}
         signatures = [self._signatures(payload, fact) for (payload, _), fact in zip(asked, judged, strict=True)]
         facts = [_with_file(fact, asked[place][0], signatures[place]) for place, fact in enumerate(judged) if fact]
-        used = [one for each in waived(case) for one in waiving.drawn(budgets, each.rule, each.amount)]
+        used = [one for rule, amount in case.waived.items() for one in waiving.drawn(budgets, rule, amount)]
         for rule, amount in case.waived.items():
-            logger.warning("waived", extra={"rule": rule, "amount": amount})
+            logger.warning("waived %s, by %d", rule, amount)
         self._reached("judged")
         if facts:
-            self._commit([*facts, *waived(case)], used)
+            self._commit([*facts, *besides(case)], used)
         self._reached("committed")
         return {"signatures": [[{"keyid": s.keyid, "sig": s.signature} for s in each] for each in signatures]}
 
@@ -195,7 +194,7 @@ def _asked(
 
 def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | None]:
     """What signing all of these makes known. Raises Refusal, or Show."""
-    found, lacking = list[Fact | None](), []
+    found, lacking, roles = list[Fact | None](), [], set[str]()
     case.state = case.state.draft()
     for place, (payload, shown) in enumerate(asked):
         try:
@@ -204,7 +203,7 @@ def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | 
             lacking.append(place)
             continue
         if fact is not None:
-            _check_together(fact, found, len(asked))
+            _check_together(fact, roles, len(asked))
             evolve(case.state, fact)
         found.append(fact)
     if lacking:
@@ -212,12 +211,13 @@ def _judged(case: Case, asked: Sequence[tuple[bytes, Evidence]]) -> list[Fact | 
     return found
 
 
-def _check_together(fact: Fact, others: Sequence[Fact | None], count: int) -> None:
+def _check_together(fact: Fact, roles: set[str], count: int) -> None:
     """A snapshot is of bins that are signed already, and no bin comes twice: what is asked at once is side by side."""
     if not isinstance(fact, BinSigned) and count > 1:
         raise Refusal("wrong_form", "a snapshot or timestamp is asked for by itself")
-    if isinstance(fact, BinSigned) and any(isinstance(each, BinSigned) and each.role == fact.role for each in others):
+    if isinstance(fact, BinSigned) and fact.role in roles:
         raise Refusal("wrong_form", f"{fact.role} is asked for twice at once")
+    roles |= {fact.role} if isinstance(fact, BinSigned) else set()
 
 
 def _with_file(fact: Fact, payload: bytes, signatures: Signatures) -> Fact:

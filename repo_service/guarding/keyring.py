@@ -1,41 +1,32 @@
-"""Where the guard's keys come from: files, sealed or not. Other places are one function away."""
+"""Where the guard's keys come from: files, sealed or not, tokens and key services (keys/custody.py)."""
 
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from securesystemslib.signer import Signature, SSlibKey
-
-from keys import sealed
-from keys.signing import HeldKey
+from keys import custody, sealed
+from keys.signing import HeldKey, SigningKey
 
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what LoadCredential and LoadCredentialEncrypted name."""
+PIN: Final = "pin"
 
 
 class BadKey(Exception):
     """A key cannot be had. Nothing was signed."""
 
 
-class Key(Protocol):
-    """A private key, wherever it is. ``sign`` gives a verified signature, or raises SignerFailed."""
+def open_signer(source: str, base: Path, environment: Mapping[str, str]) -> SigningKey:
+    """The key that a line of guard.toml names: a file, relative to ``base``, or an address that keys/custody.py knows.
+    Raises BadKey.
 
-    @property
-    def record(self) -> SSlibKey: ...
-
-    def sign(self, payload: bytes) -> Signature: ...
-
-
-def open_signer(source: str, base: Path, environment: Mapping[str, str]) -> Key:
-    """The key that a line of guard.toml names: a file, relative to ``base``. Raises BadKey.
-
-    A file that is sealed is opened by the credential NAME.passphrase of systemd; one that is not must be its owner's
-    alone.
+    A file that is sealed is opened by the credential NAME.passphrase of systemd, a token by the credential pin; a file
+    that is not sealed must be its owner's alone.
     """
-    if ":" in source:  # a scheme (pkcs11:, awskms://): here it would be handed to keys.custody
-        raise BadKey(f"{source.partition(':')[0]}: keys of this kind cannot be opened yet; name a file")
+    if custody.is_elsewhere(source.encode()):
+        return _elsewhere(source, environment)
     path = base / source
     try:
         pem = path.read_bytes()
@@ -47,13 +38,24 @@ def open_signer(source: str, base: Path, environment: Mapping[str, str]) -> Key:
         raise BadKey(f"{path}: {error}") from None
 
 
+def _elsewhere(source: str, environment: Mapping[str, str]) -> SigningKey:
+    try:
+        return custody.open_key(source, lambda _: _credential(PIN, "the token wants its PIN", environment))
+    except custody.NotOpened as error:
+        raise BadKey(f"{error.what}. {error.todo}") from None
+
+
 def _passphrase(name: str, environment: Mapping[str, str]) -> str:
+    return _credential(f"{name}.passphrase", f"{name} is sealed", environment)
+
+
+def _credential(name: str, why: str, environment: Mapping[str, str]) -> str:
     folder = environment.get(CREDENTIALS)
-    file = Path(folder or ".") / f"{name}.passphrase"
+    file = Path(folder or ".") / name
     if folder is None or not file.exists():
         raise BadKey(
-            f"{name} is sealed, and there is no credential {name}.passphrase: say LoadCredentialEncrypted={name}."
-            "passphrase in the unit (docs/systemd/tallystick-guard.service)"
+            f"{why}, and there is no credential {name}: say LoadCredentialEncrypted={name} in the unit "
+            "(docs/systemd/tallystick-guard.service)"
         )
     return file.read_text("utf-8").rstrip("\n")
 

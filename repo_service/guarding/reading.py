@@ -5,7 +5,7 @@ that is known: then they were read before.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from keys import counting, layout, signing
 from keys.counting import Delegator
-from keys.encoding import parse_canonical, sha256
+from keys.encoding import parse_canonical, read_plain, sha256
 from keys.times import moment
 from repo_service.guarding.facts import Content
 
@@ -103,6 +103,12 @@ def bin_body(payload: bytes) -> BinBody | None:
     return BinBody(tail[2].decode(), int(tail[1]), expires, payload[head.end() : tail.start()], payload)
 
 
+def known_targets(encoded: bytes) -> dict[str, Any]:
+    """A bin's targets that were judged before, or that enough keys have signed."""
+    found: dict[str, Any] = read_plain(encoded)
+    return found
+
+
 def targets_of(encoded: bytes) -> dict[str, Any]:
     """A bin's targets. Refusal unless they are spelled canonically."""
     try:
@@ -162,11 +168,10 @@ class Evidence:
         bins = {sha256(body.targets): body.targets for _, body in self._bins}
         return bins | {sha256(each): each for each in self.files or ()}
 
-    @property
-    def _bins(self) -> Iterator[tuple[bytes, BinBody]]:
-        for file in self.files or ():
-            if file.startswith(b'{"signatures":') and (body := _unwrapped(file)) is not None:
-                yield file, body
+    @cached_property
+    def _bins(self) -> list[tuple[bytes, BinBody]]:
+        signed = (file for file in self.files or () if file.startswith(b'{"signatures":'))
+        return [(file, body) for file in signed if (body := _unwrapped(file)) is not None]
 
     def of(self, digest: str) -> bytes | None:
         """The page, or the encoded targets, of this SHA-256."""

@@ -20,7 +20,7 @@ def published(state: State, timestamp: bytes, snapshot: bytes) -> Published:
     root = state.sealed.trust.root
     pointed, pointer = _read(timestamp, root, layout.TIMESTAMP)
     listed, list_ = _read(snapshot, root, layout.SNAPSHOT)
-    if pointer["meta"] != {"snapshot.json": pin(list_["version"], snapshot)}:
+    if pointer.get("meta") != {"snapshot.json": pin(list_["version"], snapshot)}:
         raise Refusal("foreign", f"the public timestamp {pointer['version']} does not name the snapshot that was shown")
     top = Top(list_["version"], listed, pin(list_["version"], snapshot))
     newer_snapshot = _newer(state.snapshot, top, layout.SNAPSHOT)
@@ -39,8 +39,6 @@ def _read(file: bytes, delegator: Delegator, role: str) -> tuple[str, dict[str, 
         raise Refusal(
             "foreign", f"the public {role} is none that a key of this repository signed: it {error}"
         ) from None
-    if body.get("_type") != role:
-        raise Refusal("foreign", f"the public {role} is {body.get('_type')!s:.20} metadata")
     return sha256(payload), body
 
 

@@ -18,6 +18,7 @@ from repo_service.guarding.facts import (
     Content,
     Counts,
     Fact,
+    Jumped,
     SnapshotSigned,
     State,
     TimestampSigned,
@@ -25,10 +26,20 @@ from repo_service.guarding.facts import (
     Waived,
 )
 from repo_service.guarding.losses import losses
-from repo_service.guarding.reading import BinBody, Evidence, NotShown, Refusal, TopBody, digest_of, read, targets_of
+from repo_service.guarding.reading import (
+    BinBody,
+    Evidence,
+    NotShown,
+    Refusal,
+    TopBody,
+    digest_of,
+    known_targets,
+    read,
+    targets_of,
+)
 
-MOST_AT_ONCE: Final = 1000
-"""By how much a version may grow at once; for a bin, of its turns."""
+MOST_LEFT_OUT: Final = 1000
+"""Versions of a role that may be left out within an hour; of a bin, of its turns."""
 WAIVABLE: Final = frozenset(
     {"clock_back", "version_jump", "unproven", "vanished", "succession", "yanks", "removals", "files"}
 )
@@ -64,6 +75,7 @@ class Case:
     keyids: Collection[str]
     budgets: Mapping[str, int | None]
     waived: dict[str, int] = field(default_factory=dict)
+    jumped: list[Jumped] = field(default_factory=list)
 
     def over(self, code: str, sentence: str, amount: int) -> None:
         """Something is over a rule that can be waived. Raises Refusal unless it is."""
@@ -87,9 +99,10 @@ def judge(case: Case, payload: bytes, shown: Evidence) -> Fact | None:
     return _JUDGES[body.role](case, body)
 
 
-def waived(case: Case) -> Iterator[Waived]:
-    """What the case has used of waivers."""
+def besides(case: Case) -> Iterator[Waived | Jumped]:
+    """What the case has used of waivers, and the versions that it leaves out."""
     yield from (Waived(rule, amount) for rule, amount in case.waived.items())
+    yield from case.jumped
 
 
 def _kind(body: BinBody | TopBody) -> str:
@@ -100,7 +113,7 @@ def _kind(body: BinBody | TopBody) -> str:
 
 
 def _is_named(case: Case, body: BinBody | TopBody) -> None:
-    if not case.state.sealed.named[_kind(body)] & frozenset(case.keyids):
+    if case.state.sealed.named[_kind(body)].isdisjoint(case.keyids):
         raise Refusal(
             "not_named", f"{body.role}: the newest root of trust names none of the keys that are held here for it"
         )
@@ -156,9 +169,14 @@ def _is_again(name: str, version: int, payload: str, last: Top | Content | None)
 
 
 def _grows(case: Case, name: str, version: int, steps: int) -> None:
-    if steps > MOST_AT_ONCE:
-        sentence = f"{name} {version} is {steps} versions after the last; at most {MOST_AT_ONCE} are signed at once"
+    """Versions may be left out, for some come to nothing; but not so many, at once or little by little."""
+    if steps == 1:
+        return
+    total = case.state.left_out(name, case.now) + steps - 1
+    if total >= MOST_LEFT_OUT:
+        sentence = f"{name} {version} leaves out {total} versions within an hour; less than {MOST_LEFT_OUT} are allowed"
         case.over("version_jump", sentence, steps)
+    case.jumped.append(Jumped(name, case.now, steps - 1))
 
 
 # Bins.
@@ -203,8 +221,8 @@ def _replaced(state: State, role: str, known: Bin) -> list[tuple[str, Content]]:
 
 def _changed(case: Case, body: BinBody, base: list[tuple[str, Content]], shown: Evidence) -> BinSigned:
     """A bin whose targets are not those of before, or not known to be."""
-    after = targets_of(body.targets)
     before = _before(case, body.role, base, shown)
+    after = targets_of(body.targets)
     _well_formed(case, body.role, before or {}, after)
     lost = losses(body.role, before, after, case.state.sealed.held, shown, case.over) if before else Counts()
     _break(case, body.role, lost)
@@ -225,7 +243,7 @@ def _before(case: Case, role: str, base: list[tuple[str, Content]], shown: Evide
             sentence = f"{each} {content.version}, which {role} replaces, was not shown as it was signed"
             case.over("unproven", sentence, 1)
             return None
-        found |= targets_of(encoded)
+        found |= known_targets(encoded)
     if not case.state.is_rebinning:
         return found
     return {path: entry for path, entry in found.items() if shape.number(path) == number}

@@ -46,7 +46,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
         assert isinstance(request, socket.socket)
         uid = _PEER.unpack(request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1]
         if uid not in self._uids:
-            logger.warning("a stranger asked", extra={"uid": uid})
+            logger.warning("uid %d asked, which guard.toml does not name", uid)
             return False
         if len(self._connections) >= MOST_CONNECTIONS:
             return False
@@ -82,7 +82,7 @@ class _Connection(socketserver.BaseRequestHandler):
             while (parts := protocol.receive(self.request)) is not None:
                 self.request.sendall(server.guard.answer(parts))
         except BadFrame as error:
-            logger.warning("what was asked cannot be read", extra={"why": str(error)})
+            logger.warning("what was asked cannot be read: %s", error)
         except OSError:
             pass  # whoever asked is gone; what was signed for them is remembered
         finally:

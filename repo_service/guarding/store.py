@@ -15,12 +15,14 @@ from keys.encoding import compact
 from keys.times import moment, stamp
 from keys.trust import RootOfTrust
 from repo_service.guarding.facts import (
+    HOUR,
     Bin,
     BinSigned,
     Content,
     Counted,
     Counts,
     Fact,
+    Jumped,
     Published,
     Sealed,
     SnapshotSigned,
@@ -46,6 +48,7 @@ CREATE TABLE known (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE counted (
   role TEXT, version INTEGER, at TEXT, yanks INTEGER, removals INTEGER, files INTEGER, PRIMARY KEY (role, version)
 );
+CREATE TABLE jumped (role TEXT, at TEXT, versions INTEGER);
 CREATE TABLE kept (
   digest TEXT, role TEXT, version INTEGER, body BLOB NOT NULL, PRIMARY KEY (digest, role, version)
 );
@@ -113,6 +116,8 @@ class Store:
         its.clock = moment(known["clock"]) if "clock" in known else None
         rows = self._connection.execute("SELECT role, version, at, yanks, removals, files FROM counted")
         its.counted = tuple(Counted(role, version, moment(at), Counts(*counts)) for role, version, at, *counts in rows)
+        rows = self._connection.execute("SELECT role, at, versions FROM jumped")
+        its.jumped = tuple(Jumped(role, moment(at), versions) for role, at, versions in rows)
         return its
 
     def kept(self, digest: str) -> bytes | None:
@@ -171,6 +176,10 @@ class Store:
                         if top:
                             self._top(role, top)
                     self._listed(state, fact.listing, fact.bits)
+                case Jumped():
+                    self._connection.execute("DELETE FROM jumped WHERE at <= ?", (stamp(fact.at - HOUR),))
+                    row = (fact.role, stamp(fact.at), fact.versions)
+                    self._connection.execute("INSERT INTO jumped VALUES (?, ?, ?)", row)
                 case TakenIn():
                     rows = fact.sealed.trust.files().items()
                     self._connection.execute("DELETE FROM sealed")

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from keys import names
-from keys.signing import SignerOvertaken, SignerRefused
+from keys.signing import SignerOvertaken, SignerRefused, parted, wrapped
 from repo_service import cli_guard, failpoint
 from repo_service.accepting import intake
 from repo_service.domain import requests as r
@@ -298,6 +298,12 @@ def test_a_guard_that_begins_before_a_repository_that_is_there_goes_on_from_it(t
     store.close()
     world.start_guard()
     world.tick(minutes=5)
+    its, role = Thief(world), bin_of(names.page_path("foo"))
+    its.ask({"ask": "show"}, [its.file("timestamp"), its.file("snapshot")])
+    emptied = its.again(role, version=its.body(role)["version"], targets={})
+    forged = wrapped(emptied, tuple(parted(its.file(role))[0]))
+    with pytest.raises(Refused, match="unproven"):  # only its signatures can say what the bin was
+        its.sign(its.again(role, targets={}), shown=[forged])
     world.do(yank("foo"), publishing("bar"))
     look(world, "foo", "bar")
     world.close()

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ceremony.responses import respond
 
+from ceremony.answers import answer
 from ceremony.draft import draft
 from ceremony.plan import Keyring, signatory
 from ceremony.seal import seal
@@ -130,8 +130,9 @@ def sealed_for(folder: Path) -> Path:
     keys = {f"holder-{number}": held_key(number) for number in (1, 2, 3)}
     files = tuple(possession.read(possession.write(name, key, rehearsal=True)) for name, key in keys.items())
     again = draft(replace(plan, online=signatory(online)), Keyring(files, online), None, now)
-    responses = [respond(each, key) for each in again.candidates for key in [*keys.values()][:2]]
-    return write_folder(folder.parent / "sealed", seal(again, responses, now).files())
+    answers = [answer(again, name, key, now, heard=True) for name, key in [*keys.items()][:2]]
+    names = {each.keyid: each.name for each in answers}
+    return write_folder(folder.parent / "sealed", seal(again, answers, names, now).files())
 
 
 def test_a_stranger_can_set_a_guard_up_by_its_command(folder: Path) -> None:

@@ -4,6 +4,7 @@ Each case is a real question over a real socket. That a case is refused only for
 """
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,18 +13,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from securesystemslib.signer import Signature
 
-from keys import names, page
+from keys import layout, names, page
 from keys.encoding import canonical
+from keys.signing import SignerFailed, wrapped
 from keys.state import NameState
 from keys.times import stamp
+from repo_service import cli_guard
 from repo_service.domain import requests as r
-from repo_service.guarding import reading
+from repo_service.guarding import reading, settings
 from repo_service.guarding.guard import check_rehearsal
 from repo_service.guarding.protocol import MAX_FRAME
+from repo_service.guarding.store import Store
 from tests.guarding.guarded import GuardedWorld
 from tests.guarding.thief import Refused, Thief, bin_of, described, new_bin
-from tests.world import BECAUSE, OWNER, publishing, root_of_trust
+from tests.world import BECAUSE, OWNER, online_key, publishing, root_of_trust
 
 PAGE: Final = names.page_path("foo")
 FILE: Final = names.file_path("foo", "foo-1.0.tar.gz")
@@ -213,6 +218,10 @@ BAD: Final[dict[str, tuple[str, Bad]]] = {
     "an older page of the name": ("succession", lambda its: replaced(its, its.pages("foo")[0])),
     "a page that is none": ("succession", lambda its: replaced(its, b"<html>")),
     "another name's page": ("succession", lambda its: replaced(its, its.page("bar"))),
+    "a page that goes on under another name": (
+        "succession",
+        lambda its: replaced(its, forged(its, lambda state: replace(state, name="other"))),
+    ),
     "a snapshot without a bin": ("dropped", lambda its: without(its, "bin-2.json")),
     "a snapshot without held": ("dropped", lambda its: without(its, "held.json")),
     "a bin back at its first version": ("rolled_back", lambda its: listed(its, **back(its, bin_of(PAGE)))),
@@ -313,6 +322,36 @@ def test_the_good_is_signed(tmp_path: Path) -> None:
     world.close()
 
 
+def test_bins_of_another_number_begin_above_all_and_are_listed_all_at_once(tmp_path: Path) -> None:
+    world = GuardedWorld(tmp_path)
+    world.do(publishing("foo"))
+    world.tick(minutes=1)
+    its, shape = Thief(world), layout.Bins(4)
+    taken_in(its, later(world, bins=16))
+    before = {number: its.file(f"bin-{number:x}") for number in range(4)}
+    highest = max(its.listing()[f"bin-{number}.json"]["version"] for number in range(4))
+
+    def moved(number: int, version: int) -> bytes:
+        listed = json.loads(before[number >> 2])["signed"]["targets"]
+        entries = {path: entry for path, entry in listed.items() if shape.number(path) == number}
+        return new_bin(shape.role(number), version, soon(its, days=1), entries)
+
+    low = next(n for n in range(4, 16) if its.world.guard.state.bins.get(shape.role(n)) is None)
+    with pytest.raises(Refused, match="regression"):
+        its.sign(moved(low, 100_000 + low), shown=[before[low >> 2]])
+    for number in range(1, 16):
+        assert its.sign(moved(number, layout.first_version(number, highest)), shown=[before[number >> 2]])
+    pinned = world.guard.state.sealed.pinned
+    versions = {f"{shape.role(n)}.json": {"version": layout.first_version(n, highest)} for n in range(16)}
+    with pytest.raises(Refused, match=r"dropped: .* bin-0\.json|dropped: .* bin-[4-9a-f]\.json"):
+        its.sign(its.again("snapshot", meta={**its.listing(), **pinned}))
+    with pytest.raises(Refused, match="of another number of bins"):
+        its.sign(its.again("snapshot", meta={**versions, **pinned, "bin-0.json": its.listing()["bin-0.json"]}))
+    assert its.sign(moved(0, layout.first_version(0, highest)), shown=[before[0]])
+    assert its.sign(its.again("snapshot", meta={**versions, **pinned}))
+    world.close()
+
+
 def test_more_than_is_allowed_within_an_hour_is_refused_by_what_it_counts(tmp_path: Path) -> None:
     world = GuardedWorld(tmp_path)
     world.do(*(publishing(f"name-{number}") for number in range(4)))
@@ -398,9 +437,65 @@ def test_what_is_public_and_nobody_signed_is_refused(world: GuardedWorld) -> Non
     its.ask({"ask": "show"}, [timestamp, snapshot])
 
 
+def test_a_key_that_fails_spends_nothing_and_says_so(world: GuardedWorld) -> None:
+    class Broken:
+        record = online_key().record
+
+        def sign(self, payload: bytes) -> Signature:
+            raise SignerFailed("the token was pulled out")
+
+    its, good = Thief(world), world.guard._keys
+    world.service.press.sign.highest((), 0)
+    payload = its.again("timestamp")
+    world.guard._keys = [Broken()]
+    with pytest.raises(Refused, match="key_failed: the token was pulled out"):
+        its.sign(payload)
+    world.guard._keys = good
+    assert its.sign(its.again("timestamp", expires=soon(its, days=1))), "its version was not spent"
+
+
+def test_what_the_key_signed_elsewhere_under_a_version_of_ours_is_found_out(world: GuardedWorld) -> None:
+    world.do(publishing("foo"))
+    world.restart_guard()
+    its = Thief(world)
+    version = its.body("timestamp")["version"]
+    payload = its.again("timestamp", version=version, expires=soon(its, days=1))
+    other = wrapped(payload, (online_key().sign(payload),))
+    with pytest.raises(Refused, match="somebody else has the key"):
+        its.ask({"ask": "show"}, [other, its.file("snapshot")])
+
+
+def test_a_guard_that_knows_only_another_ceremony_than_what_is_public_asks_for_its_files(tmp_path: Path) -> None:
+    world = GuardedWorld(tmp_path)
+    old = world.trust
+    world.tick(minutes=1)
+    world.take_in(root_of_trust(world.now, after=world.trust, bins=16))
+    its = Thief(world)
+    timestamp, snapshot = its.file("timestamp"), its.file("snapshot")
+    world.stop_guard()
+    for file in world.guard_folder.glob("guard.sqlite*"):
+        file.unlink()
+    store = Store(world.guard_folder / settings.DATABASE)
+    cli_guard.begin(store, old, settings.read(world.guard_folder))
+    store.close()
+    world.start_guard()
+    its = Thief(world)
+    with pytest.raises(Refused, match="take in its ceremony's files first"):
+        its.ask({"ask": "show"}, [timestamp, snapshot])
+    taken_in(its, world.trust.files())
+    its.ask({"ask": "show"}, [timestamp, snapshot])
+    world.close()
+
+
 def test_every_code_of_a_refusal_is_tested_here() -> None:
     elsewhere = {"yanks", "removals", "files", "not_named", "not_shown", "rehearsal", "foreign", "key_failed"}
     assert {code for code, _ in BAD.values()} | elsewhere == reading.CODES
+
+
+def test_the_manual_says_of_every_code_what_to_do() -> None:
+    text = (Path(__file__).parents[2] / "docs/OPERATIONS.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|.*\|.*\|$", text, re.MULTILINE)
+    assert {code for row in rows for code in re.findall("[a-z_]+", row)} >= reading.CODES
 
 
 @pytest.mark.parametrize(

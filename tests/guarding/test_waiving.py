@@ -28,6 +28,25 @@ def test_a_jump_of_a_version_is_signed_once_as_far_as_was_allowed(world: Guarded
         jump(its, 10_000)
 
 
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "bin-0"])
+def test_many_small_jumps_are_one_large_one(world: GuardedWorld, role: str) -> None:
+    """Or a thief would be at 2^31 within the hour, and every client stuck."""
+    its = Thief(world)
+    step = 100_000 if role.startswith("bin") else 1
+    first = its.body(role)["version"]
+    assert its.sign(its.again(role, version=first + 600 * step))
+    with pytest.raises(Refused, match="version_jump"):
+        its.sign(its.again(role, version=first + 1200 * step))
+    world.restart_guard()
+    world.service.press.sign.highest((), 0)
+    its = Thief(world)
+    with pytest.raises(Refused, match="version_jump"):
+        its.sign(its.again(role, version=first + 1200 * step))
+    assert its.sign(its.again(role, version=first + 601 * step)), "one after the other is no jump"
+    world.tick(minutes=61)
+    assert its.sign(its.again(role, version=first + 1200 * step))
+
+
 def test_a_waiver_that_is_over_allows_nothing(world: GuardedWorld) -> None:
     world.waive(("version_jump", None), hours=1)
     world.tick(hours=1)
