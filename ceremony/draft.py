@@ -84,8 +84,13 @@ class Draft:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything that is to be signed: what people read aloud as words."""
-        return sha256(canonical({candidate.role: candidate.digest for candidate in self.candidates}))
+        """SHA-256 over everything that is to be signed and the root that it follows: what people read aloud as words.
+
+        The root of before is in it since what people see as a change is a change from that.
+        """
+        after = None if self.current is None else sha256(canonical(self.current.root.to_dict()))
+        signed = {candidate.role: candidate.digest for candidate in self.candidates}
+        return sha256(canonical({"after": after, "signed": signed}))
 
 
 def draft(plan: Plan, keyring: Keyring, current: RootOfTrust | None, now: datetime) -> Draft:

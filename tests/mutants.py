@@ -31,6 +31,15 @@ GUARDED: Final = (
     ROOT / "keys/invariants.py",
     ROOT / "keys/rules.py",
     ROOT / "keys/tokens.py",
+    *(
+        ROOT / f"ceremony/{name}.py"
+        for name in ("answers", "codes", "inputs", "memory", "request", "seal", "transcript")
+    ),
+    ROOT / "repo_service/guarding/rules.py",
+)
+CEREMONY_TESTS: Final = tuple(
+    f"tests/ceremony/test_{name}.py"
+    for name in ("answers", "memory", "transcript", "draft", "seal", "plan", "commands", "request", "walk")
 )
 TESTS: Final = (
     *("tests/keys/test_succession.py", "tests/keys/test_invariants.py", "tests/keys/test_page.py"),
@@ -44,7 +53,10 @@ OTHER: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
-OBJECTIONS: Final = ("Why", "Warned", "Broken", "NotOpened")
+OBJECTIONS: Final = (
+    *("Why", "Warned", "Broken", "NotOpened", "Refusal"),
+    *("AlreadySigned", "BadInput", "Mismatch", "NotEnough", "Refused", "BrokenChain", "_broken"),
+)
 TABLE: Final = "_RULES"  # what a tuple of rules is called
 EQUIVALENT: Final[dict[str, str]] = {
     "repo_service/domain/flags.py: to > start  ->  to >= start": "a pause that ends as time begins adds nothing",
@@ -123,7 +135,7 @@ def is_killed(mutant: Mutant, scratch: Path) -> bool:
     original = path.read_text()
     path.write_text(mutant.source)
     try:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *_tests(mutant.path)]
         found = subprocess.run(
             command,
             cwd=scratch,
@@ -135,6 +147,13 @@ def is_killed(mutant: Mutant, scratch: Path) -> bool:
     finally:
         path.write_text(original)
     return found.returncode != 0
+
+
+def _tests(path: str) -> tuple[str, ...]:
+    """The tests that hold a file to its promises."""
+    if path.startswith("ceremony/"):
+        return CEREMONY_TESTS
+    return ("tests/guarding",) if path.startswith("repo_service/guarding/") else TESTS
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from ceremony.answers import answer
 from ceremony.draft import draft
 from ceremony.plan import Keyring, signatory
 from ceremony.seal import seal
-from keys import possession, sealed
+from keys import custody, possession, records, sealed
 from keys.signing import SignerAway
 from keys.times import stamp
 from repo_service import cli_guard
@@ -23,6 +23,7 @@ from repo_service.domain import requests as r
 from repo_service.guarding.keyring import BadKey, open_signer
 from tests.guarding.guarded import GuardedWorld
 from tests.guarding.test_going_on import look
+from tests.servers import softhsm
 from tests.world import BECAUSE, OWNER, held_ceremony, held_key, publishing, write_folder
 
 ROOT = Path(__file__).parents[2]
@@ -220,8 +221,23 @@ def test_a_sealed_key_is_opened_by_a_credential_of_systemd_and_by_nothing_else(
     named.write_text(words.read_text())
     key = open_signer("online.key", tmp_path / "guard", {"CREDENTIALS_DIRECTORY": str(credentials)})
     assert key.record.keyid == record.keyid
-    with pytest.raises(BadKey, match="pkcs11"):
-        open_signer("pkcs11:token=x", tmp_path, {})
+
+
+def test_a_key_on_a_token_is_opened_by_the_credential_pin_and_tried_once(tmp_path: Path) -> None:
+    credentials = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with softhsm() as hsm:
+        hsm.init("guard")
+        uri = hsm.uri("guard", "online")
+        made = custody.make_on_token(uri, "P-256", lambda _: hsm.pin)
+        with pytest.raises(BadKey, match="there is no credential pin: say LoadCredentialEncrypted=pin"):
+            open_signer(uri, tmp_path, credentials)
+        (tmp_path / "pin").write_text("135790")
+        with pytest.raises(BadKey, match="refused this PIN"):
+            open_signer(uri, tmp_path, credentials)
+        (tmp_path / "pin").write_text(f"{hsm.pin}\n")
+        key = open_signer(uri, tmp_path, credentials)
+        assert key.record == made.record
+        assert records.verifies(key.record, key.sign(b"a snapshot").signature, b"a snapshot")
 
 
 def test_a_key_is_never_overwritten(folder: Path) -> None:
