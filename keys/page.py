@@ -63,6 +63,7 @@ def parse(data: bytes) -> NameState:
     """The state inside a page's bytes. InvalidPage unless ``render`` gives back exactly ``data``."""
     state = state_of(data)
     if render(state) != data:
+        _read_strictly(data)  # which may say more of what is wrong with it
         raise InvalidPage(f"page of {state.name}: what it lists for installers is not what its state says")
     return state
 
@@ -71,10 +72,19 @@ def state_of(data: bytes) -> NameState:
     """The state inside a page that was parsed once and whose digest is known: as ``parse``, without the comparison."""
     with suppress(ValueError, RecursionError):
         return _read(read_plain(data))
+    return _read_strictly(data)
+
+
+def _read_strictly(data: bytes) -> NameState:
+    """The state by the strict parser, which says what is wrong with a page."""
     try:
-        return _read(strict.parse(data))  # which says what is wrong with it
+        return _read(strict.parse(data))
     except strict.Malformed as error:
         raise InvalidPage(str(error)) from None
+    except UnicodeEncodeError as error:
+        raise InvalidPage(
+            f"holds the character U+{ord(error.object[error.start]):04X}, which no text may hold"
+        ) from None
 
 
 def target_entry(data: bytes, custom: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -282,6 +282,22 @@ def test_a_page_is_read_or_refused_as_the_strict_parser_would(found: NameState, 
         assert outcome(changed) == quick, "strictly"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (b'"canonical":', b'"canonical\x7f":', r"a key holds the character U\+007F"),
+        (b'"display":', b'"display\\ud800":', r"a key holds the character U\+D800"),
+        (b'"filename":"', b'"filename":"\\ud800', r"holds the character U\+D800"),
+    ],
+)
+def test_a_character_that_no_page_may_hold_is_refused_by_its_number(before: bytes, after: bytes, why: str) -> None:
+    """A page that a stolen key signed must not end the client with an error of its own."""
+    data = page.render(RICH)
+    assert before in data
+    with pytest.raises(page.InvalidPage, match=why):
+        page.parse(data.replace(before, after))
+
+
 SPELLINGS: Final = (
     b" ", b"0", b".0", b"e0", b"-", b"null", b"true", b"1.5", b"9007199254740992", b"18446744073709551616", b"NaN",
     b"\\", b"\\u0041", b"\\ud800", b"\x1f", b"\x7f", b"\xff", "\u202e".encode(), b'"a":1,', b'"name":"foo",', b"{",
