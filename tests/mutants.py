@@ -38,8 +38,7 @@ GUARDED: Final = (
     ROOT / "repo_service/guarding/rules.py",
 )
 CEREMONY_TESTS: Final = tuple(
-    f"tests/ceremony/test_{name}.py"
-    for name in ("answers", "memory", "transcript", "draft", "seal", "plan", "commands", "request", "walk")
+    f"tests/ceremony/test_{name}.py" for name in ("answers", "memory", "transcript", "draft", "seal", "plan", "request")
 )
 TESTS: Final = (
     *("tests/keys/test_succession.py", "tests/keys/test_invariants.py", "tests/keys/test_page.py"),

@@ -147,3 +147,8 @@ def test_a_code_of_another_draft_is_refused() -> None:
 def test_a_no_has_no_code() -> None:
     with pytest.raises(Refused):
         codes.write(refusal(MADE, "alice", ALICE.keyid, NOW, "no"))
+
+
+def test_a_code_with_a_signature_too_few_says_how_many_there_should_be() -> None:
+    with pytest.raises(BadInput, match="holds 3 signatures, and this key signs 4 files"):
+        coded(other(ALICE, signed=ALICE.signed[:3]))
