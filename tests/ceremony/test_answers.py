@@ -152,3 +152,10 @@ def test_a_no_has_no_code() -> None:
 def test_a_code_with_a_signature_too_few_says_how_many_there_should_be() -> None:
     with pytest.raises(BadInput, match="holds 3 signatures, and this key signs 4 files"):
         coded(other(ALICE, signed=ALICE.signed[:3]))
+
+
+@pytest.mark.parametrize("text", ["GGW" * 11, ":::" * 11, "00" + "0" * 31 + "::"])
+def test_a_text_that_no_bytes_have_is_refused(text: str) -> None:
+    """RFC 9285, section 6: GGW is 65,536, one more than two bytes hold."""
+    with pytest.raises(ValueError, match="cut or misread"):
+        codes._unbase45(text)

@@ -83,6 +83,12 @@ BAD: list[tuple[str, bytes, type[Exception], str]] = [
     ("no plan", made_of({}, "plan.toml"), BadInput, "plan.toml: is missing"),
     ("no draft", made_of({}, "draft/"), BadInput, "there is no draft yet"),
     ("a swapped key", made_of({"holders/dan.pub": EVE_AS_DAN}), Mismatch, "dan, key"),
+    (
+        "a name",
+        made_of({"holders/x.pub": possession.write("../evil", held("eve"), rehearsal=False)}),
+        BadInput,
+        "a name",
+    ),
     ("another root before", made_of(OTHER_CHAIN), Mismatch, "names the draft"),
 ]
 
