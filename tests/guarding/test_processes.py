@@ -231,6 +231,7 @@ def test_a_key_on_a_token_is_opened_by_the_credential_pin_and_tried_once(tmp_pat
         made = custody.make_on_token(uri, "P-256", lambda _: hsm.pin)
         with pytest.raises(BadKey, match="there is no credential pin: say LoadCredentialEncrypted=pin"):
             open_signer(uri, tmp_path, credentials)
+        hsm.forget()  # whoever made the key is logged in until then
         (tmp_path / "pin").write_text("135790")
         with pytest.raises(BadKey, match="refused this PIN"):
             open_signer(uri, tmp_path, credentials)
