@@ -65,15 +65,17 @@ def answer(drafted: Draft, name: str, key: SigningKey, now: datetime, *, heard: 
     return _answer(drafted, name, key.record.keyid, now, signed, heard=heard)
 
 
-def attached(drafted: Draft, name: str, keyid: str, now: datetime, signatures: Iterable[tuple[str, str]]) -> Answer:
-    """The answer of somebody who signed without us: pairs of role and hexadecimal signature, each verified here."""
+def attached(
+    drafted: Draft, name: str, keyid: str, at: datetime, signatures: Iterable[tuple[str, str]], *, heard: bool
+) -> Answer:
+    """An answer of signatures that came without their file: pairs of role and hexadecimal signature, each verified."""
     by_role = {each.role: each for each in drafted.candidates}
     signed = []
     for role, sig in signatures:
         if role not in by_role:
             raise Mismatch(f"{role}: is not signed in this draft", f"It signs {', '.join(by_role)}.")
         signed.append((by_role[role], Signature(keyid, sig)))
-    made = _answer(drafted, name, keyid, now, signed, heard=False)
+    made = _answer(drafted, name, keyid, at, signed, heard=heard)
     verify(made, drafted, {keyid: name})
     return made
 

@@ -234,7 +234,7 @@ def _add_holder(commands: Any) -> None:
         "abandon acme-root-2.request --key alice.key \\\n    --reason 'wrong holder'",
     )  # fmt: skip
     _key(given_up)
-    given_up.add_argument("--reason", required=True, metavar="TEXT")
+    given_up.add_argument("--reason", type=_line, required=True, metavar="TEXT")
     given_up.add_argument("--out", type=Path, metavar="DIR", help="where to write the answer (beside the request)")
     written = _on_request(
         commands,
@@ -286,7 +286,7 @@ def _add_waivers(commands: Any) -> None:
     made.add_argument("--allow", type=_allowance, nargs="+", required=True, metavar="RULE=N", help="or RULE alone")
     made.add_argument("--until", type=moment, required=True, metavar="2026-12-01T12:00:00Z")
     made.add_argument("--number", type=int, required=True, metavar="N", help="not used by a waiver before")
-    made.add_argument("--reason", required=True, metavar="TEXT")
+    made.add_argument("--reason", type=_line, required=True, metavar="TEXT")
     signed = _command(
         waiver, "sign", waiving.sign, "read it, then sign it",
         "waiver sign yanks.waiver --key alice.key \\\n    --trust 2026/sealed",
@@ -339,6 +339,12 @@ def _bins_for(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r:.80} must be a whole number of names and files")
     return len(layout.recommended_bins(int(text)))
+
+
+def _line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r:.80} must be one line of text")
+    return text
 
 
 def _name(text: str) -> str:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Final
 
-from ceremony.answers import TYPE, Answer, Signed, signable, verify
+from ceremony.answers import Answer, attached, signable
 from ceremony.errors import BadInput, Refused
 from ceremony.inputs import Ceremony
-from keys.times import moment, stamp
+from keys.times import moment
 
 PREFIX: Final = "TALLYSTICK1:"
 MAX_CHARACTERS: Final = 1_200
@@ -55,11 +55,9 @@ def read(where: str, data: bytes, its: Ceremony) -> Answer:
     mine = signable(drafted, keyid)
     if len(mine) != len(signatures):
         raise BadInput(f"{where}: holds {len(signatures)} signatures, and this key signs {len(mine)} files", _AGAIN)
-    signed = tuple(Signed(each.role, each.version, sig.hex()) for each, sig in zip(mine, signatures, strict=True))  # type: ignore[arg-type]  # a role of ours
-    at = stamp(datetime.fromtimestamp(int.from_bytes(raw[16:20], "big"), UTC))
-    answer = Answer(TYPE, drafted.digest, its.names[keyid], keyid, at, raw[20] == 1, signed)
-    verify(answer, drafted, its.names)
-    return answer
+    pairs = [(each.role, sig.hex()) for each, sig in zip(mine, signatures, strict=True)]
+    at = datetime.fromtimestamp(int.from_bytes(raw[16:20], "big"), UTC)
+    return attached(drafted, its.names[keyid], keyid, at, pairs, heard=raw[20] == 1)
 
 
 def drawn(text: str) -> str:

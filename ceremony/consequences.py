@@ -9,7 +9,6 @@ from ceremony.dates import long_date
 from ceremony.draft import RENEW, Draft, bins_of
 from keys import layout, rules
 from keys.names import name_of
-from keys.trust import RootOfTrust
 
 WARNING: Final = "WARNING"
 
@@ -89,7 +88,7 @@ def _minimum_client(drafted: Draft) -> Iterator[str]:
 def _dates(drafted: Draft) -> Iterator[str]:
     first = min((body.expires, role) for role, body in drafted.bodies.items())
     yield f"Clients go on until {long_date(first[0])}, when {first[1]} expires; sign again from {_renewal(drafted)}."
-    if isinstance(drafted.current, RootOfTrust):
+    if drafted.current is not None:
         ahead = drafted.bodies[layout.ROOT].version - drafted.plan.oldest_root
         yield f"Clients that were given root {drafted.plan.oldest_root} follow {_counted(ahead, 'root')} to this one."
 

@@ -57,7 +57,7 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
     print(f"Next: tallystick-ceremony draft {arguments.dir}")
 
 
-def make_checklists(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - it says the plan's dates
+def make_checklists(arguments: argparse.Namespace, _: datetime) -> None:
     """Write a checklist for everybody, to be printed; anew after the draft, which fills in digests."""
     files = directory.files(arguments.dir)
     its = inputs.read(files)

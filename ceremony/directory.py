@@ -91,8 +91,14 @@ def tell(path: Path, now: datetime, event: str, **told: object) -> str:
 
 def check_told(folder: Path | None) -> None:
     """BrokenChain if the transcript of a ceremony is not whole: nothing is done on top of it."""
-    if folder is not None and (folder / TRANSCRIPT).exists():
-        transcript.read(read_file(folder / TRANSCRIPT))
+    if folder is not None:
+        check_whole(folder / TRANSCRIPT)
+
+
+def check_whole(path: Path) -> None:
+    """BrokenChain if there is a transcript here and it is not whole."""
+    if path.exists():
+        transcript.read(read_file(path))
 
 
 def read_file(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from ceremony import answers, codes, directory, inputs, memory, request, seal, selfcheck, show, terminal
+from ceremony import answers, codes, directory, inputs, memory, request, seal, selfcheck, show, stick, terminal
 from ceremony.answers import Answer
 from ceremony.dates import long_date
 from ceremony.draft import Candidate
@@ -28,7 +28,7 @@ SLACK: Final = timedelta(minutes=10)
 def pin(arguments: argparse.Namespace, now: datetime) -> None:
     """Trust the newest root of a repository once, by words that another holder reads to you."""
     terminal.need()
-    holder = Stick(arguments.key)
+    holder = stick.at(arguments.key)
     before = holder.memory
     root, where = _newest_root(arguments.source)
     entry = memory.root_entry(root)
@@ -51,7 +51,7 @@ def pin(arguments: argparse.Namespace, now: datetime) -> None:
 def sign(arguments: argparse.Namespace, now: datetime) -> None:
     """Show everything in five screens, ask after each, then sign all that this key signs."""
     terminal.need()
-    its, holder = directory.open_ceremony(arguments.request), Stick(arguments.key)
+    its, holder = directory.open_ceremony(arguments.request), stick.at(arguments.key)
     mine, place = holder.public, _place(arguments)
     if _is_answered(its, mine.key.keyid, place / _answer_name(its, mine.name)):
         print(f"You have signed this already; {place / _answer_name(its, mine.name)} is whole. Nothing was written.")
@@ -98,7 +98,7 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
 def abandon(arguments: argparse.Namespace, now: datetime) -> None:
     """Give up what this key signed, so that it may sign another draft of the same version."""
     terminal.need()
-    its, holder = directory.open_ceremony(arguments.request), Stick(arguments.key)
+    its, holder = directory.open_ceremony(arguments.request), stick.at(arguments.key)
     mine, before, place = holder.public, holder.memory, _place(arguments)
     candidates = _signable(its, mine.key.keyid, holder.key)
     after = memory.abandon(before, candidates)
@@ -119,7 +119,7 @@ def abandon(arguments: argparse.Namespace, now: datetime) -> None:
     print(f"Given up. Destroy your answer to it; bring {place / _refusal_name(its, mine.name)} to the coordinator.")
 
 
-def payload(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a draft has its own date
+def payload(arguments: argparse.Namespace, _: datetime) -> None:
     """Write the bytes that are to be signed, for a holder who will not run this tool."""
     its = directory.open_ceremony(arguments.request)
     files = {f"{each.role}-{each.version}.payload": each.payload for each in its.drafted.candidates}
@@ -138,7 +138,7 @@ def attach(arguments: argparse.Namespace, now: datetime) -> None:
     """Make an answer of signatures that were made without this tool; each is verified."""
     its, mine = directory.open_ceremony(arguments.request), directory.read_public_key(arguments.pub)
     pairs = [(role, _signature(path)) for role, path in arguments.sig]
-    made = answers.attached(its.drafted, mine.name, mine.key.keyid, now, pairs)
+    made = answers.attached(its.drafted, mine.name, mine.key.keyid, now, pairs, heard=False)
     lacking = {each.role for each in _signable(its, mine.key.keyid, arguments.pub)} - {role for role, _ in pairs}
     place = _place(arguments)
     directory.write_all(place, {_answer_name(its, mine.name): answers.write(made)})
@@ -147,7 +147,7 @@ def attach(arguments: argparse.Namespace, now: datetime) -> None:
         print(f"Not signed by {mine.name}: {', '.join(sorted(lacking))}.")
 
 
-def code(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - an answer has its own date
+def code(arguments: argparse.Namespace, _: datetime) -> None:
     """Show an answer as one QR code."""
     drawing = codes.drawn(text := codes.write(directory.read_answer(arguments.answer)))
     columns, lines = terminal.size()

@@ -9,18 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ceremony import directory, show, stick, terminal
 from ceremony.errors import BadInput, BadPassphrase, Mismatch, TokenFailed
-from ceremony.stick import Stick
 from keys import custody, entropy, possession, records, sealed, shares, words
 from keys.possession import PublicKeyFile
 from keys.sealed import PrivateKey
 from keys.signing import HeldKey
 from keys.times import stamp
 
-PASSPHRASE_BYTES = 12
-"""Twelve words of eight bits: 96 bits, drawn and never thought up."""
 
-
-def new(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def new(arguments: argparse.Namespace, _: datetime) -> None:
     """Make a holder's key: in a file that a drawn passphrase seals, or on a token."""
     terminal.need()
     if arguments.token:
@@ -31,12 +27,12 @@ def new(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 -
         seed = _mixed(seed)
     private = Ed25519PrivateKey.from_private_bytes(seed)
     public = possession.write(arguments.name, HeldKey(private), rehearsal=arguments.rehearsal)
-    _check_free(arguments.out, arguments.name)
+    stick.check_free(arguments.out, arguments.name)
     stick.write(arguments.out, arguments.name, _sealed(private), public)
     _told(arguments.out, arguments.name, possession.read(public))
 
 
-def show_public(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def show_public(arguments: argparse.Namespace, _: datetime) -> None:
     """Print whose key a public key file holds, with its id in words to read aloud."""
     file = directory.read_public_key(arguments.pub)
     print(f"{file.name}: {file.key.scheme}, {'for rehearsals only' if file.rehearsal else 'real'}. Key id:\n")
@@ -46,7 +42,7 @@ def show_public(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: 
 def test(arguments: argparse.Namespace, now: datetime) -> None:
     """Sign a text that is no metadata, and verify it: once a year, so that nobody learns too late."""
     terminal.need()
-    holder = Stick(arguments.key)
+    holder = stick.at(arguments.key)
     mine = holder.public
     text = f"tallystick/1 test\n{mine.name}\n{mine.key.keyid}\n{stamp(now)}\n".encode()
     if not records.verifies(mine.key, holder.opened().sign(text).signature, text):
@@ -55,12 +51,12 @@ def test(arguments: argparse.Namespace, now: datetime) -> None:
     print(f"The key of {mine.name} opens, signs and verifies. Nothing of a repository was signed.")
 
 
-def change_passphrase(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def change_passphrase(arguments: argparse.Namespace, _: datetime) -> None:
     """Seal a key anew, with another drawn passphrase, on another stick."""
     terminal.need()
-    before = Stick(arguments.key)
+    before = stick.at(arguments.key)
     name = before.key.stem
-    _check_free(arguments.out, name)
+    stick.check_free(arguments.out, name)
     private = before.unsealed()
     stick.write(arguments.out, name, _sealed(private.private), directory.read_file(before.key.with_suffix(".pub")))
     carried = [before.key.with_suffix(suffix) for suffix in stick.SUFFIXES[1:]]
@@ -68,7 +64,7 @@ def change_passphrase(arguments: argparse.Namespace, now: datetime) -> None:  # 
     terminal.say([f"Written {arguments.out / before.key.name} and what lies beside it. Destroy the old stick."])
 
 
-def import_public(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def import_public(arguments: argparse.Namespace, _: datetime) -> None:
     """Take in a public key that was made elsewhere (PEM): first the text to sign, then the proof."""
     try:
         key = records.from_pem(directory.read_file(arguments.pem))
@@ -94,11 +90,11 @@ def import_public(arguments: argparse.Namespace, now: datetime) -> None:  # noqa
     print(f"Written {arguments.out / f'{arguments.name}.pub'}: who has that key holds it, proved.")
 
 
-def backup(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def backup(arguments: argparse.Namespace, _: datetime) -> None:
     """Split a key into shares (SLIP-39), each a text of words for another person."""
     terminal.need()
     needed, count = arguments.shares
-    holder = Stick(arguments.key)
+    holder = stick.at(arguments.key)
     private = holder.unsealed().private
     try:
         texts = shares.split(shares.secret_of(private), needed, count)
@@ -116,11 +112,11 @@ def backup(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG00
     )
 
 
-def restore(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - a key has no date
+def restore(arguments: argparse.Namespace, _: datetime) -> None:
     """Put a key together from its shares, and seal it with a new drawn passphrase."""
     terminal.need()
     public = directory.read_public_key(arguments.pub)
-    _check_free(arguments.out, public.name)
+    stick.check_free(arguments.out, public.name)
     try:
         texts = [directory.read_file(path).decode("ascii", "replace").strip() for path in arguments.share]
         private = shares.private_of(shares.joined(texts), public.key)
@@ -135,7 +131,7 @@ def restore(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG0
 
 
 def _new_on_token(arguments: argparse.Namespace) -> None:
-    _check_free(arguments.out, arguments.name)
+    stick.check_free(arguments.out, arguments.name)
     key = custody.make_on_token(arguments.token, arguments.curve, lambda what: terminal.secret(f"{what}: "))
     public = possession.write(arguments.name, key, rehearsal=arguments.rehearsal)
     stick.write(arguments.out, arguments.name, f"{arguments.token}\n".encode(), public)
@@ -152,10 +148,6 @@ def _told(out: Path, name: str, file: PublicKeyFile) -> None:
     )
 
 
-def _check_free(out: Path, name: str) -> None:
-    stick.check_free(out, name)
-
-
 def _mixed(seed: bytes) -> bytes:
     rolls = terminal.ask(f"Roll a die {entropy.ROLLS} times and type the digits 1 to 6: ")
     try:
@@ -166,7 +158,7 @@ def _mixed(seed: bytes) -> bytes:
 
 def _sealed(private: PrivateKey) -> bytes:
     """A key sealed with a passphrase that is drawn, shown once and typed back."""
-    passphrase = words.drawn_passphrase(os.getrandom(PASSPHRASE_BYTES))
+    passphrase = words.drawn_passphrase(os.getrandom(words.PASSPHRASE_WORDS))
     drawn = passphrase.split()
     print("The passphrase, drawn for this key. Nobody else may see it, no camera:\n")
     for row in range(0, len(drawn), 4):

@@ -21,6 +21,13 @@ from keys.signing import HeldKey, SigningKey
 SUFFIXES: Final = (".pub", ".memory.json", ".transcript.jsonl")
 
 
+def at(key: Path) -> "Stick":
+    """The stick of a key file. BrokenChain if its transcript is not whole: nothing is done on top of it."""
+    found = Stick(key)
+    directory.check_whole(found.transcript_path)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Stick:
     """A key file, and the files beside it."""
@@ -45,9 +52,13 @@ class Stick:
         """Where the key is, for people."""
         return custody.kind(directory.read_file(self.key))
 
+    @property
+    def transcript_path(self) -> Path:
+        return self.key.with_suffix(".transcript.jsonl")
+
     def tell(self, now: datetime, event: str, **told: object) -> str:
         """Add to what this holder was shown and said; the head of it."""
-        return directory.tell(self.key.with_suffix(".transcript.jsonl"), now, event, **told)
+        return directory.tell(self.transcript_path, now, event, **told)
 
     def opened(self) -> SigningKey:
         """The key, opened with a passphrase or PIN asked for here, once. Mismatch unless it is the one of the .pub."""

@@ -24,8 +24,8 @@ def need() -> None:
 
 
 def ask(question: str) -> str:
-    """A line that a person types."""
-    return _asked(input, question).strip()
+    """A line that a person types, without what an arrow key leaves in it."""
+    return "".join(each for each in _asked(input, question) if each.isprintable()).strip()
 
 
 def secret(question: str) -> str:

@@ -12,11 +12,10 @@ from typing import Final
 
 from securesystemslib.signer import Signature
 
-from ceremony import directory, memory, show, terminal
+from ceremony import directory, memory, show, stick, terminal
 from ceremony.dates import long_date
 from ceremony.errors import BadInput, Mismatch, NotEnough, Refused
 from ceremony.show import Screen
-from ceremony.stick import Stick
 from keys import layout, rules, waivers
 from keys.encoding import sha256
 from keys.times import moment, stamp
@@ -46,7 +45,7 @@ def make(arguments: argparse.Namespace, now: datetime) -> None:
 def sign(arguments: argparse.Namespace, now: datetime) -> None:
     """Show what a waiver allows, ask, then sign it with a holder's key."""
     terminal.need()
-    trusted, holder = directory.read_trust(arguments.trust), Stick(arguments.key)
+    trusted, holder = directory.read_trust(arguments.trust), stick.at(arguments.key)
     its, signatures = _read(arguments.file)
     _check(its, trusted, now)
     mine = holder.public

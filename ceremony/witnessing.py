@@ -44,12 +44,12 @@ def verify(arguments: argparse.Namespace, now: datetime) -> None:
     print("Every signature, rule and page was verified, and the transcript is whole.")
 
 
-def print_transcript(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - it has its own dates
+def print_transcript(arguments: argparse.Namespace, _: datetime) -> None:
     """Print what happened, after checking that nothing was changed."""
     print("\n".join(transcript.printed(transcript.read(_transcript(arguments.dir)))))
 
 
-def check_transcript(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - it has its own dates
+def check_transcript(arguments: argparse.Namespace, _: datetime) -> None:
     """Check that no line was changed, taken out or put in, and that it ends where a witness says."""
     text = _transcript(arguments.dir)
     entries = transcript.read(text)
@@ -62,7 +62,7 @@ def check_transcript(arguments: argparse.Namespace, now: datetime) -> None:  # n
     print(f"The transcript is whole: {len(entries)} lines, head {transcript.head(text)}.")
 
 
-def transcript_head(arguments: argparse.Namespace, now: datetime) -> None:  # noqa: ARG001 - it has its own dates
+def transcript_head(arguments: argparse.Namespace, _: datetime) -> None:
     """Print the digest of the last line, in words too: what witnesses sign with a key of their own."""
     text = _transcript(arguments.dir)
     transcript.read(text)

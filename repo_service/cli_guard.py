@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from keys import possession, sealed
+from keys import hardening, possession, sealed
 from keys.signing import HeldKey
 from keys.trust import RootOfTrust
 from keys.waivers import NoWaiver
@@ -136,7 +136,8 @@ def _waiver(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     folder: Path = options.folder
-    serving.harden()
+    os.umask(0o077)
+    hardening.harden()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     its = settings.read(folder)
     path = settings.socket_of(folder, its)

@@ -29,14 +29,13 @@ CODES: Final = frozenset(
 
 
 class Refusal(Exception):
-    """Why something is not signed: the code of a rule, a sentence, and how much over the rule it is."""
+    """Why something is not signed: the code of a rule and a sentence."""
 
-    def __init__(self, code: str, sentence: str, amount: int = 1) -> None:
+    def __init__(self, code: str, sentence: str) -> None:
         assert code in CODES, code
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
-        self.amount = amount
 
 
 class NotShown(Exception):

@@ -82,7 +82,7 @@ class Case:
         left = self.budgets.get(code, 0)
         used = self.waived.get(code, 0) + amount
         if left is not None and used > left:
-            raise Refusal(code, sentence, amount)
+            raise Refusal(code, sentence)
         self.waived[code] = used
 
 

@@ -1,9 +1,7 @@
 """The guard's door: a unix socket that answers users by their number, and the process behind it."""
 
-import ctypes
 import logging
 import os
-import resource
 import socket
 import socketserver
 import struct
@@ -21,7 +19,6 @@ from repo_service.guarding.settings import BadGuard
 logger: Final = logging.getLogger(__name__)
 MOST_CONNECTIONS: Final = 32
 _PEER: Final = struct.Struct("3i")  # pid, uid, gid
-_PR_SET_DUMPABLE: Final = 4
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
@@ -99,10 +96,3 @@ def _make_way(path: Path) -> None:
             path.unlink()
             return
     raise BadGuard(f"another guard answers at {path}. Stop it first; two must not hold one key")
-
-
-def harden() -> None:
-    """No other user reads what this process writes, and neither a dump nor a debugger its memory."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

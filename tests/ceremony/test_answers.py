@@ -85,12 +85,12 @@ def test_a_no_travels_home_with_its_reason() -> None:
 def test_signatures_that_were_made_without_us_are_an_answer_when_they_are_good() -> None:
     key = held("alice")
     by_role = {each.role: key.sign(each.payload).signature for each in MADE.candidates}
-    made = attached(MADE, "alice", key.record.keyid, NOW, by_role.items())
+    made = attached(MADE, "alice", key.record.keyid, NOW, by_role.items(), heard=False)
     assert made.signed == ALICE.signed and not made.heard
     with pytest.raises(Mismatch, match="holds no good signature"):
-        attached(MADE, "alice", key.record.keyid, NOW, [("root", by_role["bins"])])
+        attached(MADE, "alice", key.record.keyid, NOW, [("root", by_role["bins"])], heard=False)
     with pytest.raises(Mismatch, match="timestamp: is not signed in this draft"):
-        attached(MADE, "alice", key.record.keyid, NOW, [("timestamp", by_role["root"])])
+        attached(MADE, "alice", key.record.keyid, NOW, [("timestamp", by_role["root"])], heard=False)
 
 
 # -- as a code -----------------------------------------------------------------------------------------------------

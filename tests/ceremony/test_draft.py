@@ -246,6 +246,6 @@ def test_a_holder_with_a_key_of_a_new_kind_is_let_in_only_where_the_plan_says_wh
         draft(plan(ring), ring, None, NOW)
     made = draft(plan(ring, minimum_client="tuf 7.0"), ring, None, NOW)
     signed = [(each.role, private.sign(records.message(key, each.payload)).hex()) for each in made.candidates]
-    answer = attached(made, "zoe", key.keyid, NOW, signed)
+    answer = attached(made, "zoe", key.keyid, NOW, signed, heard=False)
     names = {**NAMES, key.keyid: "zoe"}
     assert seal(made, [answer, *answers(made, "alice")], names, NOW).root.version == 1

@@ -368,3 +368,21 @@ def test_a_changed_transcript_is_refused_and_its_head_is_what_witnesses_sign(
     for line in ("transcript verify one", "transcript print one", "request one", "collect one .", "seal one"):
         assert ready.run(line) == 16
     assert ready.files() == changed
+
+
+def test_an_arrow_key_in_a_reason_leaves_the_transcript_whole(ready: Table) -> None:
+    person = Person(says={"agree": ("n",), "why": ("not\x1b[D carol",)})
+    assert person.run(ready.folder, f"sign {REQUEST} --key alice.key")[0] == 14
+    assert ready.run("transcript verify alice.transcript.jsonl") == 0
+    assert ready.run("collect one one/acme-root-1.alice.declined.answer") == 0
+    with pytest.raises(SystemExit):
+        ready.run(f"abandon {REQUEST} --key alice.key --reason \x1b")
+
+
+@pytest.mark.parametrize("command", [f"sign {REQUEST}", f"abandon {REQUEST} --reason x", "key test", f"pin {REQUEST}"])
+def test_a_holder_whose_transcript_was_changed_is_stopped_before_anything_is_written(
+    ready: Table, command: str
+) -> None:
+    (ready.folder / "alice.transcript.jsonl").write_bytes(b"{}\n")
+    code, said = refused(ready, f"{command} --key alice.key")
+    assert code == 16 and "transcript: line 1" in said
