@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
@@ -17,7 +17,7 @@ from ceremony import directory, plan, show
 from ceremony.draft import RENEW
 from ceremony.errors import BadInput, Refused
 from ceremony.plan import Arrangements, Plan, Signatory
-from keys import counting, layout, names, strict, times
+from keys import counting, layout, names, rules, strict, times
 from keys.encoding import canonical, sha256
 from keys.trust import RootOfTrust
 
@@ -147,15 +147,17 @@ class Situation:
 
     def amended(self, purpose: str, holders: Iterable[str], online: str, url: str | None = None) -> Plan:
         """The plan of the ceremony to come. Keys that are known stand in it, for others ``NEW`` does."""
-        before = self.plan or Plan("REPOSITORY", "URL", "", False, self.threshold, 365, self.bins, self.held,  # noqa: FBT003
-                                   Signatory(online, NEW), ())  # fmt: skip
+        before = self.plan or Plan(
+            name="REPOSITORY", url="URL", purpose="", rehearsal=False, threshold=self.threshold, days=365,
+            bins=self.bins, held=self.held, online=Signatory(online, NEW), holders=(),
+        )  # fmt: skip
         known = {name: Signatory(name, keyid) for keyid, name in self.names.items() if keyid in self.root.keys}
         known |= {each.name: each for each in before.holders if each.key in self.root.keys}
         return dataclasses.replace(
             before,
             url=url or before.url,
             purpose=purpose,
-            rehearsal=self.trust.root.unrecognized_fields.get(layout.REHEARSAL_FIELD) is True,
+            rehearsal=rules.is_rehearsal(self.trust.root),
             threshold=self.threshold,
             bins=self.bins,
             held=self.held,
@@ -213,8 +215,8 @@ def _offline(metadata: Path, found: RootOfTrust) -> dict[str, bytes]:
 def _signed(path: Path) -> tuple[Signed | None, dict[str, int]]:
     """What a file says of itself and of the versions of others; nothing where it is missing or says nothing."""
     try:
-        said = strict.parse(directory.read_file(path))
-        body = said["signed"]  # type: ignore[index]  # whatever it is, a wrong shape is caught below
+        said: Any = strict.parse(directory.read_file(path))
+        body = said["signed"]  # whatever it is, a wrong shape is caught below
         members = {str(name): int(entry["version"]) for name, entry in body["meta"].items()}
         return Signed(int(body["version"]), times.stamp(times.moment(body["expires"]))), members
     except (BadInput, strict.Malformed, LookupError, TypeError, ValueError, AttributeError):
