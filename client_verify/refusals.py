@@ -31,6 +31,7 @@ Code = Literal[
     "unknown-file",
     "unreachable",
     "bypass",
+    "unmapped",
 ]
 
 
@@ -189,6 +190,14 @@ KINDS: Final[dict[Code, Kind]] = {
         "The installer tried to fetch something from elsewhere than the verified repository: an extra index, a direct "
         "URL, a git dependency or a lock file with other addresses. Remove it, or install it in a separate step "
         "that you trust for other reasons.",
+    ),
+    "unmapped": Kind(
+        9,
+        HTTPStatus.FORBIDDEN,
+        "no repository for this name",
+        "Several repositories are pinned, each for names with prefixes of its own, and none of them for this name. It "
+        "is not looked up in one of the others, so that nobody can publish there what you expect from here. Pin the "
+        "repository that it should come from, or add a prefix (`tallystick trust add --prefix`).",
     ),
 }
 

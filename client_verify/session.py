@@ -19,9 +19,9 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify import diagnosis
 from client_verify.answers import Answer, Found, ProvenAbsent
+from client_verify.fetching.transport import Overheard
 from client_verify.memory import Memory, Remembered
 from client_verify.refusals import Refused
-from client_verify.transport import Overheard
 from client_verify.trust import Pin
 from client_verify.trusted import Trusted
 from keys import layout, names, page, state, succession

@@ -5,7 +5,7 @@ The pinned file stays the anchor for ever: newer roots that a repository serves 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
 from client_verify.refusals import Usage
-from keys import counting, layout, records, rules, strict
+from keys import counting, layout, names, records, rules, strict
 from keys.encoding import compact, sha256
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
@@ -24,11 +24,17 @@ _PIN_FILE: Final = "pin.json"
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A repository's local name, its base URL without a final slash, and the bytes of the root it is trusted by."""
+    """A repository's local name, its base URL without a final slash, and the bytes of the root it is trusted by.
+
+    ``prefixes`` are the names that it may speak for (client_verify.repositories), all if there are none; ``mirrors``
+    are other addresses of the same files.
+    """
 
     name: str
     url: str
     root: bytes
+    prefixes: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -42,20 +48,27 @@ class Pin:
 @dataclass(frozen=True, slots=True)
 class _PinFile:
     url: str
+    prefixes: tuple[names.Normal, ...] = ()
+    mirrors: tuple[str, ...] = ()
 
 
-def checked(name: str, url: str, root: bytes) -> Pin:
+def checked(name: str, url: str, root: bytes, prefixes: Iterable[str] = (), mirrors: Iterable[str] = ()) -> Pin:
     """A pin whose root is one that a ceremony may have made; Usage with every problem otherwise."""
     if not _NAME.fullmatch(name):
         raise Usage(f"{name!r:.80} cannot name a repository: use a-z, 0-9 and '-', at most 64 characters")
-    if not url.startswith(("https://", "http://")):
-        raise Usage(f"{url!r:.200} is not the address of a repository: it must begin with https:// or http://")
+    for address in (url, *mirrors):
+        if not address.startswith(("https://", "http://")):
+            raise Usage(f"{address!r:.200} is not the address of a repository: it must begin with https:// or http://")
     if problems := list(_root_problems(root)):
         listed = "\n  ".join(problems)
         raise Usage(
             f"this root cannot be trusted:\n  {listed}\nGet the root file from the registry. Nothing was written."
         )
-    return Pin(name, url.rstrip("/"), root)
+    try:
+        own = tuple(sorted({names.normalise(prefix) for prefix in prefixes}))
+    except names.InvalidName as error:
+        raise Usage(str(error)) from None
+    return Pin(name, url.rstrip("/"), root, own, tuple(mirror.rstrip("/") for mirror in mirrors))
 
 
 def add(roots: Path, pin: Pin) -> None:
@@ -70,7 +83,7 @@ def add(roots: Path, pin: Pin) -> None:
         )
     directory.mkdir(parents=True)
     (directory / _ROOT_FILE).write_bytes(pin.root)
-    (directory / _PIN_FILE).write_bytes(compact(strict.dump(_PinFile(pin.url))))
+    (directory / _PIN_FILE).write_bytes(compact(strict.dump(_PinFile(pin.url, pin.prefixes, pin.mirrors))))
 
 
 def load(roots: Path, name: str) -> Pin:
@@ -80,7 +93,7 @@ def load(roots: Path, name: str) -> Pin:
         raise Usage(f"no repository is pinned as {name!r:.80}. See `tallystick trust list`.")
     try:
         file = strict.load(_PinFile, strict.parse((directory / _PIN_FILE).read_bytes()))
-        return Pin(name, file.url, (directory / _ROOT_FILE).read_bytes())
+        return Pin(name, file.url, (directory / _ROOT_FILE).read_bytes(), file.prefixes, file.mirrors)
     except (strict.Malformed, OSError) as error:
         raise Usage(f"the pin in {directory} is damaged ({error}). Remove it and add it again.") from None
 
@@ -97,21 +110,6 @@ def remove(roots: Path, name: str) -> Pin:
         (roots / name / file).unlink()
     (roots / name).rmdir()
     return pin
-
-
-def chosen(roots: Path, name: str | None) -> Pin:
-    """The pin that a command is about: the one named, or the only one there is."""
-    if name is not None:
-        return load(roots, name)
-    match pins(roots):
-        case [only]:
-            return only
-        case []:
-            raise Usage("no repository is pinned. Begin with `tallystick trust add NAME --url URL --root FILE`.")
-        case several:
-            raise Usage(
-                f"several repositories are pinned: choose one with --repo {'|'.join(pin.name for pin in several)}"
-            )
 
 
 def _root_problems(data: bytes) -> Iterator[str]:

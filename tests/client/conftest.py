@@ -19,6 +19,7 @@ from client_verify.cli import main
 from client_verify.memory import Memory
 from client_verify.session import MakeUpdater, Session
 from client_verify.trust import Pin
+from client_verify.verifier import Verifier
 from keys.signing import Sign
 from keys.state import NameState, Release
 from tests import paper
@@ -104,6 +105,14 @@ class World:
         pin = Pin("acme", URL, self.repository.root)
         make = updater_at(self.clock, **settings)
         return Session(pin, self.directory, self.fetcher, self.clock, frozenset(accepted), make)
+
+    def verifier(self, *accepted: str, **settings: Any) -> Verifier:
+        """One of this repository alone, on the same directory."""
+        pin = Pin("acme", URL, self.repository.root)
+        blobs = self.directory.parent / "blobs"
+        made = Verifier([pin], blobs, lambda _: self.session(*accepted, **settings), self.clock)
+        made.open()
+        return made
 
 
 @pytest.fixture

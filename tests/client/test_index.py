@@ -9,9 +9,8 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from client_verify.blobs import Blobs
-from client_verify.index import Index, serving
-from client_verify.report import Report
+from client_verify.installing.index import Index, serving
+from client_verify.installing.report import Report
 from keys import page
 from keys.encoding import sha256
 from tests import paper
@@ -55,7 +54,7 @@ def shop(world, tmp_path):
     world.repository.add_file("flask", WHEEL.filename, WHEEL.data, WHEEL.metadata)
     world.say("flask", paper.release(world.now, "1.0", WHEEL))
     report = Report()
-    index = Index(world.session(), Blobs(tmp_path / "blobs", world.fetcher), report)
+    index = Index(world.verifier(), report)
     with serving(index) as address:
         yield Shop(world, tmp_path / "blobs", address, report)
 
@@ -69,7 +68,7 @@ def saying(world, tmp_path):
         world.repository.say(replace(paper.project(world.now, "flask", *releases, serial=2), **changes))
         world.publish()
         report = Report()
-        with serving(Index(world.session(), Blobs(tmp_path / "blobs", world.fetcher), report)) as address:
+        with serving(Index(world.verifier(), report)) as address:
             shop = Shop(world, tmp_path / "blobs", address, report)
             return shop.get(path, headers=headers), shop
 
@@ -231,7 +230,7 @@ def test_what_is_no_question_about_a_package_is_not_found(shop, path):
 def test_an_index_stops_again_and_again_and_leaves_nothing_open(world, tmp_path):
     """Stopping races with its own wake-up; whichever comes first, all is closed once, and after both."""
     world.say("flask")
-    index = Index(world.session(), Blobs(tmp_path / "blobs", world.fetcher), Report())
+    index = Index(world.verifier(), Report())
     before = open_files()
     for _ in range(500):
         with serving(index):

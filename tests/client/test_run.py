@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
+from client_verify.installing.run import DROPPED, environment, pinned
 from client_verify.places import places
-from client_verify.run import DROPPED, environment, pinned
 from tests import paper
 
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")

@@ -8,7 +8,7 @@ import time
 import pytest
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 
-from client_verify.transport import Fetcher
+from client_verify.fetching.transport import Fetcher
 
 
 @pytest.fixture

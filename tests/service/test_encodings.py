@@ -16,7 +16,7 @@ from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 from werkzeug.test import TestResponse
 
-from client_verify.index import serving
+from client_verify.installing.index import serving
 from repo_service.web import encodings
 from repo_service.web.encodings import Kept, chosen
 from tests.service.door import OWNER, Door, publication, sdist

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from client_verify.index import serving
+from client_verify.installing.index import serving
 from keys.encoding import sha256
 from tests.keys.test_html import Read
 from tests.service.door import OWNER, Door, sdist, wheel

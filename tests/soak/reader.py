@@ -22,9 +22,9 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify.answers import Found
+from client_verify.fetching.transport import Fetcher
 from client_verify.refusals import Refused
 from client_verify.session import Session
-from client_verify.transport import Fetcher
 from client_verify.trust import Pin
 from keys.encoding import sha256
 from tests.soak.history import Diary, Look, Shown, Sight

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from client_verify.index import serving
+from client_verify.installing.index import serving
 from keys.times import stamp
 from repo_service.web.auth import new_key
 from repo_service.web.signatures import public_pem

@@ -9,7 +9,6 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -17,11 +16,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.blobs import Blobs
-from client_verify.index import LOOPBACK, Index, serving
+from client_verify.installing.index import LOOPBACK, Index, serving
+from client_verify.installing.report import Report
 from client_verify.refusals import Refused, Usage
-from client_verify.report import Report
-from client_verify.session import Session
+from client_verify.verifier import Verifier
 from keys import names
 
 DROPPED: Final = frozenset(
@@ -62,15 +60,15 @@ def environment(base: Mapping[str, str], address: str, cache: str) -> dict[str, 
     }
 
 
-def installer(command: Sequence[str], session: Session, blobs: Path, environ: Mapping[str, str]) -> tuple[int, Report]:
-    """Run ``command`` behind the index of ``session``; its exit code, and what was refused meanwhile."""
+def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
+    """Run ``command`` behind the index of ``verifier``; its exit code, and what was refused meanwhile."""
     report = Report()
-    index = Index(session, Blobs(blobs, session.fetcher), report)
+    index = Index(verifier, report)
     with TemporaryDirectory(prefix="tallystick-") as cache, serving(index) as address:
         child = _child(command, environment(environ, address, cache))
     if child != 0:
         for name, version in pinned(command):
-            _explain_pin(session, report, name, version)
+            _explain_pin(verifier, report, name, version)
     return child, report
 
 
@@ -87,10 +85,10 @@ def pinned(command: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield name, only.version
 
 
-def _explain_pin(session: Session, report: Report, name: str, version: str) -> None:
+def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) -> None:
     # pip only says that no distribution matches; the signed state knows why.
     try:
-        answer = session.page(name)
+        answer = verifier.ask(name)
     except Refused:
         return  # the index has reported it when the installer asked
     if isinstance(answer, ProvenAbsent):

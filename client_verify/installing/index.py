@@ -19,10 +19,9 @@ from waitress import wasyncore
 
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.blobs import Blobs, Content
+from client_verify.installing.report import Report
 from client_verify.refusals import Refused
-from client_verify.report import Report
-from client_verify.session import Session
+from client_verify.verifier import Verifier
 from keys import html, names, page, strict
 from keys.encoding import compact
 from keys.state import File, NameState
@@ -77,11 +76,10 @@ class NotServed(Exception):
 
 
 class Index:
-    """The WSGI application over one session. ``report`` learns of every refusal."""
+    """The WSGI application over a verifier. ``report`` learns of every refusal."""
 
-    def __init__(self, session: Session, blobs: Blobs, report: Report) -> None:
-        self._session = session
-        self._blobs = blobs
+    def __init__(self, verifier: Verifier, report: Report) -> None:
+        self._verifier = verifier
         self._report = report
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -134,13 +132,16 @@ class Index:
         state = self._state(name)
         bare = filename.removesuffix(".metadata")
         file = self._admitted(state, bare)
-        content = _content(self._session.pin.url, name, file)
-        if filename != bare:
-            content = _metadata(content, file)
-        return Response(200, "OK", (("Content-Type", "application/octet-stream"),), self._blobs.open(content))
+        if filename == bare:
+            body = self._verifier.content(name, file)
+        elif file.core_metadata is not None:
+            body = self._verifier.metadata(name, file)
+        else:
+            raise NotServed(HTTPStatus.NOT_FOUND, f"{bare} has no signed core metadata")
+        return Response(200, "OK", (("Content-Type", "application/octet-stream"),), body)
 
     def _state(self, name: str) -> NameState:
-        answer = self._session.page(name)
+        answer = self._verifier.ask(name)
         if isinstance(answer, ProvenAbsent):
             refused = verdict.of_absence(answer)
             raise Refused(refused.code, refused.sentence)
@@ -203,17 +204,6 @@ def _normalised(name: str) -> str:
 
 def _moved(name: str) -> NotServed:
     return NotServed(HTTPStatus.MOVED_PERMANENTLY, "the page of this name", ("Location", f"/simple/{name}/"))
-
-
-def _content(url: str, name: str, file: File) -> Content:
-    own = f"{url}/targets/{names.hashed(names.file_path(name, file.filename), file.sha256)}"
-    return Content(file.filename, file.url or own, file.sha256, file.size)
-
-
-def _metadata(content: Content, file: File) -> Content:
-    if file.core_metadata is None:
-        raise NotServed(HTTPStatus.NOT_FOUND, f"{file.filename} has no signed core metadata")
-    return Content(f"{content.what}.metadata", f"{content.url}.metadata", file.core_metadata, None)
 
 
 def _listing(state: NameState) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Getting bytes that nobody believes yet: over HTTP, in bounded time, from whichever mirror has them."""
