@@ -17,7 +17,7 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis
+from client_verify import diagnosis, freshness
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
@@ -112,7 +112,8 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        return [*self._rehearsal(), *self._stale()]
+        soon = freshness.warnings(self.pin.name, self._trusted, self._clock())
+        return [*self._rehearsal(), *self._stale(), *soon]
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""

@@ -23,7 +23,7 @@ from typing import BinaryIO, Final
 from client_verify import trust, verdict
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.blobs import Blobs, Content
-from client_verify.fetching.transport import Fetcher
+from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.files import project
 from client_verify.places import places
 from client_verify.refusals import KINDS, ClientError, Refused, Usage
@@ -47,6 +47,8 @@ __all__ = [
     "Verdict",
     "Verifier",
     "Warn",
+    "offline",
+    "over_http",
 ]
 
 RENEWED_AFTER: Final = timedelta(seconds=60)
@@ -93,17 +95,20 @@ class Verifier:
         home: Path | None = None,
         accept_new_generation: Iterable[str] = (),
         renewed_after: timedelta | None = None,
+        source: Source = over_http,
     ) -> "Verifier":
         """A verifier of what this user has pinned, or of one pin alone; ``home`` instead of TALLYSTICK_HOME.
 
-        ``accept_new_generation`` are names whose new holder has been accepted. Usage if nothing is pinned.
+        ``accept_new_generation`` are names whose new holder has been accepted. ``source`` is where bytes come from:
+        ``over_http``, or ``offline`` for what this machine has verified. Usage if nothing is pinned.
         """
         where = places(os.environ if home is None else {"TALLYSTICK_HOME": str(home)})
         pins = trust.pins(where.roots) if repository is None else [trust.load(where.roots, repository)]
         accepted = frozenset(map(names.normalise, accept_new_generation))
 
         def open_session(pin: Pin) -> Session:
-            return Session(pin, data_directory(where.data, pin), Fetcher(), _now, accepted)
+            directory = data_directory(where.data, pin)
+            return Session(pin, directory, source(directory), _now, accepted)
 
         return cls(pins, where.blobs, open_session, _now, renewed_after)
 

@@ -1,30 +1,46 @@
 """What the commands share: where they print, which repository they are about, and names as people write them."""
 
 import argparse
+import os
 import sys
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.installing.report import Entry, sentence
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 from keys import names
 
+OFFLINE: Final = "TALLYSTICK_OFFLINE"
 # argparse's own name for what add_subparsers gives; it has no public one
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
+ABOUT.add_argument(
+    "--offline",
+    dest="source",
+    action="store_const",
+    const=offline,
+    help=f"use what this machine has verified, until its date ({OFFLINE}=1 does the same)",
+)
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
 
 
 def verifier(arguments: argparse.Namespace, _: Places) -> Verifier:
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
-    made = Verifier.pinned(arguments.repo, accept_new_generation=getattr(arguments, "accept_new_generation", ()))
+    accepted = getattr(arguments, "accept_new_generation", ())
+    made = Verifier.pinned(arguments.repo, accept_new_generation=accepted, source=_source(arguments))
     made.open()
     for warning in made.warnings:
         complain(f"tallystick: warning: {warning}")
     return made
+
+
+def _source(arguments: argparse.Namespace) -> Source:
+    given: Source | None = arguments.source
+    return given or (over_http if os.environ.get(OFFLINE, "0") in ("", "0") else offline)
 
 
 def name(text: str) -> str:

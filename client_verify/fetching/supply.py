@@ -23,11 +23,9 @@ class Supply(Layer):
     out of this machine. ``content`` fetches files in their own time, for whoever verifies them by hash.
     """
 
-    def __init__(
-        self, bases: tuple[str, ...], directory: Path, fetcher: FetcherInterface, seconds: float = TOTAL_SECONDS
-    ) -> None:
+    def __init__(self, bases: tuple[str, ...], directory: Path, fetcher: FetcherInterface) -> None:
         self.content = Mirrors(fetcher, bases)
-        self._hurried = Hurried(self.content, seconds)
+        self._hurried = Hurried(self.content, TOTAL_SECONDS)
         self._place = 0
         found = inflate.available()
         self._deltas = None if found is None else Deltas(self._hurried, bases[0], directory, found)
