@@ -31,14 +31,15 @@ JSON.add_argument("--json", action="store_true", help="for programs, on standard
 def verifier(arguments: argparse.Namespace, _: Places) -> Verifier:
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
     accepted = getattr(arguments, "accept_new_generation", ())
-    made = Verifier.pinned(arguments.repo, accept_new_generation=accepted, source=_source(arguments))
+    made = Verifier.pinned(arguments.repo, accept_new_generation=accepted, source=source(arguments))
     made.open()
     for warning in made.warnings:
         complain(f"tallystick: warning: {warning}")
     return made
 
 
-def _source(arguments: argparse.Namespace) -> Source:
+def source(arguments: argparse.Namespace) -> Source:
+    """Where bytes come from: what the option says, else the environment."""
     given: Source | None = arguments.source
     return given or (over_http if os.environ.get(OFFLINE, "0") in ("", "0") else offline)
 

@@ -13,6 +13,7 @@ from client_verify.fetching import inflate
 from client_verify.fetching.deltas import Deltas
 from client_verify.fetching.layers import Hurried, Layer
 from client_verify.fetching.mirrors import Mirrors
+from client_verify.fetching.offline import Offline
 
 TOTAL_SECONDS: Final = 180.0
 """In which all of a refresh, or of an answer to a question, must have begun to arrive, by each of the ways."""
@@ -24,7 +25,8 @@ class Supply(Layer):
     """
 
     def __init__(self, bases: tuple[str, ...], directory: Path, fetcher: FetcherInterface) -> None:
-        self.content = Mirrors(fetcher, bases)
+        # What is on this machine stands for all addresses at once.
+        self.content = Mirrors(fetcher, bases[:1] if isinstance(fetcher, Offline) else bases)
         self._hurried = Hurried(self.content, TOTAL_SECONDS)
         self._place = 0
         found = inflate.available()
