@@ -28,7 +28,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
-_MEMORY: Final = "memory.sqlite"
+MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -56,7 +56,7 @@ def data_directory(data: Path, pin: Pin) -> Path:
 def forget(directory: Path, name: str) -> bool:
     """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
     with alone(directory):
-        return Memory(directory / _MEMORY).forget(name)
+        return Memory(directory / MEMORY).forget(name)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ class Session:
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._memory = Memory(directory / _MEMORY)
+        self._memory = Memory(directory / MEMORY)
         with alone(directory):
             self._refresh()
 
