@@ -87,7 +87,7 @@ def of_name(state: NameState) -> Refuse | None:
 
 def of_version(state: NameState, text: str) -> Verdict:
     """A version as a person wrote it: any spelling of it (PEP 440)."""
-    release = next((release for release in state.releases if _same(release.version, text)), None)
+    release = next((release for release in state.releases if is_version(release.version, text)), None)
     if release is not None and (refused := _of_bytes(state, release, *release.files)) is not None:
         return refused
     if (refused := of_name(state)) is not None:
@@ -190,7 +190,8 @@ def _instead(state: NameState) -> str:
     return f"The newest version to install is {version}" if version else "There is no other version to install"
 
 
-def _same(ours: str, theirs: str) -> bool:
+def is_version(ours: str, theirs: str) -> bool:
+    """Whether two spellings are one version (PEP 440)."""
     if not (_readable(ours) and _readable(theirs)):
         return ours == theirs
     return Version(ours) == Version(theirs)
