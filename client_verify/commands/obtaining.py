@@ -97,7 +97,7 @@ def _allowed(said: Verdict) -> str | None:
 
 def _chosen(state: NameState, version: str, only: list[str] | None) -> list[File]:
     """The files of the version, or those that were named; each of these must be one of its files."""
-    release = next(each for each in state.releases if verdict.is_version(each.version, version))
+    release = next(each for each in state.releases if verdict.is_same(each.version, version))
     if only is None:
         return list(release.present)
     by_name = {file.filename: file for file in release.files}
