@@ -17,7 +17,7 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis
+from client_verify import diagnosis, reading
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.layers import Overheard
@@ -147,6 +147,7 @@ class Session:
 
     def _begin(self) -> None:
         self._overheard = Overheard(self._supply)
+        read = reading.remembering()
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -155,10 +156,11 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
+            reading.hasten(updater, read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        self._trusted = Trusted(self._metadata, self.pin.root)
+        self._trusted = Trusted(self._metadata, self.pin.root, read)
         self._updater = updater
         self._answers: dict[str, Answer] = {}
         self._supply.keep()
