@@ -85,6 +85,6 @@ def _show(arguments: argparse.Namespace, where: Places) -> int:
 
 
 def _remove(arguments: argparse.Namespace, where: Places) -> int:
-    pin = trust.remove(where.roots, arguments.name)
-    print(f"{pin.name} is no longer trusted. What was verified stays in {data_directory(where.data, pin)}.")
+    trust.remove(where.roots, arguments.name)
+    print(f"{arguments.name} is no longer trusted. What was verified stays in {where.data}.")
     return 0
