@@ -30,18 +30,19 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
         verifier = terminal.verifier(arguments, where, accepted)
     except Refused as refused:
         consequence = f"Nothing from this repository was passed to {run.program(command)}, which was not run."
-        _keep(where, Entry("the repository", refused.code, refused.detail), run.program(command))
+        keep(where, Entry("the repository", refused.code, refused.detail), run.program(command))
         return terminal.refusal(refused, "the repository", consequence)
     child, report = run.installer(command, verifier, os.environ)
     for entry in report.refused(child):
         terminal.complain(sentence(entry, f"Nothing of it was passed to {run.program(command)}."))
-        _keep(where, entry, run.program(command))
+        keep(where, entry, run.program(command))
     for warning in report.warnings():
         terminal.complain(f"tallystick: warning: {warning}")
     return report.exit_code(child)
 
 
-def _keep(where: Places, entry: Entry, program: str) -> None:
+def keep(where: Places, entry: Entry, program: str) -> None:
+    """Record a refusal for `tallystick log`; a warning if that cannot be."""
     try:
         record.append(where.log, record.refusal(entry, program, datetime.now(UTC)))
     except OSError as error:
