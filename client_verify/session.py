@@ -17,7 +17,8 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, freshness
+from client_verify import diagnosis, freshness, reading
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
@@ -31,7 +32,7 @@ from keys.encoding import sha256
 from keys.times import moment, stamp
 
 T = TypeVar("T")
-_MEMORY: Final = "memory.sqlite"
+MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -58,12 +59,12 @@ def data_directory(data: Path, pin: Pin) -> Path:
 
 def forget(directory: Path, name: str) -> bool:
     """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
-    with _alone(directory):
-        return Memory(directory / _MEMORY).forget(name)
+    with alone(directory):
+        return Memory(directory / MEMORY).forget(name)
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
     with (directory / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -76,7 +77,7 @@ class Session:
     ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite``,
     ``lock``, and ``anchor.json``, which nobody trusts (client_verify.fetching.deltas). ``fetcher`` is the way out of
     this machine, or what stands for it (client_verify.fetching.offline). Safe for several threads, and for several
-    processes on one directory. ``accepted`` names the projects whose new holder the person at the terminal accepted.
+    processes on one directory.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Session:
         directory: Path,
         fetcher: FetcherInterface,
         clock: Callable[[], datetime],
-        accepted: frozenset[str] = frozenset(),
+        accepted: Accepted = NOTHING,
         make_updater: MakeUpdater = Updater,
     ) -> None:
         self.pin = pin
@@ -96,13 +97,18 @@ class Session:
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._memory = Memory(directory / _MEMORY)
-        with _alone(directory):
+        self._memory = Memory(directory / MEMORY)
+        with alone(directory):
             self._refresh()
 
     @property
     def trusted(self) -> Trusted:
         return self._trusted
+
+    @property
+    def now(self) -> datetime:
+        """The time by which this session judges."""
+        return self._clock()
 
     @property
     def fetcher(self) -> Mirrors:
@@ -117,7 +123,7 @@ class Session:
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
-        with _alone(self._directory):
+        with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
                 self._refresh()  # another process of ours has seen a newer snapshot; an old one may not contradict it
@@ -138,10 +144,11 @@ class Session:
             except Refused as refused:
                 first = first or refused
         assert first is not None, "there is at least one way"
-        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first.__cause__
 
     def _begin(self) -> None:
         self._overheard = Overheard(self._supply)
+        read = reading.remembering()
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -150,10 +157,11 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
+            reading.hasten(updater, read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        self._trusted = Trusted(self._metadata, self.pin.root)
+        self._trusted = Trusted(self._metadata, self.pin.root, read)
         self._updater = updater
         self._answers: dict[str, Answer] = {}
         self._supply.keep()
@@ -212,7 +220,7 @@ class Session:
             return
         if broken := succession.broken_promises(before.state, after):
             self._contradiction(name, before, data, "; ".join(promise.sentence for promise in broken))
-        if after.generation > before.state.generation and name not in self._accepted:
+        if after.generation > before.state.generation and name not in self._accepted.generations:
             raise Refused(
                 "new-generation",
                 f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
 from client_verify.memory import Memory
 from client_verify.session import MakeUpdater, Session
@@ -101,17 +102,19 @@ class World:
     def memory(self) -> Memory:
         return Memory(self.directory / "memory.sqlite")
 
-    def session(self, *accepted: str, **settings: Any) -> Session:
+    def session(self, *new_holders: str, accepted: Accepted = NOTHING, **settings: Any) -> Session:
         """A new client on the same directory, as after a restart."""
         pin = Pin("acme", URL, self.repository.root)
         make = updater_at(self.clock, **settings)
-        return Session(pin, self.directory, self.fetcher, self.clock, frozenset(accepted), make)
+        given = replace(accepted, generations=accepted.generations | {*new_holders})
+        return Session(pin, self.directory, self.fetcher, self.clock, given, make)
 
-    def verifier(self, *accepted: str, **settings: Any) -> Verifier:
+    def verifier(self, accepted: Accepted = NOTHING, **settings: Any) -> Verifier:
         """One of this repository alone, on the same directory."""
         pin = Pin("acme", URL, self.repository.root)
         blobs = self.directory.parent / "blobs"
-        made = Verifier([pin], blobs, lambda _: self.session(*accepted, **settings), self.clock)
+        opened = lambda _: self.session(accepted=accepted, **settings)  # noqa: E731
+        made = Verifier([pin], blobs, opened, self.clock, None, accepted)
         made.open()
         return made
 
@@ -142,6 +145,7 @@ def terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     """A terminal of somebody who has never used the command, in an empty directory."""
     monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("COLUMNS", "10000")  # tests quote whole sentences
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.chdir(tmp_path)
     return Terminal(capfd)
