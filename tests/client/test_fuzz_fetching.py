@@ -25,6 +25,10 @@ NEW = OLD.replace(b"100000", b"200000").replace(b":1}}", b":2}}")
 DELTA = thorough_delta(OLD, NEW) or b""
 
 
+def packed(data):
+    return gzip.compress(data, mtime=0)
+
+
 def edited(data):
     """``data`` with a few edits, or anything at all."""
     edit = st.tuples(st.integers(0, len(data)), st.integers(0, 12), st.binary(max_size=12))
@@ -58,12 +62,14 @@ def test_a_delta_of_any_bytes_and_an_anchor_of_any_bytes_give_a_file_that_was_na
         assert (given_back == NEW) or not (delta == DELTA and anchor == OLD)
 
 
-@given(data=st.binary(max_size=500).flatmap(lambda data: st.tuples(st.just(data), in_pieces(gzip.compress(data, mtime=0)))))
+@given(
+    data=st.binary(max_size=500).flatmap(lambda data: st.tuples(st.just(data), in_pieces(gzip.compress(data, mtime=0))))
+)
 def test_gzip_gives_what_was_packed_however_it_arrives(data):
     assert b"".join(unpacked(data[1])) == data[0]
 
 
-@given(pieces=edited(gzip.compress(b"metadata " * 30, mtime=0)).flatmap(in_pieces))
+@given(pieces=edited(packed(b"metadata " * 30)).flatmap(in_pieces))
 def test_gzip_of_any_bytes_is_unpacked_or_a_download_error(pieces):
     try:
         found = b"".join(unpacked(pieces))
@@ -118,7 +124,7 @@ responses = st.builds(
     lambda status, headers, body: b"\r\n".join([b"HTTP/1.1 " + status, *headers, b"", body]),
     st.sampled_from([b"200 OK", b"302 Found", b"404", b"503 x", b"100 Continue", b"204 x", b"999 x", b"-1 x", b"200"]),
     st.lists(st.sampled_from(HEADERS) | st.binary(max_size=30), max_size=4),
-    st.sampled_from([b"plain", b"5\r\nplain\r\n0\r\n\r\n", b"ffffffffff\r\nx", b"-5\r\nx", gzip.compress(b"x", mtime=0), b""])
+    st.sampled_from([b"plain", b"5\r\nplain\r\n0\r\n\r\n", b"ffffffffff\r\nx", b"-5\r\nx", packed(b"x"), b""])
     | st.binary(max_size=50),
 )
 
