@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from client_verify.commands import asking, explaining, running, terminal, trusting
+from client_verify.commands import asking, explaining, locking, running, terminal, trusting
 from client_verify.places import places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, asking, trusting, explaining)
+FAMILIES: Final = (running, asking, locking, trusting, explaining)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
