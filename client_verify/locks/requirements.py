@@ -96,11 +96,11 @@ def _option(line: str) -> Iterator[Item]:
 def _requirement(line: str) -> Iterator[Item]:
     said, hashes = _split(line)
     if _URL.match(said) or said.startswith((".", "/", "~")):
-        yield _unverifiable(line, "it comes from elsewhere")
+        yield Unverifiable(said, "it is no file of a registry", digests(line))
         return
     requirement = Requirement(said)
     if requirement.url is not None:
-        yield _unverifiable(line, f"it comes from {requirement.url}")
+        yield Unverifiable(requirement.name, f"it comes from {requirement.url}", digests(line))
         return
     yield from _pinned(line, names.normalise(requirement.name), requirement, hashes)
 
@@ -110,7 +110,7 @@ def _pinned(line: str, name: str, requirement: Requirement, hashes: list[str]) -
         case [only] if only.operator in ("==", "===") and not only.version.endswith(".*"):
             version = only.version
         case _:
-            yield _unverifiable(line, "it is not pinned to one version")
+            yield Unverifiable(f"{requirement}", "it is not pinned to one version", digests(line))
             return
     if not hashes:
         yield Unverifiable(f"{name} {version}", "it has no hash")
