@@ -88,7 +88,8 @@ def _option(line: str) -> Iterator[Item]:
     elif option in _OTHER_FILE:
         yield _unverifiable(line, "it is another file; verify that one too, or compile both into one")
     elif option in _EDITABLE:
-        yield _unverifiable(line, "it comes from elsewhere") if _URL.match(value) else Local(value, value)
+        is_tree = not _URL.match(value) and not digests(value)
+        yield Local(value, value) if is_tree else _unverifiable(line, "it comes from elsewhere")
     elif option not in _HARMLESS or digests(line):
         yield _unverifiable(line, "it is not understood")
 
