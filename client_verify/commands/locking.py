@@ -1,7 +1,6 @@
 """Lock files and environments: lock verify, lock rewrite, check-installed."""
 
 import argparse
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -29,65 +28,89 @@ def add(commands: terminal.Commands) -> None:
     """Add this family to the parser."""
     _add_lock(commands.add_parser("lock", help="lock files: verify them, or say from where they install"))
 
-    command = commands.add_parser(
+    command = terminal.command(
+        commands,
         "check-installed",
-        parents=[terminal.ABOUT, terminal.JSON],
-        help="say whether what is installed was taken down, removed, quarantined or yanked",
-        description="Checks every distribution of an environment against the signed state, by its name and version; by "
-        "the hash of its archive where an installer recorded that. No installed code is run.",
-        epilog="Exit codes: 0 no alarm; 7 something was taken down, removed, quarantined or prohibited; 3 to 6 and 8 "
-        "if something cannot be told.",
+        "whether what is installed was taken down, removed or yanked",
+        """
+        Checks every distribution of an environment against what is signed today: by its
+        name and version, and by the hash of its archive where an installer recorded that.
+        No installed code is run.
+
+          tallystick check-installed                 the active virtual environment
+          tallystick check-installed .venv           another one, or its interpreter
+          tallystick check-installed /opt/app/lib    a directory of packages
+
+        What the registry does not know, and what was installed from elsewhere, is listed
+        and is no alarm.
+
+        Exit codes: 0 no alarm; 7 something was taken down, removed, quarantined,
+        prohibited or yanked for security; 3 to 8 if something cannot be told.
+        """,
+        [terminal.ABOUT, terminal.JSON],
     )
-    command.add_argument(
-        "place",
-        nargs="?",
-        metavar="PYTHON|DIR",
-        help="an interpreter, a virtual environment or a directory of packages; without it the active environment",
-    )
+    command.add_argument("place", nargs="?", metavar="PYTHON|DIR")
     command.set_defaults(answer=_check_installed)
 
 
 def _add_lock(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser(
+    command = terminal.command(
+        commands,
         "verify",
-        parents=[terminal.ABOUT, terminal.JSON],
-        help="say whether every file in lock files is signed and may be installed; nothing is downloaded",
-        description="Reads uv.lock, pylock.toml, poetry.lock, pdm.lock and requirements with hashes (NAME.txt).",
-        epilog="Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed one; 7 not signed, "
-        "removed, quarantined, or an entry that no registry can confirm; the gravest (lowest) of all.",
+        "whether every file in lock files is signed and may be installed",
+        """
+        Whether every file in lock files is signed and may be installed. Downloads none of
+        them. Reads uv.lock, pylock.toml, poetry.lock, pdm.lock, and requirements with
+        hashes in NAME.txt.
+
+          tallystick lock verify uv.lock requirements.txt
+
+        Entries from version control, from a direct address, from an archive on this machine
+        or without a sha256 cannot be verified, and count as not signed. Source trees on this
+        machine (the project itself, editable dependencies) are only listed.
+
+        Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed one;
+        7 not signed, forbidden or unverifiable; the gravest (lowest) of all files.
+        """,
+        [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
     command.add_argument("files", nargs="+", type=Path, metavar="FILE")
     command.set_defaults(answer=_verify)
 
-    command = commands.add_parser(
+    command = terminal.command(
+        commands,
         "rewrite",
-        parents=[terminal.ABOUT],
-        help="put other addresses into a lock file, and leave the rest as it is",
-        description="Replaces the addresses of signed files and of indexes. Nothing is written if an entry is refused.",
+        "put other addresses into a lock file, and leave the rest as it is",
+        f"""
+        Puts other addresses of its files and indexes into a lock file, and leaves the rest
+        as it is, to the byte. Nothing is written if one of its files is refused.
+
+          tallystick lock rewrite uv.lock --to loopback     {addresses.LOOPBACK}, for run and serve
+          tallystick lock rewrite uv.lock --to canonical    the repository itself
+
+        Exit codes: as of lock verify.
+        """,
+        [terminal.ABOUT, terminal.ACCEPTING],
     )
     command.add_argument("file", type=Path, metavar="FILE")
-    command.add_argument(
-        "--to",
-        required=True,
-        metavar="canonical|loopback|URL",
-        help=f"the repository itself, {addresses.LOOPBACK}, or the address of an index",
-    )
+    command.add_argument("--to", required=True, metavar="canonical|loopback|URL")
     command.set_defaults(answer=_rewrite)
 
 
 def _verify(arguments: argparse.Namespace, where: Places) -> int:
-    """With --json a list, one object for each file; keys as in ``_as_json``."""
+    """With --json: ``exit``, and ``locks``: of each what ``_as_json`` gives."""
     locks = {path: read(path.name, _bytes(path)) for path in arguments.files}
-    verifier = terminal.verifier(arguments, where)
+    verifier = terminal.verifier(arguments, where, terminal.accepted(arguments))
     checked = {path: check(lock, verifier) for path, lock in locks.items()}
+    exit_code = min(filter(None, (each.exit_code for each in checked.values())), default=0)
     if arguments.json:
-        print(json.dumps([_as_json(path, each) for path, each in checked.items()], indent=2, sort_keys=True))
+        terminal.tell({"exit": exit_code, "locks": [_as_json(path, each) for path, each in checked.items()]})
     else:
         for path, each in checked.items():
             _say(path, each, "Do not install it.")
-    return min(filter(None, (each.exit_code for each in checked.values())), default=0)
+    return exit_code
 
 
 def _rewrite(arguments: argparse.Namespace, where: Places) -> int:
@@ -95,7 +118,7 @@ def _rewrite(arguments: argparse.Namespace, where: Places) -> int:
     base = _base(arguments.to)
     data = _bytes(path)
     lock = read(path.name, data)
-    checked = check(lock, terminal.verifier(arguments, where))
+    checked = check(lock, terminal.verifier(arguments, where, terminal.accepted(arguments)))
     if checked.refused:
         _say_refused(path, checked.refused, "Nothing was written.")
         return checked.exit_code
@@ -119,7 +142,7 @@ def _check_installed(arguments: argparse.Namespace, where: Places) -> int:
     directories = installed.directories(arguments.place, os.environ)
     environment = installed.check(installed.found_in(directories), terminal.verifier(arguments, where))
     if arguments.json:
-        print(json.dumps(_environment_as_json(environment, directories), indent=2, sort_keys=True))
+        terminal.tell(_environment_as_json(environment, directories))
     else:
         _say_environment(environment, directories)
     return environment.exit_code

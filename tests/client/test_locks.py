@@ -347,6 +347,23 @@ def test_a_yanked_release_is_a_warning_with_its_reason_and_passes(desk):
     assert "all signed" in desk.out
 
 
+def test_a_release_yanked_for_security_is_refused_until_it_is_accepted_by_name(desk):
+    path = desk.file("uv.lock", of_blinker("uv.lock"))
+    desk.say(paper.yanked(desk.now, release(desk.now), "CVE-2026-1000", "security"), serial=2)
+    assert desk.verify(path) == 7
+    assert desk.err.count("REFUSED") == 1 and "CVE-2026-1000" in desk.err
+    assert desk.verify(path, "--allow-security-yanked", "blinker") == 0
+    assert "CVE-2026-1000" in desk.err
+
+
+def test_a_new_holder_is_accepted_by_name(desk):
+    path = desk.file("uv.lock", of_blinker("uv.lock"))
+    assert desk.verify(path) == 0
+    desk.say(release(desk.now), serial=2, generation=2)
+    assert desk.verify(path) == 7
+    assert desk.verify(path, "--accept-new-generation", "Blinker") == 0
+
+
 def test_one_file_that_was_removed_is_refused_alone(desk):
     gone = Removal(WHEEL, "removed", paper.mark(desk.now, text="broken"))
     desk.say(replace(release(desk.now), removals=(gone,)), serial=2)
@@ -388,7 +405,9 @@ def test_an_address_elsewhere_is_noted_with_what_to_do(desk):
 def test_json_says_the_same_for_programs(desk):
     path = desk.file("uv.lock", SAMPLES["uv.lock"].replace(FILES[WHEEL][0], "0" * 64))
     assert desk.terminal("lock", "verify", "--json", path) == 6
-    [said] = json.loads(desk.terminal.out)
+    whole = json.loads(desk.terminal.out)
+    [said] = whole["locks"]
+    assert whole["exit"] == 6
     assert (said["exit"], said["files"], said["packages"]) == (6, 2, 1)
     assert [(each["code"], each["files"]) for each in said["refused"]] == [("mismatch", [WHEEL])]
     assert [each["what"] for each in said["unverifiable"]] == READ["uv.lock"][0]
