@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
+from client_verify.installing.environment import PROXIES
 from client_verify.locks.entries import Entry
 from client_verify.locks.reading import read
 from client_verify.places import places
@@ -506,6 +507,7 @@ dependencies = ["tallyflask"]
 package = false
 """
 PROGRAM = f"{sys.executable} -c 'import sys; from client_verify.cli import main; sys.exit(main())'"
+UNFENCED = "env " + " ".join(f"-u {name} -u {name.lower()}" for name in PROXIES)
 
 
 def test_a_lock_from_elsewhere_is_a_bypass_until_it_is_rewritten_and_then_real_uv_installs_it_frozen(desk):
@@ -521,6 +523,6 @@ def test_a_lock_from_elsewhere_is_a_bypass_until_it_is_rewritten_and_then_real_u
     sync = f"{UV} sync --frozen --python {sys.executable}"
     assert desk._tallystick("run", "--", "sh", "-c", sync) == 9
     assert "files.example.test" in desk.err
-    rewrite = f'{PROGRAM} lock rewrite uv.lock --to "$UV_DEFAULT_INDEX"'
+    rewrite = f'{UNFENCED} {PROGRAM} lock rewrite uv.lock --to "$UV_DEFAULT_INDEX"'
     assert desk._tallystick("run", "--", "sh", "-ec", f"{rewrite}; {sync}") == 0, desk.err
     assert list(desk.directory.glob(".venv/lib/*/site-packages/tallyflask.py")) != []
