@@ -18,6 +18,7 @@ from client_verify.commands import (
     examining,
     explaining,
     history,
+    locking,
     obtaining,
     running,
     serving,
@@ -28,7 +29,7 @@ from client_verify.commands import (
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, serving, examining, asking, obtaining, trusting, standing, history, explaining)
+FAMILIES: Final = (running, serving, examining, asking, obtaining, locking, trusting, standing, history, explaining)
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 
