@@ -87,7 +87,7 @@ def of_name(state: NameState) -> Refuse | None:
 
 def of_version(state: NameState, text: str) -> Verdict:
     """A version as a person wrote it: any spelling of it (PEP 440)."""
-    release = next((release for release in state.releases if is_version(release.version, text)), None)
+    release = next((release for release in state.releases if is_same(release.version, text)), None)
     if release is not None and (refused := _of_bytes(state, release, *release.files)) is not None:
         return refused
     if (refused := of_name(state)) is not None:
@@ -114,9 +114,13 @@ def of_file(state: NameState, filename: str) -> Verdict:
 
 
 def newest(state: NameState) -> str | None:
-    """The newest version that may be installed and is not yanked, if there is one."""
-    versions = [release.version for release, _ in installable(state) if not release.yank]
-    return max(filter(_readable, versions), key=Version, default=None)
+    """The newest version that may be installed and is not yanked, if there is one: as for installers, a pre-release only
+    if there is nothing else (PEP 440).
+    """
+    listed = [release.version for release, _ in installable(state) if not release.yank]
+    versions = [version for version in listed if is_readable(version)]
+    final = [version for version in versions if not Version(version).is_prerelease]
+    return max(final or versions, key=Version, default=None)
 
 
 def takedown(entry: Takedown) -> str:
@@ -190,14 +194,15 @@ def _instead(state: NameState) -> str:
     return f"The newest version to install is {version}" if version else "There is no other version to install"
 
 
-def is_version(ours: str, theirs: str) -> bool:
+def is_same(ours: str, theirs: str) -> bool:
     """Whether two spellings are one version (PEP 440)."""
-    if not (_readable(ours) and _readable(theirs)):
+    if not (is_readable(ours) and is_readable(theirs)):
         return ours == theirs
     return Version(ours) == Version(theirs)
 
 
-def _readable(text: str) -> bool:
+def is_readable(text: str) -> bool:
+    """Whether this is a version in the sense of PEP 440."""
     try:
         Version(text)
     except InvalidVersion:

@@ -57,6 +57,7 @@ def add(commands: terminal.Commands) -> None:
         """
         What was refused on this machine, the newest last.
 
+        Example:
           tallystick log --since 2h
         """,
         [terminal.JSON],
@@ -88,6 +89,7 @@ def add(commands: terminal.Commands) -> None:
         """
         Delete downloaded files: all, or those that were not used for a while.
 
+        Example:
           tallystick cache purge --older-than 30d
         """,
         [terminal.JSON],

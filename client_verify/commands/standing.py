@@ -103,7 +103,7 @@ def _as_text(known: list[Standing], where: Places, last: list[Noted], now: datet
         yield "No repository is pinned. Begin with: tallystick trust add NAME --url URL --root FILE"
     for each in known:
         yield f"{each.pin.name}: {each.pin.url}"
-        yield f"  pinned root {each.pin.fingerprint}"
+        yield f"  root {each.pin.fingerprint}"
         for line in (*trusting.about(each.pin, where), *_lines(each, now)):
             yield terminal.folded(line, hanging="  ")
     yield history.cache_line(where)

@@ -93,6 +93,7 @@ def _add_add(family: terminal.Commands) -> None:
         Pin a repository. Its root file and its fingerprint come from the registry, by
         another way than its own address: its documentation, a colleague, your image.
 
+        Example:
           tallystick trust add acme --url https://packages.acme.example \\
               --root acme-root.json --fingerprint sha256:6f1c...
 
@@ -243,7 +244,7 @@ def as_json(pin: Pin, where: Places) -> dict[str, Any]:
 
 def about(pin: Pin, where: Places) -> Iterator[str]:
     """What a person should know of a pin besides its address and fingerprint."""
-    yield f"speaks for {', '.join(f'{prefix}, {prefix}-*' for prefix in pin.prefixes) or 'every other name'}"
+    yield f"speaks for {', '.join(f'{prefix}, {prefix}-*' for prefix in pin.prefixes) or 'every name that no other is pinned for'}"
     if pin.mirrors:
         yield f"mirrors {', '.join(pin.mirrors)}"
     if (shipped := trust.shipped_in(where.roots, pin)) is not None:
