@@ -18,6 +18,7 @@ from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify import diagnosis
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.transport import Overheard
 from client_verify.memory import Memory, Remembered
@@ -71,8 +72,7 @@ class Session:
     """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
 
     ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite`` and
-    ``lock``. Safe for several threads, and for several processes on one directory. ``accepted`` names the projects
-    whose new holder the person at the terminal has accepted.
+    ``lock``. Safe for several threads, and for several processes on one directory.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Session:
         directory: Path,
         fetcher: FetcherInterface,
         clock: Callable[[], datetime],
-        accepted: frozenset[str] = frozenset(),
+        accepted: Accepted = NOTHING,
         make_updater: MakeUpdater = Updater,
     ) -> None:
         self.pin = pin
@@ -99,6 +99,11 @@ class Session:
     @property
     def trusted(self) -> Trusted:
         return self._trusted
+
+    @property
+    def now(self) -> datetime:
+        """The time by which this session judges."""
+        return self._clock()
 
     @property
     def warnings(self) -> list[str]:
@@ -179,7 +184,7 @@ class Session:
             return
         if broken := succession.broken_promises(before.state, after):
             self._contradiction(name, before, data, "; ".join(promise.sentence for promise in broken))
-        if after.generation > before.state.generation and name not in self._accepted:
+        if after.generation > before.state.generation and name not in self._accepted.generations:
             raise Refused(
                 "new-generation",
                 f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "

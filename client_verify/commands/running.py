@@ -15,9 +15,8 @@ from client_verify.refusals import Refused, Usage
 def add(commands: terminal.Commands) -> None:
     """Add this family to the parser."""
     command = commands.add_parser(
-        "run", parents=[terminal.ABOUT], help="run pip, uv, poetry or pdm behind the verified index"
+        "run", parents=[terminal.ABOUT, terminal.ACCEPTING], help="run pip, uv, poetry or pdm behind the verified index"
     )
-    command.add_argument("--accept-new-generation", metavar="NAME", action="append", default=[])
     command.add_argument("command", nargs=argparse.REMAINDER, metavar="-- INSTALLER ARGUMENT...")
     command.set_defaults(answer=_run)
 
@@ -26,9 +25,9 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     if not command:
         raise Usage("which installer? For example: tallystick run -- pip install flask")
-    arguments.accept_new_generation = [*map(terminal.name, arguments.accept_new_generation)]
+    accepted = terminal.accepted(arguments, run.pinned(command))
     try:
-        verifier = terminal.verifier(arguments, where)
+        verifier = terminal.verifier(arguments, where, accepted)
     except Refused as refused:
         consequence = f"Nothing from this repository was passed to {_program(command)}, which was not run."
         return terminal.refusal(refused, "the repository", consequence)

@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from textwrap import dedent, fill
 from typing import TypeAlias
 
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.installing.report import Entry, sentence
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
@@ -18,6 +19,16 @@ from keys import names
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
+ACCEPTING = argparse.ArgumentParser(add_help=False)
+ACCEPTING.add_argument(
+    "--accept-new-generation", metavar="NAME", action="append", default=[], help="its new holder is the right one"
+)
+ACCEPTING.add_argument(
+    "--allow-security-yanked", metavar="NAME", action="append", default=[], help="install what is yanked for security"
+)
+ACCEPTING.add_argument(
+    "--accept-yanks", metavar="NAME", action="append", default=[], help="go back to a lower version of it at once"
+)
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
 _WIDTH = 78
@@ -40,13 +51,23 @@ def command(
     )
 
 
-def verifier(arguments: argparse.Namespace, _: Places) -> Verifier:
+def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> Verifier:
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
-    made = Verifier.pinned(arguments.repo, accept_new_generation=getattr(arguments, "accept_new_generation", ()))
+    made = Verifier.pinned(arguments.repo, accepted=accepted)
     made.open()
     for warning in made.warnings:
         complain(f"tallystick: warning: {warning}")
     return made
+
+
+def accepted(arguments: argparse.Namespace, pinned: Iterable[tuple[str, str]] = ()) -> Accepted:
+    """What was accepted with the options of ACCEPTING; ``pinned`` are the exact versions that were asked for."""
+    return Accepted(
+        frozenset(map(name, arguments.accept_new_generation)),
+        frozenset(map(name, arguments.allow_security_yanked)),
+        frozenset(map(name, arguments.accept_yanks)),
+        frozenset(pinned),
+    )
 
 
 def name(text: str) -> str:
