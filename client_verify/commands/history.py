@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from client_verify.commands import terminal
+from client_verify.fetching import room
 from client_verify.places import Places
 from client_verify.refusals import KINDS
 from keys import strict
@@ -113,15 +114,17 @@ def as_text(noted: Noted) -> Iterator[str]:
 
 
 def cache_as_json(where: Places) -> dict[str, Any]:
-    """``directory``, ``files`` and ``bytes``."""
-    sizes = [path.stat().st_size for path in _blobs(where)]
-    return {"directory": str(where.blobs), "files": len(sizes), "bytes": sum(sizes)}
+    """``directory``, ``files``, ``bytes``, and the ``limit`` of these."""
+    sizes = [entry.stat().st_size for entry in room.kept(where.blobs)]
+    limits = {"limit": where.cache_limit}
+    return {"directory": str(where.blobs), "files": len(sizes), "bytes": sum(sizes), **limits}
 
 
 def cache_line(where: Places) -> str:
     """How much is kept, in one line."""
     cached = cache_as_json(where)
-    return f"cache: {cached['files']} files, {terminal.size(cached['bytes'])}, in {cached['directory']}"
+    held = f"{terminal.size(cached['bytes'])} of at most {terminal.size(cached['limit'])}"
+    return f"cache: {cached['files']} files, {held}, in {cached['directory']}"
 
 
 def _log(arguments: argparse.Namespace, where: Places) -> int:
@@ -153,21 +156,17 @@ def _info(arguments: argparse.Namespace, where: Places) -> int:
 def _purge(arguments: argparse.Namespace, where: Places) -> int:
     """With --json: ``deleted`` and ``kept``, each a number of files, and ``bytes`` that are free now."""
     latest = (datetime.now(UTC) - (arguments.older_than or timedelta())).timestamp()
-    all_of_them = list(_blobs(where))
-    old = [path for path in all_of_them if path.stat().st_mtime <= latest]
-    freed = sum(path.stat().st_size for path in old)
-    for path in old:
-        path.unlink(missing_ok=True)
+    there = list(room.kept(where.blobs))
+    old = [entry for entry in there if entry.stat().st_mtime <= latest]
+    freed = sum(entry.stat().st_size for entry in old)
+    for entry in old:
+        Path(entry.path).unlink(missing_ok=True)
     if arguments.json:
-        terminal.tell({"deleted": len(old), "kept": len(all_of_them) - len(old), "bytes": freed})
+        terminal.tell({"deleted": len(old), "kept": len(there) - len(old), "bytes": freed})
     else:
-        print(f"{len(old)} files deleted, {terminal.size(freed)}; {len(all_of_them) - len(old)} kept.")
+        print(f"{len(old)} files deleted, {terminal.size(freed)}; {len(there) - len(old)} kept.")
         print("What was verified about names and repositories is untouched.")
     return 0
-
-
-def _blobs(where: Places) -> Iterator[Path]:
-    return (path for path in where.blobs.iterdir() if path.is_file()) if where.blobs.is_dir() else iter(())
 
 
 def _noted(line: bytes) -> Noted | None:
