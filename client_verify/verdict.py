@@ -134,8 +134,8 @@ def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Ve
 
 
 def newest(state: NameState) -> str | None:
-    """The newest version that may be installed and is not yanked, if there is one: as for installers, a pre-release only
-    if there is nothing else (PEP 440).
+    """The newest version that may be installed and is not yanked, if there is one. As for installers, a pre-release is
+    it only if there is nothing else (PEP 440).
     """
     listed = [release.version for release, _ in installable(state) if not release.yank]
     versions = [version for version in listed if is_readable(version)]

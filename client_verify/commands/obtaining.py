@@ -34,7 +34,7 @@ def add(commands: terminal.Commands) -> None:
         Exit codes: 0 all files are there; 6 other bytes than signed; 7 not signed, or
         forbidden; 8 out of reach (tallystick explain).
         """,
-        [terminal.ABOUT, terminal.JSON],
+        [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
     command.add_argument("wanted", metavar="NAME[==VERSION]", help="without a version the newest")
     command.add_argument("-d", "--dir", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
@@ -50,13 +50,14 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     """
     wanted, _, version = arguments.wanted.partition("==")
     arguments.name = name = terminal.name(wanted.strip())
-    verifier = terminal.verifier(arguments, where)
-    state = _state(verifier, name)
-    chosen = version.strip() or _newest(state)
+    version = version.strip()
+    pinned = [(name, version)] if version else []
+    verifier = terminal.verifier(arguments, where, terminal.accepted(arguments, pinned))
+    chosen = version or _newest(_state(verifier, name))
     warning = _allowed(verifier.of_version(name, chosen))
-    listed = _chosen(state, chosen, arguments.only)
+    listed = _chosen(_state(verifier, name), chosen, arguments.only)  # a newer snapshot may have been asked for
     for file in listed:
-        _allowed(verifier.of_file(file.filename, file.sha256))
+        _allowed(verifier.of_choice(name, file.filename))
         _check_free(arguments.dir / file.filename, file)
     fetched = {file.filename: _fetch(verifier, name, file, arguments.dir) for file in listed}
     if arguments.json:

@@ -244,7 +244,8 @@ def as_json(pin: Pin, where: Places) -> dict[str, Any]:
 
 def about(pin: Pin, where: Places) -> Iterator[str]:
     """What a person should know of a pin besides its address and fingerprint."""
-    yield f"speaks for {', '.join(f'{prefix}, {prefix}-*' for prefix in pin.prefixes) or 'every name that no other is pinned for'}"
+    own = ", ".join(f"{prefix}, {prefix}-*" for prefix in pin.prefixes)
+    yield f"speaks for {own or 'every name that no other is pinned for'}"
     if pin.mirrors:
         yield f"mirrors {', '.join(pin.mirrors)}"
     if (shipped := trust.shipped_in(where.roots, pin)) is not None:
