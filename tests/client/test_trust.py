@@ -1,7 +1,6 @@
 """Pins: how they come about, who vouches for them, that none is lost or replaced in silence, and whose word wins."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -286,4 +285,4 @@ def test_pins_can_be_read_by_others_and_written_by_their_owner(roots, pin):
     trust.add(roots, pin)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (roots.own / "acme", *roots.own.glob("*/*"))}
     assert modes == {"acme": "0o755", "pin.json": "0o644", "root.json": "0o644"}
-    assert os.listdir(roots.own) == ["acme"]
+    assert [path.name for path in roots.own.iterdir()] == ["acme"]
