@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from client_verify import trust
 from client_verify.commands import history, terminal, trusting
-from client_verify.commands.history import Noted
+from client_verify.installing import record
+from client_verify.installing.record import Refusal
 from client_verify.places import Places
 from client_verify.refusals import KINDS, USAGE, Refused
 from client_verify.session import STALE, data_directory
@@ -47,7 +48,7 @@ def _status(arguments: argparse.Namespace, where: Places) -> int:
     pins, now = trust.pins(where.roots), datetime.now(UTC)
     refused = {pin.name: why for pin in pins if (why := _asked(pin)) is not None} if arguments.refresh else {}
     known = [standing(pin, data_directory(where.data, pin)) for pin in pins]
-    last = history.read(where.log).noted[-LAST:]
+    last = record.read(where.log).refusals[-LAST:]
     if arguments.json:
         terminal.tell(
             {
@@ -98,7 +99,7 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
     }
 
 
-def _as_text(known: list[Standing], where: Places, last: list[Noted], now: datetime) -> Iterator[str]:
+def _as_text(known: list[Standing], where: Places, last: list[Refusal], now: datetime) -> Iterator[str]:
     if not known:
         yield "No repository is pinned. Begin with: tallystick trust add NAME --url URL --root FILE"
     for each in known:

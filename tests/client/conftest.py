@@ -144,6 +144,7 @@ def terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     """A terminal of somebody who has never used the command, in an empty directory."""
     monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("COLUMNS", "10000")  # tests quote whole sentences
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.chdir(tmp_path)
     return Terminal(capfd)
@@ -164,10 +165,11 @@ def locked() -> Callable[[Path], Any]:
 
 @dataclass
 class Served:
-    """Files on a free loopback port; ``asked`` collects every path that anybody asked for."""
+    """Files on a free loopback port; ``asked`` collects every path that was asked for, ``codings`` in which form."""
 
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
+    codings: list[str | None] = field(default_factory=list)
     url: str = ""
     stop: Callable[[], None] = lambda: None
 
@@ -200,6 +202,7 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.lstrip("/")
             served.asked.append(path)
+            served.codings.append(self.headers["Accept-Encoding"])
             data = served.files.get(path)
             self.send_response(200 if data is not None else 404)
             self.send_header("Content-Length", str(len(data or b"")))

@@ -9,6 +9,7 @@ import pytest
 from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify.fetching.blobs import Blobs, Content
+from client_verify.fetching.mirrors import Mirrors
 from client_verify.places import places
 from client_verify.refusals import Usage
 from keys.encoding import sha256
@@ -22,6 +23,9 @@ class Shelf(FetcherInterface):
 
     def _fetch(self, url):
         return iter([data(int(url))])
+
+
+SHELF = Mirrors(Shelf(), ("http://shelf.test",))
 
 
 def data(number):
@@ -42,7 +46,7 @@ def aged(folder, number, days):
 
 
 def test_the_file_that_was_not_used_for_longest_makes_room(tmp_path):
-    blobs = Blobs(tmp_path, Shelf(), 3000)
+    blobs = Blobs(tmp_path, SHELF, 3000)
     for number in (1, 2, 3):
         blobs.open(content(number)).close()
         aged(tmp_path, number, days=10 - number)
@@ -52,7 +56,7 @@ def test_the_file_that_was_not_used_for_longest_makes_room(tmp_path):
 
 
 def test_a_file_larger_than_the_limit_is_served_and_alone(tmp_path):
-    blobs = Blobs(tmp_path, Shelf(), 500)
+    blobs = Blobs(tmp_path, SHELF, 500)
     for number in (1, 2):
         with blobs.open(content(number)) as file:
             assert file.read() == data(number)
@@ -60,7 +64,7 @@ def test_a_file_larger_than_the_limit_is_served_and_alone(tmp_path):
 
 
 def test_a_file_in_somebody_s_hands_stays_whole_when_it_makes_room(tmp_path):
-    blobs = Blobs(tmp_path, Shelf(), 1000)
+    blobs = Blobs(tmp_path, SHELF, 1000)
     with blobs.open(content(1)) as file:
         blobs.open(content(2)).close()
         assert held(tmp_path) == {2} and file.read() == data(1)
@@ -70,7 +74,7 @@ def test_what_is_being_fetched_by_another_process_stays_and_what_a_crash_left_go
     (tmp_path / "tmparriving").write_bytes(b"x" * 5000)
     (tmp_path / "tmpcrashed").write_bytes(b"x" * 5000)
     os.utime(tmp_path / "tmpcrashed", (1, 1))
-    Blobs(tmp_path, Shelf(), 1000).open(content(1)).close()
+    Blobs(tmp_path, SHELF, 1000).open(content(1)).close()
     assert {path.name for path in tmp_path.iterdir()} == {"tmparriving", sha256(data(1))}
 
 

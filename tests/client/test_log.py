@@ -19,7 +19,7 @@ def line(ago, **changes):
         "detail": "colouring is quarantined since 2026-11-22",
         "program": "pip",
     }
-    return json.dumps({key: value for key, value in (noted | changes).items() if value is not None}).encode() + b"\n"
+    return json.dumps(noted | changes).encode() + b"\n"
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ DAMAGE = {
     "another shape": b'{"at":"2026-11-22T10:00:00Z"}\n',
     "no time": line(1, at="yesterday"),
     "a cursor that moves": line(1, detail="fine\u202e"),
+    "a code of a newer program": line(1, code="bewitched"),
     "an escape": line(1, subject="x\x1b[2J"),
 }
 
@@ -84,9 +85,11 @@ def test_a_line_that_cannot_be_read_is_counted_and_the_others_are_told(terminal,
     assert json.loads(terminal.out)["unreadable"] == 1
 
 
-def test_a_code_of_a_newer_program_is_told_as_it_is(terminal, log):
-    log.write_bytes(line(5, code="bewitched"))
-    assert terminal("log") == 0 and ": bewitched" in terminal.out
+def test_the_record_before_is_read_too(terminal, log):
+    log.with_name("refusals.jsonl.1").write_bytes(line(90, subject="simple/earlier"))
+    log.write_bytes(line(5))
+    assert terminal("log") == 0
+    assert terminal.out.index("simple/earlier") < terminal.out.index("simple/colouring")
 
 
 def test_status_tells_the_last_refusals(terminal, log):
