@@ -450,3 +450,11 @@ def test_explain_alone_is_a_table_and_all_of_it_is_asked_for(terminal):
     assert terminal("explain", "rollback", "--json") == 0
     assert json.loads(terminal.out)["refusals"]["rollback"]["exit"] == 3
     assert terminal("explain", "bewitched") == 2
+
+
+def test_what_any_command_refused_is_in_the_log(trusting, registry):
+    registry.server.files.clear()
+    assert trusting("download", "tallyflask") == 8
+    assert trusting("log", "--json") == 0
+    (refusal,) = json.loads(trusting.out)["refusals"]
+    assert (refusal["subject"], refusal["code"], refusal["program"]) == ("tallyflask", "unreachable", "tallystick")
