@@ -75,9 +75,9 @@ def _asked(pin: Pin) -> Refused | None:
 
 
 def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
-    """What was ``verified`` last, or null (the versions of ``root``, ``timestamp``, ``snapshot``; ``signed_at``,
-    ``valid_until``, ``expired``); ``damage``; ``names``: how many are remembered; ``evidence`` of contradictions:
-    ``name`` and ``seen_at``; ``directory`` of all that; ``warnings`` in words.
+    """What was ``verified`` last, or null (the versions of ``root``, ``timestamp``, ``snapshot``; ``root_expires``,
+    ``signed_at``, ``valid_until``, ``expired``); ``damage``; ``names``: how many are remembered; ``evidence`` of
+    contradictions: ``name`` and ``seen_at``; ``directory`` of all that; ``warnings`` in words.
     """
     verified = known.verified
     return {
@@ -85,6 +85,7 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
         if verified is None
         else {
             "root": verified.root,
+            "root_expires": stamp(verified.root_expires),
             "timestamp": verified.timestamp,
             "snapshot": verified.snapshot,
             "signed_at": verified.signed_at,
@@ -128,7 +129,7 @@ def _verified(verified: Verified, now: datetime) -> Iterator[str]:
     left = f"for {terminal.span(until - now)}" if until > now else f"expired {terminal.span(now - until)} ago"
     yield f"timestamp {verified.timestamp}, snapshot {verified.snapshot}, valid until {stamp(until)} ({left})"
     signed = f", signed at {verified.signed_at}{_ago(verified.signed_at, now)}" if verified.signed_at else ""
-    yield f"newest root {verified.root}{signed}"
+    yield f"newest root {verified.root}, valid until {stamp(verified.root_expires)}{signed}"
 
 
 def _warnings(known: Standing, now: datetime) -> Iterator[str]:

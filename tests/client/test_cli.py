@@ -291,7 +291,7 @@ def test_a_refusal_names_the_installer_as_its_user_knows_it(command, program):
 def test_status_tells_how_long_what_was_verified_is_valid(trusting, registry):
     trusting("show", "tallyflask")
     assert trusting("status") == 0
-    assert "(for 23 hours)" in trusting.out and "newest root 1, signed at" in trusting.out
+    assert "(for 23 hours)" in trusting.out and "newest root 1, valid until" in trusting.out
 
 
 def test_status_asks_nobody_and_refresh_asks(trusting, registry):

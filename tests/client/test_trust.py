@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from client_verify.places import Places, Roots, places
 from client_verify.refusals import Usage
 from keys import words
 from keys.encoding import sha256
+from keys.times import stamp
 from tests import paper
 
 
@@ -251,9 +252,19 @@ def test_show_reads_the_fingerprint_aloud_and_names_keys_and_thresholds(terminal
     assert all(holder.record.keyid in terminal.out for holder in paper.HOLDERS)
     assert terminal("trust", "show", "acme", "--json") == 0
     shown = json.loads(terminal.out)
-    assert shown["roles"]["targets"]["threshold"] == 2 and shown["root"]["newest"] is None
+    assert shown["roles"]["targets"]["threshold"] == 2 and shown["newest"] is None
     assert terminal("show", "nobody") == 0 and terminal("trust", "show", "acme", "--json") == 0
-    assert json.loads(terminal.out)["root"]["newest"] == 1
+    assert json.loads(terminal.out)["newest"] == 1
+
+
+def test_list_tells_until_when_the_root_holds_that_counts(terminal, registry, now):
+    terminal("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file)
+    assert terminal("trust", "list") == 0
+    assert "its pinned root, version 1, is valid until" in said(terminal)
+    registry.ceremony(now)
+    registry.publish(now)
+    assert terminal("show", "nobody") == 0 and terminal("trust", "list") == 0
+    assert "its newest root, version 2, is valid until" in said(terminal)
 
 
 def test_show_raw_gives_the_file_that_can_be_pinned_elsewhere(terminal, registry):
@@ -262,7 +273,7 @@ def test_show_raw_gives_the_file_that_can_be_pinned_elsewhere(terminal, registry
     assert terminal.out.encode() == registry.root
 
 
-def test_list_json_holds_everything_that_a_pin_is(terminal, registry):
+def test_list_json_holds_everything_that_a_pin_is(terminal, registry, now):
     terminal("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file, "--prefix", "acme")
     assert terminal("trust", "list", "--json") == 0
     assert json.loads(terminal.out) == {
@@ -271,6 +282,8 @@ def test_list_json_holds_everything_that_a_pin_is(terminal, registry):
                 "name": "acme",
                 "url": registry.url,
                 "fingerprint": registry.fingerprint,
+                "version": 1,
+                "expires": stamp(now + timedelta(days=365)),
                 "prefixes": ["acme"],
                 "mirrors": [],
                 "rehearsal": False,
