@@ -26,6 +26,7 @@ from client_verify.commands import (
     terminal,
     trusting,
 )
+from client_verify.installing.report import Entry
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
@@ -48,9 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("waitress").setLevel(logging.ERROR)  # its queue warnings would land between pip's own lines
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.answer(arguments, places(os.environ)))
+        where = places(os.environ)
+        return int(arguments.answer(arguments, where))
     except Refused as refused:
         subject = getattr(arguments, "name", None) or "the repository"
+        running.keep(where, Entry(subject, refused.code, refused.detail), "tallystick")
         _tell_program(arguments, refused.code, refused.detail, refused.kind.exit)
         return terminal.refusal(refused, subject, "Nothing from this repository was used.")
     except (ClientError, OSError, sqlite3.Error) as error:

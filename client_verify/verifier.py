@@ -26,6 +26,7 @@ from client_verify import trust, verdict, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.blobs import Blobs, Content
+from client_verify.fetching.room import LIMIT
 from client_verify.fetching.transport import Fetcher
 from client_verify.files import project
 from client_verify.places import HOME, places
@@ -84,10 +85,12 @@ class Verifier:
         clock: Callable[[], datetime],
         renewed_after: timedelta | None = None,
         accepted: Accepted = NOTHING,
+        cache_limit: int = LIMIT,
     ) -> None:
         self._repositories = Repositories(pins)
         self._pins = {pin.name: pin for pin in pins}
         self._blobs = blobs
+        self._cache_limit = cache_limit
         self._open_session = open_session
         self._clock = clock
         self._renewed_after = renewed_after
@@ -115,7 +118,7 @@ class Verifier:
         def open_session(pin: Pin) -> Session:
             return Session(pin, data_directory(where.data, pin), Fetcher(), _now, accepted)
 
-        return cls(pins, where.blobs, open_session, _now, renewed_after, accepted)
+        return cls(pins, where.blobs, open_session, _now, renewed_after, accepted, where.cache_limit)
 
     def open(self) -> None:
         """Ask every repository for its newest snapshot now. Refused only if not one of them can be used."""
@@ -186,7 +189,7 @@ class Verifier:
         )
 
     def _content_of(self, name: str, content: Content) -> BinaryIO:
-        return Blobs(self._blobs, self.session(name).fetcher).open(content)
+        return Blobs(self._blobs, self.session(name).fetcher, self._cache_limit).open(content)
 
     def _verdict(self, name: str, judge: Callable[[Found], Verdict]) -> Verdict:
         def ask() -> Verdict:
