@@ -17,7 +17,7 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, reading
+from client_verify import diagnosis, freshness, reading
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.layers import Overheard
@@ -118,7 +118,8 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        return [*self._rehearsal(), *self._stale()]
+        soon = freshness.warnings(self.pin.name, self._trusted, self._clock())
+        return [*self._rehearsal(), *self._stale(), *soon]
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
@@ -143,7 +144,7 @@ class Session:
             except Refused as refused:
                 first = first or refused
         assert first is not None, "there is at least one way"
-        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first.__cause__
 
     def _begin(self) -> None:
         self._overheard = Overheard(self._supply)

@@ -27,7 +27,7 @@ from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.blobs import Blobs, Content
 from client_verify.fetching.room import LIMIT
-from client_verify.fetching.transport import Fetcher
+from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.files import project
 from client_verify.places import HOME, places
 from client_verify.refusals import KINDS, ClientError, Refused, Usage
@@ -52,6 +52,8 @@ __all__ = [
     "Verdict",
     "Verifier",
     "Warn",
+    "offline",
+    "over_http",
 ]
 
 RENEWED_AFTER: Final = timedelta(seconds=60)
@@ -107,16 +109,19 @@ class Verifier:
         home: Path | None = None,
         accepted: Accepted = NOTHING,
         renewed_after: timedelta | None = None,
+        source: Source = over_http,
     ) -> "Verifier":
         """A verifier of what this user has pinned, or of one pin alone; ``home`` instead of TALLYSTICK_HOME.
 
-        ``accepted`` is what the person at the terminal has accepted. Usage if nothing is pinned.
+        ``accepted`` is what the person at the terminal has accepted. ``source`` is where bytes come from:
+        ``over_http``, or ``offline`` for what this machine has verified. Usage if nothing is pinned.
         """
         where = places(os.environ if home is None else {**os.environ, HOME: str(home)})
         pins = trust.pins(where.roots) if repository is None else [trust.load(where.roots, repository)]
 
         def open_session(pin: Pin) -> Session:
-            return Session(pin, data_directory(where.data, pin), Fetcher(), _now, accepted)
+            directory = data_directory(where.data, pin)
+            return Session(pin, directory, source(directory), _now, accepted)
 
         return cls(pins, where.blobs, open_session, _now, renewed_after, accepted, where.cache_limit)
 
