@@ -20,11 +20,14 @@ S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 class Trusted:
     """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
 
-    ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge.
+    ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge. ``roots`` is the chain of
+    roots and ``files`` what else was read, as it was signed, by its role.
     """
 
     def __init__(self, directory: Path, pinned: bytes) -> None:
         self._directory = directory
+        self.roots: list[bytes] = []
+        self.files: dict[str, bytes] = {}
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
@@ -70,24 +73,28 @@ class Trusted:
             )
         _check_count(delegator, role, data)
         _check_name(role, delegate)
+        self.files[role] = data
         return delegate
 
     def _root_chain(self, pinned: bytes) -> Root:
         # The specification asks the old root's keys and the new one's for every step (5.3.4, 5.3.5).
         root = _parsed(Root, pinned)
         _check_count(root, layout.ROOT, pinned)
+        self.roots.append(pinned)
         newest = _parsed(Root, (self._directory / "root.json").read_bytes()).version
         for version in range(root.version + 1, newest + 1):
             data = (self._directory / "root_history" / f"{version}.root.json").read_bytes()
             follower = _parsed(Root, data)
             _check_count(root, layout.ROOT, data)
             _check_count(follower, layout.ROOT, data)
+            self.roots.append(data)
             root = follower
         return root
 
     def _top(self, role: str, kind: type[S]) -> S:
         data = (self._directory / f"{role}.json").read_bytes()
         _check_count(self.root, role, data)
+        self.files[role] = data
         return _parsed(kind, data)
 
 
