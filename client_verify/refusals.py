@@ -33,6 +33,7 @@ Code = Literal[
     "absent",
     "unknown-version",
     "unknown-file",
+    "unverifiable",
     "unreachable",
     "bypass",
     "unmapped",
@@ -217,6 +218,15 @@ KINDS: Final[dict[Code, Kind]] = {
         "file is not signed",
         "The signed state of the project lists no such file; a newer snapshot was asked for before this was said. It "
         "may come from another registry. If it was published just now, it is not signed yet: try again in a minute.",
+    ),
+    "unverifiable": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "nothing signed speaks about this",
+        "An entry of a lock file that no registry's signed state can confirm: it comes from a version control system, a "
+        "direct address or a file of this machine, it has no SHA-256, or it is not understood. An installer would "
+        "install it all the same. Lock it from the registry with hashes, or keep it in a file of its own that you trust "
+        "for other reasons.",
     ),
     "unreachable": Kind(
         8,

@@ -29,7 +29,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
-_MEMORY: Final = "memory.sqlite"
+MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -56,12 +56,12 @@ def data_directory(data: Path, pin: Pin) -> Path:
 
 def forget(directory: Path, name: str) -> bool:
     """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
-    with _alone(directory):
-        return Memory(directory / _MEMORY).forget(name)
+    with alone(directory):
+        return Memory(directory / MEMORY).forget(name)
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
     with (directory / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -92,8 +92,8 @@ class Session:
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._memory = Memory(directory / _MEMORY)
-        with _alone(directory):
+        self._memory = Memory(directory / MEMORY)
+        with alone(directory):
             self._refresh()
 
     @property
@@ -112,7 +112,7 @@ class Session:
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
-        with _alone(self._directory):
+        with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
                 self._refresh()  # another process of ours has seen a newer snapshot; an old one may not contradict it

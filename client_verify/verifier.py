@@ -28,7 +28,7 @@ from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.blobs import Blobs, Content
 from client_verify.fetching.transport import Fetcher
 from client_verify.files import project
-from client_verify.places import places
+from client_verify.places import HOME, places
 from client_verify.refusals import KINDS, ClientError, Refused, Usage
 from client_verify.repositories import Repositories
 from client_verify.session import Session, data_directory
@@ -109,7 +109,7 @@ class Verifier:
 
         ``accepted`` is what the person at the terminal has accepted. Usage if nothing is pinned.
         """
-        where = places(os.environ if home is None else {"TALLYSTICK_HOME": str(home)})
+        where = places(os.environ if home is None else {**os.environ, HOME: str(home)})
         pins = trust.pins(where.roots) if repository is None else [trust.load(where.roots, repository)]
 
         def open_session(pin: Pin) -> Session:

@@ -1,8 +1,11 @@
 """What the commands share: where they print, which repository they are about, and names as people write them."""
 
 import argparse
+import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from textwrap import dedent, fill
 from typing import TypeAlias
 
 from client_verify.accepted import NOTHING, Accepted
@@ -28,6 +31,24 @@ ACCEPTING.add_argument(
 )
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
+_WIDTH = 78
+
+
+def command(
+    commands: Commands, name: str, summary: str, story: str, parents: Sequence[argparse.ArgumentParser] = ()
+) -> argparse.ArgumentParser:
+    """A command whose help is a story: its first paragraph stands before the options, the rest (examples, exit codes)
+    after them.
+    """
+    before, _, after = dedent(story).strip("\n").partition("\n\n")
+    return commands.add_parser(
+        name,
+        parents=[*parents],
+        help=summary,
+        description=before,
+        epilog=after,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> Verifier:
@@ -66,3 +87,33 @@ def refusal(refused: Refused, subject: str, consequence: str) -> int:
 def complain(text: str) -> None:
     """A line for the person, not for the pipe."""
     print(text, file=sys.stderr)
+
+
+def tell(document: object) -> None:
+    """A document for a program: JSON with sorted keys."""
+    print(json.dumps(document, indent=2, sort_keys=True))
+
+
+def folded(text: str, indent: str = "  ", hanging: str = "") -> str:
+    """A sentence of any length as lines of a terminal; addresses and digests stay whole."""
+    further = indent + hanging
+    return fill(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def span(time: timedelta) -> str:
+    """How long something is, in the one unit that people would name: ``2 days``, ``40 seconds``."""
+    seconds = max(0, int(time.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} bytes"
