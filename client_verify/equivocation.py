@@ -6,9 +6,11 @@ compared here. A file that is not signed by today's keys tells nothing, and leas
 theft a new root takes the thief's word out of the memory like this.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Final
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
@@ -18,7 +20,10 @@ from client_verify.refusals import Refused
 from client_verify.trusted import Trusted
 from keys import counting, layout
 from keys.encoding import sha256
-from keys.times import moment, stamp
+from keys.times import moment
+
+_LONGEST: Final = 2_000_000
+"""python-tuf's own limit where the timestamp gives no length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def of_timestamps(root: Root, before: bytes | None, after: bytes | None) -> Equi
     return _of(root, layout.TIMESTAMP, before, after)
 
 
-def of_snapshot(trusted: Trusted, fetch: Callable[[int, int | None], bytes]) -> Equivocation | None:
+def of_snapshot(trusted: Trusted, fetch: Callable[[int, int], bytes]) -> Equivocation | None:
     """Between the snapshot that is kept and the one that the timestamp lists, which ``fetch`` gets by its version and
     length if it is another. Refused if that cannot be had, because then nothing is what the timestamp vouches for.
     """
@@ -56,7 +61,7 @@ def of_snapshot(trusted: Trusted, fetch: Callable[[int, int | None], bytes]) -> 
     kept = trusted.files[layout.SNAPSHOT]
     if digest is None or digest == sha256(kept):
         return None
-    other = fetch(listed.version, listed.length)
+    other = fetch(listed.version, listed.length or _LONGEST)
     if sha256(other) != digest:
         raise Refused("mismatch", f"snapshot {listed.version} is not the one that the timestamp lists")
     return _of(trusted.root, layout.SNAPSHOT, kept, other)
@@ -64,7 +69,7 @@ def of_snapshot(trusted: Trusted, fetch: Callable[[int, int | None], bytes]) -> 
 
 def of_bin(bins: Targets, role: str, before: bytes | None, after: bytes) -> Equivocation | None:
     """Between the bin that proved what is remembered and the one that is trusted now."""
-    if before is None or before == after or not is_signed(bins, role, before):
+    if before is None or not differs(before, after) or not is_signed(bins, role, before):
         return None
     return _of(bins, role, before, after)
 
@@ -77,14 +82,21 @@ def is_signed(delegator: Root | Targets, role: str, data: bytes) -> bool:
         return False
 
 
-def signed_at(data: bytes) -> str | None:
-    """When a timestamp says it was signed; no later than it says it ends. None if it does not say."""
+def signed_later(root: Root, kept: bytes | None, newest: bytes) -> bytes:
+    """The timestamp that was signed later, of one that was kept and the one that is trusted now."""
+    if kept is None or not is_signed(root, layout.TIMESTAMP, kept):
+        return newest
+    return max(newest, kept, key=signed_at)
+
+
+def signed_at(data: bytes) -> datetime:
+    """When a timestamp says it was signed, and no later than it says it ends; the beginning of time if it says not."""
     timestamp: Metadata[Timestamp] = Metadata.from_bytes(data)
     said = timestamp.signed.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
     try:
-        return stamp(min(moment(str(said)), timestamp.signed.expires))
+        return min(moment(str(said)), timestamp.signed.expires)
     except ValueError:
-        return None
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _of(delegator: Root | Targets, role: str, before: bytes, after: bytes) -> Equivocation | None:
@@ -96,5 +108,4 @@ def _of(delegator: Root | Targets, role: str, before: bytes, after: bytes) -> Eq
 
 
 def _version(data: bytes) -> int:
-    metadata: Metadata[Any] = Metadata.from_bytes(data)
-    return int(metadata.signed.version)
+    return int(json.loads(data)["signed"]["version"])

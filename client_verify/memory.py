@@ -13,7 +13,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +53,7 @@ class Remembered:
     page: bytes
     snapshot: int
     verified_at: str
-    past: Past = Past()
+    past: Past = field(default=Past())
 
     @property
     def state(self) -> NameState:
@@ -77,10 +77,10 @@ class Memory:
             ).fetchone()
             if row is None:
                 return None
-            *fields, past, digest = row
-            if sha256(row[0]) != digest:
+            data, snapshot, verified_at, past, digest = row
+            if sha256(data) != digest:
                 raise self._damaged(f"the page of {name} is not the one that was written")
-            return Remembered(*fields, _past(past))
+            return Remembered(data, snapshot, verified_at, _past(past))
 
     def remember(self, name: str, verified: Remembered, proof: Mapping[str, bytes]) -> None:
         """Keep a page with the signed files that prove it; without any, those that are kept already stay."""

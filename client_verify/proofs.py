@@ -44,7 +44,12 @@ class Document:
 
 def documents(files: Mapping[str, bytes]) -> tuple[Document, ...]:
     """Files as documents, in order of their role."""
-    return tuple(Document(role, base64.b64encode(files[role]).decode()) for role in sorted(files))
+    return tuple(document for role in sorted(files) for document in documents_of(role, [files[role]]))
+
+
+def documents_of(role: str, chain: Iterable[bytes]) -> tuple[Document, ...]:
+    """Files of one role as documents, in their order."""
+    return tuple(Document(role, base64.b64encode(data).decode()) for data in chain)
 
 
 def files(kept: Iterable[Document]) -> dict[str, bytes]:

@@ -51,6 +51,10 @@ class Trusted:
         _check_bin(role, delegate)
         return role, delegate
 
+    def delegator(self, role: str) -> Targets:
+        """The file that hands paths to a role which has answered for one."""
+        return self.targets if role == layout.HELD else self._delegated[layout.BINS]
+
     def _delegate(self, delegator: Targets, role: str) -> Targets:
         # Kept once read: another process may replace the file by that of a newer snapshot at any time.
         if role not in self._delegated:

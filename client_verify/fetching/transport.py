@@ -69,17 +69,22 @@ def _new_pool(proxy: str | None) -> urllib3.PoolManager:
 
 
 class Overheard(FetcherInterface):
-    """Passes everything on, and keeps the last metadata file that was served, to tell what was wrong with it."""
+    """Passes everything on, and keeps the last metadata file that was served, to tell what was wrong with it, and the
+    timestamp, which python-tuf throws away if its version is the one that it has.
+    """
 
     def __init__(self, inner: FetcherInterface) -> None:
         self._inner = inner
         self.last: bytes | None = None
+        self.timestamp: bytes | None = None
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         return self._inner.fetch(url)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         self.last = super().download_bytes(url, max_length)
+        if url.endswith("/timestamp.json"):
+            self.timestamp = self.last
         return self.last
 
 
