@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Signed, TargetFile
@@ -21,7 +21,9 @@ from client_verify import diagnosis, equivocation, evidence, proofs, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, Past, ProvenAbsent
 from client_verify.evidence import Evidence
-from client_verify.fetching.transport import Overheard
+from client_verify.fetching.layers import Overheard
+from client_verify.fetching.mirrors import Mirrors
+from client_verify.fetching.supply import Supply
 from client_verify.memory import Memory, Remembered
 from client_verify.proofs import PAGE
 from client_verify.refusals import Refused
@@ -31,6 +33,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
+T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
 NEWEST: Final = "order"
 """For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost."""
@@ -77,8 +80,10 @@ def alone(directory: Path) -> Iterator[None]:
 class Session:
     """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
 
-    ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite`` and
-    ``lock``. Safe for several threads, and for several processes on one directory.
+    ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite``,
+    ``lock``, and ``anchor.json``, which nobody trusts (client_verify.fetching.deltas). ``fetcher`` is the way out of
+    this machine, or what stands for it (client_verify.fetching.offline). Safe for several threads, and for several
+    processes on one directory.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class Session:
         make_updater: MakeUpdater = Updater,
     ) -> None:
         self.pin = pin
-        self.fetcher = fetcher
+        self._supply = Supply((pin.url, *pin.mirrors), directory, fetcher)
         self._clock = clock
         self._accepted = accepted
         self._make_updater = make_updater
@@ -112,6 +117,11 @@ class Session:
         return max(self._clock(), self._floor)
 
     @property
+    def fetcher(self) -> Mirrors:
+        """For files that are verified by hash."""
+        return self._supply.content
+
+    @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
         return [*self._rehearsal(), *self._stale()]
@@ -128,7 +138,21 @@ class Session:
             return self._answers[name]
 
     def _refresh(self) -> None:
-        self._overheard = Overheard(self.fetcher)
+        self._persistently(self._begin, self._begin)
+
+    def _persistently(self, work: Callable[[], T], again: Callable[[], T]) -> T:
+        """What ``work`` gives. What is refused is asked for ``again`` in every other way, before anybody is accused."""
+        first: Refused | None = None
+        for _ in self._supply.ways():
+            try:
+                return work() if first is None else again()
+            except Refused as refused:
+                first = first or refused
+        assert first is not None, "there is at least one way"
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+
+    def _begin(self) -> None:
+        self._overheard = Overheard(self._supply)
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -146,6 +170,7 @@ class Session:
         self._trusted = trusted
         self._updater = updater
         self._answers: dict[str, Answer] = {}
+        self._supply.keep()
 
     def _compare(self, trusted: Trusted) -> None:
         """What python-tuf does not: what was kept and what is served, where their version is that of what it trusts."""
@@ -180,32 +205,30 @@ class Session:
             raise diagnosis.of_metadata(error, self._scene()) from error
 
     def _ask(self, name: str, before: Remembered | None) -> Answer:
+        role, data = self._persistently(lambda: self._listed(name, before), lambda: self._listed_anew(name, before))
+        if role == layout.HELD and data is not None:
+            return _held(name, data)
+        proof = self._trusted.proof(role)
+        self._check_bin(name, role, before, proof)
+        if data is None:
+            return self._absent(name, before, proof)
+        said = _parsed(name, data)
+        self._follow(name, before, said, data, proof)
+        return Found(said, self._remember(name, before, said, data, proof))
+
+    def _listed(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
+        """The one role that speaks for a name, and the page that it lists, None if none."""
         path = names.page_path(name)
         target = self._target(path)
         role, delegate = self._trusted.responsible(path)
         if delegate.targets.get(path) != target:
             raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
         self._check_date(delegate, role)
-        if role == layout.HELD and target is not None:
-            return self._held(name, self._page_bytes(name, target, None))
-        proof = {
-            each: self._trusted.files[each] for each in {role, layout.BINS, layout.TARGETS} & {*self._trusted.files}
-        }
-        self._check_bin(name, role, before, proof)
-        if target is None:
-            return self._absent(name, before, proof)
-        data = self._page_bytes(name, target, before)
-        said = _parsed(name, data)
-        self._follow(name, before, said, data, proof)
-        return Found(said, self._remember(name, before, said, data, proof))
+        return role, None if target is None else self._page_bytes(name, target, before)
 
-    def _held(self, name: str, data: bytes) -> Found:
-        # The ceremony holds a name so that nobody can publish under it; what it says is no state of the registry's, so
-        # it is neither compared with the memory nor kept in it.
-        held = _parsed(name, data)
-        if next(state.installable(held), None) is not None:
-            raise Refused("invalid", f"{name} is held, and yet its page lists files")
-        return Found(held)
+    def _listed_anew(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
+        self._begin()
+        return self._listed(name, before)
 
     def _target(self, path: str) -> TargetFile | None:
         try:
@@ -320,3 +343,12 @@ def _parsed(name: str, data: bytes) -> state.NameState:
     if found.name != name:
         raise Refused("invalid", f"the page of {name} is one of {found.name}")
     return found
+
+
+def _held(name: str, data: bytes) -> Found:
+    # The ceremony holds a name so that nobody can publish under it; what it says is no state of the registry's, so it
+    # is neither compared with the memory nor kept in it.
+    held = _parsed(name, data)
+    if next(state.installable(held), None) is not None:
+        raise Refused("invalid", f"{name} is held, and yet its page lists files")
+    return Found(held)

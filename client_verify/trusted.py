@@ -51,6 +51,11 @@ class Trusted:
         _check_bin(role, delegate)
         return role, delegate
 
+    def proof(self, role: str) -> dict[str, bytes]:
+        """The files, by role, that prove what a role says which has answered for a path."""
+        between = (layout.TARGETS,) if role == layout.HELD else (layout.BINS, layout.TARGETS)
+        return {each: self.files[each] for each in (role, *between)}
+
     def delegator(self, role: str) -> Targets:
         """The file that hands paths to a role which has answered for one."""
         return self.targets if role == layout.HELD else self._delegated[layout.BINS]
