@@ -6,7 +6,10 @@ There is no third answer. Everything else is a refusal, and nothing falls back t
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from packaging.version import Version
+
 from keys.state import NameState
+from keys.times import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,10 @@ class Highest:
     version: str
     verified_at: str
 
+    def __post_init__(self) -> None:
+        Version(self.version)
+        moment(self.verified_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
@@ -23,6 +30,9 @@ class Withdrawn:
 
     version: str
     seen_at: str
+
+    def __post_init__(self) -> None:
+        moment(self.seen_at)
 
 
 @dataclass(frozen=True, slots=True)

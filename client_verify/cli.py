@@ -13,11 +13,21 @@ from importlib.metadata import version
 from typing import Final
 
 from client_verify import trust
-from client_verify.commands import asking, explaining, history, obtaining, running, standing, terminal, trusting
+from client_verify.commands import (
+    asking,
+    explaining,
+    history,
+    obtaining,
+    remembering,
+    running,
+    standing,
+    terminal,
+    trusting,
+)
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, asking, obtaining, trusting, standing, history, explaining)
+FAMILIES: Final = (running, asking, obtaining, trusting, standing, remembering, history, explaining)
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 

@@ -82,6 +82,13 @@ def is_signed(delegator: Root | Targets, role: str, data: bytes) -> bool:
         return False
 
 
+def newer(root: Root, kept: bytes | None, other: bytes) -> bytes:
+    """The timestamp of the higher version, of one that was kept and another."""
+    if kept is None or not is_signed(root, layout.TIMESTAMP, kept):
+        return other
+    return max(kept, other, key=_version)
+
+
 def signed_later(root: Root, kept: bytes | None, newest: bytes) -> bytes:
     """The timestamp that was signed later, of one that was kept and the one that is trusted now."""
     if kept is None or not is_signed(root, layout.TIMESTAMP, kept):

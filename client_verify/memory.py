@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,10 @@ CREATE TABLE evidence (
     id TEXT PRIMARY KEY, subject TEXT NOT NULL, before TEXT NOT NULL, seen_at TEXT NOT NULL, data BLOB NOT NULL
 ) STRICT;
 """
+NEWEST: Final = "order"
+"""For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost."""
+LATEST: Final = "time"
+"""For which the timestamp that was signed last is kept: it is not earlier than that."""
 _DAMAGED: Final = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
 
 
@@ -188,6 +193,35 @@ class Memory:
 
     def _damaged(self, why: str) -> Refused:
         return Refused("memory-damaged", f"{self._path}: {why}. Nothing was written")
+
+
+def begin_anew(path: Path) -> Path | None:
+    """Forget everything but the evidence. A damaged file is put aside, with its evidence; gives where. Callers hold the
+    repository's lock. Killed at any moment, it leaves the old memory, the new one, or none, which is refused.
+    """
+    try:
+        kept, aside = (Memory(path).evidence() if path.exists() else []), None
+    except Refused:
+        kept, aside = [], _unused(path)
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch()
+    with closing(sqlite3.connect(new, isolation_level=None)) as database, database:
+        database.execute("BEGIN")
+        _create(database)
+        for each in kept:
+            _write_evidence(database, each)
+        database.execute(f"PRAGMA user_version = {SCHEMA}")
+    if aside is not None:
+        path.rename(aside)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # what it undoes is not in the new file
+    new.replace(path)
+    return aside
+
+
+def _unused(path: Path) -> Path:
+    numbered = (path.with_suffix(f".damaged-{number}") for number in count(1))
+    return next(each for each in numbered if not each.exists())
 
 
 def _create(database: sqlite3.Connection) -> None:

@@ -24,7 +24,7 @@ from client_verify.evidence import Evidence
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
-from client_verify.memory import Memory, Remembered
+from client_verify.memory import LATEST, NEWEST, Memory, Remembered
 from client_verify.proofs import PAGE
 from client_verify.refusals import Refused
 from client_verify.trust import Pin
@@ -35,10 +35,6 @@ from keys.times import moment, stamp
 
 T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
-NEWEST: Final = "order"
-"""For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost."""
-LATEST: Final = "time"
-"""For which the timestamp that was signed last is kept: it is not earlier than that."""
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
