@@ -125,8 +125,10 @@ def _take_in(
         roots = proofs.documents_of(layout.ROOT, chain)
         memory.keep_evidence(Evidence(evidence.FORM, "name", theirs.name, pin.url, why, at, roots, *sides))
         return "contradicted"
-    past = _both(earlier[0].past, later[0].past)
     newest = later[0]
+    past = withdrawals.followed(
+        _both(earlier[0].past, newest.past), earlier[0].state, newest.state, moment(newest.verified_at)
+    )
     proof = files if newest is verified else {}
     memory.remember(theirs.name, Remembered(newest.page, newest.snapshot, newest.verified_at, past), proof)
     return "new" if newest is verified and verified.page != ours.page else "known"
