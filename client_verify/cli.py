@@ -15,11 +15,13 @@ from typing import Final
 from client_verify import trust
 from client_verify.commands import (
     asking,
+    examining,
     explaining,
     history,
     obtaining,
     remembering,
     running,
+    serving,
     standing,
     terminal,
     trusting,
@@ -27,7 +29,18 @@ from client_verify.commands import (
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, asking, obtaining, trusting, standing, remembering, history, explaining)
+FAMILIES: Final = (
+    running,
+    serving,
+    examining,
+    asking,
+    obtaining,
+    trusting,
+    standing,
+    remembering,
+    history,
+    explaining,
+)
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 

@@ -17,7 +17,7 @@ from tuf.api.metadata import Signed, TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, equivocation, evidence, proofs, withdrawals
+from client_verify import diagnosis, equivocation, evidence, proofs, reading, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, Past, ProvenAbsent
 from client_verify.evidence import Evidence
@@ -149,6 +149,7 @@ class Session:
 
     def _begin(self) -> None:
         self._overheard = Overheard(self._supply)
+        read = reading.remembering()
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -157,10 +158,11 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
+            reading.hasten(updater, read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        trusted = Trusted(self._metadata, self.pin.root)
+        trusted = Trusted(self._metadata, self.pin.root, read)
         self._compare(trusted)
         self._raise_floor(trusted)
         self._trusted = trusted

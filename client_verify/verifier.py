@@ -136,6 +136,13 @@ class Verifier:
             normal, lambda: self.session(normal).page(normal), lambda answer: isinstance(answer, ProvenAbsent)
         )
 
+    def repository(self, name: str) -> str | None:
+        """Which pinned repository answers for a name in any spelling, if one may; names.InvalidName."""
+        try:
+            return self._repositories.of(names.normalise(name)).name
+        except Refused:
+            return None
+
     def session(self, name: str) -> Session:
         """The snapshot from which a name in its normal form is answered."""
         session = self._session(self._repositories.of(name))

@@ -2,14 +2,15 @@
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from textwrap import dedent, fill
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from client_verify.accepted import NOTHING, Accepted
-from client_verify.installing.report import Entry, sentence
+from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
@@ -32,6 +33,7 @@ ACCEPTING.add_argument(
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
 _WIDTH = 78
+_COLUMNS: Final = 80
 
 
 def command(
@@ -85,8 +87,8 @@ def refusal(refused: Refused, subject: str, consequence: str) -> int:
 
 
 def complain(text: str) -> None:
-    """A line for the person, not for the pipe."""
-    print(text, file=sys.stderr)
+    """Lines for the person, not for the pipe, in the width of their terminal (or ``COLUMNS``)."""
+    print(wrapped(text, shutil.get_terminal_size((_COLUMNS, 0)).columns), file=sys.stderr)
 
 
 def tell(document: object) -> None:
