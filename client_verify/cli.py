@@ -20,6 +20,7 @@ from client_verify.commands import (
     history,
     locking,
     obtaining,
+    remembering,
     running,
     serving,
     standing,
@@ -30,7 +31,19 @@ from client_verify.installing.report import Entry
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, serving, examining, asking, obtaining, locking, trusting, standing, history, explaining)
+FAMILIES: Final = (
+    running,
+    serving,
+    examining,
+    asking,
+    obtaining,
+    locking,
+    trusting,
+    standing,
+    remembering,
+    history,
+    explaining,
+)
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 
