@@ -51,6 +51,10 @@ class Trusted:
         _check_bin(role, delegate)
         return role, delegate
 
+    def known(self, role: str) -> Targets | None:
+        """What a bin, or what delegates to bins, says, if it was read and verified."""
+        return self._delegated.get(role)
+
     def _delegate(self, delegator: Targets, role: str) -> Targets:
         # Kept once read: another process may replace the file by that of a newer snapshot at any time.
         if role not in self._delegated:
