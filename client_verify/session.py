@@ -140,11 +140,11 @@ class Session:
                 self._answers[name] = self._ask(name, remembered)
             return self._answers[name]
 
-    def prefetch(self, names: Iterable[str]) -> None:
+    def prefetch(self, wanted: Iterable[str]) -> None:
         """Let the bytes behind these names, in their normal form, come while nobody waits. Nothing of it is verified,
         kept or refused before somebody asks for a page.
         """
-        for name in names:
+        for name in wanted:
             self._crew.add(partial(self._bring_quietly, name))
 
     def _bring_quietly(self, name: str) -> None:
