@@ -145,7 +145,8 @@ class Session:
         kept or refused before somebody asks for a page.
         """
         for name in wanted:
-            self._crew.add(partial(self._bring_quietly, name))
+            if name not in self._answers:
+                self._crew.add(partial(self._bring_quietly, name))
 
     def _bring_quietly(self, name: str) -> None:
         ahead = self._ahead
