@@ -63,6 +63,10 @@ class Trusted:
         """The file that hands paths to a role which has answered for one."""
         return self.targets if role == layout.HELD else self._delegated[layout.BINS]
 
+    def known(self, role: str) -> Targets | None:
+        """What a bin, or what delegates to bins, says, if it was read and verified."""
+        return self._delegated.get(role)
+
     def _delegate(self, delegator: Targets, role: str) -> Targets:
         # Kept once read: another process may replace the file by that of a newer snapshot at any time.
         if role not in self._delegated:

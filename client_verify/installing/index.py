@@ -21,6 +21,7 @@ from waitress import wasyncore
 
 from client_verify import verdict
 from client_verify.answers import Found, ProvenAbsent
+from client_verify.installing.foresight import Foresight
 from client_verify.installing.report import Entry
 from client_verify.refusals import Refused
 from client_verify.verifier import Verifier
@@ -105,6 +106,7 @@ class Index:
     def __init__(self, verifier: Verifier, report: Listener) -> None:
         self._verifier = verifier
         self._report = report
+        self._foresight = Foresight(verifier)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request.of(environ)
@@ -151,6 +153,7 @@ class Index:
             self._report.refuse(
                 Entry(f"simple/{name}", refused.code, refused.sentence, self._verifier.repository(name))
             )
+        self._foresight.page(state)
         listing = _listing(state)
         if any(kind in accept for kind in _JSON):
             return _ok(page.MEDIA_TYPE, compact(listing), ("Vary", "Accept"))
@@ -163,6 +166,7 @@ class Index:
             body = self._verifier.content(name, file)
         elif file.core_metadata is not None:
             body = self._verifier.metadata(name, file)
+            self._foresight.metadata(body)
         else:
             raise NotServed(HTTPStatus.NOT_FOUND, f"{bare} has no signed core metadata")
         return Response(200, "OK", (("Content-Type", "application/octet-stream"),), body)

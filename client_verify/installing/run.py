@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.installing import doctor
+from client_verify.installing import doctor, foresight
 from client_verify.installing.doors import poetry, project
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import environment, with_poetry
@@ -34,6 +34,7 @@ def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, 
     """Run ``command`` behind the index of ``verifier``; its exit code, and what was refused meanwhile."""
     report = Report()
     around = Surroundings(environ, Path.home(), Path.cwd(), PORT)
+    verifier.prefetch(foresight.named(command, around.project))
     with (
         TemporaryDirectory(prefix="tallystick-") as private,
         serving(Index(verifier, report), preferred()) as address,
