@@ -90,8 +90,14 @@ SOURCES = {
 }
 
 
-@BOTH
-@pytest.mark.parametrize("address", ["http://extra.example.test/simple/", "https://extra.example.test/simple/"])
+@pytest.mark.parametrize(
+    ("installer", "address"),
+    [
+        ("poetry", "http://extra.example.test/simple/"),
+        ("poetry", "https://extra.example.test/simple/"),
+        ("pdm", "https://extra.example.test/simple/"),  # it does not ask one over plain http
+    ],
+)
 def test_another_source_of_the_project_is_refused_as_a_bypass(bench, installer, address):
     project = bench.project(installer, "tallyflask==1.0")
     with (project.folder / "pyproject.toml").open("a") as file:
@@ -120,9 +126,11 @@ def test_a_requirement_with_an_address_is_refused_as_a_bypass(bench, installer, 
 
 
 @BOTH
-def test_git_over_ssh_is_not_a_way_round_the_fence(bench, installer):
+def test_git_over_ssh_is_not_a_way_round_the_fence(bench, installer, monkeypatch):
+    called = bench.directory / "called"
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"touch {called}; false")
     assert bench.run(bench.project(installer, "tallyflask @ git+ssh://git@git.example.test/x.git")) != 0
-    assert "transport 'ssh' not allowed" in bench.out + bench.err
+    assert not called.exists()
 
 
 def test_poetry_without_plugins_meets_the_fence(bench):
