@@ -70,8 +70,8 @@ def _machine(where: Places, now: datetime) -> Iterator[Door]:
         if signed_at is not None and _moment(signed_at) > now + CLOCK_SKEW:
             yield Door(
                 "the clock",
-                f'it is behind {signed_at}, when "{pin.name}" signed the newest metadata that was verified here: such a '
-                "clock takes old metadata for good",
+                f'it is behind {signed_at}, when "{pin.name}" signed the newest metadata that was verified here: '
+                "such a clock takes old metadata for good",
                 "Set it.",
             )
 

@@ -1,5 +1,7 @@
 """Real poetry and real pdm behind ``tallystick run``: what they install, what is refused, and what they leave."""
 
+import os
+
 import pytest
 
 from tests import paper
@@ -127,9 +129,13 @@ def test_a_requirement_with_an_address_is_refused_as_a_bypass(bench, installer, 
 
 @BOTH
 def test_git_over_ssh_is_not_a_way_round_the_fence(bench, installer, monkeypatch):
-    called = bench.directory / "called"
-    monkeypatch.setenv("GIT_SSH_COMMAND", f"touch {called}; false")
-    assert bench.run(bench.project(installer, "tallyflask @ git+ssh://git@git.example.test/x.git")) != 0
+    called, ssh = bench.directory / "called", bench.directory / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text(f"#!/bin/sh\ntouch {called}\nexit 1\n")
+    ssh.chmod(0o755)
+    project = bench.project(installer, "tallyflask @ git+ssh://git@git.example.test/x.git")
+    monkeypatch.setenv("PATH", f"{ssh.parent}{os.pathsep}{os.environ['PATH']}")
+    assert bench.run(project) != 0
     assert not called.exists()
 
 
