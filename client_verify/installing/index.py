@@ -8,7 +8,7 @@ takes us for its proxy gets the same answers about this index, and a refusal abo
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from client_verify import verdict
 from client_verify.answers import Found, ProvenAbsent
 from client_verify.installing.foresight import Foresight
 from client_verify.installing.report import Entry
-from client_verify.refusals import Refused
+from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 from keys import html, names, page, strict
 from keys.encoding import compact
@@ -32,6 +32,7 @@ from keys.state import File, NameState
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8417
 """Where the index is if it can be: its address gets into lock files, and should be the same every time."""
+VARIABLE: Final = "TALLYSTICK_PORT"
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
 _THREADS: Final = 16  # uv opens seven connections; a thread waits for its upstream
 _MOST: Final = 1 << 16  # bytes of a request's head, and of a body that nobody has a reason to send
@@ -210,10 +211,18 @@ def bound(port: int = 0) -> socket.socket:
     return made
 
 
-def preferred() -> socket.socket:
-    """A socket on the usual port, or on a free one where another index already listens."""
+def usual_port(environ: Mapping[str, str]) -> int:
+    """Where the index of this person is: PORT, or what TALLYSTICK_PORT says. Usage if that is none."""
+    said = environ.get(VARIABLE) or str(PORT)
+    if not said.isascii() or not said.isdecimal() or not 0 < int(said) < 1 << 16:
+        raise Usage(f"{VARIABLE} is {said!r:.80}; a port is a number from 1 to 65535")
+    return int(said)
+
+
+def preferred(port: int) -> socket.socket:
+    """A socket on this port, or on a free one where another index already listens."""
     try:
-        return bound(PORT)
+        return bound(port)
     except OSError:
         return bound()
 

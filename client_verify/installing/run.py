@@ -21,7 +21,7 @@ from client_verify.installing import doctor, foresight
 from client_verify.installing.doors import poetry, project
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import environment, with_poetry
-from client_verify.installing.index import PORT, Index, preferred, serving
+from client_verify.installing.index import Index, preferred, serving, usual_port
 from client_verify.installing.report import Entry, Report
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
@@ -33,11 +33,11 @@ _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
 def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
     """Run ``command`` behind the index of ``verifier``; its exit code, and what was refused meanwhile."""
     report = Report()
-    around = Surroundings(environ, Path.home(), Path.cwd(), PORT)
+    around = Surroundings(environ, Path.home(), Path.cwd(), usual_port(environ))
     verifier.prefetch(foresight.named(command, around.project))
     with (
         TemporaryDirectory(prefix="tallystick-") as private,
-        serving(Index(verifier, report), preferred()) as address,
+        serving(Index(verifier, report), preferred(around.port)) as address,
         _watched(around.project, address, report),
     ):
         made = environment(environ, address, Path(private), poetry.virtualenvs(around))
@@ -62,7 +62,7 @@ def names_poetry(command: Sequence[str]) -> bool:
 def check(command: Sequence[str], environ: Mapping[str, str]) -> None:
     """Usage if the installer is configured so that it would go round the fence."""
     for folder in _folders(command):
-        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, PORT)):
+        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, usual_port(environ))):
             raise Usage(f"{door.where}: {door.what}. {door.remedy} {command[0]} was not run.")
 
 
