@@ -55,12 +55,12 @@ def data_directory(data: Path, pin: Pin) -> Path:
 
 def forget(directory: Path, name: str) -> bool:
     """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
-    with _alone(directory):
+    with alone(directory):
         return Memory(directory / _MEMORY).forget(name)
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """One at a time, as python-tuf asks for a metadata directory: flock keeps out processes and threads alike."""
     with (directory / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -93,7 +93,7 @@ class Session:
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._memory = Memory(directory / _MEMORY)
-        with _alone(directory):
+        with alone(directory):
             self._refresh()
 
     @property
@@ -107,7 +107,7 @@ class Session:
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
-        with _alone(self._directory):
+        with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
                 self._refresh()  # another process of ours has seen a newer snapshot; an old one may not contradict it
