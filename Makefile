@@ -54,10 +54,17 @@ clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml
+# Two installers that the tests drive: what they depend on cannot share a venv with ours, so each has one of its own.
+INSTALLERS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3'
+TOOLS := $(abspath $(VENV)/tools)
+
+$(READY): pyproject.toml Makefile
 	@echo "Preparing $(VENV) (once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tallystick needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@for each in $(INSTALLERS); do \
+		UV_TOOL_DIR=$(TOOLS) UV_TOOL_BIN_DIR=$(TOOLS)/bin $(BIN)/uv tool install --quiet --upgrade --python $(BIN)/python "$$each" || exit; \
+	done
 	@touch $@

@@ -20,8 +20,9 @@ import pytest
 
 def need(program: str, package: str) -> str:
     """The path of a program; skips with one line that says what to install where it is missing."""
-    own = str(Path(sys.executable).parent)  # where a wheel's program is, whether or not it is on the PATH
-    if path := shutil.which(program) or shutil.which(program, path=own):
+    # A wheel's program is beside this Python, and what make puts there is in tools/bin, whether or not on the PATH.
+    own = os.pathsep.join([str(Path(sys.executable).parent), str(Path(sys.prefix, "tools", "bin"))])
+    if path := shutil.which(program, path=own) or shutil.which(program):
         return path
     message = f"{program} is missing; install {package}"
     if os.environ.get("TALLYSTICK_TESTS_MUST_RUN"):
