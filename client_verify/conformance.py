@@ -6,7 +6,8 @@
         --target-name PATH [--target-name PATH ...] download
 
 The suite's repositories are not of our layout (keys/layout.py), so this is the client as far as any repository allows:
-our transport, one process at a time, python-tuf's Updater from the pinned root's bytes on, and different keys counted.
+our transport and reader, one process at a time, python-tuf's Updater from the pinned root's bytes on, and different
+keys counted.
 There are no bins, pages or memory. The metadata directory holds exactly the trusted files; the pinned root and the lock
 lie beside it, in ``DIR.pin``. The exit code is 0 or 1. docs/CLIENT.md says how to run the suite.
 """
@@ -24,6 +25,7 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import Updater
 
+from client_verify import reading
 from client_verify.fetching.transport import Fetcher
 from client_verify.session import alone
 from keys import records
@@ -105,7 +107,9 @@ def _keep(updater: Updater, path: str, arguments: argparse.Namespace) -> None:
 
 def _updater(arguments: argparse.Namespace, pinned: bytes) -> Updater:
     directory, base = str(arguments.metadata_dir), arguments.target_base_url
-    return Updater(directory, arguments.metadata_url, target_base_url=base, fetcher=Fetcher(), bootstrap=pinned)
+    updater = Updater(directory, arguments.metadata_url, target_base_url=base, fetcher=Fetcher(), bootstrap=pinned)
+    reading.hasten(updater, reading.remembering())
+    return updater
 
 
 def _own(arguments: argparse.Namespace) -> Path:

@@ -6,14 +6,32 @@ ones. The public suite looks at few of them.
 
 import pytest
 
+from client_verify.answers import Found, ProvenAbsent
+from client_verify.session import Session
+from client_verify.trust import Pin
 from keys import layout, names, page
 from keys.encoding import sha256
 from tests import paper
+from tests.client.conftest import URL, PaperFetcher, updater_at
 from tests.client.refusing import refuses
 from tests.paper import HOLDERS, ONLINE, alias
 
 DELEGATED = ("held", "bins", "bin")
 ALIAS = "cd" * 32
+
+
+class Swapping(PaperFetcher):
+    """The repository's own address gives one file in another's place; every mirror is honest."""
+
+    def __init__(self, files, path, instead):
+        super().__init__(files)
+        self.path, self.instead = path, instead
+
+    def _fetch(self, url):
+        base, _, path = url.partition("test/")
+        if base.startswith("http://registry.") and path == self.path:
+            return iter([self.files[self.instead]])
+        return super()._fetch(f"{URL}/{path}")
 
 
 def _role(world, kind):
@@ -200,16 +218,34 @@ def test_a_delegated_role_of_another_type_is_refused(world, kind):
     refuses("invalid", _ask(world, kind))
 
 
-@pytest.mark.parametrize("kind", ["held", "bins"])
-def test_held_served_as_bins_and_bins_as_held_are_told_apart(world, kind):
-    """Both are signed by the same people, and in one version."""
-    world.publish()
-    other = "bins" if kind == "held" else "held"
-    files = world.repository.files
-    files[world.repository.newest(kind)] = files[world.repository.newest(other)]
-    with pytest.raises(Exception) as caught:
-        _ask(world, kind)()
-    assert getattr(caught.value, "code", None) in ("swapped", "invalid"), caught.value
+OFFLINE = ("targets", "held", "bins")
+
+
+@pytest.mark.parametrize("asked, served", [(one, other) for one in OFFLINE for other in OFFLINE if one != other])
+def test_a_file_that_the_holders_signed_for_another_role_is_swapped_and_does_not_stay(world, asked, served):
+    """The same people sign all three, in equal versions, so no mirror needs a key; and python-tuf keeps what it got.
+
+    CVE-2025-2888: what was refused stayed in the cache, and the client was stuck with it.
+    """
+    said = world.say("flask")
+    files, path = world.repository.files, world.repository.newest(asked)
+    honest, files[path] = files[path], files[world.repository.newest(served)]
+    name = paper.HELD_NAME if asked == "held" else "flask"
+    refuses("swapped", lambda: world.session().page(name), f"asked for {asked}")
+    files[path] = honest
+    session = world.session()
+    assert session.page("flask") == Found(said)
+    assert session.page(paper.HELD_NAME)
+
+
+@pytest.mark.parametrize("asked, served", [("targets", "held"), ("bins", "targets")])
+def test_a_mirror_that_swaps_such_files_costs_an_attempt_and_nothing_else(world, asked, served):
+    said = world.say("flask")
+    files, mirror = world.repository.files, "http://mirror.test"
+    world.fetcher = Swapping(files, world.repository.newest(asked), world.repository.newest(served))
+    pin = Pin("acme", URL, world.repository.root, mirrors=(mirror,))
+    session = Session(pin, world.directory, world.fetcher, world.clock, make_updater=updater_at(world.clock))
+    assert session.page("flask") == Found(said)
 
 
 def test_a_target_in_a_bin_that_is_not_its_own_is_not_found(world):
@@ -224,7 +260,7 @@ def test_a_target_in_a_bin_that_is_not_its_own_is_not_found(world):
             body["targets"][path] = page.target_entry(data)
 
     world.publish(forge=forge)
-    assert type(world.session().page("flask")).__name__ == "ProvenAbsent"
+    assert isinstance(world.session().page("flask"), ProvenAbsent)
 
 
 def test_two_bins_swapped_in_both_directions_are_told_apart_though_one_key_signs_them(world):
