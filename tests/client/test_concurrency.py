@@ -14,6 +14,7 @@ from tuf.api.metadata import Metadata
 
 from client_verify import trust
 from client_verify.answers import Found
+from client_verify.places import Roots
 from client_verify.refusals import Refused
 from client_verify.verifier import Verifier
 from tests import paper
@@ -86,7 +87,7 @@ def home(tmp_path, serve, monkeypatch):
     server = serve(repository.files)
     folder = tmp_path / "home"
     monkeypatch.setenv("TALLYSTICK_HOME", str(folder))
-    trust.add(folder / "config" / "roots", trust.checked("acme", server.url, repository.root))
+    trust.add(Roots(folder / "config" / "roots"), trust.checked("acme", server.url, repository.root))
     return folder, repository
 
 

@@ -5,16 +5,18 @@ The anchor is the pinned root alone. What lies in the data directory and in the 
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from client_verify.answers import Found
 from client_verify.fetching.blobs import Blobs, Content
-from client_verify.refusals import Refused
+from client_verify.fetching.mirrors import Mirrors
+from client_verify.refusals import Refused, Usage
 from keys.encoding import sha256
 from tests import paper
+from tests.client.conftest import URL
 from tests.client.refusing import refuses
 
 KEPT = (
@@ -108,7 +110,11 @@ def test_a_kept_file_that_another_role_signed_is_not_taken_for_it(world, kept, f
     for other in ("timestamp", "snapshot", "targets", "held", "bins", *world.repository.bins.roles()):
         path = metadata / (f"{world.repository.bin_of('flask')}.json" if file == "bin" else file)
         path.write_bytes(world.repository.files[world.repository.newest(other)])
-        assert world.session().page("flask") == said
+        try:
+            assert world.session().page("flask") == said
+        except Refused as refused:
+            assert refused.code == "swapped", "its signers and its version are the same, and only its name is not"
+            assert world.session().page("flask") == said
 
 
 def test_a_root_history_that_is_a_link_elsewhere_is_verified_like_any_other(world, kept, tmp_path):
@@ -150,7 +156,7 @@ def test_a_memory_that_is_damaged_is_healed_or_refused(world, kept, tmp_path, da
         damage(memory, tmp_path)
     try:
         assert world.session().page("flask") == said
-    except (Refused, OSError, sqlite3.Error):
+    except (Refused, Usage, OSError, sqlite3.Error):
         assert memory.is_symlink() or memory.exists(), "what was remembered is not thrown away unseen"
 
 
@@ -158,25 +164,19 @@ def test_a_memory_that_is_damaged_is_healed_or_refused(world, kept, tmp_path, da
 def test_a_remembered_page_that_is_none_is_never_an_answer(world, kept, page):
     _, said = kept
     _spoil(world.directory / "memory.sqlite", "page", page)
-    try:
+    with suppress(Refused, Usage, sqlite3.Error):
         assert world.session().page("flask") == said
-    except (Refused, sqlite3.Error):
-        pass
     after = world.say("flask", serial=2)
-    try:
+    with suppress(Refused, Usage, sqlite3.Error):
         assert world.session().page("flask") == Found(after)
-    except (Refused, sqlite3.Error):
-        pass
 
 
 @pytest.mark.parametrize("column, value", [("snapshot", 2**62), ("snapshot", -1), ("verified_at", "\x1b[2J")])
 def test_a_memory_that_says_odd_things_stops_no_true_answer_for_ever(world, kept, column, value):
     _, said = kept
     _spoil(world.directory / "memory.sqlite", column, value)
-    try:
+    with suppress(Refused, Usage, sqlite3.Error):
         assert world.session().page("flask") == said
-    except (Refused, sqlite3.Error):
-        pass
 
 
 def _spoil(memory, column, value):
@@ -190,9 +190,9 @@ def _spoil(memory, column, value):
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
 def test_a_cached_file_that_is_damaged_is_fetched_again_or_refused(world, tmp_path, damage):
     data = b"content" * 100
-    content = Content("file", "http://registry.test/file", sha256(data), len(data))
+    content = Content("file", f"{URL}/file", sha256(data), len(data))
     world.repository.files["file"] = data
-    blobs = Blobs(tmp_path / "blobs", world.fetcher)
+    blobs = Blobs(tmp_path / "blobs", Mirrors(world.fetcher, (URL,)))
     blobs.open(content).close()
     (path,) = (tmp_path / "blobs").iterdir()
     outside = tmp_path / "outside"
@@ -208,7 +208,7 @@ def test_a_cached_file_that_is_damaged_is_fetched_again_or_refused(world, tmp_pa
 
 def test_a_cached_file_under_another_s_hash_is_not_used_even_when_the_server_is_gone(world, tmp_path):
     (tmp_path / "blobs").mkdir()
-    content = Content("file", "http://registry.test/file", sha256(b"true"), 4)
+    content = Content("file", f"{URL}/file", sha256(b"true"), 4)
     (tmp_path / "blobs" / content.sha256).write_bytes(b"lies")
     world.fetcher.broken = True
-    refuses("unreachable", lambda: Blobs(tmp_path / "blobs", world.fetcher).open(content))
+    refuses("unreachable", lambda: Blobs(tmp_path / "blobs", Mirrors(world.fetcher, (URL,))).open(content))

@@ -11,7 +11,9 @@ from securesystemslib.signer import SSlibKey
 
 from client_verify import trust
 from client_verify.fetching.blobs import Blobs, Content
+from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.transport import Fetcher
+from client_verify.places import Roots
 from client_verify.refusals import Refused, Usage
 from client_verify.session import Session
 from client_verify.trust import Pin
@@ -81,7 +83,7 @@ def test_a_page_without_end_is_cut_off_at_its_signed_length(world):
 def test_a_file_without_end_is_cut_off_and_leaves_nothing(tmp_path, size):
     endless = Endless({}, "file")
     content = Content("file", f"{URL}/file", "0" * 64, size)
-    refuses("mismatch", lambda: Blobs(tmp_path, endless).open(content), "larger than")
+    refuses("mismatch", lambda: Blobs(tmp_path, Mirrors(endless, (URL,))).open(content), "larger than")
     assert endless.taken <= (size or 8 << 20) + len(CHUNK)
     assert [*tmp_path.iterdir()] == []
 
@@ -192,9 +194,9 @@ def test_a_root_file_that_is_no_root_is_not_pinned(data):
 
 @pytest.mark.parametrize("data", ODD.values(), ids=ODD)
 def test_a_damaged_pin_is_refused(world, tmp_path, data):
-    roots = tmp_path / "roots"
+    roots = Roots(tmp_path / "roots")
     trust.add(roots, Pin("acme", URL, world.repository.root))
-    (roots / "acme" / "pin.json").write_bytes(data)
+    (roots.own / "acme" / "pin.json").write_bytes(data)
     with pytest.raises(Usage, match="damaged"):
         trust.load(roots, "acme")
 
