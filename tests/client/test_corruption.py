@@ -69,14 +69,18 @@ def _directory(path: Path, _: Path) -> None:
 DAMAGES = (_truncate, _empty, _overwrite, _flip, _delete, _link_elsewhere, _link_nowhere, _link_to_itself, _directory)
 
 
-@pytest.fixture
-def kept(world):
+def keep(world):
     """The metadata directory of a client that has verified two roots and two answers; what it said then."""
     world.repository.ceremony(world.now)
     world.say("flask")
     session = world.session()
     session.page(paper.HELD_NAME)
     return world.directory / "metadata", session.page("flask")
+
+
+@pytest.fixture
+def kept(world):
+    return keep(world)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))

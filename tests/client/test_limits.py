@@ -211,13 +211,13 @@ def test_a_version_that_is_no_positive_integer_is_refused_though_it_is_signed(wo
     assert caught.value.code in ("invalid", "unreachable", "swapped"), caught.value
 
 
-@pytest.mark.parametrize("odd", [b"1e0", b"1.0", b"NaN", b"Infinity", b"-0.0", b"1E400"])
-def test_there_are_no_floats_in_metadata_whoever_signs_it(world, odd):
+@pytest.mark.parametrize("odd", [1.5, 1.0, -0.0, 1e300, [[1.5]], {"a": 1.5}], ids=repr)
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "bin"])
+def test_there_are_no_floats_in_metadata_whoever_signs_it(world, role, odd):
     """Canonical JSON has none, so two implementations could read two different things in one signed file."""
-    world.publish(forge=lambda signed, body: body.update({"x-odd": 7_777}) if signed == "timestamp" else None)
-    path = "metadata/timestamp.json"
-    world.repository.files[path] = world.repository.files[path].replace(b"7777", odd)
-    refuses("invalid", world.session)
+    named = world.repository.bin_of("flask") if role == "bin" else role
+    world.publish(forge=lambda signed, body: body.update({"x-odd": odd}) if signed == named else None)
+    refuses("invalid", lambda: world.session().page("flask"))
 
 
 def test_versions_beyond_what_a_float_keeps_are_compared_exactly(world):
@@ -258,8 +258,8 @@ def test_a_name_that_is_none_is_asked_of_nobody(world, said):
 
 @pytest.mark.parametrize("path", ["metadata/timestamp.json", "metadata/1.snapshot.json"])
 def test_a_compressed_bomb_is_cut_off(world, serve_raw, tmp_path, path):
-    """A few KB that would be 64 MB: what is counted is what comes out, or nothing is decoded."""
-    bomb = gzip.compress(bytes(64 << 20), 1)
+    """14 KB that would be 14 MB: what is counted is what comes out, or nothing is decoded."""
+    bomb = gzip.compress(bytes(14 << 20))
     url = serve_raw({**_heads(world.repository.publish(world.now)), path: (b"Content-Encoding: gzip", bomb)})
     pin = Pin("acme", url, world.repository.root)
     tracemalloc.start()
@@ -268,7 +268,7 @@ def test_a_compressed_bomb_is_cut_off(world, serve_raw, tmp_path, path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert caught.value.code == "invalid"
-    assert peak < 16 << 20
+    assert peak < 4 << 20
 
 
 def _heads(files):
