@@ -84,7 +84,7 @@ def _environment(folder: Path, index: str) -> dict[str, str]:
     sources = {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index, "PDM_PYPI_URL": index} if index else {}
     return {
         **sources,
-        "PATH": os.environ["PATH"],
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "HOME": str(home),
         "TERM": "dumb",
         "COLUMNS": "80",
@@ -102,7 +102,8 @@ def _environment(folder: Path, index: str) -> dict[str, str]:
 
 
 def _pip(self: Installer, folder: Path, wanted: tuple[str, ...], index: str) -> tuple[str, ...]:
-    return ("--python", str(folder / ".venv"), "install", *wanted)
+    # --prefix, since --python starts a second pip.
+    return ("install", "--prefix", str(folder / ".venv"), *wanted)
 
 
 def _uv_pip(self: Installer, folder: Path, wanted: tuple[str, ...], index: str) -> tuple[str, ...]:
