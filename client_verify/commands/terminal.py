@@ -1,10 +1,11 @@
 """What the commands share: where they print, which repository they are about, and names as people write them."""
 
 import argparse
+import shutil
 import sys
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from client_verify.installing.report import Entry, sentence
+from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
@@ -14,6 +15,7 @@ from keys import names
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
+_COLUMNS: Final = 80
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
 
@@ -42,5 +44,5 @@ def refusal(refused: Refused, subject: str, consequence: str) -> int:
 
 
 def complain(text: str) -> None:
-    """A line for the person, not for the pipe."""
-    print(text, file=sys.stderr)
+    """Lines for the person, not for the pipe, in the width of their terminal (or ``COLUMNS``)."""
+    print(wrapped(text, shutil.get_terminal_size((_COLUMNS, 0)).columns), file=sys.stderr)

@@ -1,5 +1,6 @@
 """What happened behind an installer's back in one run: every refusal and warning once, in order, and the exit code."""
 
+import textwrap
 import threading
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,9 @@ from client_verify.refusals import KINDS, Code
 
 MAYBE_HARMLESS: Final[frozenset[Code]] = frozenset({"absent", "unknown-version", "unknown-file"})
 """An installer may ask for what does not exist and go on without it; these count only if it failed."""
+
+_REFUSED: Final = "tallystick: REFUSED"
+_UNBROKEN: Final = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,27 @@ class Report:
 
 
 def sentence(entry: Entry, consequence: str) -> str:
-    """A refusal as a person reads it at the terminal."""
-    return (
-        f"tallystick: REFUSED {entry.subject}: {KINDS[entry.code].title}\n"
-        f"  {entry.detail}.\n"
-        f"  {consequence} See: tallystick explain {entry.code}"
+    """A refusal as a person reads it at the terminal, once it is ``wrapped``."""
+    see = f"See: tallystick explain {entry.code}".replace(" ", _UNBROKEN)
+    return f"{_REFUSED} {entry.subject}: {KINDS[entry.code].title}\n  {entry.detail}.\n  {consequence} {see}"
+
+
+def wrapped(text: str, width: int) -> str:
+    """Text within so many columns, every line at its own indentation.
+
+    What people search for stays in one piece: the line that says what was refused, and the command that explains it.
+    """
+    lines = (line if line.startswith(_REFUSED) else _filled(line, width) for line in text.split("\n"))
+    return "\n".join(lines).replace(_UNBROKEN, " ")
+
+
+def _filled(line: str, width: int) -> str:
+    own = line[: len(line) - len(line.lstrip(" "))]
+    return textwrap.fill(
+        line.lstrip(" "),
+        width,
+        initial_indent=own,
+        subsequent_indent=own or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )

@@ -141,6 +141,7 @@ def terminal(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
     """A terminal of somebody who has never used the command, in an empty directory."""
     monkeypatch.setenv("TALLYSTICK_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("COLUMNS", "10000")  # tests quote whole sentences
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.chdir(tmp_path)
     return Terminal(capfd)
