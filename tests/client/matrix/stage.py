@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ TWO: Final = paper.wheel("tallyflask", "2.0")
 EVIL: Final = paper.wheel("tallyflask", "1.0", says="malware")
 PUBLISHED: Final = datetime(2026, 11, 2, tzinfo=UTC)
 """When everything happened that the page of tallyflask tells, so that its bytes are the same every day."""
+_ROOT: Final = Path(__file__).parents[3]
 _PROGRAM: Final = re.compile(r"\b(passed to|given to) (pip|uv|poetry|pdm)\b")
 _VOLATILE: Final = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
@@ -87,6 +90,20 @@ class Stage:
         with self.as_person(project):
             code = self._terminal("run", "--", *project.command)
         return Outcome(code, tuple(project.installed()), told(self._terminal.err))
+
+    def start(self, project: Project, first: str = "pass") -> subprocess.Popen[str]:
+        """The same in a process of its own, which runs a statement first; its output is one text."""
+        code = f"import os, sys\n{first}\nfrom client_verify.cli import main\nsys.exit(main())"
+        environment = {HOME: str(self.home), "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        with self.as_person():
+            return subprocess.Popen(
+                [sys.executable, "-c", code, "run", "--", *project.command],
+                cwd=project.folder,
+                env=project.environment | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
 
     @property
     def printed(self) -> str:
