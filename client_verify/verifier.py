@@ -124,6 +124,13 @@ class Verifier:
         normal = names.normalise(name)
         return self.session(normal).page(normal)
 
+    def repository(self, name: str) -> str | None:
+        """Which pinned repository answers for a name in any spelling, if one may; names.InvalidName."""
+        try:
+            return self._repositories.of(names.normalise(name)).name
+        except Refused:
+            return None
+
     def session(self, name: str) -> Session:
         """The snapshot from which a name in its normal form is answered."""
         session = self._session(self._repositories.of(name))

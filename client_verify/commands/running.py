@@ -2,12 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from datetime import UTC, datetime
 
 from client_verify.commands import terminal
-from client_verify.installing import run
-from client_verify.installing.report import sentence
+from client_verify.installing import record, run
+from client_verify.installing.report import Entry, sentence
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 
@@ -27,20 +26,24 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
     if not command:
         raise Usage("which installer? For example: tallystick run -- pip install flask")
     arguments.accept_new_generation = [*map(terminal.name, arguments.accept_new_generation)]
+    run.check(command, os.environ)
     try:
         verifier = terminal.verifier(arguments, where)
     except Refused as refused:
-        consequence = f"Nothing from this repository was passed to {_program(command)}, which was not run."
+        consequence = f"Nothing from this repository was passed to {run.program(command)}, which was not run."
+        _keep(where, Entry("the repository", refused.code, refused.detail), run.program(command))
         return terminal.refusal(refused, "the repository", consequence)
     child, report = run.installer(command, verifier, os.environ)
     for entry in report.refused(child):
-        terminal.complain(sentence(entry, f"Nothing of it was passed to {_program(command)}."))
+        terminal.complain(sentence(entry, f"Nothing of it was passed to {run.program(command)}."))
+        _keep(where, entry, run.program(command))
     for warning in report.warnings():
         terminal.complain(f"tallystick: warning: {warning}")
     return report.exit_code(child)
 
 
-def _program(command: Sequence[str]) -> str:
-    # `python -m pip` is pip to whoever typed it.
-    module = command[1:3] if command[1:2] == ["-m"] else []
-    return module[1] if len(module) == 2 else Path(command[0]).name
+def _keep(where: Places, entry: Entry, program: str) -> None:
+    try:
+        record.append(where.log, record.refusal(entry, program, datetime.now(UTC)))
+    except OSError as error:
+        terminal.complain(f"tallystick: warning: this refusal could not be recorded in {where.log}: {error.strerror}")

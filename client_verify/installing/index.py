@@ -1,17 +1,19 @@
 """The verified index on 127.0.0.1: a simple repository API (PEP 503, 691, 714) made only of verified answers.
 
 Nothing may be cached by an installer: with ``max-age`` uv, poetry and pdm install a revoked file without asking. No
-request is passed on: every answer is made here, and a file is served only when all of it is verified.
+request is passed on: every answer is made here, and a file is served only when all of it is verified. An installer that
+takes us for its proxy gets the same answers about this index, and a refusal about every other place.
 """
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 from wsgiref.util import FileWrapper
 
 import waitress
@@ -19,7 +21,7 @@ from waitress import wasyncore
 
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.installing.report import Report
+from client_verify.installing.report import Entry
 from client_verify.refusals import Refused
 from client_verify.verifier import Verifier
 from keys import html, names, page, strict
@@ -27,8 +29,11 @@ from keys.encoding import compact
 from keys.state import File, NameState
 
 LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 8417
+"""Where the index is if it can be: its address gets into lock files, and should be the same every time."""
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
 _THREADS: Final = 16  # uv opens seven connections; a thread waits for its upstream
+_MOST: Final = 1 << 16  # bytes of a request's head, and of a body that nobody has a reason to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,17 @@ class Request:
             get("HTTP_ACCEPT", ""),
         )
 
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The authorities that are this index."""
+        return f"{LOOPBACK}:{self.port}", f"localhost:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """``target`` without the address of this index, which a client puts before it when we are its proxy."""
+        before = next((f"http://{each}" for each in self.ours if self.target.startswith(f"http://{each}/")), "")
+        return self.target.removeprefix(before)
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -75,10 +91,18 @@ class NotServed(Exception):
         self.headers = headers
 
 
+class Listener(Protocol):
+    """Who learns what installers were refused, and what they should know; called by several threads."""
+
+    def refuse(self, entry: Entry) -> None: ...
+
+    def warn(self, sentence: str) -> None: ...
+
+
 class Index:
     """The WSGI application over a verifier. ``report`` learns of every refusal."""
 
-    def __init__(self, verifier: Verifier, report: Report) -> None:
+    def __init__(self, verifier: Verifier, report: Listener) -> None:
         self._verifier = verifier
         self._report = report
 
@@ -100,7 +124,8 @@ class Index:
             _check(request)
             return self._answer(request)
         except Refused as refused:
-            self._report.refuse(request.target.strip("/")[:200], refused.code, refused.detail)
+            subject = request.origin.strip("/")[:200]
+            self._report.refuse(Entry(subject, refused.code, refused.detail, self._repository(request.path)))
             kind = refused.kind
             return _problem(kind.status, kind.title, refused.detail, f"tallystick:{refused.code}")
         except NotServed as error:
@@ -122,7 +147,9 @@ class Index:
         state = self._state(name)
         if (refused := verdict.of_name(state)) is not None:
             # Answered with an empty list all the same: an error on a page is shown by no installer but uv.
-            self._report.refuse(f"simple/{name}", refused.code, refused.sentence)
+            self._report.refuse(
+                Entry(f"simple/{name}", refused.code, refused.sentence, self._verifier.repository(name))
+            )
         listing = _listing(state)
         if any(kind in accept for kind in _JSON):
             return _ok(page.MEDIA_TYPE, compact(listing), ("Vary", "Accept"))
@@ -147,6 +174,14 @@ class Index:
             raise Refused(refused.code, refused.sentence)
         return answer.state
 
+    def _repository(self, path: str) -> str | None:
+        """Which one answers for what is asked for, if it is ours and of a name."""
+        match path.split("/"):
+            case ["", "simple" | "packages", name, *_]:
+                with suppress(names.InvalidName):
+                    return self._verifier.repository(name)
+        return None
+
     def _admitted(self, state: NameState, filename: str) -> File:
         match verdict.of_file(state, filename):
             case verdict.Refuse(code, sentence):
@@ -158,12 +193,41 @@ class Index:
         return found[1]
 
 
+def bound(port: int = 0) -> socket.socket:
+    """A socket on this port of 127.0.0.1, or on a free one. OSError if somebody else listens there."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a moment ago do not count
+        made.bind((LOOPBACK, port))
+        made.listen()
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def preferred() -> socket.socket:
+    """A socket on the usual port, or on a free one where another index already listens."""
+    try:
+        return bound(PORT)
+    except OSError:
+        return bound()
+
+
 @contextmanager
-def serving(index: Index) -> Iterator[str]:
-    """The index on a free port of 127.0.0.1 for the time of a ``with`` block; gives its address."""
+def serving(index: Index, listening: socket.socket | None = None) -> Iterator[str]:
+    """The index on a socket, or on a free port, for the time of a ``with`` block; gives its address."""
     sockets: dict[int, Any] = {}
     # No Server header, and one map of sockets to close: waitress has no way to stop of its own.
-    server = waitress.create_server(index, map=sockets, host=LOOPBACK, port=0, threads=_THREADS, ident=None)
+    server = waitress.create_server(
+        index,
+        map=sockets,
+        sockets=[listening or bound()],
+        threads=_THREADS,
+        ident=None,
+        max_request_header_size=_MOST,
+        max_request_body_size=_MOST,
+    )
     opened: dict[int, Any] = {}
 
     def end() -> None:
@@ -184,11 +248,11 @@ def serving(index: Index) -> Iterator[str]:
 
 
 def _check(request: Request) -> None:
-    if not request.target.startswith("/"):
+    if request.method == "CONNECT" or not request.origin.startswith(("/", "*")):
         # Absolute form or CONNECT's authority form (RFC 9112 section 3.2): the installer takes us for its proxy and is
         # on its way to somewhere else.
         raise Refused("bypass", f"the installer asked for {request.target:.200}, which is not in the verified index")
-    if request.host not in (f"{LOOPBACK}:{request.port}", f"localhost:{request.port}"):
+    if request.host not in request.ours:
         # A web page whose own name was pointed at 127.0.0.1 must not read from here.
         raise NotServed(HTTPStatus.MISDIRECTED_REQUEST, "the Host header does not name this index")
     if request.method not in ("GET", "HEAD"):

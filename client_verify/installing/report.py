@@ -16,11 +16,12 @@ _UNBROKEN: Final = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A refusal: of what, which kind, and the sentence with the values."""
+    """A refusal: of what, which kind, the sentence with the values, and which pinned repository answers for it."""
 
     subject: str
     code: Code
     detail: str
+    repository: str | None = None
 
 
 class Report:
@@ -31,9 +32,9 @@ class Report:
         self._refused: dict[Entry, None] = {}
         self._warnings: dict[str, None] = {}
 
-    def refuse(self, subject: str, code: Code, detail: str) -> None:
+    def refuse(self, entry: Entry) -> None:
         with self._lock:
-            self._refused.setdefault(Entry(subject, code, detail))
+            self._refused.setdefault(entry)
 
     def warn(self, sentence: str) -> None:
         with self._lock:

@@ -1,14 +1,15 @@
 """Running an installer so that everything it installs comes from the verified index, and telling what was refused.
 
 Environment variables alone close no side door: an extra index in a project's own configuration still wins. So the
-index is also the installer's proxy, and says no to whatever comes that way.
+index is also the installer's proxy, and says no to whatever comes that way. What would lead past the proxy too is
+looked for before anything is run.
 """
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -16,60 +17,77 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.installing.index import LOOPBACK, Index, serving
-from client_verify.installing.report import Report
+from client_verify.installing import doctor
+from client_verify.installing.doors import poetry, project
+from client_verify.installing.doors.door import Surroundings
+from client_verify.installing.environment import environment, with_poetry
+from client_verify.installing.index import PORT, Index, preferred, serving
+from client_verify.installing.report import Entry, Report
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 from keys import names
 
-DROPPED: Final = frozenset(
-    {
-        "PIP_EXTRA_INDEX_URL",
-        "PIP_FIND_LINKS",
-        "PIP_NO_INDEX",
-        "PIP_PROXY",
-        "PIP_TRUSTED_HOST",
-        "UV_EXTRA_INDEX_URL",
-        "UV_FIND_LINKS",
-        "UV_INDEX",
-        "UV_INDEX_URL",
-        "UV_INSECURE_HOST",
-    }
-)
-_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-def environment(base: Mapping[str, str], address: str, cache: str) -> dict[str, str]:
-    """The installer's environment: one index, no other source, no cache that outlives a refusal, and the fence."""
-    kept = {key: value for key, value in base.items() if key not in DROPPED}
-    fence = {spelling: address for name in _PROXIES for spelling in (name, name.lower())}
-    direct = f"{LOOPBACK},localhost"
-    return {
-        **kept,
-        **fence,
-        "NO_PROXY": direct,
-        "no_proxy": direct,
-        "PIP_INDEX_URL": f"{address}/simple/",
-        "PIP_CONFIG_FILE": os.devnull,  # a file's extra-index-url would be asked as well
-        "PIP_NO_CACHE_DIR": "1",  # a wheel that pip once built is installed after its sdist was revoked
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "UV_DEFAULT_INDEX": f"{address}/simple/",
-        "UV_CACHE_DIR": cache,
-        "GIT_ALLOW_PROTOCOL": "http:https",  # these meet the fence; ssh would go round it
-    }
 
 
 def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
     """Run ``command`` behind the index of ``verifier``; its exit code, and what was refused meanwhile."""
     report = Report()
-    index = Index(verifier, report)
-    with TemporaryDirectory(prefix="tallystick-") as cache, serving(index) as address:
-        child = _child(command, environment(environ, address, cache))
+    around = Surroundings(environ, Path.home(), Path.cwd(), PORT)
+    with (
+        TemporaryDirectory(prefix="tallystick-") as private,
+        serving(Index(verifier, report), preferred()) as address,
+        _watched(around.project, address, report),
+    ):
+        made = environment(environ, address, Path(private), poetry.virtualenvs(around))
+        child = _child(command, with_poetry(made, address) if names_poetry(command) else made)
     if child != 0:
         for name, version in pinned(command):
             _explain_pin(verifier, report, name, version)
     return child, report
+
+
+def program(command: Sequence[str]) -> str:
+    """What a command is called by whoever typed it: `python -m pip` is pip."""
+    module = command[1:3] if command[1:2] == ["-m"] else []
+    return module[1] if len(module) == 2 else Path(command[0]).name.removesuffix(".exe")
+
+
+def names_poetry(command: Sequence[str]) -> bool:
+    """Is it poetry that runs, itself or by `uvx poetry` and the like?"""
+    return "poetry" in (program(command), *command[1:4])
+
+
+def check(command: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Usage if the installer is configured so that it would go round the fence."""
+    for folder in _folders(command):
+        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, PORT)):
+            raise Usage(f"{door.where}: {door.what}. {door.remedy} {command[0]} was not run.")
+
+
+def _folders(command: Sequence[str]) -> Iterator[Path]:
+    """Where an installer reads configuration: here, and wherever an argument sends it (--project, --directory, -C)."""
+    yield Path.cwd()
+    for argument in command[1:]:
+        folder = Path(argument.rpartition("=")[2])
+        if folder.is_dir():
+            yield folder.resolve()
+
+
+@contextmanager
+def _watched(folder: Path, address: str, report: Report) -> Iterator[None]:
+    """Say which lock files the installer wrote our address into: it is there only while we are."""
+    before = _naming(folder, address)
+    yield
+    for lock in sorted(_naming(folder, address) - before):
+        report.warn(
+            f"{lock.name} now records {address}, which is there only while `tallystick run` or `tallystick serve` is. "
+            f"`tallystick lock rewrite {lock.name}` leads it to the repository"
+        )
+
+
+def _naming(folder: Path, address: str) -> set[Path]:
+    return {lock for lock in project.locks(folder) if f"{address}/".encode() in lock.read_bytes()}
 
 
 def pinned(command: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -95,7 +113,7 @@ def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) ->
         return
     match verdict.of_version(answer.state, version):
         case verdict.Refuse(code, sentence) as refused if refused != verdict.of_name(answer.state):
-            report.refuse(f"{name}=={version}", code, sentence)
+            report.refuse(Entry(f"{name}=={version}", code, sentence, verifier.repository(name)))
 
 
 def _child(command: Sequence[str], environ: Mapping[str, str]) -> int:
