@@ -9,13 +9,37 @@ import logging
 import os
 import sqlite3
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Final
 
-from client_verify.commands import asking, explaining, running, terminal, trusting
-from client_verify.places import places
+from client_verify import trust
+from client_verify.commands import (
+    asking,
+    examining,
+    explaining,
+    history,
+    obtaining,
+    running,
+    serving,
+    standing,
+    terminal,
+    trusting,
+)
+from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, asking, trusting, explaining)
+FAMILIES: Final = (running, serving, examining, asking, obtaining, trusting, standing, history, explaining)
+ORIENTATION: Final = """\
+tallystick installs only what a registry has signed.
+
+  tallystick trust add acme --url URL --root FILE   trust a registry from its root on
+  tallystick run -- pip install flask               install behind the verified index
+  tallystick show flask                             what is signed about a name
+  tallystick status                                 what was verified, and until when
+  tallystick explain                                what a refusal means
+
+Every command: tallystick --help. One command: tallystick show --help.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,15 +50,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.answer(arguments, places(os.environ)))
     except Refused as refused:
         subject = getattr(arguments, "name", None) or "the repository"
+        _tell_program(arguments, refused.code, refused.detail, refused.kind.exit)
         return terminal.refusal(refused, subject, "Nothing from this repository was used.")
     except (ClientError, OSError, sqlite3.Error) as error:
+        _tell_program(arguments, "usage", str(error), USAGE)
         terminal.complain(f"tallystick: {error}")
         return USAGE
 
 
+def _tell_program(arguments: argparse.Namespace, code: str, detail: str, exit_code: int) -> None:
+    """With --json a command that could not answer says so in one object, too: ``refused``, ``detail`` and ``exit``."""
+    if getattr(arguments, "json", False):
+        terminal.tell({"refused": code, "detail": detail, "exit": exit_code})
+
+
+def _orient(_: argparse.Namespace, where: Places) -> int:
+    pinned = ", ".join(pin.name for pin in trust.pins(where.roots))
+    print(ORIENTATION)
+    print(f"Trusted here: {pinned}." if pinned else "Nothing is trusted here yet: begin with the first line.")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tallystick", description="Install only what a registry has signed.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="tallystick",
+        description="Install only what a registry has signed.",
+        epilog="Exit codes: 0 done; 2 usage or configuration; 3 to 9 refused (tallystick explain).",
+    )
+    parser.add_argument("--version", action="version", version=f"tallystick {version('tallystick')}")
+    parser.set_defaults(answer=_orient)
+    commands = parser.add_subparsers(metavar="COMMAND")
     for family in FAMILIES:
         family.add(commands)
     return parser

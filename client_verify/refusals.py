@@ -18,6 +18,7 @@ Code = Literal[
     "incomplete",
     "mismatch",
     "contradiction",
+    "memory-damaged",
     "prohibited",
     "placeholder",
     "reserved",
@@ -25,10 +26,14 @@ Code = Literal[
     "quarantined",
     "unpublished",
     "taken-down",
+    "security-yanked",
+    "all-yanked",
+    "lower-version",
     "new-generation",
     "absent",
     "unknown-version",
     "unknown-file",
+    "unverifiable",
     "unreachable",
     "bypass",
     "unmapped",
@@ -102,6 +107,16 @@ KINDS: Final[dict[Code, Kind]] = {
         "and has been replaced, then what is remembered here may be the thief's word: `tallystick forget NAME` begins "
         "again with that name.",
     ),
+    "memory-damaged": Kind(
+        6,
+        HTTPStatus.CONFLICT,
+        "memory of this machine is damaged",
+        "The file in which this machine keeps what it has verified is missing, cannot be read, or is not what was "
+        "written. Without it a registry whose key was stolen could take back a removal or change the bytes of a file, "
+        "and nobody here would notice, so nothing begins again by itself. `tallystick memory reset --repo NAME` says "
+        "what is lost and begins anew; with `tallystick memory import FILE` you can then take in what another machine, "
+        "or this one earlier, has verified.",
+    ),
     "prohibited": Kind(
         7,
         HTTPStatus.FORBIDDEN,
@@ -148,6 +163,34 @@ KINDS: Final[dict[Code, Kind]] = {
         "name, a secret that leaked. If they were ever installed here, remove them, and treat what they could reach "
         "(tokens, keys, this machine) as lost until somebody has looked. `tallystick show NAME` names the reports.",
     ),
+    "security-yanked": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "release yanked for security",
+        "The release was withdrawn because it is not safe to use. Resolvers pass over it, so something names exactly "
+        "this version: a requirement with ==, or a lock file. Move to another version; `tallystick show NAME` lists "
+        "them. If you must have it, for example to rebuild something old, run again with --allow-security-yanked NAME.",
+    ),
+    "all-yanked": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "every release is yanked",
+        "Every release of the project that could be installed has been yanked, so there is none to choose. If this "
+        "machine has installed it before, stay with that and find out why: the project's own page, its issue tracker, "
+        "the registry. Often a mistake is put right within hours. A yanked release can still be installed by who names "
+        "its exact version (NAME==VERSION), knowing the reason.",
+    ),
+    "lower-version": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "newer versions just disappeared",
+        "A newer version was here, this machine has verified it, and now it is yanked or removed; so the installer "
+        "would quietly go back to an older one. Usually that is right: the newer release was broken. But it is also "
+        "how somebody with a stolen token or key brings back a version with a known hole, by making every fix look "
+        "yanked. Therefore this machine waits for a day after it first saw it, time enough for the project to protest. "
+        "To go on at once, name the version that you want (NAME==VERSION), or say that the yanks are right with "
+        "--accept-yanks NAME.",
+    ),
     "new-generation": Kind(
         7,
         HTTPStatus.FORBIDDEN,
@@ -160,21 +203,30 @@ KINDS: Final[dict[Code, Kind]] = {
         HTTPStatus.NOT_FOUND,
         "name is not in the registry",
         "The signed metadata proves that the registry knows no such name. Check its spelling. A name that was "
-        "published a moment ago appears with the next snapshot.",
+        "published a moment ago is not signed yet: try again in a minute.",
     ),
     "unknown-version": Kind(
         7,
         HTTPStatus.NOT_FOUND,
         "version is not signed",
-        "The signed state of the project lists no such version. A version that was published a moment ago appears "
-        "with the next snapshot.",
+        "The signed state of the project lists no such version; a newer snapshot was asked for before this was said. A "
+        "version that was published a moment ago is not signed yet: try again in a minute.",
     ),
     "unknown-file": Kind(
         7,
         HTTPStatus.NOT_FOUND,
         "file is not signed",
-        "The signed state of the project lists no such file. It may come from another registry, or have been "
-        "published a moment ago: then it appears with the next snapshot.",
+        "The signed state of the project lists no such file; a newer snapshot was asked for before this was said. It "
+        "may come from another registry. If it was published just now, it is not signed yet: try again in a minute.",
+    ),
+    "unverifiable": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "nothing signed speaks about this",
+        "An entry of a lock file that no registry's signed state can confirm: it comes from a version control system, a "
+        "direct address or a file of this machine, it has no SHA-256, or it is not understood. An installer would "
+        "install it all the same. Lock it from the registry with hashes, or keep it in a file of its own that you trust "
+        "for other reasons.",
     ),
     "unreachable": Kind(
         8,

@@ -18,6 +18,7 @@ from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify import diagnosis
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.transport import Overheard
 from client_verify.memory import Memory, Remembered
@@ -28,7 +29,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
-_MEMORY: Final = "memory.sqlite"
+MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -56,7 +57,7 @@ def data_directory(data: Path, pin: Pin) -> Path:
 def forget(directory: Path, name: str) -> bool:
     """Begin again with a name whose page the registry contradicted, in its data directory; False if it did not."""
     with alone(directory):
-        return Memory(directory / _MEMORY).forget(name)
+        return Memory(directory / MEMORY).forget(name)
 
 
 @contextmanager
@@ -71,8 +72,7 @@ class Session:
     """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
 
     ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite`` and
-    ``lock``. Safe for several threads, and for several processes on one directory. ``accepted`` names the projects
-    whose new holder the person at the terminal has accepted.
+    ``lock``. Safe for several threads, and for several processes on one directory.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Session:
         directory: Path,
         fetcher: FetcherInterface,
         clock: Callable[[], datetime],
-        accepted: frozenset[str] = frozenset(),
+        accepted: Accepted = NOTHING,
         make_updater: MakeUpdater = Updater,
     ) -> None:
         self.pin = pin
@@ -92,13 +92,18 @@ class Session:
         self._metadata = directory / "metadata"
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._memory = Memory(directory / _MEMORY)
+        self._memory = Memory(directory / MEMORY)
         with alone(directory):
             self._refresh()
 
     @property
     def trusted(self) -> Trusted:
         return self._trusted
+
+    @property
+    def now(self) -> datetime:
+        """The time by which this session judges."""
+        return self._clock()
 
     @property
     def warnings(self) -> list[str]:
@@ -179,7 +184,7 @@ class Session:
             return
         if broken := succession.broken_promises(before.state, after):
             self._contradiction(name, before, data, "; ".join(promise.sentence for promise in broken))
-        if after.generation > before.state.generation and name not in self._accepted:
+        if after.generation > before.state.generation and name not in self._accepted.generations:
             raise Refused(
                 "new-generation",
                 f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "

@@ -118,9 +118,16 @@ def add(roots: Roots, pin: Pin) -> None:
 
 def load(roots: Roots, name: str) -> Pin:
     """The pin of this name; Usage if there is none, or two that differ."""
+    if (pin := find(roots, name)) is None:
+        raise Usage(f"no repository is pinned as {name!r:.80}. See `tallystick trust list`.")
+    return pin
+
+
+def find(roots: Roots, name: str) -> Pin | None:
+    """The pin of this name, if there is one; Usage if two differ."""
     own, shipped = roots.own / name, _shipped(roots, name)
     if not _NAME.fullmatch(name) or not (shipped or own.exists()):
-        raise Usage(f"no repository is pinned as {name!r:.80}. See `tallystick trust list`.")
+        return None
     if shipped is None:
         return _read(own)
     pin = _read(shipped)

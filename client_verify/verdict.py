@@ -2,7 +2,8 @@
 
 The precedence is that of keys.state.installable: prohibited, placeholder, reserved, vacant > quarantine > removed
 release > yanked > ok. What is taken down as harmful says so before all of these, since whoever has it installed must
-know. A sentence says what, why, since when, and what to do.
+know. A sentence says what, why, since when, and what to do. These verdicts are about a file or version that a person
+or a lock file names; for what an installer chooses there is more to ask (client_verify.withdrawals).
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from client_verify.answers import ProvenAbsent
+from client_verify.accepted import NOTHING, Accepted
+from client_verify.answers import Past, ProvenAbsent
 from client_verify.refusals import Code
-from keys.state import ActorClass, File, Mark, NameState, Release, Takedown, installable
+from keys.state import ActorClass, File, Mark, NameState, Release, Takedown, Yank, installable, is_installable
 from keys.times import stamp
 
 BY: Final[dict[ActorClass, str]] = {
@@ -65,39 +67,56 @@ def of_name(state: NameState) -> Refuse | None:
     match state.state:
         case "prohibited":
             advice = _harm(state) or "Check the spelling of the name"
-            return Refuse("prohibited", f"{who} is prohibited {_since(state.since)}. {advice}")
+            return Refuse("prohibited", f"{who} is prohibited {since(state.since)}. {advice}")
         case "placeholder":
             harm = f". {harm}" if (harm := _harm(state)) else ""
-            return Refuse("placeholder", f"{who} was removed and its name is kept empty {_since(state.since)}{harm}")
+            return Refuse("placeholder", f"{who} was removed and its name is kept empty {since(state.since)}{harm}")
         case "reserved":
             assert state.reservation is not None
             holder = f" for {state.reservation.holder}" if state.reservation.holder else ""
             until = state.reservation.expires_at[:10]
             return Refuse("reserved", f"{who} is reserved{holder} until {until}; nothing is published yet")
         case "vacant":
-            return Refuse("vacant", f"{who} is vacant {_since(state.since)}; nothing is published under it")
+            return Refuse("vacant", f"{who} is vacant {since(state.since)}; nothing is published under it")
         case "registered" if state.quarantine is not None:
             return Refuse(
                 "quarantined",
-                f"{who} is quarantined {_since(state.quarantine)}. Wait for the registry's decision and do not fetch "
+                f"{who} is quarantined {since(state.quarantine)}. Wait for the registry's decision and do not fetch "
                 "it from elsewhere",
             )
     return None
 
 
-def of_version(state: NameState, text: str) -> Verdict:
+def of_no_choice(state: NameState, past: Past) -> Refuse | None:
+    """Why a resolver finds nothing to choose, if all there is was yanked. An exact pin may still be installed."""
+    there = [release for release in state.releases if is_installable(state, release)]
+    yanked = [(release, release.yank) for release in there if release.yank is not None]
+    if not yanked or len(yanked) < len(there):
+        return None
+    release, yank = max(yanked, key=lambda each: each[1].mark.at)
+    count = f"all {len(yanked)} releases of {state.name} are yanked" if len(yanked) > 1 else f"{state.name} is yanked"
+    known = ""
+    if past.highest is not None:
+        known = f". This machine has verified {past.highest.version} as not yanked on {past.highest.verified_at[:10]}"
+    security = " for security" if yank.kind == "security" else ""
+    return Refuse("all-yanked", f"{count}, {release.version} as the last{security} {since(yank.mark)}{known}")
+
+
+def of_version(state: NameState, text: str, accepted: Accepted = NOTHING) -> Verdict:
     """A version as a person wrote it: any spelling of it (PEP 440)."""
-    release = next((release for release in state.releases if _same(release.version, text)), None)
+    release = next((release for release in state.releases if is_same(release.version, text)), None)
     if release is not None and (refused := _of_bytes(state, release, *release.files)) is not None:
         return refused
     if (refused := of_name(state)) is not None:
         return refused
     if release is None:
-        return Refuse("unknown-version", f"{state.name} has no version {text}. {_instead(state)}")
-    return _of_release(state, release)
+        return Refuse(
+            "unknown-version", f"{state.name} has no version {text}. {_instead(state)}{_not_yet(state, text)}"
+        )
+    return _of_release(state, release, accepted)
 
 
-def of_file(state: NameState, filename: str) -> Verdict:
+def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Verdict:
     """A file by its name."""
     found = state.file(filename)
     if found is not None and (refused := _of_bytes(state, *found)) is not None:
@@ -105,18 +124,19 @@ def of_file(state: NameState, filename: str) -> Verdict:
     if (refused := of_name(state)) is not None:
         return refused
     if found is None:
-        return Refuse("unknown-file", f"{filename} is not a file of {state.name} that the registry has signed")
+        said = f"{filename} is not a file of {state.name} that the registry has signed"
+        return Refuse("unknown-file", f"{said}{_not_yet(state, _version_in(filename))}")
     release, file = found
     removal = next((each for each in release.removals if each.filename == file.filename), None)
     if removal is not None and release.removed is None:
-        return Refuse("unpublished", f"{filename} was removed {_on(removal.mark)}. {_instead(state)}")
-    return _of_release(state, release)
+        return Refuse("unpublished", f"{filename} was removed {on(removal.mark)}. {_instead(state)}")
+    return _of_release(state, release, accepted)
 
 
 def newest(state: NameState) -> str | None:
     """The newest version that may be installed and is not yanked, if there is one."""
     versions = [release.version for release, _ in installable(state) if not release.yank]
-    return max(filter(_readable, versions), key=Version, default=None)
+    return max(filter(is_readable, versions), key=Version, default=None)
 
 
 def takedown(entry: Takedown) -> str:
@@ -126,7 +146,7 @@ def takedown(entry: Takedown) -> str:
     mark = (
         entry.mark if entry.mark.reason and entry.mark.reason.text else replace(entry.mark, reason=entry.listed.reason)
     )
-    return f"{said} as {entry.kind.replace('_', ' ')}{elsewhere} {_since(mark)}"
+    return f"{said} as {entry.kind.replace('_', ' ')}{elsewhere} {since(mark)}"
 
 
 def _harm(state: NameState) -> str:
@@ -146,24 +166,32 @@ def _of_bytes(state: NameState, release: Release, *files: File) -> Refuse | None
     return None
 
 
-def _of_release(state: NameState, release: Release) -> Verdict:
+def _of_release(state: NameState, release: Release, accepted: Accepted) -> Verdict:
     what = f"{state.name} {release.version}"
     if release.removed is not None:
-        return Refuse("unpublished", f"{what} was {release.state} {_on(release.removed)}. {_instead(state)}")
+        return Refuse("unpublished", f"{what} was {release.state} {on(release.removed)}. {_instead(state)}")
     if release.quarantine is not None:
-        return Refuse("quarantined", f"{what} is quarantined {_since(release.quarantine)}. {_instead(state)}")
+        return Refuse("quarantined", f"{what} is quarantined {since(release.quarantine)}. {_instead(state)}")
     if (suspicion := _suspicion(state, release)) is not None:
         return Warn(f"{what} is {takedown(suspicion)}. {_instead(state)}")
     if release.yank is not None:
-        security = " for security" if release.yank.kind == "security" else ""
-        return Warn(f"{what} is yanked{security} {_since(release.yank.mark)}. {_instead(state)}")
+        return _of_yank(state, what, release.yank, accepted)
     if (advice := release.deprecated or state.deprecated) is not None:
         instead = f". Use {advice.alternative} instead" if advice.alternative else ""
-        return Warn(f"{what} is deprecated {_since(advice.mark)}{instead}")
+        return Warn(f"{what} is deprecated {since(advice.mark)}{instead}")
     if release.held_yank is not None:
         return Warn(f"{what} will be yanked at {release.held_yank.effective_at} unless that is cancelled")
-    archived = f"; the project is archived {_since(state.archived)}" if state.archived else ""
+    archived = f"; the project is archived {since(state.archived)}" if state.archived else ""
     return Install(f"{what} was published {release.published_at[:10]}{archived}")
+
+
+def _of_yank(state: NameState, what: str, yank: Yank, accepted: Accepted) -> Verdict:
+    if yank.kind != "security":
+        return Warn(f"{what} is yanked {since(yank.mark)}. {_instead(state)}")
+    said = f"{what} is yanked for security {since(yank.mark)}. {_instead(state)}"
+    if state.name in accepted.security_yanks:
+        return Warn(said)
+    return Refuse("security-yanked", f"{said}. To install it all the same: --allow-security-yanked {state.name}")
 
 
 def _suspicion(state: NameState, release: Release) -> Takedown | None:
@@ -171,11 +199,13 @@ def _suspicion(state: NameState, release: Release) -> Takedown | None:
     return next((e for e in state.takedowns if e.status == "suspected" and release.version in e.versions), None)
 
 
-def _since(mark: Mark) -> str:
+def since(mark: Mark) -> str:
+    """Since when something is so, by whom and why."""
     return f"since {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
 
 
-def _on(mark: Mark) -> str:
+def on(mark: Mark) -> str:
+    """When something was done, by whom and why."""
     return f"on {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
 
 
@@ -190,13 +220,30 @@ def _instead(state: NameState) -> str:
     return f"The newest version to install is {version}" if version else "There is no other version to install"
 
 
-def _same(ours: str, theirs: str) -> bool:
-    if not (_readable(ours) and _readable(theirs)):
+def _not_yet(state: NameState, version: str | None) -> str:
+    """What to think of a version above all that are known: it is new, and the next snapshot has it."""
+    versions = [release.version for release in state.releases if is_readable(release.version)]
+    newest = max(map(Version, versions), default=None)
+    if version is None or not is_readable(version) or (newest is not None and Version(version) < newest):
+        return ""
+    return ". If it was published a moment ago, it is not signed yet: try again in a minute"
+
+
+def _version_in(filename: str) -> str | None:
+    if filename.endswith(".whl"):
+        return "".join(filename.split("-")[1:2]) or None
+    return filename.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")[2] or None
+
+
+def is_same(ours: str, theirs: str) -> bool:
+    """Whether two spellings are one version (PEP 440)."""
+    if not (is_readable(ours) and is_readable(theirs)):
         return ours == theirs
     return Version(ours) == Version(theirs)
 
 
-def _readable(text: str) -> bool:
+def is_readable(text: str) -> bool:
+    """Whether this is a version in the sense of PEP 440."""
     try:
         Version(text)
     except InvalidVersion:

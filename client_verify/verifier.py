@@ -14,13 +14,16 @@ machine's own disk fails.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
-from client_verify import trust, verdict
+from tuf.api.exceptions import DownloadHTTPError
+
+from client_verify import trust, verdict, withdrawals
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.fetching.blobs import Blobs, Content
 from client_verify.fetching.transport import Fetcher
@@ -36,6 +39,7 @@ from keys.state import File
 
 __all__ = [
     "KINDS",
+    "Accepted",
     "Answer",
     "ClientError",
     "Found",
@@ -51,6 +55,10 @@ __all__ = [
 
 RENEWED_AFTER: Final = timedelta(seconds=60)
 """A verifier that is meant to live long asks for a newer snapshot when it is asked after so much time."""
+ASKED_AGAIN_AFTER: Final = timedelta(seconds=10)
+"""What is not there may be signed meanwhile: not more often is a newer snapshot asked for because of that."""
+_LATE: Final = frozenset({"absent", "unknown-version", "unknown-file"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Verifier:
         open_session: Callable[[Pin], Session],
         clock: Callable[[], datetime],
         renewed_after: timedelta | None = None,
+        accepted: Accepted = NOTHING,
     ) -> None:
         self._repositories = Repositories(pins)
         self._pins = {pin.name: pin for pin in pins}
@@ -82,6 +91,8 @@ class Verifier:
         self._open_session = open_session
         self._clock = clock
         self._renewed_after = renewed_after
+        self._accepted = accepted
+        self._asked_again: dict[str, datetime] = {}
         self._opened: dict[str, _Opened] = {}
         self._lock = threading.Lock()
 
@@ -91,21 +102,20 @@ class Verifier:
         repository: str | None = None,
         *,
         home: Path | None = None,
-        accept_new_generation: Iterable[str] = (),
+        accepted: Accepted = NOTHING,
         renewed_after: timedelta | None = None,
     ) -> "Verifier":
         """A verifier of what this user has pinned, or of one pin alone; ``home`` instead of TALLYSTICK_HOME.
 
-        ``accept_new_generation`` are names whose new holder has been accepted. Usage if nothing is pinned.
+        ``accepted`` is what the person at the terminal has accepted. Usage if nothing is pinned.
         """
         where = places(os.environ if home is None else {**os.environ, HOME: str(home)})
         pins = trust.pins(where.roots) if repository is None else [trust.load(where.roots, repository)]
-        accepted = frozenset(map(names.normalise, accept_new_generation))
 
         def open_session(pin: Pin) -> Session:
             return Session(pin, data_directory(where.data, pin), Fetcher(), _now, accepted)
 
-        return cls(pins, where.blobs, open_session, _now, renewed_after)
+        return cls(pins, where.blobs, open_session, _now, renewed_after, accepted)
 
     def open(self) -> None:
         """Ask every repository for its newest snapshot now. Refused only if not one of them can be used."""
@@ -122,7 +132,9 @@ class Verifier:
     def ask(self, name: str) -> Answer:
         """What is known about a name in any spelling. Refused if that cannot be told; names.InvalidName."""
         normal = names.normalise(name)
-        return self.session(normal).page(normal)
+        return self._at_last(
+            normal, lambda: self.session(normal).page(normal), lambda answer: isinstance(answer, ProvenAbsent)
+        )
 
     def repository(self, name: str) -> str | None:
         """Which pinned repository answers for a name in any spelling, if one may; names.InvalidName."""
@@ -140,22 +152,26 @@ class Verifier:
 
     def of_version(self, name: str, version: str) -> Verdict:
         """May this version of a name be installed?"""
-        answer = self.ask(name)
-        if isinstance(answer, ProvenAbsent):
-            return verdict.of_absence(answer)
-        return verdict.of_version(answer.state, version)
+        return self._verdict(name, lambda found: verdict.of_version(found.state, version, self._accepted))
 
     def of_file(self, filename: str, sha256: str) -> Verdict:
         """May these bytes be installed under this file name? Usage if it is no wheel's or sdist's."""
-        answer = self.ask(project(filename))
-        if isinstance(answer, ProvenAbsent):
-            return verdict.of_absence(answer)
-        signed = answer.state.file(filename)
-        if signed is not None and signed[1].sha256 != sha256:
-            return Refuse(
-                "mismatch", f"{filename} has sha256 {sha256}; the registry signed {signed[1].sha256} under this name"
-            )
-        return verdict.of_file(answer.state, filename)
+
+        def of_bytes(found: Found) -> Verdict:
+            signed = found.state.file(filename)
+            if signed is not None and signed[1].sha256 != sha256:
+                digests = f"has sha256 {sha256}; the registry signed {signed[1].sha256} under this name"
+                return Refuse("mismatch", f"{filename} {digests}")
+            return verdict.of_file(found.state, filename, self._accepted)
+
+        return self._verdict(project(filename), of_bytes)
+
+    def of_choice(self, name: str, filename: str) -> Verdict:
+        """May an installer have this file of a name, whose version it may have chosen by itself? As of_file, and no
+        lower version because of higher ones that were just yanked or removed.
+        """
+        now = self.session(names.normalise(name)).now
+        return self._verdict(name, lambda found: withdrawals.of_choice(found, filename, self._accepted, now))
 
     def content(self, name: str, file: File) -> BinaryIO:
         """The verified bytes of a file that an answer about ``name`` lists; Refused if they cannot be had."""
@@ -171,6 +187,35 @@ class Verifier:
 
     def _content_of(self, name: str, content: Content) -> BinaryIO:
         return Blobs(self._blobs, self.session(name).fetcher).open(content)
+
+    def _verdict(self, name: str, judge: Callable[[Found], Verdict]) -> Verdict:
+        def ask() -> Verdict:
+            answer = self.ask(name)
+            return verdict.of_absence(answer) if isinstance(answer, ProvenAbsent) else judge(answer)
+
+        return self._at_last(
+            names.normalise(name), ask, lambda given: isinstance(given, Refuse) and given.code in _LATE
+        )
+
+    def _at_last(self, name: str, ask: Callable[[], T], is_late: Callable[[T], bool]) -> T:
+        """An answer; of a newer snapshot, if it was that something is not there, or a file of this one has gone."""
+        try:
+            answer = ask()
+        except Refused as refused:
+            if not _is_gone(refused) or not self._asks_again(name):
+                raise
+            return ask()
+        return ask() if is_late(answer) and self._asks_again(name) else answer
+
+    def _asks_again(self, name: str) -> bool:
+        pin = self._repositories.of(name)
+        with self._lock:
+            now, last = self._clock(), self._asked_again.get(pin.name)
+            if last is not None and now - last < ASKED_AGAIN_AFTER:
+                return False
+            self._asked_again[pin.name] = now
+            self._opened[pin.name] = self._renewed(pin, self._opened.get(pin.name))
+            return True
 
     def _session(self, pin: Pin) -> Session | Refused:
         with self._lock:
@@ -190,6 +235,12 @@ class Verifier:
             known = before is not None and refused.code == "unreachable"
             session = before.session if before is not None and known else refused
         return _Opened(session, self._clock())
+
+
+def _is_gone(refused: Refused) -> bool:
+    # A repository keeps old files for a time only: PEP 458 asks a client to begin again with the newest snapshot.
+    cause = refused.__cause__
+    return isinstance(cause, DownloadHTTPError) and cause.status_code == 404
 
 
 def _content(url: str, name: str, file: File) -> Content:

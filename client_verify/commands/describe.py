@@ -1,98 +1,184 @@
-"""Verified answers as text and as JSON: what a person asks to see of a name or of a repository."""
+"""Verified answers as text and as JSON: what a person asks to see of a name."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from tuf.api.metadata import Metadata, Timestamp
+from packaging.version import InvalidVersion, Version
 
 from client_verify import verdict
 from client_verify.answers import Answer, ProvenAbsent
-from client_verify.memory import Memory
+from client_verify.commands import terminal
 from client_verify.session import Session
-from client_verify.trust import Pin
-from keys import layout, strict
-from keys.state import Mark, NameState, Release
+from client_verify.verdict import Refuse, Verdict
+from keys import strict
+from keys.state import Mark, NameState, Release, Takedown, installable
 from keys.times import stamp
 
 
 def as_json(session: Session, answer: Answer) -> dict[str, Any]:
-    """An answer with the snapshot that proves it. Keys of ``state`` are those of the signed page."""
-    snapshot = session.trusted.snapshot
-    proof = {"repository": session.pin.name, "snapshot": snapshot.version}
+    """An answer with the snapshot that proves it: ``repository, snapshot, expires, name``; ``state`` with the keys of
+    the signed page, null if the name is proven absent; ``refused``: the code if nothing of it may be installed;
+    ``would_install``: the version that an installer would take; ``verdicts``: of each release ``version``, ``verdict``
+    (install, warn, refuse), ``code`` and ``sentence``.
+    """
     if isinstance(answer, ProvenAbsent):
-        return {**proof, "name": answer.name, "expires": stamp(answer.expires), "state": None, "refused": "absent"}
-    refused = verdict.of_name(answer.state)
+        return {
+            **proof(session),
+            "name": answer.name,
+            "state": None,
+            "refused": "absent",
+            "would_install": None,
+            "verdicts": [],
+        }
+    state = answer.state
+    refused = verdict.of_name(state)
+    said = {each.version: verdict.of_version(state, each.version) for each in state.releases}
     return {
-        **proof,
-        "name": answer.state.name,
-        "expires": stamp(min(snapshot.expires, session.trusted.timestamp.expires)),
-        "state": strict.dump(answer.state),
+        **proof(session),
+        "name": state.name,
+        "state": strict.dump(state),
         "refused": None if refused is None else refused.code,
+        "would_install": would_install(state),
+        "verdicts": [{"version": version, **verdict_as_json(each)} for version, each in said.items()],
     }
 
 
+def proof(session: Session) -> dict[str, Any]:
+    """What an answer rests on: ``repository``, ``snapshot`` (its version), and until when it ``expires``."""
+    snapshot, timestamp = session.trusted.snapshot, session.trusted.timestamp
+    expires = stamp(min(snapshot.expires, timestamp.expires))
+    return {"repository": session.pin.name, "snapshot": snapshot.version, "expires": expires}
+
+
+def verdict_as_json(said: Verdict) -> dict[str, Any]:
+    """A verdict: ``verdict`` (install, warn, refuse), ``code`` (null but for refusals) and ``sentence``."""
+    code = said.code if isinstance(said, Refuse) else None
+    return {"verdict": type(said).__name__.lower(), "code": code, "sentence": said.sentence}
+
+
+def would_install(state: NameState) -> str | None:
+    """The version that an installer takes if no version is asked for: as pip, a pre-release only if there is nothing
+    else (PEP 440).
+    """
+    versions = [release.version for release, _ in installable(state) if not release.yank and _read(release.version)]
+    final = [version for version in versions if not Version(version).is_prerelease]
+    return max(final or versions, key=Version, default=None)
+
+
 def as_text(session: Session, answer: Answer) -> Iterator[str]:
-    """An answer in lines."""
+    """An answer in lines of a terminal."""
     if isinstance(answer, ProvenAbsent):
-        yield f"{verdict.of_absence(answer).sentence}."
+        yield terminal.folded(f"{verdict.of_absence(answer).sentence}.", "", "  ")
         return
     state = answer.state
+    yield terminal.folded(f"{state.display}: {state.state} since {_mark(state.since)}", "", "  ")
+    for line in _lines(state):
+        yield terminal.folded(line, hanging="  ")
+    yield from _listed(state)
+    yield f"signed as serial {state.serial}, generation {state.generation}, {_proven(session)}"
+
+
+def _proven(session: Session) -> str:
+    rests = proof(session)
+    return f'in snapshot {rests["snapshot"]} of "{rests["repository"]}",\n  valid until {rests["expires"]}'
+
+
+def _lines(state: NameState) -> Iterator[str]:
     refused = verdict.of_name(state)
-    yield f"{state.display}: {state.state} {_mark(state.since)}"
     if refused is not None:
-        yield f"  not installable: {refused.sentence}."
+        yield f"not installable: {refused.sentence}."
+    else:
+        yield _would(state)
+    for what, mark in (("archived", state.archived), ("locked", state.locked)):
+        if mark is not None:
+            yield f"{what} since {_mark(mark)}"
+    if (advice := state.deprecated) is not None:
+        yield f"deprecated since {_mark(advice.mark)}{f'. Use {advice.alternative}' if advice.alternative else ''}"
+    if (kept := state.reservation) is not None:
+        yield f"after that date it can still be renewed until {kept.grace_until[:10]}; renewed {kept.renewals} times"
+    if state.event == 0:
+        yield "said by the registry's offline keys: no online key can change it"
+    if state.generation > 1:
+        yield f"the name has passed to an unrelated holder before: this is generation {state.generation} of it"
     yield from _namespaces(state)
-    for release in state.releases:
-        yield f"  {_release(release)}"
-    for entry in state.takedowns:
-        yield f"  {', '.join(entry.versions)}  {verdict.takedown(entry)}"
-        yield from (f"    sha256 {digest}" for digest in entry.sha256s)
-    if state.history:
-        yield "history"
-    for act in state.history:
-        yield f"  {act.mark.at[:10]}  {act.type}{f' {act.version}' if act.version else ''} {_by(act.mark)}"
-    yield (
-        f"signed as serial {state.serial}, generation {state.generation}, "
-        f'in snapshot {session.trusted.snapshot.version} of "{session.pin.name}"'
-    )
 
 
-def status(pin: Pin, directory: Path, now: datetime) -> Iterator[str]:
-    """What is pinned and was verified last, from this machine alone."""
-    yield f"{pin.name}: {pin.url}"
-    yield f"  pinned root {pin.fingerprint}{' (REHEARSAL)' if pin.is_rehearsal else ''}"
-    file = directory / "metadata" / f"{layout.TIMESTAMP}.json"
-    if not file.exists():
-        yield "  nothing verified yet"
-        return
-    timestamp = Metadata[Timestamp].from_bytes(file.read_bytes()).signed
-    late = "expired" if timestamp.is_expired(now) else "valid until"
-    versions = f"timestamp {timestamp.version}, snapshot {timestamp.snapshot_meta.version}"
-    yield f"  {versions}, {late} {stamp(timestamp.expires)}"
-    memory = Memory(directory / "memory.sqlite")
-    yield f"  {memory.count()} names remembered"
-    for name, seen_at in memory.contradictions():
-        yield f"  evidence kept: {name} contradicted itself on {seen_at}"
+def _would(state: NameState) -> str:
+    version = would_install(state)
+    if version is not None:
+        return f"`pip install {state.name}` would install {version}"
+    why = "every release is yanked or removed" if state.releases else "it has no release"
+    return f"`pip install {state.name}` would install nothing: {why}"
 
 
 def _namespaces(state: NameState) -> Iterator[str]:
     """Whose the prefix is, and in whose namespaces the name is (PEP 752)."""
     if (grant := state.namespace) is not None:
         shared = f", shared with {', '.join(grant.shared_with)}" if grant.shared_with else ""
-        yield f"  {state.name} and {state.name}-* are the namespace of {grant.owner} since {_mark(grant.mark)}{shared}"
+        yield f"{state.name} and {state.name}-* are the namespace of {grant.owner} since {_mark(grant.mark)}{shared}"
     for each in state.namespaces if state.state == "registered" else ():
         whose = "and one of its own" if each.owned else "but not one of its own: it is somebody else's"
-        yield f"  in the namespace {each.prefix}, {whose}"
+        yield f"in the namespace {each.prefix}, {whose}"
+
+
+def _listed(state: NameState) -> Iterator[str]:
+    if state.releases:
+        yield "releases, the newest first"
+    for release in sorted(state.releases, key=_newest, reverse=True):
+        yield terminal.folded(_release(release), hanging="  ")
+    if state.takedowns:
+        yield "takedowns"
+    for entry in state.takedowns:
+        yield from _takedown(entry)
+    if state.history:
+        yield "history"
+    for act in state.history:
+        what = f"{act.mark.at[:10]}  {act.type}{f' {act.version}' if act.version else ''} {_by(act.mark)}"
+        yield terminal.folded(what, hanging="  ")
+
+
+def _takedown(entry: Takedown) -> Iterator[str]:
+    yield terminal.folded(f"{', '.join(entry.versions)}  {verdict.takedown(entry)}", hanging="  ")
+    yield from (f"    sha256 {digest}" for digest in entry.sha256s)
 
 
 def _release(release: Release) -> str:
+    version = release.version
     if release.removed is not None:
-        return f"{release.version}  {release.state} {_mark(release.removed)}"
+        return f"{version}  {release.state} {_mark(release.removed)}"
+    if release.quarantine is not None:
+        return f"{version}  quarantined {_mark(release.quarantine)}"
     if release.yank is not None:
-        return f"{release.version}  yanked ({release.yank.kind}) {_mark(release.yank.mark)}"
-    return f"{release.version}  published {release.published_at[:10]}"
+        return f"{version}  yanked ({release.yank.kind}) {_mark(release.yank.mark)}"
+    return f"{version}  published {release.published_at[:10]}, {_files(release)}{''.join(_remarks(release))}"
+
+
+def _files(release: Release) -> str:
+    count = len(release.present)
+    vouched = sum(file.provenance is not None for file in release.present)
+    return f"{count} file{'' if count == 1 else 's'}{f', {vouched} with provenance' if vouched else ''}"
+
+
+def _remarks(release: Release) -> Iterator[str]:
+    if (advice := release.deprecated) is not None:
+        instead = f"; use {advice.alternative}" if advice.alternative else ""
+        yield f"; deprecated {_mark(advice.mark)}{instead}"
+    if (held := release.held_yank) is not None:
+        yield f"; will be yanked ({held.kind}) at {held.effective_at} unless cancelled, {_by(held.mark)}"
+    for removal in release.removals:
+        yield f"; {removal.filename} {removal.state} {_mark(removal.mark)}"
+
+
+def _newest(release: Release) -> tuple[bool, Version | str]:
+    return (True, Version(release.version)) if _read(release.version) else (False, release.version)
+
+
+def _read(version: str) -> bool:
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _mark(mark: Mark) -> str:

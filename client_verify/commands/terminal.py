@@ -1,10 +1,15 @@
 """What the commands share: where they print, which repository they are about, and names as people write them."""
 
 import argparse
+import json
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from textwrap import dedent, fill
 from typing import Final, TypeAlias
 
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
@@ -15,18 +20,56 @@ from keys import names
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
-_COLUMNS: Final = 80
+ACCEPTING = argparse.ArgumentParser(add_help=False)
+ACCEPTING.add_argument(
+    "--accept-new-generation", metavar="NAME", action="append", default=[], help="its new holder is the right one"
+)
+ACCEPTING.add_argument(
+    "--allow-security-yanked", metavar="NAME", action="append", default=[], help="install what is yanked for security"
+)
+ACCEPTING.add_argument(
+    "--accept-yanks", metavar="NAME", action="append", default=[], help="go back to a lower version of it at once"
+)
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
+_WIDTH = 78
+_COLUMNS: Final = 80
 
 
-def verifier(arguments: argparse.Namespace, _: Places) -> Verifier:
+def command(
+    commands: Commands, name: str, summary: str, story: str, parents: Sequence[argparse.ArgumentParser] = ()
+) -> argparse.ArgumentParser:
+    """A command whose help is a story: its first paragraph stands before the options, the rest (examples, exit codes)
+    after them.
+    """
+    before, _, after = dedent(story).strip("\n").partition("\n\n")
+    return commands.add_parser(
+        name,
+        parents=[*parents],
+        help=summary,
+        description=before,
+        epilog=after,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> Verifier:
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
-    made = Verifier.pinned(arguments.repo, accept_new_generation=getattr(arguments, "accept_new_generation", ()))
+    made = Verifier.pinned(arguments.repo, accepted=accepted)
     made.open()
     for warning in made.warnings:
         complain(f"tallystick: warning: {warning}")
     return made
+
+
+def accepted(arguments: argparse.Namespace, pinned: Iterable[tuple[str, str]] = ()) -> Accepted:
+    """What was accepted with the options of ACCEPTING; ``pinned`` are the exact versions that were asked for."""
+    return Accepted(
+        frozenset(map(name, arguments.accept_new_generation)),
+        frozenset(map(name, arguments.allow_security_yanked)),
+        frozenset(map(name, arguments.accept_yanks)),
+        frozenset(pinned),
+    )
 
 
 def name(text: str) -> str:
@@ -46,3 +89,33 @@ def refusal(refused: Refused, subject: str, consequence: str) -> int:
 def complain(text: str) -> None:
     """Lines for the person, not for the pipe, in the width of their terminal (or ``COLUMNS``)."""
     print(wrapped(text, shutil.get_terminal_size((_COLUMNS, 0)).columns), file=sys.stderr)
+
+
+def tell(document: object) -> None:
+    """A document for a program: JSON with sorted keys."""
+    print(json.dumps(document, indent=2, sort_keys=True))
+
+
+def folded(text: str, indent: str = "  ", hanging: str = "") -> str:
+    """A sentence of any length as lines of a terminal; addresses and digests stay whole."""
+    further = indent + hanging
+    return fill(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def span(time: timedelta) -> str:
+    """How long something is, in the one unit that people would name: ``2 days``, ``40 seconds``."""
+    seconds = max(0, int(time.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} bytes"

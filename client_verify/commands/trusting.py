@@ -1,87 +1,302 @@
-"""Which repositories are trusted, and what was verified last: trust add, list, show, remove; status."""
+"""Which repositories are trusted: trust add, list, show, remove."""
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
+
+from tuf.api.exceptions import DownloadError
+from tuf.api.metadata import Root
 
 from client_verify import trust
-from client_verify.commands import describe, terminal
+from client_verify.commands import terminal
+from client_verify.fetching.transport import Fetcher
 from client_verify.places import Places
-from client_verify.refusals import Usage
+from client_verify.refusals import Refused, Usage
+from client_verify.repositories import Repositories
 from client_verify.session import data_directory
+from client_verify.standing import Standing, standing
+from client_verify.trust import Pin
+from keys import words
+from keys.times import stamp
+
+MAX_ROOT: Final = 512_000
+"""Bytes of a first root: as much as python-tuf reads of one."""
+_WORDS_A_LINE: Final = 4
 
 
 def add(commands: terminal.Commands) -> None:
     """Add this family to the parser."""
-    command = commands.add_parser("status", help="what is pinned, and what was verified last")
-    command.set_defaults(answer=_status)
-    _add_trust(commands.add_parser("trust", help="pin, list or remove repositories"))
+    parser = terminal.command(
+        commands,
+        "trust",
+        "pin, list or remove repositories",
+        """
+        Which repositories are trusted, each from which root on. A pin is a root file
+        of the registry's and an address; everything else is verified from there.
+        """,
+    )
+    family = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_add(family)
+
+    command = terminal.command(
+        family,
+        "list",
+        "every pinned repository",
+        """
+        Every pinned repository: its address and fingerprint, the names that it may
+        speak for, and what should make you wonder.
+        """,
+        [terminal.JSON],
+    )
+    command.set_defaults(answer=_list)
+
+    command = terminal.command(
+        family,
+        "show",
+        "a pinned root: its fingerprint in words, its keys and thresholds",
+        """
+        The root that a repository is trusted by: its fingerprint, also as words to
+        read aloud, who signs which role, and until when.
+
+        With --raw the file itself, as the registry signed it:
+          tallystick trust show acme --raw > acme-root.json
+        """,
+        [terminal.JSON],
+    )
+    command.add_argument("name", metavar="NAME")
+    command.add_argument("--raw", action="store_true", help="the root file itself, byte for byte")
+    command.set_defaults(answer=_show)
+
+    command = terminal.command(
+        family,
+        "remove",
+        "trust it no longer; keep what was verified",
+        """
+        Trust a repository no longer. What this machine has verified of it stays, so
+        that it cannot be taken back if you trust the repository again.
+        """,
+    )
+    command.add_argument("name", metavar="NAME")
+    command.set_defaults(answer=_remove)
 
 
-def _add_trust(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _add_add(family: terminal.Commands) -> None:
+    command = terminal.command(
+        family,
+        "add",
+        "trust a repository from this root on",
+        """
+        Pin a repository. Its root file and its fingerprint come from the registry, by
+        another way than its own address: its documentation, a colleague, your image.
 
-    command = commands.add_parser("add", help="trust a repository from this root on")
-    command.add_argument("name")
-    command.add_argument("--url", required=True)
-    command.add_argument("--root", required=True, type=Path, metavar="FILE")
-    command.add_argument("--fingerprint", metavar="sha256:HEX")
+          tallystick trust add acme --url https://packages.acme.example \\
+              --root acme-root.json --fingerprint sha256:6f1c...
+
+        With a fingerprint and no file, the root is fetched and must have it.
+        Said again of the same root and address, it changes prefixes and mirrors.
+        """,
+    )
+    command.add_argument("name", metavar="NAME", help="what you call it: a-z, 0-9 and '-'")
+    command.add_argument("--url", help="where the repository is served")
+    command.add_argument("--root", type=Path, metavar="FILE", help="its first root, 1.root.json")
+    command.add_argument("--fingerprint", metavar="sha256:HEX", help="what the root must have")
     command.add_argument(
-        "--prefix", action="append", default=[], help="speak only for this name and names that begin with it and '-'"
+        "--prefix",
+        action="append",
+        default=[],
+        help="speak only for this name and names that begin with it and '-'; may be given again",
     )
     command.add_argument(
         "--mirror", action="append", default=[], metavar="URL", help="another address of the same files"
     )
+    command.add_argument(
+        "--unsafe-trust-on-first-use",
+        action="store_true",
+        help="take the root from the repository itself, with nobody to vouch for it",
+    )
     command.set_defaults(answer=_add)
-
-    command = commands.add_parser("list", help="every pinned repository")
-    command.set_defaults(answer=_list)
-
-    command = commands.add_parser("show", help="the pinned root file")
-    command.add_argument("name")
-    command.set_defaults(answer=_show)
-
-    command = commands.add_parser("remove", help="trust it no longer; keep what was verified")
-    command.add_argument("name")
-    command.set_defaults(answer=_remove)
-
-
-def _status(_: argparse.Namespace, where: Places) -> int:
-    for pin in trust.pins(where.roots):
-        print("\n".join(describe.status(pin, data_directory(where.data, pin), datetime.now(UTC))))
-    return 0
 
 
 def _add(arguments: argparse.Namespace, where: Places) -> int:
-    pin = trust.checked(arguments.name, arguments.url, arguments.root.read_bytes(), arguments.prefix, arguments.mirror)
-    if arguments.fingerprint not in (None, pin.fingerprint):
-        raise Usage(
-            f"the root file's fingerprint is {pin.fingerprint}, not {arguments.fingerprint}. "
-            "It is not the file that you were told about. Nothing was written."
-        )
+    known = trust.find(where.roots, arguments.name)
+    pin = _vouched(_asked_for(arguments, known), arguments.fingerprint)
     trust.add(where.roots, pin)
     print(f"{pin.name} is pinned: {pin.url}\n  root {pin.fingerprint}")
     if pin.prefixes:
-        print(f"  for {', '.join(pin.prefixes)}, and names that begin with one of them and '-'")
-    if arguments.fingerprint is None:
+        print(terminal.folded(f"for {', '.join(pin.prefixes)}, and names that begin with one of them and '-'"))
+    for change in _changes(known, pin):
+        print(terminal.folded(change, hanging="  "))
+    if arguments.fingerprint is None and known is None:
         print("  Compare this fingerprint with one that you got by another way.")
-    if pin.is_rehearsal:
-        terminal.complain(
-            "tallystick: warning: THIS IS A REHEARSAL ROOT. Its keys are thrown away; trust nothing it signs."
+    for warning in (*_doubts(pin), *_quarrel(where)):
+        terminal.complain(f"tallystick: warning: {warning}")
+    return 0
+
+
+def _asked_for(arguments: argparse.Namespace, known: Pin | None) -> Pin:
+    """The pin that was asked for, whose root nobody has vouched for yet if it was fetched."""
+    if not arguments.url and known is None:
+        raise Usage("where is it served? Give --url. Nothing was written.")
+    url = trust.address(arguments.url) if arguments.url or known is None else known.url
+    if arguments.root is not None:
+        pin = trust.checked(arguments.name, url, arguments.root.read_bytes(), arguments.prefix, arguments.mirror)
+        again = known is not None and (known.root, known.url) == (pin.root, pin.url)
+        return trust.changed(replace(known, first_use=None), pin.prefixes, pin.mirrors) if known and again else pin
+    if known is not None:
+        return trust.changed(replace(known, url=url), arguments.prefix, arguments.mirror)
+    if not (arguments.fingerprint or arguments.unsafe_trust_on_first_use):
+        raise Usage(
+            "which root? Give --root FILE, with the root that you got from the registry by a way that you trust, or "
+            "--fingerprint, and it is fetched. Nothing was written."
         )
+    pin = trust.checked(arguments.name, url, _first_root(url), arguments.prefix, arguments.mirror)
+    return replace(pin, first_use=stamp(datetime.now(UTC)))
+
+
+def _first_root(url: str) -> bytes:
+    # The first and not the newest: its fingerprint is what a registry tells people, and it leads to all others.
+    try:
+        return Fetcher().download_bytes(f"{url}/metadata/1.root.json", MAX_ROOT)
+    except DownloadError as error:
+        raise Refused("unreachable", f"its first root: {error}") from error
+
+
+def _vouched(pin: Pin, fingerprint: str | None) -> Pin:
+    """The pin, with no doubt about its root if somebody named its fingerprint."""
+    if fingerprint is None:
+        return pin
+    if fingerprint.strip().lower() != pin.fingerprint:
+        raise Usage(
+            f"the root file's fingerprint is {pin.fingerprint}, not {fingerprint}. "
+            "It is not the file that you were told about. Nothing was written."
+        )
+    return replace(pin, first_use=None)
+
+
+def _changes(before: Pin | None, after: Pin) -> Iterator[str]:
+    if before is None:
+        return
+    for what, old, new in (
+        ("prefixes", before.prefixes, after.prefixes),
+        ("mirrors", before.mirrors, after.mirrors),
+    ):
+        if old != new:
+            yield f"{what}: now {', '.join(new)}; before {', '.join(old) or 'none'}"
+    if before.first_use and not after.first_use:
+        yield "its root was trusted on first use; now it is vouched for"
+    if before == after:
+        yield "it was pinned so already; nothing was changed"
+
+
+def _doubts(pin: Pin) -> Iterator[str]:
+    if pin.is_rehearsal:
+        yield "THIS IS A REHEARSAL ROOT. Its keys are thrown away; trust nothing it signs."
+    if pin.first_use is not None:
+        yield (
+            f"NOBODY HAS VOUCHED FOR THIS ROOT. It came from {pin.url} itself, so whoever stood between chose "
+            "whom this machine trusts from now on.\n"
+            "  Get the fingerprint from the registry by another way, then say:\n"
+            f"  tallystick trust add {pin.name} --fingerprint sha256:..."
+        )
+
+
+def _quarrel(where: Places) -> Iterator[str]:
+    """What stands in the way of several pins together, said when it comes about and not at the next install."""
+    try:
+        Repositories(trust.pins(where.roots))
+    except Usage as error:
+        yield str(error)
+
+
+def _list(arguments: argparse.Namespace, where: Places) -> int:
+    """With --json: ``{"repositories": [...]}``, each as ``as_json`` has it."""
+    pins = trust.pins(where.roots)
+    if arguments.json:
+        terminal.tell({"repositories": [as_json(pin, where) for pin in pins]})
+    for pin in () if arguments.json else pins:
+        print(f"{pin.name}  {pin.url}\n  {pin.fingerprint}")
+        for line in about(pin, where):
+            print(terminal.folded(line, hanging="  "))
     return 0
 
 
-def _list(_: argparse.Namespace, where: Places) -> int:
-    for pin in trust.pins(where.roots):
-        print(f"{pin.name}  {pin.url}  {pin.fingerprint}")
-    return 0
+def as_json(pin: Pin, where: Places) -> dict[str, Any]:
+    """A pin: ``name, url, fingerprint, prefixes, mirrors, rehearsal``; ``first_use``: when its root was taken from the
+    repository itself, null if it is vouched for; ``shipped``: the directory, if it was pinned for all users.
+    """
+    shipped = trust.shipped_in(where.roots, pin)
+    return {
+        "name": pin.name,
+        "url": pin.url,
+        "fingerprint": pin.fingerprint,
+        "prefixes": list(pin.prefixes),
+        "mirrors": list(pin.mirrors),
+        "rehearsal": pin.is_rehearsal,
+        "first_use": pin.first_use,
+        "shipped": None if shipped is None else str(shipped),
+    }
+
+
+def about(pin: Pin, where: Places) -> Iterator[str]:
+    """What a person should know of a pin besides its address and fingerprint."""
+    yield f"speaks for {', '.join(f'{prefix}, {prefix}-*' for prefix in pin.prefixes) or 'every other name'}"
+    if pin.mirrors:
+        yield f"mirrors {', '.join(pin.mirrors)}"
+    if (shipped := trust.shipped_in(where.roots, pin)) is not None:
+        yield f"pinned for all users of this machine, in {shipped}"
+    if pin.is_rehearsal:
+        yield "REHEARSAL: its keys are thrown away; trust nothing from it"
+    if pin.first_use is not None:
+        yield (
+            f"TRUSTED ON FIRST USE, {pin.first_use[:10]}: nobody has vouched for this root. Compare its fingerprint, "
+            f"then: tallystick trust add {pin.name} --fingerprint sha256:..."
+        )
 
 
 def _show(arguments: argparse.Namespace, where: Places) -> int:
-    sys.stdout.buffer.write(trust.load(where.roots, arguments.name).root)
+    """With --json: the keys of ``as_json``, ``root`` (version and expiry of the pinned one, ``newest`` the version that
+    was verified last, if any), ``words`` and ``roles``: of each its ``keyids`` and ``threshold``.
+    """
+    pin = trust.load(where.roots, arguments.name)
+    if arguments.raw:
+        sys.stdout.buffer.write(pin.root)
+        return 0
+    known = standing(pin, data_directory(where.data, pin))
+    newest = known.verified.root if known.verified else None
+    root = pin.signed
+    if arguments.json:
+        roles = {name: {"keyids": role.keyids, "threshold": role.threshold} for name, role in root.roles.items()}
+        dates = {"version": root.version, "expires": stamp(root.expires), "newest": newest}
+        terminal.tell({**as_json(pin, where), "words": _words(pin), "root": dates, "roles": roles})
+    else:
+        print("\n".join(_shown(known, root, where)))
     return 0
+
+
+def _shown(known: Standing, root: Root, where: Places) -> Iterator[str]:
+    pin, said = known.pin, _words(known.pin)
+    yield f"{pin.name}: {pin.url}"
+    yield f"  root {pin.fingerprint}"
+    yield "  in words, to read to each other:"
+    for start in range(0, len(said), _WORDS_A_LINE):
+        yield "    " + "".join(f"{word:<14}" for word in said[start : start + _WORDS_A_LINE]).rstrip()
+    yield f"  version {root.version}, valid until {stamp(root.expires)}"
+    if known.verified is not None:
+        yield f"  the newest root that this machine has verified from it is version {known.verified.root}"
+    for line in about(pin, where):
+        yield terminal.folded(line, hanging="  ")
+    for name, role in root.roles.items():
+        yield f"  {name} is signed by {role.threshold} of {len(role.keyids)}:"
+        for keyid in role.keyids:
+            yield f"    {keyid}  {root.keys[keyid].scheme}"
+
+
+def _words(pin: Pin) -> list[str]:
+    return list(words.words(bytes.fromhex(pin.fingerprint.removeprefix("sha256:"))))
 
 
 def _remove(arguments: argparse.Namespace, where: Places) -> int:

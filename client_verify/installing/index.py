@@ -20,7 +20,7 @@ import waitress
 from waitress import wasyncore
 
 from client_verify import verdict
-from client_verify.answers import ProvenAbsent
+from client_verify.answers import Found, ProvenAbsent
 from client_verify.installing.report import Entry
 from client_verify.refusals import Refused
 from client_verify.verifier import Verifier
@@ -144,8 +144,9 @@ class Index:
         raise NotServed(HTTPStatus.NOT_FOUND, "this index serves /simple/NAME/ and the files that are listed there")
 
     def _page(self, name: str, accept: str) -> Response:
-        state = self._state(name)
-        if (refused := verdict.of_name(state)) is not None:
+        found = self._found(name)
+        state = found.state
+        if (refused := verdict.of_name(state) or verdict.of_no_choice(state, found.past)) is not None:
             # Answered with an empty list all the same: an error on a page is shown by no installer but uv.
             self._report.refuse(
                 Entry(f"simple/{name}", refused.code, refused.sentence, self._verifier.repository(name))
@@ -156,9 +157,8 @@ class Index:
         return _ok(html.MEDIA_TYPE, html.render(listing), ("Vary", "Accept"))
 
     def _file(self, name: str, filename: str) -> Response:
-        state = self._state(name)
         bare = filename.removesuffix(".metadata")
-        file = self._admitted(state, bare)
+        file = self._admitted(name, bare)
         if filename == bare:
             body = self._verifier.content(name, file)
         elif file.core_metadata is not None:
@@ -167,12 +167,12 @@ class Index:
             raise NotServed(HTTPStatus.NOT_FOUND, f"{bare} has no signed core metadata")
         return Response(200, "OK", (("Content-Type", "application/octet-stream"),), body)
 
-    def _state(self, name: str) -> NameState:
+    def _found(self, name: str) -> Found:
         answer = self._verifier.ask(name)
         if isinstance(answer, ProvenAbsent):
             refused = verdict.of_absence(answer)
             raise Refused(refused.code, refused.sentence)
-        return answer.state
+        return answer
 
     def _repository(self, path: str) -> str | None:
         """Which one answers for what is asked for, if it is ours and of a name."""
@@ -182,15 +182,15 @@ class Index:
                     return self._verifier.repository(name)
         return None
 
-    def _admitted(self, state: NameState, filename: str) -> File:
-        match verdict.of_file(state, filename):
+    def _admitted(self, name: str, filename: str) -> File:
+        match self._verifier.of_choice(name, filename):
             case verdict.Refuse(code, sentence):
                 raise Refused(code, sentence)
             case verdict.Warn(sentence):
                 self._report.warn(sentence)
-        found = state.file(filename)
-        assert found is not None, "a file that is not listed is refused above"
-        return found[1]
+        listed = self._found(name).state.file(filename)
+        assert listed is not None, "a file that is not listed is refused above"
+        return listed[1]
 
 
 def bound(port: int = 0) -> socket.socket:

@@ -7,7 +7,7 @@ from typing import Final
 
 from client_verify.refusals import KINDS, Code
 
-MAYBE_HARMLESS: Final[frozenset[Code]] = frozenset({"absent", "unknown-version", "unknown-file"})
+MAYBE_HARMLESS: Final[frozenset[Code]] = frozenset({"absent", "unknown-version", "unknown-file", "all-yanked"})
 """An installer may ask for what does not exist and go on without it; these count only if it failed."""
 
 _REFUSED: Final = "tallystick: REFUSED"
@@ -29,12 +29,12 @@ class Report:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._refused: dict[Entry, None] = {}
+        self._refused: dict[tuple[Code, str], Entry] = {}
         self._warnings: dict[str, None] = {}
 
     def refuse(self, entry: Entry) -> None:
         with self._lock:
-            self._refused.setdefault(entry)
+            self._refused.setdefault((entry.code, entry.detail), entry)
 
     def warn(self, sentence: str) -> None:
         with self._lock:
@@ -43,7 +43,7 @@ class Report:
     def refused(self, child: int) -> list[Entry]:
         """The refusals that count, where the installer ended with code ``child``."""
         with self._lock:
-            return [entry for entry in self._refused if child != 0 or entry.code not in MAYBE_HARMLESS]
+            return [entry for entry in self._refused.values() if child != 0 or entry.code not in MAYBE_HARMLESS]
 
     def warnings(self) -> list[str]:
         with self._lock:

@@ -107,11 +107,12 @@ def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) ->
     # pip only says that no distribution matches; the signed state knows why.
     try:
         answer = verifier.ask(name)
+        if isinstance(answer, ProvenAbsent):
+            return
+        given = verifier.of_version(name, version)
     except Refused:
         return  # the index has reported it when the installer asked
-    if isinstance(answer, ProvenAbsent):
-        return
-    match verdict.of_version(answer.state, version):
+    match given:
         case verdict.Refuse(code, sentence) as refused if refused != verdict.of_name(answer.state):
             report.refuse(Entry(f"{name}=={version}", code, sentence, verifier.repository(name)))
 

@@ -4,7 +4,7 @@ import fcntl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
 from client_verify.memory import Memory
 from client_verify.session import MakeUpdater, Session
@@ -100,17 +101,19 @@ class World:
     def memory(self) -> Memory:
         return Memory(self.directory / "memory.sqlite")
 
-    def session(self, *accepted: str, **settings: Any) -> Session:
+    def session(self, *new_holders: str, accepted: Accepted = NOTHING, **settings: Any) -> Session:
         """A new client on the same directory, as after a restart."""
         pin = Pin("acme", URL, self.repository.root)
         make = updater_at(self.clock, **settings)
-        return Session(pin, self.directory, self.fetcher, self.clock, frozenset(accepted), make)
+        given = replace(accepted, generations=accepted.generations | {*new_holders})
+        return Session(pin, self.directory, self.fetcher, self.clock, given, make)
 
-    def verifier(self, *accepted: str, **settings: Any) -> Verifier:
+    def verifier(self, accepted: Accepted = NOTHING, **settings: Any) -> Verifier:
         """One of this repository alone, on the same directory."""
         pin = Pin("acme", URL, self.repository.root)
         blobs = self.directory.parent / "blobs"
-        made = Verifier([pin], blobs, lambda _: self.session(*accepted, **settings), self.clock)
+        opened = lambda _: self.session(accepted=accepted, **settings)  # noqa: E731
+        made = Verifier([pin], blobs, opened, self.clock, None, accepted)
         made.open()
         return made
 

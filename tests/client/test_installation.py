@@ -1,4 +1,4 @@
-"""What `pip install tallystick` brings to a machine that only installs packages: the client, and no server's library."""
+"""What `pip install tallystick` brings to a machine that only installs: the client, and no server's library."""
 
 import os
 import subprocess

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
-from client_verify.installing.run import DROPPED, environment, pinned
+from client_verify.installing.environment import DROPPED, environment, with_poetry
+from client_verify.installing.run import pinned
 from client_verify.places import places
 from tests import paper
 
@@ -224,8 +225,8 @@ def test_where_everything_is_yanked_nothing_is_installed_until_one_yank_is_lifte
     gone = [paper.yanked(desk.now, each, "leaks memory") for each in desk.releases]
     desk.say(*gone, serial=3)
     for install in (desk.pip, desk.uv):
-        assert install("tallyflask") == 1
-        assert "yanked" in desk.err and desk.installed() == [], desk.err
+        assert install("tallyflask") == 7
+        assert "all 2 releases of tallyflask are yanked" in desk.err and desk.installed() == [], desk.err
     desk.say(gone[0], desk.releases[1], serial=4)
     for install in (desk.pip, desk.uv):
         assert install("tallyflask") == 0
@@ -250,15 +251,39 @@ def test_uv_sync_installs_a_project_from_the_verified_index(desk):
     assert list(desk.directory.glob(".venv/lib/*/site-packages/tallyflask.py")) != []
 
 
-def test_the_fence_is_in_every_spelling_of_the_proxy_variables():
-    made = environment(
-        {"http_proxy": "http://elsewhere", "PATH": "/bin", "NO_PROXY": "*"}, "http://127.0.0.1:1", "/tmp/c"
-    )
+def surrounded(**base):
+    return environment(base, "http://127.0.0.1:1", Path("/tmp/c"), Path("/home/envs"))
+
+
+def test_the_fence_is_in_every_spelling_of_the_proxy_variables_and_nothing_is_exempt():
+    made = surrounded(http_proxy="http://elsewhere", PATH="/bin", NO_PROXY="*", no_proxy="localhost")
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         assert made[name] == "http://127.0.0.1:1"
-    assert made["NO_PROXY"] == made["no_proxy"] == "127.0.0.1,localhost"
+    assert not made.keys() & {"NO_PROXY", "no_proxy"}
     assert made["PATH"] == "/bin"
-    assert environment(dict.fromkeys(DROPPED, "x"), "http://127.0.0.1:1", "/tmp/c").keys() & DROPPED == set()
+    assert surrounded(**dict.fromkeys(DROPPED, "x")).keys() & DROPPED == set()
+
+
+def test_no_cache_is_kept_and_poetry_s_environments_are():
+    made = surrounded(POETRY_CACHE_DIR="/home/cache", UV_CACHE_DIR="/home/uv", PDM_CACHE_DIR="/home/pdm")
+    for name in ("POETRY_CACHE_DIR", "UV_CACHE_DIR", "PDM_CACHE_DIR"):
+        assert made[name].startswith("/tmp/c/")
+    assert made["POETRY_VIRTUALENVS_PATH"] == "/home/envs"
+
+
+def test_a_git_that_a_person_has_configured_by_variables_stays_so_and_meets_the_fence():
+    made = surrounded(GIT_CONFIG_COUNT="1", GIT_CONFIG_KEY_0="user.name", GIT_CONFIG_VALUE_0="me")
+    assert (made["GIT_CONFIG_COUNT"], made["GIT_CONFIG_KEY_0"], made["GIT_CONFIG_KEY_1"]) == (
+        "2",
+        "user.name",
+        "http.proxy",
+    )
+
+
+def test_only_poetry_finds_the_plugin_and_the_path_of_python_stays_known():
+    assert "PYTHONPATH" not in surrounded()
+    made = with_poetry(surrounded(PYTHONPATH="/lib/mine"), "http://127.0.0.1:1")
+    assert made["PYTHONPATH"].split(":")[1:] == ["/lib/mine"] and made["TALLYSTICK_PYTHONPATH"] == "/lib/mine"
 
 
 def test_no_cache_of_pip_s_outlives_a_refusal(desk):

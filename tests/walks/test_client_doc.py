@@ -1,4 +1,4 @@
-"""docs/CLIENT.md is true: every block runs, and prints what is shown; every refusal is explained as the command does."""
+"""docs/CLIENT.md is true: every block runs, and prints what is shown; its refusals are those of the command."""
 
 from tests.walks import client_doc
 

@@ -1,0 +1,37 @@
+"""Where files and indexes lie: is an address one of ours, and which is ours in its place?"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from client_verify.trust import Pin
+from keys import names
+from keys.state import File
+
+LOOPBACK: Final = "http://127.0.0.1:8417"
+"""Where a long-lived verified index listens if nothing else is said: a lock file may hold it."""
+_LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost)(?::[0-9]+)?/.*", re.ASCII)
+
+
+def is_ours(url: str, pins: Iterable[Pin], file: File | None = None) -> bool:
+    """Whether an address is of a pinned repository, of an index of ours on loopback, or the one a file is signed with."""
+    bases = (f"{base}/" for pin in pins for base in (pin.url, *pin.mirrors))
+    signed = file is not None and url == file.url
+    return signed or _LOOPBACK.fullmatch(url) is not None or url.startswith(tuple(bases))
+
+
+def of_file(base: str, name: str, filename: str) -> str:
+    """The address of a file below a repository or an index of ours."""
+    return f"{base}/{names.file_path(name, filename)}"
+
+
+def of_index(base: str, instead_of: str) -> str:
+    """The address of the index there, with a final slash where ``instead_of`` has one."""
+    return f"{base}/simple{'/' if instead_of.endswith('/') else ''}"
+
+
+def host(url: str) -> str:
+    """The part of an address that says whose it is, for a person."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else url

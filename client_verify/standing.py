@@ -1,0 +1,68 @@
+"""What this machine knows of a pinned repository without asking it: verified again from the pinned root, read only."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from client_verify.memory import Memory
+from client_verify.refusals import Refused
+from client_verify.session import MEMORY, alone
+from client_verify.trust import Pin
+from client_verify.trusted import Trusted
+from keys import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The newest metadata that was verified here. ``signed_at`` is the signer's word for when it signed it."""
+
+    root: int
+    timestamp: int
+    snapshot: int
+    signed_at: str | None
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """``verified`` is None if nothing was yet; ``damage`` says what cannot be read; ``evidence`` is of names that
+    contradicted themselves, each with the time at which that was seen.
+    """
+
+    pin: Pin
+    directory: Path
+    verified: Verified | None = None
+    names: int = 0
+    evidence: tuple[tuple[str, str], ...] = ()
+    damage: str | None = None
+
+
+def standing(pin: Pin, directory: Path) -> Standing:
+    """What is known of a repository from its data directory. Nothing is written and nobody is asked."""
+    memory = directory / MEMORY
+    try:
+        verified = _verified(pin, directory)
+        if not memory.exists():
+            return Standing(pin, directory, verified)
+        known = Memory(memory)
+        return Standing(pin, directory, verified, known.count(), tuple(known.contradictions()))
+    except (Refused, OSError, sqlite3.Error) as error:
+        return Standing(pin, directory, damage=str(error))
+
+
+def _verified(pin: Pin, directory: Path) -> Verified | None:
+    metadata = directory / "metadata"
+    if not (metadata / f"{layout.TIMESTAMP}.json").exists():
+        return None
+    with alone(directory):
+        trusted = Trusted(metadata, pin.root)
+    timestamp, snapshot = trusted.timestamp, trusted.snapshot
+    signed_at = timestamp.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
+    return Verified(
+        trusted.root.version,
+        timestamp.version,
+        snapshot.version,
+        signed_at if isinstance(signed_at, str) else None,
+        min(timestamp.expires, snapshot.expires),
+    )
