@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis
+from client_verify import diagnosis, reading
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
-from client_verify.fetching.transport import Overheard
+from client_verify.fetching.layers import Overheard
+from client_verify.fetching.mirrors import Mirrors
+from client_verify.fetching.supply import Supply
 from client_verify.memory import Memory, Remembered
 from client_verify.refusals import Refused
 from client_verify.trust import Pin
@@ -29,6 +31,7 @@ from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import moment, stamp
 
+T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -71,8 +74,10 @@ def alone(directory: Path) -> Iterator[None]:
 class Session:
     """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
 
-    ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite`` and
-    ``lock``. Safe for several threads, and for several processes on one directory.
+    ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite``,
+    ``lock``, and ``anchor.json``, which nobody trusts (client_verify.fetching.deltas). ``fetcher`` is the way out of
+    this machine, or what stands for it (client_verify.fetching.offline). Safe for several threads, and for several
+    processes on one directory.
     """
 
     def __init__(
@@ -85,7 +90,7 @@ class Session:
         make_updater: MakeUpdater = Updater,
     ) -> None:
         self.pin = pin
-        self.fetcher = fetcher
+        self._supply = Supply((pin.url, *pin.mirrors), directory, fetcher)
         self._clock = clock
         self._accepted = accepted
         self._make_updater = make_updater
@@ -106,6 +111,11 @@ class Session:
         return self._clock()
 
     @property
+    def fetcher(self) -> Mirrors:
+        """For files that are verified by hash."""
+        return self._supply.content
+
+    @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
         return [*self._rehearsal(), *self._stale()]
@@ -122,7 +132,22 @@ class Session:
             return self._answers[name]
 
     def _refresh(self) -> None:
-        self._overheard = Overheard(self.fetcher)
+        self._persistently(self._begin, self._begin)
+
+    def _persistently(self, work: Callable[[], T], again: Callable[[], T]) -> T:
+        """What ``work`` gives. What is refused is asked for ``again`` in every other way, before anybody is accused."""
+        first: Refused | None = None
+        for _ in self._supply.ways():
+            try:
+                return work() if first is None else again()
+            except Refused as refused:
+                first = first or refused
+        assert first is not None, "there is at least one way"
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+
+    def _begin(self) -> None:
+        self._overheard = Overheard(self._supply)
+        read = reading.remembering()
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -131,22 +156,19 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
+            reading.hasten(updater, read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        self._trusted = Trusted(self._metadata, self.pin.root)
+        self._trusted = Trusted(self._metadata, self.pin.root, read)
         self._updater = updater
         self._answers: dict[str, Answer] = {}
+        self._supply.keep()
 
     def _ask(self, name: str, before: Remembered | None) -> Answer:
-        path = names.page_path(name)
-        target = self._target(path)
-        role, delegate = self._trusted.responsible(path)
-        if delegate.targets.get(path) != target:
-            raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
-        if target is None:
+        role, data = self._persistently(lambda: self._listed(name, before), lambda: self._listed_anew(name, before))
+        if data is None:
             return self._absent(name, before)
-        data = self._page_bytes(name, target, before)
         found = Found(_parsed(name, data))
         if role == layout.HELD:
             _check_held(found.state)
@@ -154,6 +176,19 @@ class Session:
             self._follow(name, before, found.state, data)
             self._memory.remember(name, self._remembered(data))
         return found
+
+    def _listed(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
+        """The one role that speaks for a name, and the page that it lists, None if none."""
+        path = names.page_path(name)
+        target = self._target(path)
+        role, delegate = self._trusted.responsible(path)
+        if delegate.targets.get(path) != target:
+            raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
+        return role, None if target is None else self._page_bytes(name, target, before)
+
+    def _listed_anew(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
+        self._begin()
+        return self._listed(name, before)
 
     def _target(self, path: str) -> TargetFile | None:
         try:

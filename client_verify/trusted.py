@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from client_verify import reading
 from client_verify.refusals import Refused
 from keys import counting, layout, rules
 
@@ -20,11 +21,13 @@ S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 class Trusted:
     """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
 
-    ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge.
+    ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge. ``read`` may know what
+    bytes say that it has read before; the bytes are always those in the directory.
     """
 
-    def __init__(self, directory: Path, pinned: bytes) -> None:
+    def __init__(self, directory: Path, pinned: bytes, read: reading.Read = reading.read) -> None:
         self._directory = directory
+        self._read = read
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
@@ -60,7 +63,7 @@ class Trusted:
             data = (self._directory / f"{role}.json").read_bytes()
         except FileNotFoundError:
             raise Refused("incomplete", f"{role} may speak for this name, and its file was never reached") from None
-        delegate = _parsed(Targets, data)
+        delegate = self._parsed(Targets, data)
         if listed is None or delegate.version != listed.version:
             version = None if listed is None else listed.version
             raise Refused(
@@ -68,45 +71,49 @@ class Trusted:
                 f"{role} may speak for this name; the snapshot lists its version {version}, and what was reached "
                 f"is version {delegate.version}",
             )
-        _check_count(delegator, role, data)
+        self._check_count(delegator, role, data)
         _check_name(role, delegate)
         return delegate
 
     def _root_chain(self, pinned: bytes) -> Root:
         # The specification asks the old root's keys and the new one's for every step (5.3.4, 5.3.5).
-        root = _parsed(Root, pinned)
-        _check_count(root, layout.ROOT, pinned)
-        newest = _parsed(Root, (self._directory / "root.json").read_bytes()).version
+        root = self._parsed(Root, pinned)
+        self._check_count(root, layout.ROOT, pinned)
+        newest = self._parsed(Root, (self._directory / "root.json").read_bytes()).version
         for version in range(root.version + 1, newest + 1):
             data = (self._directory / "root_history" / f"{version}.root.json").read_bytes()
-            follower = _parsed(Root, data)
-            _check_count(root, layout.ROOT, data)
-            _check_count(follower, layout.ROOT, data)
+            follower = self._parsed(Root, data)
+            self._check_count(root, layout.ROOT, data)
+            self._check_count(follower, layout.ROOT, data)
             root = follower
         return root
 
     def _top(self, role: str, kind: type[S]) -> S:
         data = (self._directory / f"{role}.json").read_bytes()
-        _check_count(self.root, role, data)
-        return _parsed(kind, data)
+        self._check_count(self.root, role, data)
+        return self._parsed(kind, data)
 
+    def _parsed(self, kind: type[S], data: bytes) -> S:
+        signed = self._file(data).metadata.signed
+        assert isinstance(signed, kind), "python-tuf has checked the type of every file that it keeps"
+        return signed
 
-def _parsed(kind: type[S], data: bytes) -> S:
-    try:
-        signed = Metadata[S].from_bytes(data).signed
-    except RepositoryError as error:
-        raise Refused("invalid", f"metadata cannot be read: {error}") from None
-    assert isinstance(signed, kind), "python-tuf has checked the type of every file that it keeps"
-    return signed
+    def _check_count(self, delegator: Root | Targets, role: str, data: bytes) -> None:
+        file = self._file(data)
+        try:
+            count = counting.count(delegator, role, file.payload, file.metadata.signatures.values())
+        except ValueError as error:
+            raise Refused("invalid", f"{role}: {error}") from None
+        if not count.met:
+            raise Refused(
+                "invalid", f"{role} is signed by {count.distinct} different keys; {count.threshold} are needed"
+            )
 
-
-def _check_count(delegator: Root | Targets, role: str, data: bytes) -> None:
-    try:
-        count = counting.count_file(delegator, role, data)
-    except ValueError as error:
-        raise Refused("invalid", f"{role}: {error}") from None
-    if not count.met:
-        raise Refused("invalid", f"{role} is signed by {count.distinct} different keys; {count.threshold} are needed")
+    def _file(self, data: bytes) -> reading.File:
+        try:
+            return self._read(data)
+        except RepositoryError as error:
+            raise Refused("invalid", f"metadata cannot be read: {error}") from None
 
 
 def _check_name(role: str, delegate: Targets) -> None:

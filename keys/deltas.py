@@ -116,20 +116,26 @@ def leading_to(role: str, version: int) -> tuple[Step, ...]:
     return tuple(Step(role, old, version) for old in (0, *older))
 
 
+def reachable(path: str) -> tuple[str, int] | None:
+    """Role and version of a public file that deltas may lead to; None where it is neither a snapshot nor a bin."""
+    found = _FILE.fullmatch(path)
+    return (found[2], int(found[1])) if found else None
+
+
 def beside(path: str) -> tuple[str, ...]:
     """Where the deltas lie that lead to a public file; none where it is neither a snapshot nor a bin."""
-    found = _FILE.fullmatch(path)
-    return tuple(step.path for step in leading_to(found[2], int(found[1]))) if found else ()
+    found = reachable(path)
+    return tuple(step.path for step in leading_to(*found)) if found else ()
 
 
 def is_needed(path: str, newest: int) -> bool:
     """Whether a superseded file must stay, because deltas to the snapshot of version ``newest``, or to what follows it,
     lead from it, and clients that have nothing begin with it.
     """
-    found = _FILE.fullmatch(path)
-    if not found or found[2] != layout.SNAPSHOT:
+    found = reachable(path)
+    if found is None or found[0] != layout.SNAPSHOT:
         return False
-    version = int(found[1])
+    version = found[1]
     return is_anchor(version) and version >= anchor(newest)
 
 

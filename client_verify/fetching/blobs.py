@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from tuf.api.exceptions import DownloadError, DownloadLengthMismatchError
-from tuf.ngclient.fetcher import FetcherInterface
 
+from client_verify.fetching.mirrors import Mirrors
 from client_verify.refusals import Refused
 
 MAX_METADATA: Final = 8 << 20
@@ -29,9 +29,9 @@ class Content:
 class Blobs:
     """A directory that may be deleted at any time, and written by several processes at once."""
 
-    def __init__(self, directory: Path, fetcher: FetcherInterface) -> None:
+    def __init__(self, directory: Path, mirrors: Mirrors) -> None:
         self._directory = directory
-        self._fetcher = fetcher
+        self._mirrors = mirrors
 
     def open(self, content: Content) -> BinaryIO:
         """The verified bytes, open at their start; Refused as ``mismatch`` or ``unreachable`` otherwise."""
@@ -42,19 +42,30 @@ class Blobs:
         with tempfile.NamedTemporaryFile(dir=self._directory, delete=False) as arriving:
             arrived = Path(arriving.name)
         try:
-            self._fetch(content, arrived)
-            return self._admit(content, arrived, path)
+            return self._first(content, arrived, path)
         finally:
             arrived.unlink(missing_ok=True)
 
-    def _fetch(self, content: Content, arrived: Path) -> None:
+    def _first(self, content: Content, arrived: Path, path: Path) -> BinaryIO:
+        """From the first address that has the bytes that were signed; wrong bytes weigh more than none."""
+        refused: list[Refused] = []
+        for address in self._mirrors.addresses(content.url):
+            try:
+                self._fetch(content, address, arrived)
+                return self._admit(content, arrived, path)
+            except Refused as error:
+                refused.append(error)
+        raise next((error for error in refused if error.code == "mismatch"), refused[0])
+
+    def _fetch(self, content: Content, address: str, arrived: Path) -> None:
         limit = MAX_METADATA if content.size is None else content.size
         try:
-            with self._fetcher.download_file(content.url, limit) as body, arrived.open("wb") as file:
+            with self._mirrors.inner.download_file(address, limit) as body, arrived.open("wb") as file:
                 shutil.copyfileobj(body, file)
         except DownloadLengthMismatchError:
             raise Refused("mismatch", f"{content.what} is larger than the {limit} bytes that were signed") from None
         except DownloadError as error:
+            self._mirrors.note(address, error)
             raise Refused("unreachable", f"{content.what}: {error}") from error
 
     def _admit(self, content: Content, arrived: Path, path: Path) -> BinaryIO:

@@ -1,27 +1,99 @@
 """Fetching bytes over HTTP: nothing is believed about them, only how many and for how long.
 
-python-tuf caps every length; what it lacks, and is here, is a limit to the time of a whole transfer and bodies as they
-were sent: decoding a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` would change the signed bytes.
+python-tuf caps every length; what it lacks, and is here, is a limit to the time of a whole transfer, and files as they
+were sent: decoding a ``.tar.gz`` that a server labels ``Content-Encoding: gzip`` would change the signed bytes. Only
+metadata is asked for in gzip. Nothing that a server says makes us wait: ``Retry-After`` is not heeded, the body of a
+redirect is not read, and each receive is timed, also of headers, chunk sizes and trailers.
 """
 
+import io
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
-from urllib.parse import urlsplit
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from http.client import HTTPResponse
+from typing import Any, Final, cast
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 from tuf.ngclient.fetcher import FetcherInterface
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 20.0
 PATIENCE_SECONDS: Final = 60.0
 LEAST_RATE: Final = 20_000
 """Bytes per second: a transfer may take ``PATIENCE_SECONDS``, and a second more for so many bytes that arrived."""
-_RETRIES: Final = urllib3.Retry(connect=2, read=0, redirect=5)
+REDIRECTS: Final = 5
+_RETRIES: Final = urllib3.Retry(connect=1, read=0, redirect=0, status=0, other=0, respect_retry_after_header=False)
 _CHUNK: Final = 1 << 16
-_HEADERS: Final = {"User-Agent": "tallystick", "Accept-Encoding": "identity"}
+_GZIP_HEAD: Final = 1 << 10
+"""What cannot be compressed is longer as gzip by a few bytes; nobody sends more than this besides."""
+
+
+class Deadline:
+    """The end of a transfer by the monotonic clock; what arrives of the body puts it off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds, negative when it is past."""
+        return self._until - time.monotonic()
+
+    def put_off(self, received: int) -> None:
+        self._until += received / LEAST_RATE
+
+
+# urllib3 makes the response deep inside a request, and hands nothing through to it.
+_DEADLINE: ContextVar[Deadline] = ContextVar("_DEADLINE")
+
+
+class _Timed(io.RawIOBase):
+    """What a socket receives until the deadline, whatever it is: a header or a trailer without end is none of it."""
+
+    def __init__(self, raw: io.RawIOBase, sock: Any, deadline: Deadline) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if (left := self._deadline.left) <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(min(READ_SECONDS, left))
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock, _DEADLINE.get()))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
 
 def system_proxy(url: str) -> str | None:
@@ -41,18 +113,47 @@ class Fetcher(FetcherInterface):
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        deadline = time.monotonic() + self._patience
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=min(READ_SECONDS, self._patience))
+        return _chunks(url, *self._answer(url, "identity"))
+
+    def download_bytes(self, url: str, max_length: int) -> bytes:
+        """Metadata, at most ``max_length`` bytes of it, however short it was sent."""
+        response, deadline = self._answer(url, "gzip")
+        chunks = _chunks(url, response, deadline)
+        if response.headers.get("Content-Encoding") == "gzip":
+            chunks = unpacked(_at_most(max_length + _GZIP_HEAD, chunks))
+        return b"".join(_at_most(max_length, chunks))
+
+    def _answer(self, url: str, coding: str) -> tuple[urllib3.BaseHTTPResponse, Deadline]:
+        deadline = Deadline(self._patience)
+        _DEADLINE.set(deadline)
         try:
-            response = self._pool(url).request(
-                "GET", url, preload_content=False, decode_content=False, timeout=timeout, headers=_HEADERS
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise DownloadError(f"{url}: {_why(error)}") from error
-        if response.status >= 400:
+            response = self._followed(url, coding, min(READ_SECONDS, self._patience))
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise _failed(url, error, deadline) from error
+        if response.status != 200:
             response.close()
             raise DownloadHTTPError(f"{url}: HTTP status {response.status}", response.status)
-        return _chunks(url, response, deadline)
+        return response, deadline
+
+    def _followed(self, url: str, coding: str, seconds: float) -> urllib3.BaseHTTPResponse:
+        # urllib3 would follow by itself, after reading all that a server sends along with the redirect.
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=seconds)
+        headers = {"User-Agent": "tallystick", "Accept-Encoding": coding}
+        for _ in range(1 + REDIRECTS):
+            response = self._pool(url).request(
+                "GET",
+                url,
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                timeout=timeout,
+                headers=headers,
+            )
+            if not (location := response.get_redirect_location()):
+                return response
+            response.close()
+            url = urljoin(url, location)
+        raise ValueError(f"more than {REDIRECTS} redirects")
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy = self._proxy_for(url)
@@ -61,43 +162,65 @@ class Fetcher(FetcherInterface):
         return self._pools[proxy]
 
 
+def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """What one gzip stream holds, in pieces of bounded length; DownloadError where the bytes are anything else."""
+    stream = zlib.decompressobj(wbits=31)
+    for chunk in chunks:
+        rest = chunk
+        while rest and not stream.eof:
+            try:
+                yield stream.decompress(rest, _CHUNK)
+            except zlib.error as error:
+                raise DownloadError(f"sent as gzip, and is none: {error}") from error
+            rest = stream.unconsumed_tail
+        if stream.eof and (rest or stream.unused_data):
+            raise DownloadError("sent as gzip, and goes on behind its end")
+    if not stream.eof:
+        raise DownloadError("sent as gzip, and ends too early")
+
+
+def _at_most(limit: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > limit:
+            raise DownloadLengthMismatchError(f"{total} bytes arrived; at most {limit} are allowed")
+        yield chunk
+
+
 def _new_pool(proxy: str | None) -> urllib3.PoolManager:
     # A connection for each thread of the index, or every answer but one pays for a new handshake.
     if proxy is None:
-        return urllib3.PoolManager(maxsize=16, retries=_RETRIES)
-    return urllib3.ProxyManager(proxy, maxsize=16, retries=_RETRIES)
+        pool = urllib3.PoolManager(maxsize=16, retries=_RETRIES)
+    else:
+        pool = urllib3.ProxyManager(proxy, maxsize=16, retries=_RETRIES)
+    pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return pool
 
 
-class Overheard(FetcherInterface):
-    """Passes everything on, and keeps the last metadata file that was served, to tell what was wrong with it."""
-
-    def __init__(self, inner: FetcherInterface) -> None:
-        self._inner = inner
-        self.last: bytes | None = None
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        return self._inner.fetch(url)
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        self.last = super().download_bytes(url, max_length)
-        return self.last
-
-
-def _chunks(url: str, response: urllib3.BaseHTTPResponse, deadline: float) -> Iterator[bytes]:
+def _chunks(url: str, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
     try:
         # read1 returns after one receive, so a server that drips single bytes cannot hold us beyond the deadline.
         while chunk := response.read1(_CHUNK, decode_content=False):
             yield chunk
-            deadline += len(chunk) / LEAST_RATE
-            if time.monotonic() > deadline:
-                raise SlowRetrievalError(f"{url}: slower than {LEAST_RATE} bytes a second")
+            deadline.put_off(len(chunk))
+            if deadline.left <= 0:
+                raise _too_slow(url)
     except urllib3.exceptions.HTTPError as error:
-        raise DownloadError(f"{url}: {_why(error)}") from error
+        raise _failed(url, error, deadline) from error
     finally:
         response.close()
 
 
-def _why(error: urllib3.exceptions.HTTPError) -> str:
+def _failed(url: str, error: Exception, deadline: Deadline) -> DownloadError:
+    return _too_slow(url) if deadline.left <= 0 else DownloadError(f"{url}: {_why(error)}")
+
+
+def _too_slow(url: str) -> SlowRetrievalError:
+    return SlowRetrievalError(f"{url}: slower than {LEAST_RATE:,} bytes a second, and given up")
+
+
+def _why(error: Exception) -> str:
     # urllib3 wraps a plain "connection refused" twice; people need the inmost.
     reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason else error
     return str(reason.__cause__ or reason)

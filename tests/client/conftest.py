@@ -165,10 +165,11 @@ def locked() -> Callable[[Path], Any]:
 
 @dataclass
 class Served:
-    """Files on a free loopback port; ``asked`` collects every path that anybody asked for."""
+    """Files on a free loopback port; ``asked`` collects every path that was asked for, ``codings`` in which form."""
 
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
+    codings: list[str | None] = field(default_factory=list)
     url: str = ""
     stop: Callable[[], None] = lambda: None
 
@@ -201,6 +202,7 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.lstrip("/")
             served.asked.append(path)
+            served.codings.append(self.headers["Accept-Encoding"])
             data = served.files.get(path)
             self.send_response(200 if data is not None else 404)
             self.send_header("Content-Length", str(len(data or b"")))

@@ -1,9 +1,12 @@
 """What arrives over HTTP is what was sent, in bounded time, or a download error with its cause."""
 
 import contextlib
+import gzip
+import random
 import socket
 import threading
 import time
+import tracemalloc
 
 import pytest
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
@@ -16,7 +19,7 @@ def answering():
     """A server that answers every connection with the given pieces of bytes, pausing between them."""
     sockets = []
 
-    def start(*pieces, pause=0.0):
+    def start(*pieces, pause=0.0, times=1):
         listener = socket.create_server(("127.0.0.1", 0))
         sockets.append(listener)
 
@@ -28,7 +31,11 @@ def answering():
                     connection.sendall(piece)
                     time.sleep(pause)
 
-        threading.Thread(target=lambda: _quietly(answer), daemon=True).start()
+        def answers():
+            for _ in range(times):
+                _quietly(answer)
+
+        threading.Thread(target=answers, daemon=True).start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}/file"
 
     yield start
@@ -45,9 +52,68 @@ def direct(_url):
     return None
 
 
-def test_a_body_is_not_decoded_whatever_the_server_calls_it(answering):
-    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"
-    assert Fetcher(direct).download_bytes(answering(head, b"plain"), 100) == b"plain"
+def read(url, fetcher=None, limit=100):
+    """As python-tuf reads a target."""
+    with (fetcher or Fetcher(direct)).download_file(url, limit) as file:
+        return file.read()
+
+
+def sent(data, *headers):
+    return "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(data)}", *headers, "", ""]).encode() + data
+
+
+def test_a_file_is_not_decoded_whatever_the_server_calls_it(answering):
+    packed = gzip.compress(b"plain")
+    assert read(answering(sent(packed, "Content-Encoding: gzip"))) == packed
+
+
+def test_only_metadata_is_asked_for_in_gzip(serve):
+    served = serve({"file": b"plain"})
+    Fetcher(direct).download_bytes(f"{served.url}/file", 100)
+    read(f"{served.url}/file")
+    assert served.codings == ["gzip", "identity"]
+
+
+def test_metadata_may_come_as_gzip(answering):
+    text = b"metadata " * 1000
+    url = answering(sent(gzip.compress(text), "Content-Encoding: gzip"))
+    assert Fetcher(direct).download_bytes(url, len(text)) == text
+
+
+def test_metadata_that_cannot_be_compressed_may_come_as_gzip(answering):
+    noise = random.Random(1).randbytes(9000)
+    url = answering(sent(gzip.compress(noise), "Content-Encoding: gzip"))
+    assert Fetcher(direct).download_bytes(url, len(noise)) == noise
+
+
+def test_a_bomb_is_not_unpacked_beyond_its_limit(answering):
+    bomb = gzip.compress(bytes(50_000_000))
+    tracemalloc.start()
+    with pytest.raises(DownloadLengthMismatchError):
+        Fetcher(direct).download_bytes(answering(sent(bomb, "Content-Encoding: gzip")), 100_000)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_gzip_that_never_gives_anything_is_given_up(answering):
+    endless = gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * 100_000  # stored blocks of no bytes
+    with pytest.raises(DownloadLengthMismatchError):
+        Fetcher(direct).download_bytes(answering(sent(endless, "Content-Encoding: gzip")), 100)
+
+
+@pytest.mark.parametrize(
+    "body, why",
+    [
+        (b"plain", "is none"),
+        (gzip.compress(b"metadata")[:-9], "ends too early"),
+        (gzip.compress(b"metadata")[:-1] + b"\xff", "is none"),
+        (gzip.compress(b"metadata") + b"more", "behind its end"),
+        (b"", "ends too early"),
+    ],
+)
+def test_what_is_not_one_whole_gzip_stream_is_a_download_error(answering, body, why):
+    with pytest.raises(DownloadError, match=why):
+        Fetcher(direct).download_bytes(answering(sent(body, "Content-Encoding: gzip")), 100)
 
 
 def test_a_body_that_drips_is_given_up(answering):
@@ -60,8 +126,77 @@ def test_a_body_that_drips_is_given_up(answering):
 
 
 def test_a_server_that_says_nothing_is_given_up(answering):
-    with pytest.raises(DownloadError, match="timed out"):
+    with pytest.raises(SlowRetrievalError, match="slower than"):
         Fetcher(direct, patience=0.1).download_bytes(answering(b"", pause=2), 1000)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begin, piece",
+    [
+        (b"", b"H"),
+        (HEAD, b"X"),
+        (HEAD, b"X: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED, b"1"),
+        (CHUNKED + b"1\r\nx\r\n0\r\n", b"X: y\r\n"),
+    ],
+    ids=["status", "header", "headers", "interim answers", "chunk size", "trailers"],
+)
+def test_whatever_drips_around_a_body_is_given_up_too(answering, begin, piece):
+    """Each of these is read without end, or a byte at a time, below where python-tuf counts."""
+    url = answering(begin, *[piece] * 200, pause=0.02)
+    began = time.monotonic()
+    with pytest.raises(SlowRetrievalError, match="slower than"):
+        Fetcher(direct, patience=0.3).download_bytes(url, 1000)
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("endless", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"], ids=["interim", "trailers"])
+def test_what_comes_fast_and_is_no_body_buys_no_time(answering, endless):
+    begin = b"" if endless.startswith(b"HTTP") else CHUNKED + b"0\r\n"
+    url = answering(begin, *[endless * 5000] * 400, pause=0.01)
+    began = time.monotonic()
+    with pytest.raises(DownloadError):
+        Fetcher(direct, patience=0.5).download_bytes(url, 1000)
+    assert time.monotonic() - began < 3
+
+
+def test_a_server_cannot_make_us_wait_by_asking_us_to_come_back_later(answering):
+    url = answering(b"HTTP/1.1 503 Later\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(DownloadHTTPError, match="503"):
+        Fetcher(direct, patience=1).download_bytes(url, 10)
+
+
+def test_what_is_sent_along_with_a_redirect_is_not_read(answering, serve):
+    """urllib3 would read all of it, and it may have no end."""
+    there = serve({"file": b"here"})
+    url = answering(f"HTTP/1.1 302 Found\r\nLocation: {there.url}/file\r\n\r\n".encode(), *[b"x"] * 100, pause=0.05)
+    began = time.monotonic()
+    assert Fetcher(direct).download_bytes(url, 10) == b"here"
+    assert time.monotonic() - began < 2
+
+
+def test_redirects_without_end_are_given_up(answering):
+    url = answering(*[b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"], times=20)
+    with pytest.raises(DownloadError, match="more than 5 redirects"):
+        Fetcher(direct).download_bytes(url, 10)
+
+
+def test_redirects_share_one_deadline(answering):
+    url = answering(b"", b"HTTP/1.1 302 Found\r\nLocation: /again\r\n\r\n", pause=0.2, times=20)
+    with pytest.raises(SlowRetrievalError):
+        Fetcher(direct, patience=0.5).download_bytes(url, 10)
+
+
+@pytest.mark.parametrize("location", ["http://[", "ftp://127.0.0.1/file", "file:///etc/passwd", "http://", "\x80"])
+def test_a_redirect_to_nowhere_is_a_download_error(answering, location):
+    url = answering(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+    with pytest.raises(DownloadError):
+        Fetcher(direct, patience=2).download_bytes(url, 10)
 
 
 def test_a_truncated_body_is_a_download_error(answering):

@@ -64,12 +64,12 @@ def test_a_verifier_that_lives_long_asks_for_a_newer_snapshot_when_its_own_is_a_
         acme.clock,
         timedelta(seconds=60),
     )
-    assert isinstance(made.ask("newcomer"), ProvenAbsent)
-    acme.say("newcomer")
+    assert made.ask("tallyflask").state.serial == 1
+    acme.say("tallyflask", paper.release(acme.now, "1.0", WHEEL), serial=2)
     acme.later(seconds=59)
-    assert isinstance(made.ask("newcomer"), ProvenAbsent)
+    assert made.ask("tallyflask").state.serial == 1
     acme.later(seconds=1)
-    assert isinstance(made.ask("newcomer"), Found)
+    assert made.ask("tallyflask").state.serial == 2
 
 
 def test_a_repository_that_goes_out_of_reach_is_answered_for_until_what_was_verified_expires(acme):
