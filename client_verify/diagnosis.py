@@ -43,7 +43,7 @@ def of_metadata(error: Exception, scene: Scene) -> Refused:
     if isinstance(error, exceptions.BadVersionNumberError):
         return _rollback(scene, served) or _swapped(scene, error, served)
     if isinstance(error, exceptions.DownloadLengthMismatchError):
-        return Refused("invalid", f'repository "{scene.repository}" served a file that is too long: {error}')
+        return Refused("invalid", f'repository "{scene.repository}" served a file that is too long: {_short(error)}')
     if isinstance(error, exceptions.LengthOrHashMismatchError) and isinstance(served, Snapshot):
         return _mixed(scene, error, served)
     if isinstance(error, exceptions.DownloadHTTPError) and isinstance(served, Timestamp) and _late(scene):
@@ -57,7 +57,9 @@ def of_metadata(error: Exception, scene: Scene) -> Refused:
 def of_content(error: Exception, scene: Scene, what: str) -> Refused:
     """The refusal for an exception while a page or file was downloaded."""
     if isinstance(error, exceptions.LengthOrHashMismatchError | exceptions.DownloadLengthMismatchError):
-        return Refused("mismatch", f'{what} from repository "{scene.repository}": {_short(error)}')
+        return Refused(
+            "mismatch", f'{what} that repository "{scene.repository}" served is not what was signed ({_short(error)})'
+        )
     return _unreachable(scene, error)
 
 
@@ -70,8 +72,9 @@ def _mixed(scene: Scene, error: Exception, served: Snapshot) -> Refused:
 
 
 def _short(error: Exception) -> str:
-    """Its words, and of a SHA-256 as much as tells two apart."""
-    return _SHA256.sub(r"\1…", str(error).rstrip("."))
+    """Its words within a sentence, and of a SHA-256 as much as tells two apart."""
+    words = _SHA256.sub(r"\1…", str(error).rstrip("."))
+    return words[:1].lower() + words[1:]
 
 
 def _unreachable(scene: Scene, error: Exception) -> Refused:

@@ -99,6 +99,7 @@ class Session:
         self._directory = directory
         self._memory = Memory(directory / MEMORY)
         with alone(directory):
+            self._sweep()
             self._refresh()
 
     @property
@@ -130,6 +131,11 @@ class Session:
             if name not in self._answers:
                 self._answers[name] = self._ask(name, remembered)
             return self._answers[name]
+
+    def _sweep(self) -> None:
+        # python-tuf writes a file under such a name and then renames it; one that was killed between leaves it behind.
+        for left in self._metadata.glob("tmp*"):
+            left.unlink()
 
     def _refresh(self) -> None:
         self._persistently(self._begin, self._begin)

@@ -23,7 +23,7 @@ from tests.installers import INSTALLERS, Project
 
 ONE: Final = paper.wheel("tallyflask", "1.0")
 TWO: Final = paper.wheel("tallyflask", "2.0")
-EVIL: Final = paper.wheel("tallyflask", "1.0", says="malware")
+EVIL: Final = paper.wheel("tallyflask", "1.0", says="steal")
 PUBLISHED: Final = datetime(2026, 11, 2, tzinfo=UTC)
 """When everything happened that the page of tallyflask tells, so that its bytes are the same every day."""
 _ROOT: Final = Path(__file__).parents[3]
@@ -32,6 +32,7 @@ _VOLATILE: Final = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "YYYY-MM-DDThh:mm:ssZ"),
     (re.compile(r"\b[0-9a-f]{16}…"), "0123456789abcdef…"),
+    (re.compile(r"Downloaded \d{5} bytes", re.IGNORECASE), "downloaded NNNNN bytes"),
     (_PROGRAM, r"\1 INSTALLER"),
 )
 
@@ -46,13 +47,17 @@ class Outcome:
 
 
 class Stage:
-    """tallyflask 1.0 and 2.0 are published and signed; one machine, one person, one pin."""
+    """tallyflask 1.0 and 2.0 are published and signed; one machine, one person, one pin.
+
+    ``environment`` is what that person has set besides.
+    """
 
     def __init__(self, folder: Path, mirror: Mirror, terminal: Terminal) -> None:
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.folder = folder
         self.mirror = mirror
         self.home = folder / "home"
+        self.environment: dict[str, str] = {}
         self._terminal = terminal
         self.releases: tuple[Release, ...] = (
             paper.release(PUBLISHED, "1.0", ONE),
@@ -115,7 +120,7 @@ class Stage:
         """Their environment, folder and pin."""
         environment = project.environment if project else {"PATH": os.environ["PATH"]}
         before = Path.cwd()
-        with patch.dict(os.environ, {**environment, HOME: str(self.home)}, clear=True):
+        with patch.dict(os.environ, {**environment, **self.environment, HOME: str(self.home)}, clear=True):
             trust.add(places(os.environ).roots, self.pin)
             os.chdir(project.folder if project else self.folder)
             try:

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import time
 from itertools import count
 
 import pytest
 
+from client_verify.fetching.transport import Fetcher
 from tests import paper
-from tests.client.matrix import golden
-from tests.client.matrix.stage import PUBLISHED, Outcome, told
+from tests.client.matrix import golden, mirror
+from tests.client.matrix.stage import ONE, PUBLISHED, Outcome, told
 from tests.installers import INSTALLERS
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
@@ -36,7 +38,7 @@ def unsound(stage):
     """Files of the trusted metadata that are not, byte for byte, what somebody signed and the mirror served."""
     signed = {data for path, data in stage.repository.files.items() if path.startswith("metadata/")}
     kept = [path for path in (stage.data / "metadata").rglob("*") if path.is_file()]
-    return [path.name for path in kept if path.read_bytes() not in signed]
+    return [path.name for path in kept if path.read_bytes() not in signed or path.suffix != ".json"]
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv", "poetry", "pdm"])
@@ -92,3 +94,19 @@ def test_an_installer_whose_index_is_killed_installs_nothing(stage, installer):
     assert outcome == Outcome(-signal.SIGKILL, (), ""), printed
     stage.mirror.before = lambda _: None
     assert stage.run(installer).installed == ("tallyflask-1.0",)
+
+
+def _late(handler, data):
+    time.sleep(3)
+    mirror.honestly(handler, data)
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv", "poetry", "pdm"])
+def test_a_large_file_may_take_longer_than_an_installer_waits_by_itself(stage, installer, monkeypatch):
+    """The index gives nothing of a file before all of it is verified: by their own patience they would begin anew."""
+    monkeypatch.setattr("client_verify.verifier.Fetcher", Fetcher)
+    stage.mirror.tricks[ONE.filename] = _late
+    for impatient in ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT", "POETRY_REQUESTS_TIMEOUT", "PDM_REQUEST_TIMEOUT"):
+        stage.environment[impatient] = "1"
+    assert stage.run(installer) == Outcome(0, ("tallyflask-1.0",), ""), stage.printed
+    assert [path.endswith(ONE.filename) for path in stage.mirror.asked].count(True) == 1
