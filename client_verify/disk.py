@@ -13,5 +13,7 @@ def complaint(error: OSError | sqlite3.Error) -> str:
         where = f" at {error.filename}" if error.filename else ""
         return f"there is no room on this machine's disk{where} ({error.strerror}). Make room and run again"
     if isinstance(error, sqlite3.Error):
-        return f"what this machine remembers cannot be read or written ({error}). If the disk is full, make room and run again"
+        return (
+            f"what is remembered here cannot be read or written ({error}). If the disk is full, make room and run again"
+        )
     return str(error)
