@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_verify.commands import running
+from client_verify.installing import run
 from client_verify.refusals import KINDS
 from keys import layout
 from keys.state import Act, Grant, Membership, Takedown
@@ -284,4 +284,4 @@ def test_four_processes_share_one_metadata_directory(trusting, registry):
     ],
 )
 def test_a_refusal_names_the_installer_as_its_user_knows_it(command, program):
-    assert running._program(command) == program
+    assert run.program(command) == program
