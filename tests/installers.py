@@ -13,7 +13,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,11 @@ class Project:
     folder: Path
     command: tuple[str, ...]
     environment: dict[str, str]
+
+    def again(self, *words: str) -> "Project":
+        """The same folder with an empty environment once more, and another command of the same program."""
+        venv.create(self.folder / ".venv", symlinks=True)
+        return replace(self, command=(self.command[0], *words))
 
     def installed(self) -> list[str]:
         """What is in its environment, as name-version."""

@@ -89,6 +89,11 @@ def _page_trick(trick: mirror.Misbehave) -> Callable[[Stage], None]:
     return lambda stage: _trick(stage.repository.page_file("tallyflask"), trick)(stage)
 
 
+def _down(stage: Stage) -> None:
+    """Nobody listens there. The pin is made when the person begins."""
+    stage.mirror.url = "http://127.0.0.1:1"
+
+
 # By who has stolen the online key, or signs with it what must not be.
 
 
@@ -145,6 +150,7 @@ ATTACKS: Final = {
     "slow-timestamp": Attack(_trick("timestamp.json", mirror.drop_by_drop), "unreachable"),
     "slow-file": Attack(_trick(ONE.filename, mirror.drop_by_drop), "unreachable"),
     "missing-file": Attack(_trick(ONE.filename, mirror.missing), "unreachable"),
+    "upstream-down": Attack(_down, "unreachable"),
     "split-view": Attack(_split_view, "contradiction"),
     "resurrected": Attack(_resurrected, "contradiction"),
     "quarantine": Attack(_quarantine, "quarantined"),

@@ -89,9 +89,9 @@ class Stage:
     def project(self, installer: str) -> Project:
         return INSTALLERS[installer].project(self.folder / installer.replace(" ", "-"), "tallyflask==1.0")
 
-    def run(self, installer: str) -> Outcome:
-        """Somebody types ``tallystick run -- INSTALLER …`` for tallyflask 1.0."""
-        project = self.project(installer)
+    def run(self, installer: str, project: Project | None = None) -> Outcome:
+        """Somebody types ``tallystick run -- INSTALLER …`` for tallyflask 1.0, in a fresh project if they have none."""
+        project = project or self.project(installer)
         with self.as_person(project):
             code = self._terminal("run", "--", *project.command)
         return Outcome(code, tuple(project.installed()), told(self._terminal.err))
