@@ -49,8 +49,10 @@ def of_metadata(error: Exception, scene: Scene) -> Refused:
     if isinstance(error, exceptions.DownloadHTTPError) and isinstance(served, Timestamp) and _late(scene):
         # A timestamp of equal version is passed over unread, so its expiry shows only behind this error.
         return _expired(scene, scene.trusted(layout.TIMESTAMP))
-    if isinstance(error, exceptions.DownloadError):
+    if isinstance(error, exceptions.DownloadHTTPError):
         return _unreachable(scene, error)
+    if isinstance(error, exceptions.DownloadError):
+        return Refused("unreachable", f'repository "{scene.repository}": {error}{_meanwhile(scene)}')
     return Refused("invalid", f'repository "{scene.repository}": {error}')
 
 
@@ -79,6 +81,13 @@ def _short(error: Exception) -> str:
 
 def _unreachable(scene: Scene, error: Exception) -> Refused:
     return Refused("unreachable", f'repository "{scene.repository}": {error}')
+
+
+def _meanwhile(scene: Scene) -> str:
+    timestamp = scene.trusted(layout.TIMESTAMP)
+    if timestamp is None or _late(scene):
+        return ""
+    return f". With --offline, what this machine has verified can be used until {stamp(timestamp.expires)}"
 
 
 def _late(scene: Scene) -> bool:
