@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from client_verify import trust
+from client_verify import disk, trust
 from client_verify.commands import (
     asking,
     examining,
@@ -70,8 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell_program(arguments, refused.code, refused.detail, refused.kind.exit)
         return terminal.refusal(refused, subject, "Nothing from this repository was used.")
     except (ClientError, OSError, sqlite3.Error) as error:
-        _tell_program(arguments, "usage", str(error), USAGE)
-        terminal.complain(f"tallystick: {error}")
+        what = str(error) if isinstance(error, ClientError) else disk.complaint(error)
+        _tell_program(arguments, "usage", what, USAGE)
+        terminal.complain(f"tallystick: {what}")
         return USAGE
 
 

@@ -107,6 +107,7 @@ class Session:
         self._memory = Memory(directory / MEMORY)
         self._crew = Crew()
         with alone(directory):
+            self._sweep()
             self._refresh()
 
     @property
@@ -188,6 +189,11 @@ class Session:
         if not isinstance(served, Targets):
             raise RepositoryError(f"{role} is {served.type}")
         return served
+
+    def _sweep(self) -> None:
+        # python-tuf writes a file under such a name and then renames it; one that was killed between leaves it behind.
+        for left in self._metadata.glob("tmp*"):
+            left.unlink()
 
     def _refresh(self) -> None:
         self._persistently(self._begin, self._begin)
