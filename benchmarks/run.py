@@ -44,6 +44,8 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "bundle": (),
     "guard": (),
     "client_bytes": (),
+    "client_cpu": (),
+    "installs": (),
 }
 """With their arguments, in this order: what adds to the million files comes before what reads all of it."""
 
@@ -275,6 +277,27 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
         [
             ("Tallystick", "cpu_s_of_16384_bins_of_530_targets", "ours", 30),
             *_tuf("", "python_tuf_cpu_s_of_16384_bins_of_530_targets"),
+        ],
+    ),
+    "client_cpu": (
+        "A client comes back: a new snapshot of 16,384 bins and one project",
+        "milliseconds of CPU",
+        [
+            ("Tallystick, with its own checks", "cpu_ms", "ours", 50),
+            ("python-tuf's client alone", "ngclient_cpu_ms", "theirs", None),
+        ],
+    ),
+    "installs": (
+        "24 packages, 40 ms added to each request, installer caches empty",
+        "seconds",
+        [
+            (f"{installer}, {label}", f"{installer}_40_ms: {how}_s", kind, None)
+            for installer in ("uv", "pip")
+            for label, how, kind in (
+                ("directly", "direct", "theirs"),
+                ("behind tallystick for the first time", "cold", "other"),
+                ("behind tallystick again", "warm", "ours"),
+            )
         ],
     ),
     "guard": (

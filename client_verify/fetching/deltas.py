@@ -111,7 +111,7 @@ def _version(file: bytes) -> int:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except OSError:  # none, or something in its place, which python-tuf sees to
         return b""
 
 
