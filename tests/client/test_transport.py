@@ -167,7 +167,7 @@ def test_whatever_drips_around_a_body_is_given_up_too(answering, begin, piece):
 @pytest.mark.parametrize("endless", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"], ids=["interim", "trailers"])
 def test_what_comes_fast_and_is_no_body_buys_no_time(answering, endless):
     begin = b"" if endless.startswith(b"HTTP") else CHUNKED + b"0\r\n"
-    url = answering(begin, *[endless * 5000] * 400, pause=0.02)
+    url = answering(begin, *[endless * 5000] * 2000)
     began = time.monotonic()
     with pytest.raises(DownloadError):
         Fetcher(direct, patience=0.5).download_bytes(url, 1000)
