@@ -160,6 +160,7 @@ class Session:
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
+        self._supply.begin()
         role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)

@@ -213,6 +213,12 @@ def test_a_file_that_came_ahead_and_is_wrong_is_fetched_again_before_anybody_is_
     assert session.page("p1") == Found(many[1])
 
 
+def test_a_session_that_was_idle_for_long_has_all_its_time_for_the_next_question(world: Any, many: list[Any]) -> None:
+    session = world.session()
+    session._supply._hurried._until = time.monotonic() - 1
+    assert session.page("p1") == Found(many[1])
+
+
 def test_a_hash_that_is_none_leads_nowhere(world: Any, many: list[Any]) -> None:
     """An unverified bin says where to look, and only below the repository's own address."""
     session = world.session()
