@@ -43,6 +43,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "state": (),
     "bundle": (),
     "guard": (),
+    "client_bytes": (),
     "client_cpu": (),
     "installs": (),
 }
@@ -307,6 +308,23 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             ("renewed, in the service's process", "renewed_ms_a_bin_in_process", "other", None),
             ("changed, by the guard", "changed_ms_a_bin_guard", "ours", None),
             ("changed, in the service's process", "changed_ms_a_bin_in_process", "other", None),
+        ],
+    ),
+    "client_bytes": (
+        "What a real client reads for two projects of a registry with 16,384 bins, without their pages",
+        "KB",
+        [
+            row
+            for visit, when, aim in (
+                ("cold", "the first time", 165.0),
+                ("hour", "after an hour", 8.0),
+                ("day", "after a day", 22.0),
+            )
+            for row in (
+                (f"{when}, by deltas", f"kb: {visit}: deltas", "ours", aim),
+                (f"{when}, gzip only", f"kb: {visit}: gzip", "other", None),
+                (f"{when}, python-tuf alone", f"kb: {visit}: python_tuf", "theirs", None),
+            )
         ],
     ),
 }
