@@ -165,7 +165,10 @@ class Session:
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
         self._supply.begin()
-        role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
+        bins = self._foreseen(layout.BINS)
+        if bins.delegations is None or bins.delegations.succinct_roles is None:
+            return
+        role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)
         if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):

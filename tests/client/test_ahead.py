@@ -1,5 +1,6 @@
 """What is fetched before it is asked for: each file once, bounded, and judged by nobody until somebody asks."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,9 @@ class Files(FetcherInterface):
         if url not in self.files:
             raise DownloadError(f"{url}: connection refused")
         return iter([self.files[url]])
+
+
+PLAIN: dict[str, Any] = {"keyids": [], "threshold": 1, "bit_length": 2, "name_prefix": "bin"}
 
 
 def together(*tasks: Any) -> None:
@@ -231,6 +235,32 @@ def test_a_hash_that_is_none_leads_nowhere(world: Any, many: list[Any]) -> None:
     settled(session._crew)
     assert path in world.fetcher.asked
     assert not [asked for asked in world.fetcher.asked if asked.startswith("targets/")]
+
+
+FORGED_BINS = (
+    {"delegations": None},
+    {"delegations": {"keys": {}, "roles": []}},
+    {"delegations": {"keys": {}, "succinct_roles": dict(PLAIN, name_prefix="../../bin")}},
+    {"delegations": {"keys": {}, "succinct_roles": dict(PLAIN, name_prefix="bin\ud800")}},
+    {"_type": "snapshot", "meta": {}},
+    {"targets": {names.page_path("p1"): {"length": 1.5, "hashes": {"sha256": "0" * 64}}}},
+)
+
+
+@pytest.mark.parametrize("forged", FORGED_BINS)
+def test_whatever_an_unverified_file_says_the_answer_is_python_tufs(
+    world: Any, many: list[Any], forged: dict[str, Any]
+) -> None:
+    path = world.repository.newest("bins")
+    body = json.loads(world.repository.files[path])
+    body["signed"] |= forged
+    body["signed"] = {key: value for key, value in body["signed"].items() if value is not None}
+    world.repository.files[path] = json.dumps(body).encode()
+    world.fetcher.asked.clear()
+    with pytest.raises(Refused) as caught:
+        world.session().page("p1")
+    assert caught.value.code == "invalid"
+    assert not [asked for asked in world.fetcher.asked if ".." in asked or asked.startswith("targets/")]
 
 
 def test_the_timestamp_comes_while_a_newer_root_is_looked_for(world: Any) -> None:
