@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from client_verify import files, verdict
-from client_verify.answers import ProvenAbsent
+from client_verify.answers import Found, ProvenAbsent
 from client_verify.commands import describe, terminal
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
@@ -33,7 +33,7 @@ def add(commands: terminal.Commands) -> None:
         Exit codes: 0 all files are there; 6 other bytes than signed; 7 not signed, or
         forbidden; 8 out of reach (tallystick explain).
         """,
-        [terminal.ABOUT, terminal.JSON],
+        [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
     command.add_argument("wanted", metavar="NAME[==VERSION]")
     command.add_argument("-d", "--dir", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
@@ -47,21 +47,23 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     """
     wanted, _, version = arguments.wanted.partition("==")
     arguments.name = name = terminal.name(wanted.strip())
-    verifier = terminal.verifier(arguments, where)
-    state = _state(verifier, name)
-    chosen = version.strip() or _newest(state)
-    warning = _allowed(verdict.of_version(state, chosen))
+    accepted = terminal.accepted(arguments, [(name, version.strip())] if version.strip() else [])
+    verifier = terminal.verifier(arguments, where, accepted)
+    found = _found(verifier, name)
+    state = found.state
+    chosen = version.strip() or _newest(found)
+    warning = _allowed(verifier.of_version(name, chosen))
     listed = _chosen(state, chosen, arguments.only)
     for file in listed:
-        _allowed(verdict.of_file(state, file.filename))
+        warning = _allowed(verifier.of_choice(name, file.filename)) or warning
         _check_free(arguments.dir / file.filename, file)
     fetched = {file.filename: _fetch(verifier, name, file, arguments.dir) for file in listed}
     if arguments.json:
-        found = [
+        said = [
             {"path": str(arguments.dir / file.filename), "sha256": file.sha256, "fetched": fetched[file.filename]}
             for file in listed
         ]
-        terminal.tell({"name": name, "version": chosen, "warning": warning, "files": found})
+        terminal.tell({"name": name, "version": chosen, "warning": warning, "files": said})
     else:
         for file in listed:
             there = "" if fetched[file.filename] else " (it was there already)"
@@ -71,17 +73,20 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     return 0
 
 
-def _state(verifier: Verifier, name: str) -> NameState:
+def _found(verifier: Verifier, name: str) -> Found:
     answer = verifier.ask(name)
     if isinstance(answer, ProvenAbsent):
         _allowed(verdict.of_absence(answer))
         raise AssertionError("absence refuses")
     if (refused := verdict.of_name(answer.state)) is not None:
         _allowed(refused)
-    return answer.state
+    return answer
 
 
-def _newest(state: NameState) -> str:
+def _newest(found: Found) -> str:
+    state = found.state
+    if (refused := verdict.of_no_choice(state, found.past)) is not None:
+        _allowed(refused)
     version = describe.would_install(state)
     if version is None:
         raise Refused("unknown-version", f"{state.name} has no version that would be installed without being asked for")
