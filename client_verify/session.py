@@ -5,22 +5,25 @@ this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
-from tuf.api.metadata import Signed, TargetFile
-from tuf.ngclient import Updater
+from tuf.api.metadata import MetaFile, Signed, TargetFile, Targets
+from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, equivocation, evidence, proofs, reading, withdrawals
+from client_verify import diagnosis, equivocation, evidence, freshness, proofs, reading, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, Past, ProvenAbsent
 from client_verify.evidence import Evidence
+from client_verify.fetching.ahead import Ahead, Crew
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
@@ -35,6 +38,8 @@ from keys.times import moment, stamp
 
 T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
+_MAX_PAGE: Final = 8 << 20
+_SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -100,7 +105,9 @@ class Session:
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._memory = Memory(directory / MEMORY)
+        self._crew = Crew()
         with alone(directory):
+            self._sweep()
             self._refresh()
 
     @property
@@ -120,10 +127,14 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        return [*self._rehearsal(), *self._stale()]
+        soon = freshness.warnings(self.pin.name, self._trusted, self._clock())
+        return [*self._rehearsal(), *self._stale(), *soon]
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
+        # The network is waited for outside the lock, so that several names come at once; inside, as if it had not been.
+        with suppress(DownloadError, RepositoryError, ValueError):
+            self._bring(name)
         with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
@@ -132,6 +143,57 @@ class Session:
             if name not in self._answers:
                 self._answers[name] = self._ask(name, remembered)
             return self._answers[name]
+
+    def prefetch(self, wanted: Iterable[str]) -> None:
+        """Let the bytes behind these names, in their normal form, come while nobody waits. Nothing of it is verified,
+        kept or refused before somebody asks for a page.
+        """
+        for name in wanted:
+            if name not in self._answers:
+                self._crew.add(partial(self._bring_quietly, name))
+
+    def _bring_quietly(self, name: str) -> None:
+        ahead = self._ahead
+        try:
+            self._bring(name)
+        finally:
+            ahead.drop_failed()
+
+    def _bring(self, name: str) -> None:
+        """Fetch what python-tuf will ask for. What is read on the way is unverified, and only says where to look."""
+        path = names.page_path(name)
+        if name in self._answers or layout.is_held(self._trusted.targets, path):
+            return
+        role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
+        layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
+        listed = self._foreseen(role).targets.get(path)
+        if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
+            return
+        before = self._memory.recall(name)
+        if before is None or sha256(before.page) != listed.hashes["sha256"]:
+            address = f"{self.pin.url}/targets/{names.hashed(path, listed.hashes['sha256'])}"
+            self._ahead.fetched(address, listed.length)
+
+    def _foreseen(self, role: str) -> Targets:
+        """What a role probably says: as verified, as it lies in the directory, or as somebody serves it."""
+        if (known := self._trusted.known(role)) is not None:
+            return known
+        listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
+        with suppress(FileNotFoundError, RepositoryError):
+            kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
+            if isinstance(kept, Targets) and kept.version == listed.version:
+                return kept
+        limit = listed.length or self._updater.config.targets_max_length
+        data = self._ahead.fetched(f"{self.pin.url}/metadata/{listed.version}.{role}.json", limit)
+        served: Signed = self._read(data).metadata.signed
+        if not isinstance(served, Targets):
+            raise RepositoryError(f"{role} is {served.type}")
+        return served
+
+    def _sweep(self) -> None:
+        # python-tuf writes a file under such a name and then renames it; one that was killed between leaves it behind.
+        for left in self._metadata.glob("tmp*"):
+            left.unlink()
 
     def _refresh(self) -> None:
         self._persistently(self._begin, self._begin)
@@ -145,11 +207,15 @@ class Session:
             except Refused as refused:
                 first = first or refused
         assert first is not None, "there is at least one way"
-        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first.__cause__
 
     def _begin(self) -> None:
-        self._overheard = Overheard(self._supply)
-        read = reading.remembering()
+        # What came ahead from a server that was refused is not asked for again.
+        self._ahead = Ahead(self._supply)
+        self._overheard = Overheard(self._ahead)
+        self._read = reading.remembering()
+        # While python-tuf looks for a newer root, which is not there almost always.
+        self._ahead.begin(f"{self.pin.url}/metadata/{layout.TIMESTAMP}.json", UpdaterConfig().timestamp_max_length)
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -158,11 +224,11 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
-            reading.hasten(updater, read)
+            reading.hasten(updater, self._read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        trusted = Trusted(self._metadata, self.pin.root, read)
+        trusted = Trusted(self._metadata, self.pin.root, self._read)
         self._compare(trusted)
         self._raise_floor(trusted)
         self._trusted = trusted

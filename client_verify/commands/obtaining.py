@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from client_verify import files, verdict
 from client_verify.answers import Found, ProvenAbsent
-from client_verify.commands import describe, terminal
+from client_verify.commands import terminal
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verdict import Refuse, Verdict, Warn
@@ -24,9 +24,10 @@ def add(commands: terminal.Commands) -> None:
         "download",
         "fetch verified files of a release",
         """
-        Fetch the files of a release, each verified before it gets its name. Refuses what
-        an installer would be refused. Never overwrites another file.
+        Fetch the files of a release, each verified before it gets its name. Refuses
+        what an installer would be refused. Never overwrites another file.
 
+        Example:
           tallystick download flask==3.1.3 -d wheels
           tallystick download flask --only flask-3.1.3-py3-none-any.whl
 
@@ -35,9 +36,11 @@ def add(commands: terminal.Commands) -> None:
         """,
         [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
-    command.add_argument("wanted", metavar="NAME[==VERSION]")
+    command.add_argument("wanted", metavar="NAME[==VERSION]", help="without a version the newest")
     command.add_argument("-d", "--dir", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
-    command.add_argument("--only", nargs="+", metavar="FILENAME", help="these files of the release, not all")
+    command.add_argument(
+        "--only", action="append", metavar="FILENAME", help="one file of it, not all; may be given again"
+    )
     command.set_defaults(answer=_download)
 
 
@@ -47,23 +50,22 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     """
     wanted, _, version = arguments.wanted.partition("==")
     arguments.name = name = terminal.name(wanted.strip())
-    accepted = terminal.accepted(arguments, [(name, version.strip())] if version.strip() else [])
-    verifier = terminal.verifier(arguments, where, accepted)
-    found = _found(verifier, name)
-    state = found.state
-    chosen = version.strip() or _newest(found)
+    version = version.strip()
+    pinned = [(name, version)] if version else []
+    verifier = terminal.verifier(arguments, where, terminal.accepted(arguments, pinned))
+    chosen = version or _newest(_found(verifier, name))
     warning = _allowed(verifier.of_version(name, chosen))
-    listed = _chosen(state, chosen, arguments.only)
+    listed = _chosen(_found(verifier, name).state, chosen, arguments.only)  # a newer snapshot may have been asked for
     for file in listed:
         warning = _allowed(verifier.of_choice(name, file.filename)) or warning
         _check_free(arguments.dir / file.filename, file)
     fetched = {file.filename: _fetch(verifier, name, file, arguments.dir) for file in listed}
     if arguments.json:
-        said = [
+        found = [
             {"path": str(arguments.dir / file.filename), "sha256": file.sha256, "fetched": fetched[file.filename]}
             for file in listed
         ]
-        terminal.tell({"name": name, "version": chosen, "warning": warning, "files": said})
+        terminal.tell({"name": name, "version": chosen, "warning": warning, "files": found})
     else:
         for file in listed:
             there = "" if fetched[file.filename] else " (it was there already)"
@@ -76,20 +78,17 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
 def _found(verifier: Verifier, name: str) -> Found:
     answer = verifier.ask(name)
     if isinstance(answer, ProvenAbsent):
-        _allowed(verdict.of_absence(answer))
-        raise AssertionError("absence refuses")
-    if (refused := verdict.of_name(answer.state)) is not None:
-        _allowed(refused)
+        absent = verdict.of_absence(answer)
+        raise Refused(absent.code, absent.sentence)
     return answer
 
 
 def _newest(found: Found) -> str:
     state = found.state
-    if (refused := verdict.of_no_choice(state, found.past)) is not None:
-        _allowed(refused)
-    version = describe.would_install(state)
-    if version is None:
-        raise Refused("unknown-version", f"{state.name} has no version that would be installed without being asked for")
+    if (refused := verdict.of_name(state) or verdict.of_no_choice(state, found.past)) is not None:
+        raise Refused(refused.code, refused.sentence)
+    if (version := verdict.newest(state)) is None:
+        raise Refused("unknown-version", f"{state.name} has no version that is installed without being asked for")
     return version
 
 
