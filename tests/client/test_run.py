@@ -336,16 +336,6 @@ def test_a_proxy_of_uv_is_nothing_to_pip(desk):
     assert desk.pip("tallyflask==1.0") == 0
 
 
-def test_uv_that_keeps_files_against_our_word_keeps_them_for_one_run(desk):
-    (desk.directory / "uv.toml").write_text(
-        '[[index]]\nurl = "http://127.0.0.1:8417/simple/"\ndefault = true\n'
-        'cache-control = { api = "max-age=9999", files = "max-age=9999" }\n'
-    )
-    assert desk.uv("tallyflask==1.0") == 0
-    desk.say(paper.removed(desk.now, desk.releases[0], "it steals tokens"), desk.releases[1], serial=2)
-    assert desk.uv("--reinstall", "tallyflask==1.0") == 7
-
-
 def test_a_tool_that_uv_runs_comes_from_the_verified_index(desk):
     uv = ("run", "--", UV, "run", "--no-project", "--python", sys.executable)
     assert desk.tallystick(*uv, "--with", "tallyflask==1.0", "python", "-c", "import tallyflask") == 0
