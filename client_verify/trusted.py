@@ -5,6 +5,8 @@ when a path is not listed and when its walk was cut off. Here every signature is
 file must be the one it says it is, and the one role that may speak for a path is known by name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,18 +24,22 @@ class Trusted:
     """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
 
     ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge. ``read`` may know what
-    bytes say that it has read before; the bytes are always those in the directory.
+    bytes say that it has read before; the bytes are always those in the directory. ``roots`` is the chain of roots and
+    ``files`` what else was read, as it was signed, by its role.
     """
 
     def __init__(self, directory: Path, pinned: bytes, read: reading.Read = reading.read) -> None:
         self._directory = directory
+        self.roots: list[bytes] = []
+        self.files: dict[str, bytes] = {}
         self._read = read
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
         self.targets = self._top(layout.TARGETS, Targets)
-        _check_name(layout.TARGETS, self.targets)
-        _require(rules.targets_problems(self.targets))
+        with self._or_dropped(layout.TARGETS):
+            _check_name(layout.TARGETS, self.targets)
+            _require(rules.targets_problems(self.targets))
         self._delegated: dict[str, Targets] = {}
 
     def responsible(self, path: str) -> tuple[str, Targets]:
@@ -45,11 +51,26 @@ class Trusted:
         if layout.is_held(self.targets, path):
             return layout.HELD, self._delegate(self.targets, layout.HELD)
         bins = self._delegate(self.targets, layout.BINS)
-        _require(rules.bins_problems(bins))
+        with self._or_dropped(layout.BINS):
+            _require(rules.bins_problems(bins))
         role = layout.responsible_role(self.targets, bins, path)
         delegate = self._delegate(bins, role)
-        _check_bin(role, delegate)
+        with self._or_dropped(role):
+            _check_bin(role, delegate)
         return role, delegate
+
+    def proof(self, role: str) -> dict[str, bytes]:
+        """The files, by role, that prove what a role says which has answered for a path."""
+        between = (layout.TARGETS,) if role == layout.HELD else (layout.BINS, layout.TARGETS)
+        return {each: self.files[each] for each in (role, *between)}
+
+    def delegator(self, role: str) -> Targets:
+        """The file that hands paths to a role which has answered for one."""
+        return self.targets if role == layout.HELD else self._delegated[layout.BINS]
+
+    def known(self, role: str) -> Targets | None:
+        """What a bin, or what delegates to bins, says, if it was read and verified."""
+        return self._delegated.get(role)
 
     def _delegate(self, delegator: Targets, role: str) -> Targets:
         # Kept once read: another process may replace the file by that of a newer snapshot at any time.
@@ -71,26 +92,41 @@ class Trusted:
                 f"{role} may speak for this name; the snapshot lists its version {version}, and what was reached "
                 f"is version {delegate.version}",
             )
-        self._check_count(delegator, role, data)
-        _check_name(role, delegate)
+        with self._or_dropped(role):
+            self._check_count(delegator, role, data)
+            _check_name(role, delegate)
+        self.files[role] = data
         return delegate
+
+    @contextmanager
+    def _or_dropped(self, role: str) -> Iterator[None]:
+        # python-tuf kept the file before it was checked here, and would ask no server for it again. Its version is
+        # protected by the snapshot, so nothing is lost with it.
+        try:
+            yield
+        except Refused:
+            (self._directory / f"{role}.json").unlink(missing_ok=True)
+            raise
 
     def _root_chain(self, pinned: bytes) -> Root:
         # The specification asks the old root's keys and the new one's for every step (5.3.4, 5.3.5).
         root = self._parsed(Root, pinned)
         self._check_count(root, layout.ROOT, pinned)
+        self.roots.append(pinned)
         newest = self._parsed(Root, (self._directory / "root.json").read_bytes()).version
         for version in range(root.version + 1, newest + 1):
             data = (self._directory / "root_history" / f"{version}.root.json").read_bytes()
             follower = self._parsed(Root, data)
             self._check_count(root, layout.ROOT, data)
             self._check_count(follower, layout.ROOT, data)
+            self.roots.append(data)
             root = follower
         return root
 
     def _top(self, role: str, kind: type[S]) -> S:
         data = (self._directory / f"{role}.json").read_bytes()
         self._check_count(self.root, role, data)
+        self.files[role] = data
         return self._parsed(kind, data)
 
     def _parsed(self, kind: type[S], data: bytes) -> S:

@@ -1,0 +1,32 @@
+"""Each check is there: where it is taken out, of python-tuf or of the client, the test named for it turns red."""
+
+import inspect
+
+import pytest
+
+from tests.client.breakages import BREAKAGES, broken
+from tests.client.conftest import World
+from tests.client.refusing import refuses
+from tests.client.test_corruption import keep
+from tests.client.test_limits import serve_raw, verified  # noqa: F401 - fixtures of tests that are named there
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda each: each.what.replace(" ", "_"))
+def test_a_check_that_is_missing_turns_a_test_red(breakage, tmp_path, request):
+    given = {**_fixtures(breakage.test, tmp_path, request), **breakage.arguments}
+    with broken(breakage), pytest.raises((Exception, pytest.fail.Exception)) as caught:
+        breakage.test(**given)
+    assert not isinstance(caught.value, (NameError, ImportError, TypeError)), "broken in another way than meant"
+
+
+def _fixtures(test, tmp_path, request):
+    """What a test asks for: a world of its own, and everything else as pytest has it."""
+    made = {"world": lambda: World(tmp_path / "acme"), "refuses": lambda: refuses, "tmp_path": lambda: tmp_path}
+    names = [*inspect.signature(test).parameters]
+    found = {name: made[name]() for name in names if name in made}
+    if "kept" in names:
+        found["kept"] = keep(found["world"])
+    for name in ("verified", "serve_raw"):
+        if name in names:
+            found[name] = request.getfixturevalue(name)
+    return found
