@@ -97,7 +97,10 @@ READ = {
     "poetry.lock": (["colorama 0.4.6", "git-thing 0.1", "itsdangerous 2.2.0"], [LOCAL_THING]),
     "pdm.lock": (["colorama 0.4.6", "itsdangerous 2.2.0"], [LOCAL_THING]),
     "pdm.static.lock": (["colorama 0.4.6", "itsdangerous 2.2.0"], [LOCAL_THING]),
-    "requirements.txt": (["./wheels/colorama-0.4.6-py2.py3-none-any.whl", "git-thing", "itsdangerous"], ["./local"]),
+    "requirements.txt": (
+        ["./wheels/colorama-0.4.6-py2.py3-none-any.whl", "git-thing", "itsdangerous"],
+        ["source tree"],
+    ),
 }
 
 
@@ -109,7 +112,7 @@ def test_what_each_tool_locks_is_a_registry_s_file_unverifiable_or_local(sample)
     }
     names = {each.filename for each in lock.entries}
     assert names == {None} if sample == "requirements.txt" else WHEEL in names <= set(FILES)
-    assert ([each.what.strip() for each in lock.unverifiable], [each.what for each in lock.local]) == READ[sample]
+    assert ([each.what for each in lock.unverifiable], [each.what for each in lock.local]) == READ[sample]
 
 
 def test_every_sample_is_read():
