@@ -43,6 +43,9 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "state": (),
     "bundle": (),
     "guard": (),
+    "client_bytes": (),
+    "client_cpu": (),
+    "installs": (),
 }
 """With their arguments, in this order: what adds to the million files comes before what reads all of it."""
 
@@ -276,6 +279,27 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             *_tuf("", "python_tuf_cpu_s_of_16384_bins_of_530_targets"),
         ],
     ),
+    "client_cpu": (
+        "A client comes back: a new snapshot of 16,384 bins and one project",
+        "milliseconds of CPU",
+        [
+            ("Tallystick, with its own checks", "cpu_ms", "ours", 50),
+            ("python-tuf's client alone", "ngclient_cpu_ms", "theirs", None),
+        ],
+    ),
+    "installs": (
+        "24 packages, 40 ms added to each request, installer caches empty",
+        "seconds",
+        [
+            (f"{installer}, {label}", f"{installer}_40_ms: {how}_s", kind, None)
+            for installer in ("uv", "pip")
+            for label, how, kind in (
+                ("directly", "direct", "theirs"),
+                ("behind tallystick for the first time", "cold", "other"),
+                ("behind tallystick again", "warm", "ours"),
+            )
+        ],
+    ),
     "guard": (
         "A bin of 50 targets, of 1,000 signed together",
         "milliseconds",
@@ -284,6 +308,23 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             ("renewed, in the service's process", "renewed_ms_a_bin_in_process", "other", None),
             ("changed, by the guard", "changed_ms_a_bin_guard", "ours", None),
             ("changed, in the service's process", "changed_ms_a_bin_in_process", "other", None),
+        ],
+    ),
+    "client_bytes": (
+        "What a real client reads for two projects of a registry with 16,384 bins, without their pages",
+        "KB",
+        [
+            row
+            for visit, when, aim in (
+                ("cold", "the first time", 165.0),
+                ("hour", "after an hour", 8.0),
+                ("day", "after a day", 22.0),
+            )
+            for row in (
+                (f"{when}, by deltas", f"kb: {visit}: deltas", "ours", aim),
+                (f"{when}, gzip only", f"kb: {visit}: gzip", "other", None),
+                (f"{when}, python-tuf alone", f"kb: {visit}: python_tuf", "theirs", None),
+            )
         ],
     ),
 }

@@ -3,11 +3,13 @@
 There is no third answer. Everything else is a refusal, and nothing falls back to unverified data.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from packaging.version import Version
+
 from keys.state import NameState
+from keys.times import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +19,28 @@ class Highest:
     version: str
     verified_at: str
 
+    def __post_init__(self) -> None:
+        Version(self.version)
+        moment(self.verified_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A version that this machine saw go, yanked or removed, and when it first saw that."""
+
+    version: str
+    seen_at: str
+
+    def __post_init__(self) -> None:
+        moment(self.seen_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What this machine remembers of a name beside its page. ``withdrawn`` are the versions that it saw go, yanked or
-    removed, each with the time when it first saw that.
-    """
+    """What this machine remembers of a name beside its page."""
 
     highest: Highest | None = None
-    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: tuple[Withdrawn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,7 @@ class Found:
     """The verified state of a name, and what this machine remembers of it."""
 
     state: NameState
-    past: Past = field(default_factory=Past, compare=False)
+    past: Past = field(default=Past(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,23 +12,38 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from client_verify import trust
+from client_verify import disk, trust
 from client_verify.commands import (
     asking,
     examining,
     explaining,
     history,
+    locking,
     obtaining,
+    remembering,
     running,
     serving,
     standing,
     terminal,
     trusting,
 )
+from client_verify.installing.report import Entry
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (running, serving, examining, asking, obtaining, trusting, standing, history, explaining)
+FAMILIES: Final = (
+    running,
+    serving,
+    examining,
+    asking,
+    obtaining,
+    locking,
+    trusting,
+    standing,
+    remembering,
+    history,
+    explaining,
+)
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 
@@ -47,14 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("waitress").setLevel(logging.ERROR)  # its queue warnings would land between pip's own lines
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.answer(arguments, places(os.environ)))
+        where = places(os.environ)
+        return int(arguments.answer(arguments, where))
     except Refused as refused:
         subject = getattr(arguments, "name", None) or "the repository"
+        running.keep(where, Entry(subject, refused.code, refused.detail), "tallystick")
         _tell_program(arguments, refused.code, refused.detail, refused.kind.exit)
         return terminal.refusal(refused, subject, "Nothing from this repository was used.")
     except (ClientError, OSError, sqlite3.Error) as error:
-        _tell_program(arguments, "usage", str(error), USAGE)
-        terminal.complain(f"tallystick: {error}")
+        what = str(error) if isinstance(error, ClientError) else disk.complaint(error)
+        _tell_program(arguments, "usage", what, USAGE)
+        terminal.complain(f"tallystick: {what}")
         return USAGE
 
 

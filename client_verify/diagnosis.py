@@ -4,6 +4,7 @@ Its exception types alone do not tell: one BadVersionNumberError stands for a ro
 frozen timestamp can surface as a 404 for a snapshot. So the served file and the trusted ones are compared again.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from client_verify.refusals import Refused
 from keys import layout
 from keys.times import stamp
 
+_SHA256: Final = re.compile(r"\b([0-9a-f]{16})[0-9a-f]{48}\b")
 _AFTER_TIMESTAMP: Final = (layout.SNAPSHOT, layout.TARGETS)
 
 
@@ -41,24 +43,51 @@ def of_metadata(error: Exception, scene: Scene) -> Refused:
     if isinstance(error, exceptions.BadVersionNumberError):
         return _rollback(scene, served) or _swapped(scene, error, served)
     if isinstance(error, exceptions.DownloadLengthMismatchError):
-        return Refused("invalid", f'repository "{scene.repository}" served a file that is too long: {error}')
+        return Refused("invalid", f'repository "{scene.repository}" served a file that is too long: {_short(error)}')
+    if isinstance(error, exceptions.LengthOrHashMismatchError) and isinstance(served, Snapshot):
+        return _mixed(scene, error, served)
     if isinstance(error, exceptions.DownloadHTTPError) and isinstance(served, Timestamp) and _late(scene):
         # A timestamp of equal version is passed over unread, so its expiry shows only behind this error.
         return _expired(scene, scene.trusted(layout.TIMESTAMP))
-    if isinstance(error, exceptions.DownloadError):
+    if isinstance(error, exceptions.DownloadHTTPError):
         return _unreachable(scene, error)
+    if isinstance(error, exceptions.DownloadError):
+        return Refused("unreachable", f'repository "{scene.repository}": {error}{_meanwhile(scene)}')
     return Refused("invalid", f'repository "{scene.repository}": {error}')
 
 
 def of_content(error: Exception, scene: Scene, what: str) -> Refused:
     """The refusal for an exception while a page or file was downloaded."""
     if isinstance(error, exceptions.LengthOrHashMismatchError | exceptions.DownloadLengthMismatchError):
-        return Refused("mismatch", f'{what} from repository "{scene.repository}": {error}')
+        return Refused(
+            "mismatch", f'{what} that repository "{scene.repository}" served is not what was signed ({_short(error)})'
+        )
     return _unreachable(scene, error)
+
+
+def _mixed(scene: Scene, error: Exception, served: Snapshot) -> Refused:
+    return Refused(
+        "invalid",
+        f'repository "{scene.repository}" served snapshot version {served.version}, which is not the one that its '
+        f"timestamp lists ({_short(error)})",
+    )
+
+
+def _short(error: Exception) -> str:
+    """Its words within a sentence, and of a SHA-256 as much as tells two apart."""
+    words = _SHA256.sub(r"\1…", str(error).rstrip("."))
+    return words[:1].lower() + words[1:]
 
 
 def _unreachable(scene: Scene, error: Exception) -> Refused:
     return Refused("unreachable", f'repository "{scene.repository}": {error}')
+
+
+def _meanwhile(scene: Scene) -> str:
+    timestamp = scene.trusted(layout.TIMESTAMP)
+    if timestamp is None or _late(scene):
+        return ""
+    return f". With --offline, what this machine has verified can be used until {stamp(timestamp.expires)}"
 
 
 def _late(scene: Scene) -> bool:

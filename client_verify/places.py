@@ -1,6 +1,7 @@
 """Where the client keeps things on this machine: its trust, what it has verified, and a cache that may be lost."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,13 @@ from typing import Final
 
 from platformdirs import PlatformDirs
 
+from client_verify.fetching.room import LIMIT
+from client_verify.refusals import Usage
+
 HOME: Final = "TALLYSTICK_HOME"
+CACHE_LIMIT: Final = "TALLYSTICK_CACHE_LIMIT"
+_SIZE: Final = re.compile(r"(\d{1,15})([KMG]?)", re.ASCII | re.IGNORECASE)
+_SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30}
 _APPLICATION: Final = "tallystick"
 
 
@@ -26,12 +33,15 @@ class Roots:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """``roots`` holds pins, ``data`` what was verified, ``blobs`` files by their SHA-256, ``log`` what was refused."""
+    """``roots`` holds pins, ``data`` what was verified, ``log`` what was refused, ``blobs`` files by their SHA-256, of
+    which ``cache_limit`` bytes are kept.
+    """
 
     roots: Roots
     data: Path
     blobs: Path
     log: Path
+    cache_limit: int = LIMIT
 
 
 def places(environ: Mapping[str, str]) -> Places:
@@ -42,7 +52,15 @@ def places(environ: Mapping[str, str]) -> Places:
     else:
         dirs = PlatformDirs(_APPLICATION, appauthor=False)
         config, data, cache = dirs.user_config_path, dirs.user_data_path, dirs.user_cache_path
-    return Places(Roots(config / "roots", _shipped()), data, cache / "blobs", data / "refusals.jsonl")
+    return Places(Roots(config / "roots", _shipped()), data, cache / "blobs", data / "refusals.jsonl", _limit(environ))
+
+
+def _limit(environ: Mapping[str, str]) -> int:
+    if not (text := environ.get(CACHE_LIMIT)):
+        return LIMIT
+    if not (match := _SIZE.fullmatch(text)):
+        raise Usage(f"{CACHE_LIMIT} is a number of bytes, or one with K, M or G behind it, not {text!r:.80}")
+    return int(match[1]) << _SHIFTS[match[2].upper()]
 
 
 def _shipped() -> tuple[Path, ...]:

@@ -223,10 +223,10 @@ KINDS: Final[dict[Code, Kind]] = {
         7,
         HTTPStatus.FORBIDDEN,
         "nothing signed speaks about this",
-        "An entry of a lock file that no registry's signed state can confirm: it comes from a version control system, a "
-        "direct address or a file of this machine, it has no SHA-256, or it is not understood. An installer would "
-        "install it all the same. Lock it from the registry with hashes, or keep it in a file of its own that you trust "
-        "for other reasons.",
+        "An entry of a lock file that no registry's signed state can confirm: it comes from a version control system, "
+        "a direct address or a file of this machine, it has no SHA-256, or it is not understood. An installer would "
+        "install it all the same. Lock it from the registry with hashes, or keep it in a file of its own that you "
+        "trust for other reasons.",
     ),
     "unreachable": Kind(
         8,

@@ -5,25 +5,30 @@ this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
-from tuf.api.metadata import TargetFile
-from tuf.ngclient import Updater
+from tuf.api.metadata import MetaFile, Signed, TargetFile, Targets
+from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, reading
+from client_verify import diagnosis, equivocation, evidence, freshness, proofs, reading, withdrawals
 from client_verify.accepted import NOTHING, Accepted
-from client_verify.answers import Answer, Found, ProvenAbsent
+from client_verify.answers import Answer, Found, Past, ProvenAbsent
+from client_verify.evidence import Evidence
+from client_verify.fetching.ahead import Ahead, Crew
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
-from client_verify.memory import Memory, Remembered
+from client_verify.memory import LATEST, NEWEST, Memory, Remembered
+from client_verify.proofs import PAGE
 from client_verify.refusals import Refused
 from client_verify.trust import Pin
 from client_verify.trusted import Trusted
@@ -33,6 +38,8 @@ from keys.times import moment, stamp
 
 T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
+_MAX_PAGE: Final = 8 << 20
+_SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 STALE: Final = timedelta(hours=24)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far apart two honest clocks may be."""
@@ -98,7 +105,9 @@ class Session:
         self._metadata.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._memory = Memory(directory / MEMORY)
+        self._crew = Crew()
         with alone(directory):
+            self._sweep()
             self._refresh()
 
     @property
@@ -107,8 +116,8 @@ class Session:
 
     @property
     def now(self) -> datetime:
-        """The time by which this session judges."""
-        return self._clock()
+        """The time by which this session judges: never before what was verified as signed (docs/adr/0031)."""
+        return max(self._clock(), self._floor)
 
     @property
     def fetcher(self) -> Mirrors:
@@ -118,10 +127,14 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        return [*self._rehearsal(), *self._stale()]
+        soon = freshness.warnings(self.pin.name, self._trusted, self._clock())
+        return [*self._rehearsal(), *self._stale(), *soon]
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
+        # The network is waited for outside the lock, so that several names come at once; inside, as if it had not been.
+        with suppress(DownloadError, RepositoryError, ValueError):
+            self._bring(name)
         with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
@@ -130,6 +143,57 @@ class Session:
             if name not in self._answers:
                 self._answers[name] = self._ask(name, remembered)
             return self._answers[name]
+
+    def prefetch(self, wanted: Iterable[str]) -> None:
+        """Let the bytes behind these names, in their normal form, come while nobody waits. Nothing of it is verified,
+        kept or refused before somebody asks for a page.
+        """
+        for name in wanted:
+            if name not in self._answers:
+                self._crew.add(partial(self._bring_quietly, name))
+
+    def _bring_quietly(self, name: str) -> None:
+        ahead = self._ahead
+        try:
+            self._bring(name)
+        finally:
+            ahead.drop_failed()
+
+    def _bring(self, name: str) -> None:
+        """Fetch what python-tuf will ask for. What is read on the way is unverified, and only says where to look."""
+        path = names.page_path(name)
+        if name in self._answers or layout.is_held(self._trusted.targets, path):
+            return
+        role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
+        layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
+        listed = self._foreseen(role).targets.get(path)
+        if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
+            return
+        before = self._memory.recall(name)
+        if before is None or sha256(before.page) != listed.hashes["sha256"]:
+            address = f"{self.pin.url}/targets/{names.hashed(path, listed.hashes['sha256'])}"
+            self._ahead.fetched(address, listed.length)
+
+    def _foreseen(self, role: str) -> Targets:
+        """What a role probably says: as verified, as it lies in the directory, or as somebody serves it."""
+        if (known := self._trusted.known(role)) is not None:
+            return known
+        listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
+        with suppress(FileNotFoundError, RepositoryError):
+            kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
+            if isinstance(kept, Targets) and kept.version == listed.version:
+                return kept
+        limit = listed.length or self._updater.config.targets_max_length
+        data = self._ahead.fetched(f"{self.pin.url}/metadata/{listed.version}.{role}.json", limit)
+        served: Signed = self._read(data).metadata.signed
+        if not isinstance(served, Targets):
+            raise RepositoryError(f"{role} is {served.type}")
+        return served
+
+    def _sweep(self) -> None:
+        # python-tuf writes a file under such a name and then renames it; one that was killed between leaves it behind.
+        for left in self._metadata.glob("tmp*"):
+            left.unlink()
 
     def _refresh(self) -> None:
         self._persistently(self._begin, self._begin)
@@ -143,11 +207,15 @@ class Session:
             except Refused as refused:
                 first = first or refused
         assert first is not None, "there is at least one way"
-        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first
+        raise Refused(first.code, f"{first.detail}{self._supply.tried}") from first.__cause__
 
     def _begin(self) -> None:
-        self._overheard = Overheard(self._supply)
-        read = reading.remembering()
+        # What came ahead from a server that was refused is not asked for again.
+        self._ahead = Ahead(self._supply)
+        self._overheard = Overheard(self._ahead)
+        self._read = reading.remembering()
+        # While python-tuf looks for a newer root, which is not there almost always.
+        self._ahead.begin(f"{self.pin.url}/metadata/{layout.TIMESTAMP}.json", UpdaterConfig().timestamp_max_length)
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -156,26 +224,61 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
-            reading.hasten(updater, read)
+            reading.hasten(updater, self._read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        self._trusted = Trusted(self._metadata, self.pin.root, read)
+        trusted = Trusted(self._metadata, self.pin.root, self._read)
+        self._compare(trusted)
+        self._raise_floor(trusted)
+        self._trusted = trusted
         self._updater = updater
         self._answers: dict[str, Answer] = {}
         self._supply.keep()
 
+    def _compare(self, trusted: Trusted) -> None:
+        """What python-tuf does not: what was kept and what is served, where their version is that of what it trusts."""
+        newest = trusted.files[layout.TIMESTAMP]
+        for before, after in ((self._memory.timestamp(NEWEST), newest), (newest, self._overheard.timestamp)):
+            self._refuse_two(trusted, equivocation.of_timestamps(trusted.root, before, after))
+        self._refuse_two(trusted, equivocation.of_snapshot(trusted, self._fetch_snapshot))
+
+    def _raise_floor(self, trusted: Trusted) -> None:
+        newest = trusted.files[layout.TIMESTAMP]
+        latest = equivocation.signed_later(trusted.root, self._memory.timestamp(LATEST), newest)
+        for kept_for, data in ((NEWEST, newest), (LATEST, latest)):
+            if data != self._memory.timestamp(kept_for):
+                self._memory.keep_timestamp(kept_for, data)
+        self._floor = equivocation.signed_at(latest)
+
+    def _refuse_two(self, trusted: Trusted, two: equivocation.Equivocation | None) -> None:
+        if two is None:
+            return
+        now = stamp(self._clock())
+        sides = (evidence.statement({two.role: data}, now) for data in (two.before, two.after))
+        roots = proofs.documents_of(layout.ROOT, trusted.roots)
+        self._memory.keep_evidence(
+            Evidence(evidence.FORM, "role", two.role, self.pin.url, two.sentence, now, roots, *sides)
+        )
+        raise Refused("contradiction", f'repository "{self.pin.name}": {two.sentence}')
+
+    def _fetch_snapshot(self, version: int, length: int) -> bytes:
+        try:
+            return self._overheard.download_bytes(f"{self.pin.url}/metadata/{version}.{layout.SNAPSHOT}.json", length)
+        except DownloadError as error:
+            raise diagnosis.of_metadata(error, self._scene()) from error
+
     def _ask(self, name: str, before: Remembered | None) -> Answer:
         role, data = self._persistently(lambda: self._listed(name, before), lambda: self._listed_anew(name, before))
+        if role == layout.HELD and data is not None:
+            return _held(name, data)
+        proof = self._trusted.proof(role)
+        self._check_bin(name, role, before, proof)
         if data is None:
-            return self._absent(name, before)
-        found = Found(_parsed(name, data))
-        if role == layout.HELD:
-            _check_held(found.state)
-        else:
-            self._follow(name, before, found.state, data)
-            self._memory.remember(name, self._remembered(data))
-        return found
+            return self._absent(name, before, proof)
+        said = _parsed(name, data)
+        self._follow(name, before, said, data, proof)
+        return Found(said, self._remember(name, before, said, data, proof))
 
     def _listed(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
         """The one role that speaks for a name, and the page that it lists, None if none."""
@@ -184,6 +287,7 @@ class Session:
         role, delegate = self._trusted.responsible(path)
         if delegate.targets.get(path) != target:
             raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
+        self._check_date(delegate, role)
         return role, None if target is None else self._page_bytes(name, target, before)
 
     def _listed_anew(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
@@ -196,10 +300,17 @@ class Session:
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
 
-    def _absent(self, name: str, before: Remembered | None) -> ProvenAbsent:
+    def _check_bin(self, name: str, role: str, before: Remembered | None, proof: dict[str, bytes]) -> None:
+        if before is None:
+            return
+        two = equivocation.of_bin(self._trusted.delegator(role), role, self._memory.proof(name).get(role), proof[role])
+        if two is not None:
+            self._contradiction(name, before, proof, two.sentence)
+
+    def _absent(self, name: str, before: Remembered | None, proof: dict[str, bytes]) -> ProvenAbsent:
         snapshot, timestamp = self._trusted.snapshot, self._trusted.timestamp
         if before is not None:
-            self._contradiction(name, before, b"", "its page vanished, and a name never leaves the registry")
+            self._contradiction(name, before, proof, "its page vanished, and a name never leaves the registry")
         return ProvenAbsent(name, snapshot.version, min(snapshot.expires, timestamp.expires))
 
     def _page_bytes(self, name: str, target: TargetFile, before: Remembered | None) -> bytes:
@@ -212,37 +323,58 @@ class Session:
                 raise diagnosis.of_content(error, self._scene(), f"the page of {name}") from error
             return Path(file).read_bytes()
 
-    def _follow(self, name: str, before: Remembered | None, after: state.NameState, data: bytes) -> None:
+    def _follow(
+        self, name: str, before: Remembered | None, after: state.NameState, data: bytes, proof: dict[str, bytes]
+    ) -> None:
         if clashes := succession.new_files_clash(after):
             raise Refused("contradiction", f"{name}: {clashes[0].sentence}")
         if before is None:
             return
         if broken := succession.broken_promises(before.state, after):
-            self._contradiction(name, before, data, "; ".join(promise.sentence for promise in broken))
+            why = "; ".join(promise.sentence for promise in broken)
+            self._contradiction(name, before, {PAGE: data, **proof}, why)
         if after.generation > before.state.generation and name not in self._accepted.generations:
             raise Refused(
                 "new-generation",
                 f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "
-                f"generation {before.state.generation} on {before.verified_at}",
+                f"generation {before.state.generation}, of {before.state.since.at}, on {before.verified_at}",
             )
 
-    def _contradiction(self, name: str, before: Remembered, after: bytes, why: str) -> None:
-        snapshot = self._trusted.snapshot.version
-        self._memory.keep_evidence(name, before.page, after, snapshot, stamp(self._clock()))
+    def _contradiction(self, name: str, before: Remembered, after: dict[str, bytes], why: str) -> None:
+        snapshot, now = self._trusted.snapshot.version, stamp(self._clock())
+        roots = proofs.documents_of(layout.ROOT, self._trusted.roots)
+        earlier = evidence.statement({PAGE: before.page, **self._memory.proof(name)}, before.verified_at)
+        later = evidence.statement({layout.TIMESTAMP: self._trusted.files[layout.TIMESTAMP], **after}, now)
+        self._memory.keep_evidence(Evidence(evidence.FORM, "name", name, self.pin.url, why, now, roots, earlier, later))
         raise Refused(
             "contradiction",
             f"{name}: {why}. This machine verified the earlier state on {before.verified_at} "
             f"(snapshot {before.snapshot}); the repository now serves snapshot {snapshot}",
         )
 
-    def _remembered(self, data: bytes) -> Remembered:
-        return Remembered(data, self._trusted.snapshot.version, stamp(self._clock()))
+    def _remember(
+        self, name: str, before: Remembered | None, after: state.NameState, data: bytes, proof: dict[str, bytes]
+    ) -> Past:
+        snapshot = self._trusted.snapshot.version
+        if before is not None and before.page == data:
+            if before.snapshot == snapshot:
+                return before.past  # nothing is new, and a write costs more than all the rest
+            proof = {} if self._memory.proof(name) else proof  # what proved it first proves it best
+        known, earlier = (Past(), None) if before is None else (before.past, before.state)
+        past = withdrawals.followed(known, earlier, after, self.now)
+        self._memory.remember(name, Remembered(data, snapshot, stamp(self._clock()), past), proof)
+        return past
 
     def _check_dates(self) -> None:
-        # An Updater judges expiry by the moment it was made; a long session would never see a date pass.
-        for role in (self._trusted.timestamp, self._trusted.snapshot):
-            if role.is_expired(self._clock()):
-                raise Refused("expired", f"{role.type} version {role.version} was valid until {stamp(role.expires)}")
+        # An Updater judges expiry by the moment it was made and by this machine's clock alone; a long session would
+        # never see a date pass, and a clock that is behind none at all.
+        trusted = self._trusted
+        for role in (trusted.root, trusted.timestamp, trusted.snapshot, trusted.targets):
+            self._check_date(role, role.type)
+
+    def _check_date(self, file: Signed, role: str) -> None:
+        if file.is_expired(self.now):
+            raise Refused("expired", f"{role} version {file.version} was valid until {stamp(file.expires)}")
 
     def _scene(self) -> diagnosis.Scene:
         return diagnosis.Scene(self.pin.name, self._metadata, self._overheard.last, self._clock())
@@ -277,8 +409,10 @@ def _parsed(name: str, data: bytes) -> state.NameState:
     return found
 
 
-def _check_held(held: state.NameState) -> None:
+def _held(name: str, data: bytes) -> Found:
     # The ceremony holds a name so that nobody can publish under it; what it says is no state of the registry's, so it
     # is neither compared with the memory nor kept in it.
+    held = _parsed(name, data)
     if next(state.installable(held), None) is not None:
-        raise Refused("invalid", f"{held.name} is held, and yet its page lists files")
+        raise Refused("invalid", f"{name} is held, and yet its page lists files")
+    return Found(held)

@@ -15,9 +15,12 @@ from keys import layout
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The newest metadata that was verified here. ``signed_at`` is the signer's word for when it signed it."""
+    """The newest metadata that was verified here, by its versions. ``signed_at`` is the signer's word for when it
+    signed the timestamp, ``valid_until`` the first date of timestamp and snapshot.
+    """
 
     root: int
+    root_expires: datetime
     timestamp: int
     snapshot: int
     signed_at: str | None
@@ -61,6 +64,7 @@ def _verified(pin: Pin, directory: Path) -> Verified | None:
     signed_at = timestamp.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
     return Verified(
         trusted.root.version,
+        trusted.root.expires,
         timestamp.version,
         snapshot.version,
         signed_at if isinstance(signed_at, str) else None,

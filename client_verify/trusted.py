@@ -24,11 +24,14 @@ class Trusted:
     """One consistent set of verified metadata. Made and asked only while holding the directory's lock.
 
     ``directory`` is python-tuf's, ``pinned`` the first root. Dates are python-tuf's to judge. ``read`` may know what
-    bytes say that it has read before; the bytes are always those in the directory.
+    bytes say that it has read before; the bytes are always those in the directory. ``roots`` is the chain of roots and
+    ``files`` what else was read, as it was signed, by its role.
     """
 
     def __init__(self, directory: Path, pinned: bytes, read: reading.Read = reading.read) -> None:
         self._directory = directory
+        self.roots: list[bytes] = []
+        self.files: dict[str, bytes] = {}
         self._read = read
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
@@ -56,6 +59,19 @@ class Trusted:
             _check_bin(role, delegate)
         return role, delegate
 
+    def proof(self, role: str) -> dict[str, bytes]:
+        """The files, by role, that prove what a role says which has answered for a path."""
+        between = (layout.TARGETS,) if role == layout.HELD else (layout.BINS, layout.TARGETS)
+        return {each: self.files[each] for each in (role, *between)}
+
+    def delegator(self, role: str) -> Targets:
+        """The file that hands paths to a role which has answered for one."""
+        return self.targets if role == layout.HELD else self._delegated[layout.BINS]
+
+    def known(self, role: str) -> Targets | None:
+        """What a bin, or what delegates to bins, says, if it was read and verified."""
+        return self._delegated.get(role)
+
     def _delegate(self, delegator: Targets, role: str) -> Targets:
         # Kept once read: another process may replace the file by that of a newer snapshot at any time.
         if role not in self._delegated:
@@ -79,6 +95,7 @@ class Trusted:
         with self._or_dropped(role):
             self._check_count(delegator, role, data)
             _check_name(role, delegate)
+        self.files[role] = data
         return delegate
 
     @contextmanager
@@ -95,18 +112,21 @@ class Trusted:
         # The specification asks the old root's keys and the new one's for every step (5.3.4, 5.3.5).
         root = self._parsed(Root, pinned)
         self._check_count(root, layout.ROOT, pinned)
+        self.roots.append(pinned)
         newest = self._parsed(Root, (self._directory / "root.json").read_bytes()).version
         for version in range(root.version + 1, newest + 1):
             data = (self._directory / "root_history" / f"{version}.root.json").read_bytes()
             follower = self._parsed(Root, data)
             self._check_count(root, layout.ROOT, data)
             self._check_count(follower, layout.ROOT, data)
+            self.roots.append(data)
             root = follower
         return root
 
     def _top(self, role: str, kind: type[S]) -> S:
         data = (self._directory / f"{role}.json").read_bytes()
         self._check_count(self.root, role, data)
+        self.files[role] = data
         return self._parsed(kind, data)
 
     def _parsed(self, kind: type[S], data: bytes) -> S:

@@ -134,9 +134,13 @@ def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Ve
 
 
 def newest(state: NameState) -> str | None:
-    """The newest version that may be installed and is not yanked, if there is one."""
-    versions = [release.version for release, _ in installable(state) if not release.yank]
-    return max(filter(is_readable, versions), key=Version, default=None)
+    """The newest version that may be installed and is not yanked, if there is one. As for installers, a pre-release is
+    it only if there is nothing else (PEP 440).
+    """
+    listed = [release.version for release, _ in installable(state) if not release.yank]
+    versions = [version for version in listed if is_readable(version)]
+    final = [version for version in versions if not Version(version).is_prerelease]
+    return max(final or versions, key=Version, default=None)
 
 
 def takedown(entry: Takedown) -> str:

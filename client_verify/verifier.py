@@ -14,7 +14,8 @@ machine's own disk fails.
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,8 +26,10 @@ from tuf.api.exceptions import DownloadHTTPError
 from client_verify import trust, verdict, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
+from client_verify.fetching.ahead import Turns
 from client_verify.fetching.blobs import Blobs, Content
-from client_verify.fetching.transport import Fetcher
+from client_verify.fetching.room import LIMIT
+from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.files import project
 from client_verify.places import HOME, places
 from client_verify.refusals import KINDS, ClientError, Refused, Usage
@@ -51,6 +54,8 @@ __all__ = [
     "Verdict",
     "Verifier",
     "Warn",
+    "offline",
+    "over_http",
 ]
 
 RENEWED_AFTER: Final = timedelta(seconds=60)
@@ -84,10 +89,12 @@ class Verifier:
         clock: Callable[[], datetime],
         renewed_after: timedelta | None = None,
         accepted: Accepted = NOTHING,
+        cache_limit: int = LIMIT,
     ) -> None:
         self._repositories = Repositories(pins)
         self._pins = {pin.name: pin for pin in pins}
         self._blobs = blobs
+        self._cache_limit = cache_limit
         self._open_session = open_session
         self._clock = clock
         self._renewed_after = renewed_after
@@ -95,6 +102,7 @@ class Verifier:
         self._asked_again: dict[str, datetime] = {}
         self._opened: dict[str, _Opened] = {}
         self._lock = threading.Lock()
+        self._turns = Turns()
 
     @classmethod
     def pinned(
@@ -104,18 +112,21 @@ class Verifier:
         home: Path | None = None,
         accepted: Accepted = NOTHING,
         renewed_after: timedelta | None = None,
+        source: Source = over_http,
     ) -> "Verifier":
         """A verifier of what this user has pinned, or of one pin alone; ``home`` instead of TALLYSTICK_HOME.
 
-        ``accepted`` is what the person at the terminal has accepted. Usage if nothing is pinned.
+        ``accepted`` is what the person at the terminal has accepted. ``source`` is where bytes come from:
+        ``over_http``, or ``offline`` for what this machine has verified. Usage if nothing is pinned.
         """
         where = places(os.environ if home is None else {**os.environ, HOME: str(home)})
         pins = trust.pins(where.roots) if repository is None else [trust.load(where.roots, repository)]
 
         def open_session(pin: Pin) -> Session:
-            return Session(pin, data_directory(where.data, pin), Fetcher(), _now, accepted)
+            directory = data_directory(where.data, pin)
+            return Session(pin, directory, source(directory), _now, accepted)
 
-        return cls(pins, where.blobs, open_session, _now, renewed_after, accepted)
+        return cls(pins, where.blobs, open_session, _now, renewed_after, accepted, where.cache_limit)
 
     def open(self) -> None:
         """Ask every repository for its newest snapshot now. Refused only if not one of them can be used."""
@@ -135,6 +146,12 @@ class Verifier:
         return self._at_last(
             normal, lambda: self.session(normal).page(normal), lambda answer: isinstance(answer, ProvenAbsent)
         )
+
+    def prefetch(self, wanted: Iterable[str]) -> None:
+        """Let what will be needed for these names, in any spelling, come while nobody waits. Nothing is refused yet."""
+        for name in wanted:
+            with suppress(Refused, names.InvalidName):
+                self.session(normal := names.normalise(name)).prefetch([normal])
 
     def repository(self, name: str) -> str | None:
         """Which pinned repository answers for a name in any spelling, if one may; names.InvalidName."""
@@ -186,7 +203,8 @@ class Verifier:
         )
 
     def _content_of(self, name: str, content: Content) -> BinaryIO:
-        return Blobs(self._blobs, self.session(name).fetcher).open(content)
+        with self._turns.of(content.sha256):  # what is fetched ahead may be asked for meanwhile
+            return Blobs(self._blobs, self.session(name).fetcher, self._cache_limit).open(content)
 
     def _verdict(self, name: str, judge: Callable[[Found], Verdict]) -> Verdict:
         def ask() -> Verdict:

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from client_verify import verdict
 from client_verify.accepted import Accepted
-from client_verify.answers import Found, Highest, Past
+from client_verify.answers import Found, Highest, Past, Withdrawn
 from client_verify.verdict import Refuse, Verdict, Warn
 from keys.state import Mark, NameState, Release, is_installable
 from keys.times import moment, stamp
@@ -30,7 +30,7 @@ def followed(past: Past, before: NameState | None, after: NameState, now: dateti
     """
     if before is not None and after.generation > before.generation:
         past, before = Past(), None
-    return Past(_highest(past.highest, after, now), dict(_withdrawn(past, before, after, now)))
+    return Past(_highest(past.highest, after, now), tuple(_withdrawn(past, before, after, now)))
 
 
 def of_choice(found: Found, filename: str, accepted: Accepted, now: datetime) -> Verdict:
@@ -59,15 +59,16 @@ class _Gone:
 def _gone_above(found: Found, release: Release) -> list[_Gone]:
     """The versions, highest first, in whose place a resolver takes this one. Empty if another stands between."""
     above = [each for each in found.state.releases if _is_chosen_before(each.version, release.version)]
+    seen = {each.version: each.seen_at for each in found.past.withdrawn}
     gone = []
     for each in sorted(above, key=lambda each: Version(each.version)):
         if is_installable(found.state, each) and each.yank is None:
             break
         mark = _mark(found.state, each)
-        if mark is not None and each.version in found.past.withdrawn:
+        if mark is not None and each.version in seen:
             said = verdict.since(mark) if each.removed is None else verdict.on(mark)
             how = f"yanked {said}" if each.removed is None else f"{each.state} {said}"
-            gone.append(_Gone(each.version, how, found.past.withdrawn[each.version]))
+            gone.append(_Gone(each.version, how, seen[each.version]))
     return gone[::-1]
 
 
@@ -92,15 +93,16 @@ def _highest(highest: Highest | None, after: NameState, now: datetime) -> Highes
     return Highest(newest, stamp(now))
 
 
-def _withdrawn(past: Past, before: NameState | None, after: NameState, now: datetime) -> Iterator[tuple[str, str]]:
+def _withdrawn(past: Past, before: NameState | None, after: NameState, now: datetime) -> Iterator[Withdrawn]:
+    seen = {each.version: each for each in past.withdrawn}
     for release in after.releases:
         if _mark(after, release) is None:
             continue
         earlier = None if before is None else before.release(release.version)
-        if release.version in past.withdrawn:
-            yield release.version, past.withdrawn[release.version]
+        if release.version in seen:
+            yield seen[release.version]
         elif before is not None and earlier is not None and _mark(before, earlier) is None:
-            yield release.version, stamp(now)
+            yield Withdrawn(release.version, stamp(now))
 
 
 def _is_accepted(name: str, version: str, accepted: Accepted) -> bool:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,11 @@ class Project:
     folder: Path
     command: tuple[str, ...]
     environment: dict[str, str]
+
+    def again(self, *words: str) -> "Project":
+        """The same folder with an empty environment once more, and another command of the same program."""
+        venv.create(self.folder / ".venv", symlinks=True)
+        return replace(self, command=(self.command[0], *words))
 
     def installed(self) -> list[str]:
         """What is in its environment, as name-version."""
@@ -84,7 +89,7 @@ def _environment(folder: Path, index: str) -> dict[str, str]:
     sources = {"PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index, "PDM_PYPI_URL": index} if index else {}
     return {
         **sources,
-        "PATH": os.environ["PATH"],
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "HOME": str(home),
         "TERM": "dumb",
         "COLUMNS": "80",
@@ -102,7 +107,8 @@ def _environment(folder: Path, index: str) -> dict[str, str]:
 
 
 def _pip(self: Installer, folder: Path, wanted: tuple[str, ...], index: str) -> tuple[str, ...]:
-    return ("--python", str(folder / ".venv"), "install", *wanted)
+    # --prefix, since --python starts a second pip.
+    return ("install", "--prefix", str(folder / ".venv"), *wanted)
 
 
 def _uv_pip(self: Installer, folder: Path, wanted: tuple[str, ...], index: str) -> tuple[str, ...]:

@@ -29,13 +29,14 @@ def add(commands: terminal.Commands) -> None:
         What the registry has signed about a name: its state and history, and what an
         installer would do. Verified, and never older than what was shown before.
 
+        Example:
           tallystick show flask
 
         Exit codes: 0, also where nothing may be installed; 3 to 8 if it cannot be told.
         """,
         [terminal.ABOUT, terminal.JSON],
     )
-    command.add_argument("name", metavar="NAME")
+    command.add_argument("name", metavar="NAME", help="of a project, in any spelling")
     command.set_defaults(answer=_show)
 
     command = terminal.command(
@@ -46,13 +47,14 @@ def add(commands: terminal.Commands) -> None:
         Whether somebody can have a name: verified, also if the answer is no. Says what
         proves it, and what only the registry can tell.
 
+        Example:
           tallystick available acme-tools
 
         Exit codes: 0 free; 7 not free; 3 to 8 if it cannot be told.
         """,
         [terminal.ABOUT, terminal.JSON],
     )
-    command.add_argument("name", metavar="NAME")
+    command.add_argument("name", metavar="NAME", help="of a project, in any spelling")
     command.set_defaults(answer=_available)
 
     command = terminal.command(
@@ -63,6 +65,7 @@ def add(commands: terminal.Commands) -> None:
         Whether wheels and sdists are the signed ones and may be installed. Of a
         directory, every wheel and sdist in it.
 
+        Example:
           tallystick verify dist/ wheels/flask-3.1.3-py3-none-any.whl
 
         Exit codes: 0 all may be installed; 6 other bytes than signed; 7 not signed,
@@ -70,7 +73,7 @@ def add(commands: terminal.Commands) -> None:
         """,
         [terminal.ABOUT, terminal.JSON],
     )
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a wheel, an sdist or a directory")
     command.set_defaults(answer=_verify)
 
     command = terminal.command(
@@ -83,7 +86,7 @@ def add(commands: terminal.Commands) -> None:
         """,
         [terminal.ABOUT],
     )
-    command.add_argument("name", metavar="NAME")
+    command.add_argument("name", metavar="NAME", help="of a project, in any spelling")
     command.set_defaults(answer=_forget)
 
 
@@ -175,9 +178,9 @@ def _say_verdict(path: Path, said: verdict.Verdict) -> None:
         case verdict.Refuse(code, why):
             terminal.complain(sentence(Entry(str(path), code, why), "Do not install it."))
         case verdict.Warn(why):
-            print(f"{path}: signed, with a warning: {why}.")
+            print(terminal.folded(f"{path}: signed, with a warning: {why}.", "", "  "))
         case verdict.Install(why):
-            print(f"{path}: signed. {why}.")
+            print(terminal.folded(f"{path}: signed. {why}.", "", "  "))
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

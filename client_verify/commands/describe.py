@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from client_verify import verdict
 from client_verify.answers import Answer, ProvenAbsent
@@ -11,7 +11,7 @@ from client_verify.commands import terminal
 from client_verify.session import Session
 from client_verify.verdict import Refuse, Verdict
 from keys import strict
-from keys.state import Mark, NameState, Release, Takedown, installable
+from keys.state import Mark, NameState, Release, Takedown
 from keys.times import stamp
 
 
@@ -38,7 +38,7 @@ def as_json(session: Session, answer: Answer) -> dict[str, Any]:
         "name": state.name,
         "state": strict.dump(state),
         "refused": None if refused is None else refused.code,
-        "would_install": would_install(state),
+        "would_install": verdict.newest(state),
         "verdicts": [{"version": version, **verdict_as_json(each)} for version, each in said.items()],
     }
 
@@ -56,22 +56,14 @@ def verdict_as_json(said: Verdict) -> dict[str, Any]:
     return {"verdict": type(said).__name__.lower(), "code": code, "sentence": said.sentence}
 
 
-def would_install(state: NameState) -> str | None:
-    """The version that an installer takes if no version is asked for: as pip, a pre-release only if there is nothing
-    else (PEP 440).
-    """
-    versions = [release.version for release, _ in installable(state) if not release.yank and _read(release.version)]
-    final = [version for version in versions if not Version(version).is_prerelease]
-    return max(final or versions, key=Version, default=None)
-
-
 def as_text(session: Session, answer: Answer) -> Iterator[str]:
     """An answer in lines of a terminal."""
     if isinstance(answer, ProvenAbsent):
         yield terminal.folded(f"{verdict.of_absence(answer).sentence}.", "", "  ")
         return
     state = answer.state
-    yield terminal.folded(f"{state.display}: {state.state} since {_mark(state.since)}", "", "  ")
+    since = f" since {_mark(state.since)}" if state.state == "registered" else ""  # of others the refusal says it
+    yield terminal.folded(f"{state.display}: {state.state}{since}", "", "  ")
     for line in _lines(state):
         yield terminal.folded(line, hanging="  ")
     yield from _listed(state)
@@ -104,7 +96,7 @@ def _lines(state: NameState) -> Iterator[str]:
 
 
 def _would(state: NameState) -> str:
-    version = would_install(state)
+    version = verdict.newest(state)
     if version is not None:
         return f"`pip install {state.name}` would install {version}"
     why = "every release is yanked or removed" if state.releases else "it has no release"
@@ -170,15 +162,7 @@ def _remarks(release: Release) -> Iterator[str]:
 
 
 def _newest(release: Release) -> tuple[bool, Version | str]:
-    return (True, Version(release.version)) if _read(release.version) else (False, release.version)
-
-
-def _read(version: str) -> bool:
-    try:
-        Version(version)
-    except InvalidVersion:
-        return False
-    return True
+    return (True, Version(release.version)) if verdict.is_readable(release.version) else (False, release.version)
 
 
 def _mark(mark: Mark) -> str:

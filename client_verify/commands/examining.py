@@ -11,7 +11,7 @@ from client_verify import trust
 from client_verify.commands import terminal
 from client_verify.installing import doctor
 from client_verify.installing.doors.door import Door, Surroundings
-from client_verify.installing.index import PORT
+from client_verify.installing.index import PORT, VARIABLE, usual_port
 from client_verify.places import Places
 from client_verify.refusals import KINDS, Usage
 from client_verify.session import CLOCK_SKEW, data_directory
@@ -37,14 +37,15 @@ def add(commands: terminal.Commands) -> None:
         [terminal.JSON],
     )
     command.add_argument("--project", type=Path, default=Path(), metavar="DIR", help="instead of this folder")
-    command.add_argument("--port", type=int, default=PORT, metavar="N", help=f"of `tallystick serve`, if not {PORT}")
+    command.add_argument("--port", type=int, metavar="N", help=f"instead of {VARIABLE} or {PORT}")
     command.set_defaults(answer=_doctor)
 
 
 def _doctor(arguments: argparse.Namespace, where: Places) -> int:
     if not arguments.project.is_dir():
         raise Usage(f"{arguments.project} is no folder")
-    around = Surroundings(os.environ, Path.home(), arguments.project.resolve(), arguments.port)
+    port = usual_port(os.environ) if arguments.port is None else arguments.port
+    around = Surroundings(os.environ, Path.home(), arguments.project.resolve(), port)
     found = [*_machine(where, datetime.now(UTC)), *doctor.doors(around)]
     if arguments.json:
         terminal.tell({"doors": [asdict(door) for door in found], "note": doctor.BARE})
@@ -70,8 +71,8 @@ def _machine(where: Places, now: datetime) -> Iterator[Door]:
         if signed_at is not None and _moment(signed_at) > now + CLOCK_SKEW:
             yield Door(
                 "the clock",
-                f'it is behind {signed_at}, when "{pin.name}" signed the newest metadata that was verified here: such a '
-                "clock takes old metadata for good",
+                f'it is behind {signed_at}, when "{pin.name}" signed the newest metadata that was verified here: '
+                "such a clock takes old metadata for good",
                 "Set it.",
             )
 

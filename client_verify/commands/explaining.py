@@ -17,11 +17,12 @@ def add(commands: terminal.Commands) -> None:
         What a refusal means and what to do about it. Without a code, all of them in
         a table with their exit codes.
 
+        Example:
           tallystick explain rollback
         """,
         [terminal.JSON],
     )
-    command.add_argument("code", nargs="?", choices=sorted(KINDS), metavar="CODE")
+    command.add_argument("code", nargs="?", choices=sorted(KINDS), metavar="CODE", help="one of the table")
     command.add_argument("--all", action="store_true", help="explain every refusal")
     command.set_defaults(answer=_explain)
 
@@ -54,5 +55,5 @@ def _table(codes: list[Code]) -> list[str]:
     return [
         *table,
         "",
-        "What to do about one: tallystick explain CODE. Of `run`, 1 and others are the installer's own.",
+        "What to do about one: tallystick explain CODE.",
     ]

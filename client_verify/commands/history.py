@@ -3,12 +3,14 @@
 import argparse
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from client_verify.commands import terminal
+from client_verify.fetching import room
+from client_verify.installing import record
+from client_verify.installing.record import Refusal
 from client_verify.places import Places
 from client_verify.refusals import KINDS
 from keys import strict
@@ -16,36 +18,6 @@ from keys.times import moment
 
 _SPAN: Final = re.compile(r"([1-9]\d{0,5})([smhdw])", re.ASCII)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A line of the log: when, of what, which kind and why, in which program's run, and of which repository."""
-
-    at: str
-    subject: str
-    code: str
-    detail: str
-    program: str
-    repository: str | None = None
-
-    def __post_init__(self) -> None:
-        moment(self.at)
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The refusals in the order in which they came, and how many lines could not be read."""
-
-    noted: list[Noted]
-    unreadable: int
-
-
-def read(path: Path) -> Log:
-    """The log, one JSON object a line; empty if nothing was ever refused."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    read = [noted for line in lines if (noted := _noted(line)) is not None]
-    return Log(read, len(lines) - len(read))
 
 
 def add(commands: terminal.Commands) -> None:
@@ -57,6 +29,7 @@ def add(commands: terminal.Commands) -> None:
         """
         What was refused on this machine, the newest last.
 
+        Example:
           tallystick log --since 2h
         """,
         [terminal.JSON],
@@ -88,6 +61,7 @@ def add(commands: terminal.Commands) -> None:
         """
         Delete downloaded files: all, or those that were not used for a while.
 
+        Example:
           tallystick cache purge --older-than 30d
         """,
         [terminal.JSON],
@@ -96,46 +70,47 @@ def add(commands: terminal.Commands) -> None:
     command.set_defaults(answer=_purge)
 
 
-def as_json(noted: Noted) -> dict[str, Any]:
-    """``at, subject, code, detail, program, repository, exit``."""
-    kind = next((kind for code, kind in KINDS.items() if code == noted.code), None)
-    return {**strict.dump(noted), "exit": kind and kind.exit}
+def as_json(refusal: Refusal) -> dict[str, Any]:
+    """``at, repository, subject, code, detail, program, exit``."""
+    return {**strict.dump(refusal), "exit": KINDS[refusal.code].exit}
 
 
-def as_text(noted: Noted) -> Iterator[str]:
-    """A line of the log for a person."""
-    kind = next((kind for code, kind in KINDS.items() if code == noted.code), None)
-    whose = f' of "{noted.repository}"' if noted.repository else ""
-    yield f"{noted.at}  {noted.subject}{whose}: {kind.title if kind else noted.code}"
-    yield terminal.folded(f"{noted.detail.rstrip('.')}. In {noted.program}; see: tallystick explain {noted.code}")
+def as_text(refusal: Refusal) -> Iterator[str]:
+    """A refusal of the past for a person."""
+    whose = f' of "{refusal.repository}"' if refusal.repository else ""
+    yield f"{refusal.at}  {refusal.subject}{whose}: {KINDS[refusal.code].title}"
+    see = f"See: tallystick explain {refusal.code}"
+    yield terminal.folded(f"{refusal.detail.rstrip('.')}. In {refusal.program}. {see}")
 
 
 def cache_as_json(where: Places) -> dict[str, Any]:
-    """``directory``, ``files`` and ``bytes``."""
-    sizes = [path.stat().st_size for path in _blobs(where)]
-    return {"directory": str(where.blobs), "files": len(sizes), "bytes": sum(sizes)}
+    """``directory``, ``files``, ``bytes``, and the ``limit`` of these."""
+    sizes = [entry.stat().st_size for entry in room.kept(where.blobs)]
+    limits = {"limit": where.cache_limit}
+    return {"directory": str(where.blobs), "files": len(sizes), "bytes": sum(sizes), **limits}
 
 
 def cache_line(where: Places) -> str:
     """How much is kept, in one line."""
     cached = cache_as_json(where)
-    return f"cache: {cached['files']} files, {terminal.size(cached['bytes'])}, in {cached['directory']}"
+    held = f"{terminal.size(cached['bytes'])} of at most {terminal.size(cached['limit'])}"
+    return f"cache: {cached['files']} files, {held}, in {cached['directory']}"
 
 
 def _log(arguments: argparse.Namespace, where: Places) -> int:
     """With --json: ``refusals`` (each as ``as_json``) and ``unreadable``, the number of lines that cannot be read."""
-    log = read(where.log)
+    known = record.read(where.log)
     earliest = datetime.now(UTC) - arguments.since if arguments.since else None
-    noted = [each for each in log.noted if earliest is None or moment(each.at) >= earliest]
+    noted = [each for each in known.refusals if earliest is None or moment(each.at) >= earliest]
     if arguments.json:
-        terminal.tell({"refusals": [as_json(each) for each in noted], "unreadable": log.unreadable})
+        terminal.tell({"refusals": [as_json(each) for each in noted], "unreadable": known.unreadable})
         return 0
     for each in noted:
         print("\n".join(as_text(each)))
     if not noted:
         print(f"Nothing was refused{' since then' if arguments.since else ''}.")
-    if log.unreadable:
-        terminal.complain(f"tallystick: warning: {log.unreadable} lines of {where.log} cannot be read")
+    if known.unreadable:
+        terminal.complain(f"tallystick: warning: {known.unreadable} lines of {where.log} cannot be read")
     return 0
 
 
@@ -151,31 +126,17 @@ def _info(arguments: argparse.Namespace, where: Places) -> int:
 def _purge(arguments: argparse.Namespace, where: Places) -> int:
     """With --json: ``deleted`` and ``kept``, each a number of files, and ``bytes`` that are free now."""
     latest = (datetime.now(UTC) - (arguments.older_than or timedelta())).timestamp()
-    all_of_them = list(_blobs(where))
-    old = [path for path in all_of_them if path.stat().st_mtime <= latest]
-    freed = sum(path.stat().st_size for path in old)
-    for path in old:
-        path.unlink(missing_ok=True)
+    there = list(room.kept(where.blobs))
+    old = [entry for entry in there if entry.stat().st_mtime <= latest]
+    freed = sum(entry.stat().st_size for entry in old)
+    for entry in old:
+        Path(entry.path).unlink(missing_ok=True)
     if arguments.json:
-        terminal.tell({"deleted": len(old), "kept": len(all_of_them) - len(old), "bytes": freed})
+        terminal.tell({"deleted": len(old), "kept": len(there) - len(old), "bytes": freed})
     else:
-        print(f"{len(old)} files deleted, {terminal.size(freed)}; {len(all_of_them) - len(old)} kept.")
+        print(f"{len(old)} files deleted, {terminal.size(freed)}; {len(there) - len(old)} kept.")
         print("What was verified about names and repositories is untouched.")
     return 0
-
-
-def _blobs(where: Places) -> Iterator[Path]:
-    return (path for path in where.blobs.iterdir() if path.is_file()) if where.blobs.is_dir() else iter(())
-
-
-def _noted(line: bytes) -> Noted | None:
-    try:
-        noted = strict.load(Noted, strict.parse(line))
-        for text in (noted.subject, noted.detail, noted.program):
-            strict.line(text)  # a hostile server's words must not move the cursor
-    except ValueError:
-        return None
-    return noted
 
 
 def _span(text: str) -> timedelta:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from client_verify import files, verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.commands import describe, terminal
+from client_verify.commands import terminal
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verdict import Refuse, Verdict, Warn
@@ -24,20 +24,23 @@ def add(commands: terminal.Commands) -> None:
         "download",
         "fetch verified files of a release",
         """
-        Fetch the files of a release, each verified before it gets its name. Refuses what
-        an installer would be refused. Never overwrites another file.
+        Fetch the files of a release, each verified before it gets its name. Refuses
+        what an installer would be refused. Never overwrites another file.
 
+        Example:
           tallystick download flask==3.1.3 -d wheels
           tallystick download flask --only flask-3.1.3-py3-none-any.whl
 
         Exit codes: 0 all files are there; 6 other bytes than signed; 7 not signed, or
         forbidden; 8 out of reach (tallystick explain).
         """,
-        [terminal.ABOUT, terminal.JSON],
+        [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
-    command.add_argument("wanted", metavar="NAME[==VERSION]")
+    command.add_argument("wanted", metavar="NAME[==VERSION]", help="without a version the newest")
     command.add_argument("-d", "--dir", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
-    command.add_argument("--only", nargs="+", metavar="FILENAME", help="these files of the release, not all")
+    command.add_argument(
+        "--only", action="append", metavar="FILENAME", help="one file of it, not all; may be given again"
+    )
     command.set_defaults(answer=_download)
 
 
@@ -47,13 +50,14 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     """
     wanted, _, version = arguments.wanted.partition("==")
     arguments.name = name = terminal.name(wanted.strip())
-    verifier = terminal.verifier(arguments, where)
-    state = _state(verifier, name)
-    chosen = version.strip() or _newest(state)
-    warning = _allowed(verdict.of_version(state, chosen))
-    listed = _chosen(state, chosen, arguments.only)
+    version = version.strip()
+    pinned = [(name, version)] if version else []
+    verifier = terminal.verifier(arguments, where, terminal.accepted(arguments, pinned))
+    chosen = version or _newest(_state(verifier, name))
+    warning = _allowed(verifier.of_version(name, chosen))
+    listed = _chosen(_state(verifier, name), chosen, arguments.only)  # a newer snapshot may have been asked for
     for file in listed:
-        _allowed(verdict.of_file(state, file.filename))
+        _allowed(verifier.of_choice(name, file.filename))
         _check_free(arguments.dir / file.filename, file)
     fetched = {file.filename: _fetch(verifier, name, file, arguments.dir) for file in listed}
     if arguments.json:
@@ -74,17 +78,16 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
 def _state(verifier: Verifier, name: str) -> NameState:
     answer = verifier.ask(name)
     if isinstance(answer, ProvenAbsent):
-        _allowed(verdict.of_absence(answer))
-        raise AssertionError("absence refuses")
-    if (refused := verdict.of_name(answer.state)) is not None:
-        _allowed(refused)
+        absent = verdict.of_absence(answer)
+        raise Refused(absent.code, absent.sentence)
     return answer.state
 
 
 def _newest(state: NameState) -> str:
-    version = describe.would_install(state)
-    if version is None:
-        raise Refused("unknown-version", f"{state.name} has no version that would be installed without being asked for")
+    if (refused := verdict.of_name(state)) is not None:
+        raise Refused(refused.code, refused.sentence)
+    if (version := verdict.newest(state)) is None:
+        raise Refused("unknown-version", f"{state.name} has no version that is installed without being asked for")
     return version
 
 

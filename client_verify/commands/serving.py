@@ -5,7 +5,7 @@ import os
 
 from client_verify.commands import running, terminal
 from client_verify.installing import serve
-from client_verify.installing.index import LOOPBACK, PORT
+from client_verify.installing.index import LOOPBACK, PORT, VARIABLE, usual_port
 from client_verify.installing.report import Entry
 from client_verify.installing.snippets import SNIPPETS, snippet
 from client_verify.places import Places
@@ -32,7 +32,7 @@ def add(commands: terminal.Commands) -> None:
         """,
         [terminal.ABOUT, terminal.ACCEPTING],
     )
-    command.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"instead of {PORT}; 0 is a free one")
+    command.add_argument("--port", type=_port, metavar="N", help=f"instead of {VARIABLE} or {PORT}; 0 is a free one")
     command.add_argument("--ready-fd", type=int, metavar="N", help="a descriptor that gets the address, one line")
     command.set_defaults(answer=_serve)
 
@@ -47,7 +47,7 @@ def add(commands: terminal.Commands) -> None:
         """,
     )
     command.add_argument("installer", choices=sorted(SNIPPETS))
-    command.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"of `tallystick serve`, if not {PORT}")
+    command.add_argument("--port", type=_port, metavar="N", help=f"instead of {VARIABLE} or {PORT}")
     command.set_defaults(answer=_config)
 
 
@@ -68,7 +68,7 @@ def _serve(arguments: argparse.Namespace, where: Places) -> int:
         if arguments.ready_fd is not None:
             _tell(arguments.ready_fd, address)
 
-    serve.until_stopped(verifier, arguments.port, spoken, ready)
+    serve.until_stopped(verifier, _wanted(arguments), spoken, ready)
     return 0
 
 
@@ -81,8 +81,12 @@ def _tell(descriptor: int, address: str) -> None:
 
 
 def _config(arguments: argparse.Namespace, _: Places) -> int:
-    print(snippet(arguments.installer, f"http://{LOOPBACK}:{arguments.port}/simple/"), end="")
+    print(snippet(arguments.installer, f"http://{LOOPBACK}:{_wanted(arguments)}/simple/"), end="")
     return 0
+
+
+def _wanted(arguments: argparse.Namespace) -> int:
+    return usual_port(os.environ) if arguments.port is None else int(arguments.port)
 
 
 def _port(text: str) -> int:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from client_verify import trust
 from client_verify.commands import history, terminal, trusting
-from client_verify.commands.history import Noted
+from client_verify.installing import record
+from client_verify.installing.record import Refusal
 from client_verify.places import Places
 from client_verify.refusals import KINDS, USAGE, Refused
 from client_verify.session import STALE, data_directory
@@ -47,7 +48,7 @@ def _status(arguments: argparse.Namespace, where: Places) -> int:
     pins, now = trust.pins(where.roots), datetime.now(UTC)
     refused = {pin.name: why for pin in pins if (why := _asked(pin)) is not None} if arguments.refresh else {}
     known = [standing(pin, data_directory(where.data, pin)) for pin in pins]
-    last = history.read(where.log).noted[-LAST:]
+    last = record.read(where.log).refusals[-LAST:]
     if arguments.json:
         terminal.tell(
             {
@@ -74,9 +75,9 @@ def _asked(pin: Pin) -> Refused | None:
 
 
 def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
-    """What was ``verified`` last, or null (the versions of ``root``, ``timestamp``, ``snapshot``; ``signed_at``,
-    ``valid_until``, ``expired``); ``damage``; ``names``: how many are remembered; ``evidence`` of contradictions:
-    ``name`` and ``seen_at``; ``directory`` of all that; ``warnings`` in words.
+    """What was ``verified`` last, or null (the versions of ``root``, ``timestamp``, ``snapshot``; ``root_expires``,
+    ``signed_at``, ``valid_until``, ``expired``); ``damage``; ``names``: how many are remembered; ``evidence`` of
+    contradictions: ``name`` and ``seen_at``; ``directory`` of all that; ``warnings`` in words.
     """
     verified = known.verified
     return {
@@ -84,6 +85,7 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
         if verified is None
         else {
             "root": verified.root,
+            "root_expires": stamp(verified.root_expires),
             "timestamp": verified.timestamp,
             "snapshot": verified.snapshot,
             "signed_at": verified.signed_at,
@@ -98,12 +100,12 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
     }
 
 
-def _as_text(known: list[Standing], where: Places, last: list[Noted], now: datetime) -> Iterator[str]:
+def _as_text(known: list[Standing], where: Places, last: list[Refusal], now: datetime) -> Iterator[str]:
     if not known:
         yield "No repository is pinned. Begin with: tallystick trust add NAME --url URL --root FILE"
     for each in known:
         yield f"{each.pin.name}: {each.pin.url}"
-        yield f"  pinned root {each.pin.fingerprint}"
+        yield f"  root {each.pin.fingerprint}"
         for line in (*trusting.about(each.pin, where), *_lines(each, now)):
             yield terminal.folded(line, hanging="  ")
     yield history.cache_line(where)
@@ -127,7 +129,7 @@ def _verified(verified: Verified, now: datetime) -> Iterator[str]:
     left = f"for {terminal.span(until - now)}" if until > now else f"expired {terminal.span(now - until)} ago"
     yield f"timestamp {verified.timestamp}, snapshot {verified.snapshot}, valid until {stamp(until)} ({left})"
     signed = f", signed at {verified.signed_at}{_ago(verified.signed_at, now)}" if verified.signed_at else ""
-    yield f"newest root {verified.root}{signed}"
+    yield f"newest root {verified.root}, valid until {stamp(verified.root_expires)}{signed}"
 
 
 def _warnings(known: Standing, now: datetime) -> Iterator[str]:

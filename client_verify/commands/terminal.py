@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,16 +11,25 @@ from textwrap import dedent, fill
 from typing import Final, TypeAlias
 
 from client_verify.accepted import NOTHING, Accepted
+from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 from keys import names
 
+OFFLINE: Final = "TALLYSTICK_OFFLINE"
 # argparse's own name for what add_subparsers gives; it has no public one
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
+ABOUT.add_argument(
+    "--offline",
+    dest="source",
+    action="store_const",
+    const=offline,
+    help=f"use what this machine has verified, until its date ({OFFLINE}=1 does the same)",
+)
 ACCEPTING = argparse.ArgumentParser(add_help=False)
 ACCEPTING.add_argument(
     "--accept-new-generation", metavar="NAME", action="append", default=[], help="its new holder is the right one"
@@ -55,11 +65,17 @@ def command(
 
 def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> Verifier:
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
-    made = Verifier.pinned(arguments.repo, accepted=accepted)
+    made = Verifier.pinned(arguments.repo, accepted=accepted, source=source(arguments))
     made.open()
     for warning in made.warnings:
         complain(f"tallystick: warning: {warning}")
     return made
+
+
+def source(arguments: argparse.Namespace) -> Source:
+    """Where bytes come from: what the option says, else the environment."""
+    given: Source | None = arguments.source
+    return given or (over_http if os.environ.get(OFFLINE, "0") in ("", "0") else offline)
 
 
 def accepted(arguments: argparse.Namespace, pinned: Iterable[tuple[str, str]] = ()) -> Accepted:

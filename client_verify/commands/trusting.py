@@ -93,6 +93,7 @@ def _add_add(family: terminal.Commands) -> None:
         Pin a repository. Its root file and its fingerprint come from the registry, by
         another way than its own address: its documentation, a colleague, your image.
 
+        Example:
           tallystick trust add acme --url https://packages.acme.example \\
               --root acme-root.json --fingerprint sha256:6f1c...
 
@@ -217,22 +218,36 @@ def _list(arguments: argparse.Namespace, where: Places) -> int:
     pins = trust.pins(where.roots)
     if arguments.json:
         terminal.tell({"repositories": [as_json(pin, where) for pin in pins]})
-    for pin in () if arguments.json else pins:
+        return 0
+    for pin in pins:
         print(f"{pin.name}  {pin.url}\n  {pin.fingerprint}")
-        for line in about(pin, where):
+        for line in (*about(pin, where), *_dates(standing(pin, data_directory(where.data, pin)))):
             print(terminal.folded(line, hanging="  "))
     return 0
 
 
+def _dates(known: Standing) -> Iterator[str]:
+    """Until when the root holds that counts: the newest one, which the pinned one leads to."""
+    if known.verified is not None:
+        yield f"its newest root, version {known.verified.root}, is valid until {stamp(known.verified.root_expires)}"
+    else:
+        root = known.pin.signed
+        yield f"its pinned root, version {root.version}, is valid until {stamp(root.expires)}; no newer one is known"
+
+
 def as_json(pin: Pin, where: Places) -> dict[str, Any]:
-    """A pin: ``name, url, fingerprint, prefixes, mirrors, rehearsal``; ``first_use``: when its root was taken from the
-    repository itself, null if it is vouched for; ``shipped``: the directory, if it was pinned for all users.
+    """A pin: ``name, url, prefixes, mirrors``; of its root ``fingerprint, version, expires, rehearsal``, and
+    ``first_use``: when it was taken from the repository itself, null if it is vouched for; ``shipped``: the directory,
+    if it was pinned for all users.
     """
+    root = pin.signed
     shipped = trust.shipped_in(where.roots, pin)
     return {
         "name": pin.name,
         "url": pin.url,
         "fingerprint": pin.fingerprint,
+        "version": root.version,
+        "expires": stamp(root.expires),
         "prefixes": list(pin.prefixes),
         "mirrors": list(pin.mirrors),
         "rehearsal": pin.is_rehearsal,
@@ -243,7 +258,8 @@ def as_json(pin: Pin, where: Places) -> dict[str, Any]:
 
 def about(pin: Pin, where: Places) -> Iterator[str]:
     """What a person should know of a pin besides its address and fingerprint."""
-    yield f"speaks for {', '.join(f'{prefix}, {prefix}-*' for prefix in pin.prefixes) or 'every other name'}"
+    own = ", ".join(f"{prefix}, {prefix}-*" for prefix in pin.prefixes)
+    yield f"speaks for {own or 'every name that no other is pinned for'}"
     if pin.mirrors:
         yield f"mirrors {', '.join(pin.mirrors)}"
     if (shipped := trust.shipped_in(where.roots, pin)) is not None:
@@ -258,8 +274,8 @@ def about(pin: Pin, where: Places) -> Iterator[str]:
 
 
 def _show(arguments: argparse.Namespace, where: Places) -> int:
-    """With --json: the keys of ``as_json``, ``root`` (version and expiry of the pinned one, ``newest`` the version that
-    was verified last, if any), ``words`` and ``roles``: of each its ``keyids`` and ``threshold``.
+    """With --json: the keys of ``as_json``, ``newest`` (the version of the newest root that was verified, or null),
+    ``words`` and ``roles``: of each its ``keyids`` and ``threshold``.
     """
     pin = trust.load(where.roots, arguments.name)
     if arguments.raw:
@@ -270,8 +286,7 @@ def _show(arguments: argparse.Namespace, where: Places) -> int:
     root = pin.signed
     if arguments.json:
         roles = {name: {"keyids": role.keyids, "threshold": role.threshold} for name, role in root.roles.items()}
-        dates = {"version": root.version, "expires": stamp(root.expires), "newest": newest}
-        terminal.tell({**as_json(pin, where), "words": _words(pin), "root": dates, "roles": roles})
+        terminal.tell({**as_json(pin, where), "newest": newest, "words": _words(pin), "roles": roles})
     else:
         print("\n".join(_shown(known, root, where)))
     return 0
@@ -284,10 +299,7 @@ def _shown(known: Standing, root: Root, where: Places) -> Iterator[str]:
     yield "  in words, to read to each other:"
     for start in range(0, len(said), _WORDS_A_LINE):
         yield "    " + "".join(f"{word:<14}" for word in said[start : start + _WORDS_A_LINE]).rstrip()
-    yield f"  version {root.version}, valid until {stamp(root.expires)}"
-    if known.verified is not None:
-        yield f"  the newest root that this machine has verified from it is version {known.verified.root}"
-    for line in about(pin, where):
+    for line in (*_dates(known), *about(pin, where)):
         yield terminal.folded(line, hanging="  ")
     for name, role in root.roles.items():
         yield f"  {name} is signed by {role.threshold} of {len(role.keyids)}:"

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from tuf.api.exceptions import DownloadError, DownloadLengthMismatchError
 
+from client_verify.fetching import room
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.refusals import Refused
 
@@ -27,16 +28,21 @@ class Content:
 
 
 class Blobs:
-    """A directory that may be deleted at any time, and written by several processes at once."""
+    """A directory that may be deleted at any time, and written by several processes at once.
 
-    def __init__(self, directory: Path, mirrors: Mirrors) -> None:
+    It holds ``limit`` bytes at most once a file was added; what was not used for longest makes room.
+    """
+
+    def __init__(self, directory: Path, mirrors: Mirrors, limit: int = room.LIMIT) -> None:
         self._directory = directory
+        self._limit = limit
         self._mirrors = mirrors
 
     def open(self, content: Content) -> BinaryIO:
         """The verified bytes, open at their start; Refused as ``mismatch`` or ``unreachable`` otherwise."""
         path = self._directory / content.sha256
         if (kept := _verified(path, content.sha256)) is not None:
+            room.used(path)
             return kept
         self._directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._directory, delete=False) as arriving:
@@ -77,6 +83,7 @@ class Blobs:
             found = hashlib.sha256(arrived.read_bytes()).hexdigest()
             raise Refused("mismatch", f"{content.what} has sha256 {found}; {content.sha256} was signed")
         arrived.replace(path)
+        room.make_room(self._directory, self._limit)
         return verified
 
 

@@ -70,7 +70,11 @@ class Deltas(Layer):
             return None
         try:
             files = self._follow(steps, old if steps[0].old else b"", limit)
-        except (BadDelta, DownloadError):
+        except DownloadError:
+            return None
+        except BadDelta:
+            if role == layout.SNAPSHOT:
+                self._kept(role).unlink(missing_ok=True)  # perhaps the anchor is what is bad: the next way needs none
             return None
         if role == layout.SNAPSHOT:
             self._anchor = files[deltas.anchor(version)]

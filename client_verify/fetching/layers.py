@@ -30,14 +30,19 @@ class Layer(FetcherInterface):
 
 
 class Overheard(Layer):
-    """Keeps the last metadata file that was served, to tell what was wrong with it."""
+    """Keeps the last metadata file that was served, to tell what was wrong with it, and the timestamp, which python-tuf
+    throws away unread if its version is the one that it has.
+    """
 
     def __init__(self, inner: FetcherInterface) -> None:
         super().__init__(inner)
         self.last: bytes | None = None
+        self.timestamp: bytes | None = None
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         self.last = super().download_bytes(url, max_length)
+        if url.endswith("/timestamp.json"):
+            self.timestamp = self.last
         return self.last
 
 

@@ -13,6 +13,7 @@ from client_verify.fetching import inflate
 from client_verify.fetching.deltas import Deltas
 from client_verify.fetching.layers import Hurried, Layer
 from client_verify.fetching.mirrors import Mirrors
+from client_verify.fetching.offline import Offline
 
 TOTAL_SECONDS: Final = 180.0
 """In which all of a refresh, or of an answer to a question, must have begun to arrive, by each of the ways."""
@@ -23,11 +24,10 @@ class Supply(Layer):
     out of this machine. ``content`` fetches files in their own time, for whoever verifies them by hash.
     """
 
-    def __init__(
-        self, bases: tuple[str, ...], directory: Path, fetcher: FetcherInterface, seconds: float = TOTAL_SECONDS
-    ) -> None:
-        self.content = Mirrors(fetcher, bases)
-        self._hurried = Hurried(self.content, seconds)
+    def __init__(self, bases: tuple[str, ...], directory: Path, fetcher: FetcherInterface) -> None:
+        # What is on this machine stands for all addresses at once.
+        self.content = Mirrors(fetcher, bases[:1] if isinstance(fetcher, Offline) else bases)
+        self._hurried = Hurried(self.content, TOTAL_SECONDS)
         self._place = 0
         found = inflate.available()
         self._deltas = None if found is None else Deltas(self._hurried, bases[0], directory, found)

@@ -33,6 +33,10 @@ DROPPED: Final = frozenset(
 )
 """Other sources, and ways past a proxy."""
 PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_PATIENT: Final = str(24 * 60 * 60)
+"""Seconds. The index gives no byte before all are verified, and itself bounds the time; an installer that gives up
+sooner begins the same download again, and again.
+"""
 _PLUGIN: Final = Path(__file__).parent / "poetry-plugin"
 
 
@@ -59,6 +63,10 @@ def environment(base: Mapping[str, str], address: str, private: Path, virtualenv
         "POETRY_SYSTEM_GIT_CLIENT": "true",  # its own one heeds none of what is said to git here
         "PDM_PYPI_URL": index,
         "PDM_CACHE_DIR": str(private / "pdm"),
+        "PIP_DEFAULT_TIMEOUT": _PATIENT,
+        "UV_HTTP_TIMEOUT": _PATIENT,
+        "POETRY_REQUESTS_TIMEOUT": _PATIENT,
+        "PDM_REQUEST_TIMEOUT": _PATIENT,
         "PDM_CHECK_UPDATE": "0",  # it would ask pypi.org about itself
     }
 

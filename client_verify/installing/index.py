@@ -7,8 +7,9 @@ takes us for its proxy gets the same answers about this index, and a refusal abo
 
 import os
 import socket
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,10 +20,11 @@ from wsgiref.util import FileWrapper
 import waitress
 from waitress import wasyncore
 
-from client_verify import verdict
+from client_verify import disk, verdict
 from client_verify.answers import Found, ProvenAbsent
+from client_verify.installing.foresight import Foresight
 from client_verify.installing.report import Entry
-from client_verify.refusals import Refused
+from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 from keys import html, names, page, strict
 from keys.encoding import compact
@@ -31,7 +33,9 @@ from keys.state import File, NameState
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8417
 """Where the index is if it can be: its address gets into lock files, and should be the same every time."""
+VARIABLE: Final = "TALLYSTICK_PORT"
 _JSON: Final = (page.MEDIA_TYPE, "application/vnd.pypi.simple.latest+json")
+_NO_ROOM: Final = HTTPStatus.INSUFFICIENT_STORAGE, "this machine's disk failed"
 _THREADS: Final = 16  # uv opens seven connections; a thread waits for its upstream
 _MOST: Final = 1 << 16  # bytes of a request's head, and of a body that nobody has a reason to send
 
@@ -100,11 +104,13 @@ class Listener(Protocol):
 
 
 class Index:
-    """The WSGI application over a verifier. ``report`` learns of every refusal."""
+    """The WSGI application over a verifier. ``report`` learns of every refusal; ``asked`` are names whose page was."""
 
     def __init__(self, verifier: Verifier, report: Listener) -> None:
         self._verifier = verifier
         self._report = report
+        self._foresight = Foresight(verifier)
+        self.asked: set[str] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request.of(environ)
@@ -128,6 +134,10 @@ class Index:
             self._report.refuse(Entry(subject, refused.code, refused.detail, self._repository(request.path)))
             kind = refused.kind
             return _problem(kind.status, kind.title, refused.detail, f"tallystick:{refused.code}")
+        except (OSError, sqlite3.Error) as error:
+            # Not the repository's fault, so no refusal of ours; but no installer would show the reason either.
+            self._report.warn(disk.complaint(error))
+            return _problem(*_NO_ROOM, disk.complaint(error), "about:blank")
         except NotServed as error:
             return _problem(error.status, error.status.phrase, error.detail, "about:blank", *error.headers)
 
@@ -144,6 +154,7 @@ class Index:
         raise NotServed(HTTPStatus.NOT_FOUND, "this index serves /simple/NAME/ and the files that are listed there")
 
     def _page(self, name: str, accept: str) -> Response:
+        self.asked.add(name)
         found = self._found(name)
         state = found.state
         if (refused := verdict.of_name(state) or verdict.of_no_choice(state, found.past)) is not None:
@@ -151,6 +162,7 @@ class Index:
             self._report.refuse(
                 Entry(f"simple/{name}", refused.code, refused.sentence, self._verifier.repository(name))
             )
+        self._foresight.page(state)
         listing = _listing(state)
         if any(kind in accept for kind in _JSON):
             return _ok(page.MEDIA_TYPE, compact(listing), ("Vary", "Accept"))
@@ -163,6 +175,7 @@ class Index:
             body = self._verifier.content(name, file)
         elif file.core_metadata is not None:
             body = self._verifier.metadata(name, file)
+            self._foresight.metadata(body)
         else:
             raise NotServed(HTTPStatus.NOT_FOUND, f"{bare} has no signed core metadata")
         return Response(200, "OK", (("Content-Type", "application/octet-stream"),), body)
@@ -206,10 +219,18 @@ def bound(port: int = 0) -> socket.socket:
     return made
 
 
-def preferred() -> socket.socket:
-    """A socket on the usual port, or on a free one where another index already listens."""
+def usual_port(environ: Mapping[str, str]) -> int:
+    """Where the index of this person is: PORT, or what TALLYSTICK_PORT says. Usage if that is none."""
+    said = environ.get(VARIABLE) or str(PORT)
+    if not said.isascii() or not said.isdecimal() or not 0 < int(said) < 1 << 16:
+        raise Usage(f"{VARIABLE} is {said!r:.80}; a port is a number from 1 to 65535")
+    return int(said)
+
+
+def preferred(port: int) -> socket.socket:
+    """A socket on this port, or on a free one where another index already listens."""
     try:
-        return bound(PORT)
+        return bound(port)
     except OSError:
         return bound()
 

@@ -10,7 +10,7 @@ from client_verify.installing.report import Entry
 from client_verify.refusals import Code
 from keys import strict
 from keys.encoding import compact
-from keys.times import stamp
+from keys.times import moment, stamp
 
 MOST: Final = 1 << 20
 """Bytes of a record; then it becomes the one before, ``refusals.jsonl.1``, and a new one begins."""
@@ -27,19 +27,52 @@ class Refusal:
     detail: str
     program: str
 
+    def __post_init__(self) -> None:
+        moment(self.at)
+
 
 def refusal(entry: Entry, program: str, now: datetime) -> Refusal:
     """An entry of a report as it is kept."""
     return Refusal(stamp(now), entry.repository, entry.subject, entry.code, entry.detail, program)
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was refused, in the order in which it came, and how many lines cannot be read."""
+
+    refusals: list[Refusal]
+    unreadable: int
+
+
+def read(path: Path) -> Record:
+    """The record and the one before it; empty if nothing was ever refused."""
+    files = (_before(path), path)
+    lines = [line for file in files if file.exists() for line in file.read_bytes().splitlines()]
+    refusals = [refusal for line in lines if (refusal := _read(line)) is not None]
+    return Record(refusals, len(lines) - len(refusals))
+
+
 def append(path: Path, kept: Refusal) -> None:
     """Add a line. Several processes may: each line is one write to the end of the file. OSError if it cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > MOST:
-        path.replace(path.with_name(f"{path.name}.1"))
+        path.replace(_before(path))
     line = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(line, compact(strict.dump(kept)) + b"\n")
     finally:
         os.close(line)
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
+def _read(line: bytes) -> Refusal | None:
+    try:
+        found = strict.load(Refusal, strict.parse(line))
+        for text in (found.subject, found.detail, found.program):
+            strict.line(text)  # a server chose some of these words, and none may move a cursor
+    except ValueError:
+        return None
+    return found

@@ -13,19 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
-from client_verify.installing import doctor
+from client_verify.installing import doctor, foresight, pins
 from client_verify.installing.doors import poetry, project
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import environment, with_poetry
-from client_verify.installing.index import PORT, Index, preferred, serving
+from client_verify.installing.index import Index, preferred, serving, usual_port
 from client_verify.installing.report import Entry, Report
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
-from keys import names
 
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -33,16 +30,18 @@ _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
 def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
     """Run ``command`` behind the index of ``verifier``; its exit code, and what was refused meanwhile."""
     report = Report()
-    around = Surroundings(environ, Path.home(), Path.cwd(), PORT)
+    around = Surroundings(environ, Path.home(), Path.cwd(), usual_port(environ))
+    verifier.prefetch(foresight.named(command, around.project))
     with (
         TemporaryDirectory(prefix="tallystick-") as private,
-        serving(Index(verifier, report), preferred()) as address,
+        serving(index := Index(verifier, report), preferred(around.port)) as address,
         _watched(around.project, address, report),
     ):
         made = environment(environ, address, Path(private), poetry.virtualenvs(around))
         child = _child(command, with_poetry(made, address) if names_poetry(command) else made)
     if child != 0:
-        for name, version in pinned(command):
+        of_project = (pin for pin in pins.of_project(around.project) if pin[0] in index.asked)
+        for name, version in dict.fromkeys((*pinned(command), *of_project)):
             _explain_pin(verifier, report, name, version)
     return child, report
 
@@ -61,7 +60,7 @@ def names_poetry(command: Sequence[str]) -> bool:
 def check(command: Sequence[str], environ: Mapping[str, str]) -> None:
     """Usage if the installer is configured so that it would go round the fence."""
     for folder in _folders(command):
-        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, PORT)):
+        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, usual_port(environ))):
             raise Usage(f"{door.where}: {door.what}. {door.remedy} {command[0]} was not run.")
 
 
@@ -92,15 +91,7 @@ def _naming(folder: Path, address: str) -> set[Path]:
 
 def pinned(command: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names and versions that a command line pins exactly: ``flask==1.0``."""
-    for argument in command:
-        try:
-            requirement = Requirement(argument)
-            name = names.normalise(requirement.name)
-        except (InvalidRequirement, names.InvalidName):
-            continue
-        match list(requirement.specifier):
-            case [only] if only.operator in ("==", "===") and not only.version.endswith(".*"):
-                yield name, only.version
+    return pins.of_requirements(command)
 
 
 def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) -> None:

@@ -5,17 +5,18 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
+from client_verify.installing import index
 from client_verify.trust import Pin
 from keys import names
 from keys.state import File
 
-LOOPBACK: Final = "http://127.0.0.1:8417"
-"""Where a long-lived verified index listens if nothing else is said: a lock file may hold it."""
+LOOPBACK: Final = f"http://{index.LOOPBACK}:{index.PORT}"
+"""Where our index listens whenever it can: a lock file may hold it."""
 _LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost)(?::[0-9]+)?/.*", re.ASCII)
 
 
 def is_ours(url: str, pins: Iterable[Pin], file: File | None = None) -> bool:
-    """Whether an address is of a pinned repository, of an index of ours on loopback, or the one a file is signed with."""
+    """Whether an address is a pinned repository's, one of an index of ours on loopback, or the file's signed one."""
     bases = (f"{base}/" for pin in pins for base in (pin.url, *pin.mirrors))
     signed = file is not None and url == file.url
     return signed or _LOOPBACK.fullmatch(url) is not None or url.startswith(tuple(bases))
@@ -33,5 +34,8 @@ def of_index(base: str, instead_of: str) -> str:
 
 def host(url: str) -> str:
     """The part of an address that says whose it is, for a person."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else url

@@ -80,7 +80,7 @@ class Checked:
 
     @cached_property
     def elsewhere(self) -> Counter[str]:
-        """Hosts, neither the repository's nor ours, that an installer with this lock would ask; how often it is named."""
+        """Hosts that an installer with this lock would ask although they are not ours, and how often each is named."""
         files = ((each.entry.url, each.file) for each in self.judged)
         indexes = ((index.url, None) for index in self.lock.indexes)
         named = ((url, file) for url, file in (*files, *indexes) if url is not None)
@@ -153,9 +153,9 @@ def _of_the_rest(state: NameState, entry: Entry, judged: Verdict) -> Verdict:
 
 def of_digest(verifier: Verifier, state: NameState, version: str, sha256: str) -> Verdict:
     """Bytes of a version whose file name is not known."""
-    file = with_digest(state, sha256)
-    found = file and state.file(file.filename)
-    if file is not None and found is not None and _is_version(found[0].version, version):
+    release = next((release for release in state.releases if _is_version(release.version, version)), None)
+    file = next((file for file in release.files if file.sha256 == sha256), None) if release is not None else None
+    if file is not None:
         return verifier.of_file(file.filename, sha256)
     judged = verifier.of_version(state.name, version)
     if isinstance(judged, Refuse):

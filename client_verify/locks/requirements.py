@@ -88,7 +88,8 @@ def _option(line: str) -> Iterator[Item]:
     elif option in _OTHER_FILE:
         yield _unverifiable(line, "it is another file; verify that one too, or compile both into one")
     elif option in _EDITABLE:
-        yield _unverifiable(line, "it comes from elsewhere") if _URL.match(value) else Local(value, value)
+        is_tree = not _URL.match(value) and not digests(value)
+        yield Local(value, value) if is_tree else _unverifiable(line, "it comes from elsewhere")
     elif option not in _HARMLESS or digests(line):
         yield _unverifiable(line, "it is not understood")
 
@@ -96,11 +97,11 @@ def _option(line: str) -> Iterator[Item]:
 def _requirement(line: str) -> Iterator[Item]:
     said, hashes = _split(line)
     if _URL.match(said) or said.startswith((".", "/", "~")):
-        yield _unverifiable(line, "it comes from elsewhere")
+        yield Unverifiable(said, "it is no file of a registry", digests(line))
         return
     requirement = Requirement(said)
     if requirement.url is not None:
-        yield _unverifiable(line, f"it comes from {requirement.url}")
+        yield Unverifiable(requirement.name, f"it comes from {requirement.url}", digests(line))
         return
     yield from _pinned(line, names.normalise(requirement.name), requirement, hashes)
 
@@ -110,7 +111,7 @@ def _pinned(line: str, name: str, requirement: Requirement, hashes: list[str]) -
         case [only] if only.operator in ("==", "===") and not only.version.endswith(".*"):
             version = only.version
         case _:
-            yield _unverifiable(line, "it is not pinned to one version")
+            yield Unverifiable(f"{requirement}", "it is not pinned to one version", digests(line))
             return
     if not hashes:
         yield Unverifiable(f"{name} {version}", "it has no hash")

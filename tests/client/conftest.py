@@ -2,8 +2,9 @@
 
 import fcntl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -165,11 +166,16 @@ def locked() -> Callable[[Path], Any]:
 
 @dataclass
 class Served:
-    """Files on a free loopback port; ``asked`` collects every path that was asked for, ``codings`` in which form."""
+    """Files on a free loopback port; ``asked`` collects every path that was asked for, ``codings`` in which form.
+
+    With another ``status`` every answer has it; with a ``pause`` each byte waits for so many seconds.
+    """
 
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
     codings: list[str | None] = field(default_factory=list)
+    status: int = 200
+    pause: float = 0.0
     url: str = ""
     stop: Callable[[], None] = lambda: None
 
@@ -204,10 +210,13 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
             served.asked.append(path)
             served.codings.append(self.headers["Accept-Encoding"])
             data = served.files.get(path)
-            self.send_response(200 if data is not None else 404)
+            self.send_response(404 if data is None and served.status == 200 else served.status)
             self.send_header("Content-Length", str(len(data or b"")))
             self.end_headers()
-            self.wfile.write(data or b"")
+            with suppress(OSError):  # whoever is fed too slowly goes
+                for piece in [data or b""] if not served.pause else map(bytes, zip(data or b"")):
+                    self.wfile.write(piece)
+                    time.sleep(served.pause)
 
         def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the base class's name for it
             pass

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_verify.commands import running
+from client_verify.installing import run
 from client_verify.refusals import KINDS
 from keys import layout
-from keys.state import Act, Grant, Membership, Takedown
+from keys.state import Act, Deprecation, Grant, Mark, Membership, Reason, Reservation, Takedown
 from tests import paper
 
 WHEEL = paper.wheel("tallyflask", "1.0")
@@ -30,7 +30,8 @@ def registry(now, serve, tmp_path):
     repository.add_file("tallyflask", WHEEL.filename, WHEEL.data, WHEEL.metadata)
     repository.say(paper.project(now, "tallyflask", paper.release(now, "1.0", WHEEL)))
     repository.publish(now)
-    repository.url = serve(repository.files).url
+    repository.server = serve(repository.files)
+    repository.url = repository.server.url
     repository.root_file = tmp_path / "root.json"
     repository.root_file.write_bytes(repository.root)
     return repository
@@ -284,4 +285,176 @@ def test_four_processes_share_one_metadata_directory(trusting, registry):
     ],
 )
 def test_a_refusal_names_the_installer_as_its_user_knows_it(command, program):
-    assert running._program(command) == program
+    assert run.program(command) == program
+
+
+def test_status_tells_how_long_what_was_verified_is_valid(trusting, registry):
+    trusting("show", "tallyflask")
+    assert trusting("status") == 0
+    assert "(for 23 hours)" in trusting.out and "newest root 1, valid until" in trusting.out
+
+
+def test_status_asks_nobody_and_refresh_asks(trusting, registry):
+    registry.server.asked.clear()
+    assert trusting("status") == 0
+    assert registry.server.asked == []
+    assert trusting("status", "--refresh", "--json") == 0
+    (said,) = json.loads(trusting.out)["repositories"]
+    assert (said["verified"]["timestamp"], said["verified"]["expired"], said["damage"]) == (1, False, None)
+
+
+def test_status_says_what_a_refresh_was_refused_for(trusting, registry):
+    trusting("show", "tallyflask")
+    registry.server.files.clear()
+    assert trusting("status", "--refresh", "--json") == 8
+    assert json.loads(trusting.out)["refused"] == {"acme": "unreachable"}
+    assert json.loads(trusting.out)["repositories"][0]["verified"]["snapshot"] == 1
+
+
+@pytest.mark.parametrize(
+    "file", ["metadata/timestamp.json", "metadata/snapshot.json", "metadata/root.json", "memory.sqlite"]
+)
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x00" * 5000])
+def test_status_says_that_a_state_is_damaged(trusting, tmp_path, file, data):
+    trusting("show", "tallyflask")
+    (directory,) = (tmp_path / "home" / "data").glob("acme-*")
+    (directory / file).unlink()
+    (directory / file).write_bytes(data)
+    code = trusting("status", "--json")
+    (said,) = json.loads(trusting.out)["repositories"]
+    harmless = file == "memory.sqlite" and not data  # SQLite takes an empty file for an empty database
+    assert (code, said["damage"] is None) == ((0, True) if harmless else (2, False))
+    assert trusting("status") == code
+    assert ("DAMAGED" in trusting.out) == (not harmless)
+
+
+def test_status_names_what_contradicted_itself(trusting, registry, now):
+    trusting("show", "tallyflask")
+    registry.hush("tallyflask")
+    registry.publish(now)
+    trusting("show", "tallyflask")
+    assert trusting("status") == 0
+    assert "evidence kept: tallyflask contradicted itself on" in trusting.out
+
+
+def test_with_json_a_refusal_is_an_object_too(trusting, registry):
+    registry.server.files.clear()
+    for words in (("show", "x"), ("available", "x"), ("download", "x"), ("verify", "x-1.tar.gz")):
+        assert trusting(*words, "--json") == 8
+        said = json.loads(trusting.out)
+        assert (said["refused"], said["exit"], said.keys()) == ("unreachable", 8, {"refused", "detail", "exit"})
+        assert "REFUSED" in trusting.err, "and the person reads it as well"
+    assert trusting("show", "--json", "no name") == 2
+    assert (json.loads(trusting.out)["refused"], json.loads(trusting.out)["exit"]) == ("usage", 2)
+
+
+def test_show_says_what_an_installer_would_do_and_judges_each_release(trusting, registry, now):
+    releases = [
+        paper.yanked(now, paper.release(now, "1.0", WHEEL), "leaks memory"),
+        paper.release(now, "2.0", paper.wheel("tallyflask", "2.0")),
+        paper.release(now, "3.0rc1", paper.wheel("tallyflask", "3.0rc1")),
+    ]
+    registry.say(paper.project(now, "tallyflask", *releases, serial=2))
+    registry.publish(now)
+    assert trusting("show", "tallyflask") == 0
+    assert "`pip install tallyflask` would install 2.0" in trusting.out
+    assert trusting("show", "tallyflask", "--json") == 0
+    said = json.loads(trusting.out)
+    assert said["would_install"] == "2.0"
+    assert [(each["version"], each["verdict"]) for each in said["verdicts"]] == [
+        ("1.0", "warn"), ("2.0", "install"), ("3.0rc1", "install")
+    ]  # fmt: skip
+
+
+LONG = "sent " + "the tokens of everybody who installed it to a paste site, and deleted the traces, " * 3
+MARK = Mark("2026-11-22T10:00:00Z", "moderator", Reason("harmful", LONG))
+RESERVED = Reservation("user", "Somebody", "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z", 1)
+STATES = {
+    "registered": {},
+    "quarantined": {"quarantine": MARK},
+    "archived": {"archived": MARK},
+    "deprecated": {"deprecated": Deprecation(MARK, "tallyflask2")},
+    "locked": {"locked": MARK, "generation": 2},
+    "reserved": {"state": "reserved", "reservation": RESERVED, "releases": ()},
+    "vacant": {"state": "vacant", "releases": ()},
+    "placeholder": {"state": "placeholder", "releases": ()},
+    "prohibited": {"state": "prohibited", "releases": ()},
+    "absent": None,
+}
+TOLD = {
+    "registered": "would install 1.0",
+    "quarantined": "not installable: tallystate is quarantined since 2026-11-22 by a moderator: sent the tokens",
+    "archived": "archived since 2026-11-22",
+    "deprecated": "Use tallyflask2",
+    "locked": "locked since 2026-11-22",
+    "reserved": "reserved for Somebody until 2027-01-01",
+    "vacant": "is vacant since",
+    "placeholder": "its name is kept empty since",
+    "prohibited": "is prohibited since",
+    "absent": "is not known to the registry",
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_show_reads_well_in_eighty_columns_in_every_state(trusting, registry, now, name):
+    if (changes := STATES[name]) is not None:
+        project = paper.project(now, "tallystate", paper.release(now, "1.0", WHEEL))
+        registry.say(
+            replace(project, **{"since": MARK, "history": (Act(1, "project.created", None, MARK),), **changes})
+        )
+        registry.publish(now)
+    assert trusting("show", "tallystate") == 0
+    assert TOLD[name] in " ".join(trusting.out.split())
+    assert max(map(len, trusting.out.splitlines())) <= 80
+
+
+def test_alone_the_command_says_where_to_begin(terminal, registry):
+    assert terminal() == 0
+    assert "tallystick trust add" in terminal.out and "Nothing is trusted here yet" in terminal.out
+    terminal("trust", "add", "acme", "--url", registry.url, "--root", registry.root_file)
+    assert terminal() == 0
+    assert "Trusted here: acme." in terminal.out
+
+
+def test_the_command_tells_its_version(terminal):
+    assert terminal("--version") == 0
+    assert terminal.out.startswith("tallystick ")
+
+
+HELP = [
+    (), ("show",), ("available",), ("download",), ("verify",), ("forget",), ("status",), ("log",), ("cache",),
+    ("cache", "purge"), ("explain",), ("trust",), ("trust", "add"), ("trust", "show"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_fits_in_eighty_columns(terminal, words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert terminal(*words, "--help") == 0
+    assert max(map(len, terminal.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [("show",), ("available",), ("download",), ("verify",)])
+def test_help_of_what_can_be_refused_has_an_example_and_exit_codes(terminal, words):
+    terminal(*words, "--help")
+    assert f"\n  tallystick {words[0]}" in terminal.out and "Exit codes: 0" in terminal.out
+
+
+def test_explain_alone_is_a_table_and_all_of_it_is_asked_for(terminal):
+    assert terminal("explain") == 0
+    table = terminal.out.splitlines()
+    assert len(table) == len(KINDS) + 3 and max(map(len, table)) <= 80
+    assert "3     rollback         rollback attack detected" in table
+    assert terminal("explain", "--all") == 0
+    assert all(f"{code} (exit code {kind.exit}): {kind.title}" in terminal.out for code, kind in KINDS.items())
+    assert terminal("explain", "rollback", "--json") == 0
+    assert json.loads(terminal.out)["refusals"]["rollback"]["exit"] == 3
+    assert terminal("explain", "bewitched") == 2
+
+
+def test_what_any_command_refused_is_in_the_log(trusting, registry):
+    registry.server.files.clear()
+    assert trusting("download", "tallyflask") == 8
+    assert trusting("log", "--json") == 0
+    (refusal,) = json.loads(trusting.out)["refusals"]
+    assert (refusal["subject"], refusal["code"], refusal["program"]) == ("tallyflask", "unreachable", "tallystick")

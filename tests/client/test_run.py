@@ -1,6 +1,7 @@
 """Real pip and real uv behind ``tallystick run``: what is installed, what is refused, and the exit code."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -14,9 +15,11 @@ import pytest
 
 from client_verify import trust
 from client_verify.installing.environment import DROPPED, environment, with_poetry
+from client_verify.installing.index import bound
 from client_verify.installing.run import pinned
 from client_verify.places import places
 from tests import paper
+from tests.servers import free_port
 
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 WHEEL = paper.wheel("tallyflask", "1.0")
@@ -297,6 +300,88 @@ def test_git_speaks_no_protocol_that_goes_round_the_fence(desk):
     assert desk.tallystick("run", "--", "git", "ls-remote", "https://git.example.test/flask") == 9
 
 
+def test_a_proxy_in_git_s_own_configuration_does_not_lead_round_the_fence(desk, elsewhere, monkeypatch):
+    (desk.directory / "gitconfig").write_text(f"[http]\n\tproxy = {elsewhere.url}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(desk.directory / "gitconfig"))
+    assert desk.tallystick("run", "--", "git", "ls-remote", "http://git.example.test/flask") == 9
+    assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_another_service_on_this_machine_is_behind_the_fence_too(desk, elsewhere, installer):
+    url = f"{elsewhere.url}/tallyflask-1.0-py3-none-any.whl"
+    assert getattr(desk, installer)(f"tallyflask @ {url}") == 9
+    assert elsewhere.asked == []
+
+
+PROJECT = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tallyflask"]\n'
+
+
+@pytest.mark.parametrize("place", ["uv.toml", "pyproject.toml", "config/uv/uv.toml", "other/uv.toml"])
+def test_uv_with_a_proxy_of_its_own_is_not_run(desk, elsewhere, monkeypatch, place):
+    """It wins over the variables that lead to the fence: measured with uv 0.13.9, whichever of them are set."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(desk.directory / "config"))
+    (desk.directory / "pyproject.toml").write_text(f"{PROJECT}[tool.uv]\npackage = false\n")
+    (desk.directory / place).parent.mkdir(parents=True, exist_ok=True)
+    with (desk.directory / place).open("a") as file:
+        file.write(f'http-proxy = "{elsewhere.url}"\n')
+    there = ("--directory", desk.directory / "other") if place.startswith("other") else ()
+    assert desk.tallystick("run", "--", UV, *there, "sync", "--python", sys.executable) == 2
+    assert f"{desk.directory / place}:" in desk.err and "was not run" in desk.err
+    assert elsewhere.asked == []
+
+
+def test_a_proxy_of_uv_is_nothing_to_pip(desk):
+    (desk.directory / "uv.toml").write_text('http-proxy = "http://proxy.example.test"\n')
+    assert desk.pip("tallyflask==1.0") == 0
+
+
+def test_uv_that_keeps_files_against_our_word_keeps_them_for_one_run(desk):
+    (desk.directory / "uv.toml").write_text(
+        '[[index]]\nurl = "http://127.0.0.1:8417/simple/"\ndefault = true\n'
+        'cache-control = { api = "max-age=9999", files = "max-age=9999" }\n'
+    )
+    assert desk.uv("tallyflask==1.0") == 0
+    desk.say(paper.removed(desk.now, desk.releases[0], "it steals tokens"), desk.releases[1], serial=2)
+    assert desk.uv("--reinstall", "tallyflask==1.0") == 7
+
+
+def test_a_tool_that_uv_runs_comes_from_the_verified_index(desk):
+    uv = ("run", "--", UV, "run", "--no-project", "--python", sys.executable)
+    assert desk.tallystick(*uv, "--with", "tallyflask==1.0", "python", "-c", "import tallyflask") == 0
+    assert desk.tallystick(*uv, "--with", "nobody", "python", "-c", "") == 7
+
+
+def test_a_lock_file_gets_the_usual_address_and_the_person_is_told_once(desk, monkeypatch):
+    port = free_port()
+    monkeypatch.setenv("TALLYSTICK_PORT", str(port))
+    (desk.directory / "pyproject.toml").write_text(f"{PROJECT}[tool.uv]\npackage = false\n")
+    lock = ("run", "--", UV, "lock", "--python", sys.executable)
+    for _ in range(2):
+        assert desk.tallystick(*lock) == 0
+        assert f"http://127.0.0.1:{port}/" in (desk.directory / "uv.lock").read_text()
+    assert "now records" not in desk.err
+    (desk.directory / "uv.lock").unlink()
+    with bound(port):
+        assert desk.tallystick(*lock) == 0
+    assert f"http://127.0.0.1:{port}/" not in (desk.directory / "uv.lock").read_text(), "somebody else is there"
+    assert "warning: uv.lock now records http://127.0.0.1:" in desk.err and "lock rewrite uv.lock" in desk.err
+
+
+def test_a_port_that_is_none_is_a_usage_error(desk, monkeypatch):
+    monkeypatch.setenv("TALLYSTICK_PORT", "0")
+    assert desk.pip("tallyflask") == 2
+    assert "TALLYSTICK_PORT is '0'" in desk.err
+
+
+def test_a_refusal_is_kept_with_the_program_that_met_it(desk):
+    assert desk.pip("nobody") == 7
+    (line,) = places(os.environ).log.read_text().splitlines()
+    kept = json.loads(line)
+    assert (kept["program"], kept["subject"], kept["code"]) == ("pip", "simple/nobody", "absent")
+    assert desk.tallystick("log") == 0 and "simple/nobody" in desk.out
+
+
 def test_only_exact_pins_are_read_from_a_command_line():
     words = ["pip", "install", "-r", "Flask==1.0", "x>=1", "y==1.*", "z===2", "./local", "a==1,!=2"]
     assert list(pinned(words)) == [("flask", "1.0"), ("z", "2")]
@@ -308,7 +393,7 @@ def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_p
     running = subprocess.Popen(
         [*command, "run", "--", sys.executable, "-c", waiting], stdout=subprocess.PIPE, text=True
     )
-    cache = Path(running.stdout.readline().strip())
+    cache = Path(running.stdout.readline().strip()).parent
     assert cache.is_dir()
     running.send_signal(signal.SIGTERM)
     assert running.wait(10) == 128 + signal.SIGTERM

@@ -99,19 +99,25 @@ def test_threads_of_one_session_get_the_same_answers(world):
     assert found == {state.name: Found(state) for state in states}
 
 
-def test_while_another_process_holds_the_lock_nothing_is_asked(world, locked):
+def test_while_another_process_holds_the_lock_nothing_is_verified_or_stored(world, locked):
     """python-tuf: "running multiple instances that use the same cache directories is not supported"."""
     world.say("flask")
     session = world.session()
-    world.fetcher.asked.clear()
+    before = kept(world)
     asking = threading.Thread(target=session.page, args=("flask",))
     with locked(world.directory / "lock"):
         asking.start()
         asking.join(0.2)
         assert asking.is_alive()
-        assert world.fetcher.asked == []
+        assert kept(world) == before
+        assert world.fetcher.asked[-1] == world.repository.page_file("flask"), "bytes that nobody believes may come"
     asking.join()
-    assert world.fetcher.asked != []
+    assert kept(world) != before
+
+
+def kept(world):
+    """What the client has on disk."""
+    return {path: path.read_bytes() for path in world.directory.rglob("*") if path.is_file()}
 
 
 def test_a_timestamp_that_is_long_signed_is_warned_of_while_it_is_valid(world):

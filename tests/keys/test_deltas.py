@@ -10,13 +10,18 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_verify.fetching.inflate import LIBRARIES, by
 from keys import deltas, layout
 from keys.deltas import REACH, SPACING, BadDelta, Step, rebuild
 from keys.encoding import sha256
 from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from tests.keys.inflate import inflate, inflate_with_the_standard_library
 
-INFLATES = [inflate, *([inflate_with_the_standard_library] if sys.version_info >= (3, 14) else [])]
+INFLATES = [
+    inflate,
+    *([inflate_with_the_standard_library] if sys.version_info >= (3, 14) else []),
+    *filter(None, map(by, LIBRARIES)),  # the client's own
+]
 OLD = b"".join(b'"bin-%04x.json":{"version":12%05d},' % (n, n) for n in range(400))
 NEW = OLD.replace(b"1200007", b"1300007").replace(b"1200399", b"1700399")
 LIMIT = deltas.MAX_FILE

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 
 from client_verify.answers import Found
+from client_verify.evidence import doubts
 from client_verify.memory import Memory
 from client_verify.session import forget
 from keys import sealed, trust
@@ -203,13 +204,25 @@ def test_without_a_new_key_whoever_met_the_thief_refuses_from_then_on(world: Wor
     assert "Do not delete the local state" in refused.kind.explanation
 
 
-def test_without_a_new_key_a_thief_who_was_modest_is_believed_without_a_word(world: World) -> None:
-    """A timestamp of the same version as the next one of ours: python-tuf takes it for the one that it has."""
+def test_without_a_new_key_a_thief_who_was_modest_is_believed_by_python_tuf_and_caught_by_our_client(
+    world: World,
+) -> None:
+    """A timestamp of the same version as the next one of ours: python-tuf takes it for the one that it has. Ours keeps
+    both as evidence, and reads again what has another version.
+    """
     thief = deleted(world, "one more")
     world.do(publishing("bar"))
-    assert says(world, "victim") == READS
-    assert says(world, "victim", name="bar") == ("absent", "absent")
+    assert says(world, "victim") == ("reads", "contradiction")
+    assert says(world, "victim", name="bar") == ("absent", "contradiction")
     assert (world.folder / "victim-stock/timestamp.json").read_bytes() == thief.wrote[TIMESTAMP]
+    (found,) = Memory(world.folder / "victim-ours/memory.sqlite").evidence()
+    assert found.subject == "timestamp" and doubts(found) == []
+    assert {side.files["timestamp"] for side in (found.before, found.after)} == {
+        thief.wrote[TIMESTAMP],
+        published(world),
+    }
+    world.do(publishing("baz"))
+    everyone_reads(world, "victim")
 
 
 def deleted(world: World, strike: str) -> Thief:

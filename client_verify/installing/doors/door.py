@@ -1,5 +1,6 @@
 """A side door, and the files in which doors are looked for: where it is, what comes in by it, what to do about it."""
 
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,8 +33,16 @@ class Surroundings:
     port: int
 
     @property
-    def config_home(self) -> Path:
-        return Path(self.environ.get("XDG_CONFIG_HOME") or self.home / ".config")
+    def cache_home(self) -> Path:
+        """As platformdirs finds it, which poetry asks."""
+        own = "Library/Caches" if sys.platform == "darwin" else ".cache"
+        return Path(self.environ.get("XDG_CACHE_HOME") or self.home / own)
+
+    @property
+    def config_homes(self) -> list[Path]:
+        """Where a person configures programs; the second is macOS's."""
+        own = self.environ.get("XDG_CONFIG_HOME")
+        return [Path(own) if own else self.home / ".config", self.home / "Library" / "Application Support"]
 
     @property
     def config_dirs(self) -> list[Path]:

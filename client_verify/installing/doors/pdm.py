@@ -1,13 +1,9 @@
 """pdm: the sources of the project and of its configuration files, and the cache that it links to."""
 
 from collections.abc import Iterator
-from pathlib import Path
-
-from platformdirs import site_config_path, user_config_path
 
 from client_verify.installing.doors.door import Door, Surroundings, Text, table, tables, text, texts
 
-_APPLICATION = "pdm"
 _SOURCE_REMEDY = "Remove it. Behind `tallystick run` it is refused."
 
 
@@ -41,6 +37,5 @@ def _source(around: Surroundings, file: Text, url: object) -> Iterator[Door]:
 
 def _configurations(around: Surroundings) -> Iterator[Text]:
     named = around.environ.get("PDM_CONFIG_FILE")
-    own = around.project / named if named else user_config_path(_APPLICATION, appauthor=False) / "config.toml"
-    site = Path(site_config_path(_APPLICATION, appauthor=False)) / "config.toml"
-    return texts([around.project / "pdm.toml", own, site])
+    places = [around.project / named] if named else [each / "pdm" / "config.toml" for each in around.config_homes]
+    return texts([around.project / "pdm.toml", *places, *(each / "pdm" / "config.toml" for each in around.config_dirs)])

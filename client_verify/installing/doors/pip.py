@@ -36,8 +36,7 @@ def configurations(around: Surroundings) -> list[Path]:
         *(each / "pip" / "pip.conf" for each in around.config_dirs),
         Path("/etc/pip.conf"),
         around.home / ".pip" / "pip.conf",
-        around.config_home / "pip" / "pip.conf",
-        around.home / "Library" / "Application Support" / "pip" / "pip.conf",
+        *(each / "pip" / "pip.conf" for each in around.config_homes),
         *([Path(site, "pip.conf")] if site else []),
         *([around.project / named] if named else []),
     ]

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path, user_config_path
-
 from client_verify.installing.doors.door import Door, Surroundings, Text, table, tables, text, texts
 
 _APPLICATION = "pypoetry"
@@ -30,7 +28,7 @@ def virtualenvs(around: Surroundings) -> Path:
     """Where poetry keeps its environments, which by default is within the cache that `tallystick run` replaces."""
     settings = _configured(around)
     kept = around.environ.get("POETRY_CACHE_DIR") or settings.get("cache-dir")
-    cache = str(kept or user_cache_path(_APPLICATION, appauthor=False))
+    cache = str(kept or around.cache_home / _APPLICATION)
     path = around.environ.get("POETRY_VIRTUALENVS_PATH") or table(settings, "virtualenvs").get("path")
     return Path(str(path or "{cache-dir}/virtualenvs").replace("{cache-dir}", cache)).expanduser()
 
@@ -46,9 +44,10 @@ def _direct(file: Text, dependencies: dict[str, Any]) -> Iterator[Door]:
 
 def _configured(around: Surroundings) -> dict[str, Any]:
     """The user's config.toml, and over it the project's poetry.toml."""
-    own = Path(around.environ.get("POETRY_CONFIG_DIR") or user_config_path(_APPLICATION, appauthor=False, roaming=True))
+    named = around.environ.get("POETRY_CONFIG_DIR")
+    own = [Path(named)] if named else [each / _APPLICATION for each in around.config_homes]
     merged: dict[str, Any] = {}
-    for file in texts([own / "config.toml", around.project / "poetry.toml"]):
+    for file in texts([*(each / "config.toml" for each in own), around.project / "poetry.toml"]):
         settings = file.toml()
         merged |= settings | {"virtualenvs": table(merged, "virtualenvs") | table(settings, "virtualenvs")}
     return merged

@@ -17,7 +17,7 @@ _ADDRESS: Final = re.compile(r"""["'](?P<url>(?:[a-z]+\+)?(?:https?|ssh|git|ftp|
 def doors(around: Surroundings) -> Iterator[Door]:
     """In pyproject.toml, and in the lock files beside it."""
     if (file := text(around.project / "pyproject.toml")) is not None:
-        for requirement in _requirements(file.toml()):
+        for requirement in requirements(file.toml()):
             yield from _direct(around, file, requirement)
     for lock in texts(locks(around.project)):
         yield from _locked(around, lock)
@@ -28,7 +28,8 @@ def locks(project: Path) -> list[Path]:
     return sorted({path for pattern in LOCKS for path in project.glob(pattern)})
 
 
-def _requirements(pyproject: dict[str, Any]) -> list[str]:
+def requirements(pyproject: dict[str, Any]) -> list[str]:
+    """What a project asks for, in every group."""
     project = table(pyproject, "project")
     groups = [*table(project, "optional-dependencies").values(), *table(pyproject, "dependency-groups").values()]
     lists = [project.get("dependencies"), table(pyproject, "build-system").get("requires"), *groups]

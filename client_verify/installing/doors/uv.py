@@ -39,8 +39,9 @@ def _settings(around: Surroundings) -> Iterator[tuple[Text, dict[str, Any]]]:
     if named := around.environ.get("UV_CONFIG_FILE"):
         files = list(texts([around.project / named]))
     else:
+        own = [each / "uv" / "uv.toml" for each in around.config_homes]
         shared = [*(each / "uv" / "uv.toml" for each in around.config_dirs), Path("/etc/uv/uv.toml")]
-        files = [*_nearest(around), *texts([around.config_home / "uv" / "uv.toml", *shared])]
+        files = [*_nearest(around), *texts([*own, *shared])]
     for file in files:
         whole = file.toml()
         yield file, table(whole, "tool", "uv") if file.path.name == "pyproject.toml" else whole

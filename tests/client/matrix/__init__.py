@@ -1,0 +1,1 @@
+"""What real installers do behind ``tallystick run``, and by themselves: attacks, statuses and caches as tables."""
