@@ -244,7 +244,7 @@ def test_status_tells_what_was_verified_and_when_it_ends(trusting, registry, now
     assert "nothing verified yet" in trusting.out
     trusting("show", "tallyflask")
     assert trusting("status") == 0
-    assert "timestamp 1, snapshot 1, valid until" in trusting.out and "1 names remembered" in trusting.out
+    assert "timestamp 1, snapshot 1, valid until" in trusting.out and "1 name remembered" in trusting.out
 
 
 def test_explain_has_a_paragraph_for_every_refusal(terminal):
@@ -457,3 +457,9 @@ def test_what_any_command_refused_is_in_the_log(trusting, registry):
     assert trusting("log", "--json") == 0
     (refusal,) = json.loads(trusting.out)["refusals"]
     assert (refusal["subject"], refusal["code"], refusal["program"]) == ("tallyflask", "unreachable", "tallystick")
+
+
+def test_alone_and_of_a_pin_the_command_keeps_to_eighty_columns(trusting, registry):
+    for words in ((), ("trust", "show", "acme"), ("explain", "--all")):
+        assert trusting(*words) == 0
+        assert max(map(len, trusting.out.splitlines())) <= 80, words
