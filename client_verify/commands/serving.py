@@ -60,8 +60,7 @@ def _serve(arguments: argparse.Namespace, where: Places) -> int:
     except Refused as refused:
         # A machine that starts before its network is no reason to end: each request asks again, and is told why not.
         spoken.refuse(Entry("the repository", refused.code, refused.detail))
-    for warning in verifier.warnings:
-        spoken.warn(warning)
+    spoken.know(verifier.warnings)
 
     def ready(address: str) -> None:
         terminal.complain(f"tallystick: {address}/simple/ is the verified index, until Ctrl-C")
