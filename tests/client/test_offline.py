@@ -1,5 +1,6 @@
 """Without a network the client goes on with what it has verified, for as long as the dates in it allow."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from tuf.api.exceptions import SlowRetrievalError
 from client_verify import freshness
 from client_verify.answers import Found, ProvenAbsent
 from client_verify.commands import terminal as commands
+from client_verify.fetching import supply
 from client_verify.fetching.layers import Hurried
 from client_verify.fetching.offline import Offline
 from client_verify.fetching.sources import offline, over_http
@@ -202,6 +204,14 @@ def test_of_a_timestamp_that_does_not_say_when_it_was_signed_nothing_is_known(wo
 
 
 # All of it together has an end.
+
+
+def test_a_session_may_live_longer_than_one_answer_may_take(world, monkeypatch):
+    state = world.say("flask")
+    monkeypatch.setattr(supply, "TOTAL_SECONDS", 2.0)
+    session = world.session()
+    time.sleep(2.1)
+    assert session.page("flask") == Found(state)
 
 
 def test_many_small_files_are_given_up_together(world):
