@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from tuf.api.exceptions import SlowRetrievalError
+from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
 
 from client_verify import freshness
 from client_verify.answers import Found, ProvenAbsent
@@ -90,6 +90,7 @@ def test_nothing_verified_yet_is_out_of_reach(world, cut_off):
     with pytest.raises(Refused, match="offline") as caught:
         cut_off()
     assert caught.value.code == "unreachable"
+    assert isinstance(caught.value.__cause__, DownloadHTTPError), "by which a verifier sees that a file has gone"
 
 
 def test_a_network_does_not_help_what_is_past_its_date_offline(world, cut_off):
