@@ -161,6 +161,7 @@ class Session:
 
     def _bring(self, name: str) -> None:
         """Fetch what python-tuf will ask for. What is read on the way is unverified, and only says where to look."""
+        self._supply.begin()
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return

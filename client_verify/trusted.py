@@ -33,6 +33,7 @@ class Trusted:
         self.roots: list[bytes] = []
         self.files: dict[str, bytes] = {}
         self._read = read
+        self._dropped: dict[str, Refused] = {}
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
@@ -90,7 +91,8 @@ class Trusted:
         try:
             data = (self._directory / f"{role}.json").read_bytes()
         except FileNotFoundError:
-            raise Refused("incomplete", f"{role} may speak for this name, and its file was never reached") from None
+            never = Refused("incomplete", f"{role} may speak for this name, and its file was never reached")
+            raise self._dropped.get(role, never) from None
         delegate = self._parsed(Targets, data)
         if listed is None or delegate.version != listed.version:
             version = None if listed is None else listed.version
@@ -111,7 +113,8 @@ class Trusted:
         # protected by the snapshot, so nothing is lost with it.
         try:
             yield
-        except Refused:
+        except Refused as refused:
+            self._dropped[role] = refused
             (self._directory / f"{role}.json").unlink(missing_ok=True)
             raise
 

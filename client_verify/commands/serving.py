@@ -53,7 +53,9 @@ def add(commands: terminal.Commands) -> None:
 
 def _serve(arguments: argparse.Namespace, where: Places) -> int:
     accepted = terminal.accepted(arguments)
-    verifier = Verifier.pinned(arguments.repo, accepted=accepted, renewed_after=RENEWED_AFTER)
+    verifier = Verifier.pinned(
+        arguments.repo, accepted=accepted, renewed_after=RENEWED_AFTER, source=terminal.source(arguments)
+    )
     spoken = serve.Spoken(terminal.complain, lambda entry: running.keep(where, entry, "serve"))
     try:
         verifier.open()
