@@ -42,6 +42,7 @@ class Trusted:
             _check_name(layout.TARGETS, self.targets)
             _require(rules.targets_problems(self.targets))
         self._delegated: dict[str, Targets] = {}
+        self._wrong_with_bins: list[str] | None = None
 
     def responsible(self, path: str) -> tuple[str, Targets]:
         """The one role that may speak for a target path, and its file.
@@ -59,13 +60,12 @@ class Trusted:
         return role, delegate
 
     def _bins(self) -> Targets:
-        # Judged once, before it is kept.
-        if layout.BINS not in self._delegated:
-            bins = self._read_delegate(self.targets, layout.BINS)
-            with self._or_dropped(layout.BINS):
-                _require(rules.bins_problems(bins))
-            self._delegated[layout.BINS] = bins
-        return self._delegated[layout.BINS]
+        bins = self._delegate(self.targets, layout.BINS)
+        if self._wrong_with_bins is None:
+            self._wrong_with_bins = rules.bins_problems(bins)  # judged once, refused each time
+        with self._or_dropped(layout.BINS):
+            _require(self._wrong_with_bins)
+        return bins
 
     def proof(self, role: str) -> dict[str, bytes]:
         """The files, by role, that prove what a role says which has answered for a path."""
