@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -132,6 +133,16 @@ def test_a_page_that_was_changed_in_the_file_is_damage(world):
         database.execute("UPDATE verified SET page = ?", (bytes_of(paper.project(NOW, "flask", TWO)),))
     with pytest.raises(Refused, match="memory of this machine is damaged"):
         world.session().page("flask")
+
+
+def test_a_proof_that_was_changed_in_the_file_is_damage(world):
+    world.say("flask", ONE)
+    world.session().page("flask")
+    for data in (zlib.compress(b"{}"), b"no zlib"):
+        with sqlite3.connect(world.directory / "memory.sqlite") as database:
+            database.execute("UPDATE document SET data = ?", (data,))
+        with pytest.raises(Refused, match="memory of this machine is damaged"):
+            world.memory().proof("flask")
 
 
 WRITER = """
