@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check soak bench bundle bundle-lock mutants fix clean
+.PHONY: demo test check soak bench bundle bundle-lock mutants fuzz fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -45,6 +45,10 @@ bundle-lock: $(READY)
 
 mutants: $(READY)
 	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)
+
+# As long as you like (make fuzz SECONDS=600); a failure says the seed that repeats it (SEED=7).
+fuzz: $(READY)
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 fix: $(READY)
 	$(BIN)/ruff format .

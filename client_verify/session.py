@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
@@ -164,7 +164,11 @@ class Session:
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
-        role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
+        self._supply.begin()
+        bins = self._foreseen(layout.BINS)
+        if bins.delegations is None or bins.delegations.succinct_roles is None:
+            return
+        role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)
         if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
@@ -316,9 +320,9 @@ class Session:
     def _page_bytes(self, name: str, target: TargetFile, before: Remembered | None) -> bytes:
         if before is not None and target.hashes.get("sha256") == sha256(before.page):
             return before.page
-        with TemporaryDirectory() as private:
+        with NamedTemporaryFile() as private:
             try:
-                file = self._updater.download_target(target, str(Path(private, "page")))
+                file = self._updater.download_target(target, private.name)
             except (RepositoryError, DownloadError) as error:
                 raise diagnosis.of_content(error, self._scene(), f"the page of {name}") from error
             return Path(file).read_bytes()

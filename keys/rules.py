@@ -141,7 +141,7 @@ def _consistent(root: Root) -> Iterator[str]:
 
 def _apart(root: Root) -> Iterator[str]:
     offline = frozenset(root.roles[layout.ROOT].keyids) | frozenset(root.roles[layout.TARGETS].keyids)
-    for keyid in sorted(offline & online_keyids(root)):
+    for keyid in sorted(map(str, offline & online_keyids(root))):  # python-tuf takes ids of any type
         yield f"root: key {keyid:.16} is both online and offline"
 
 
@@ -166,7 +166,7 @@ def _carried(said: _Keys) -> Iterator[str]:
     for name, role in said.roles.items():
         for keyid in role.keyids:
             if keyid not in said.keys:
-                yield f"{name}: lists key {keyid:.16} but does not carry it"
+                yield f"{name}: lists key {keyid!s:.16} but does not carry it"
 
 
 def _reachable(said: _Keys) -> Iterator[str]:
