@@ -164,7 +164,10 @@ class Session:
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
-        role = layout.responsible_role(self._trusted.targets, self._foreseen(layout.BINS), path)
+        bins = self._foreseen(layout.BINS)
+        if bins.delegations is None or bins.delegations.succinct_roles is None:
+            return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
+        role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)
         if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
@@ -179,7 +182,7 @@ class Session:
         if (known := self._trusted.known(role)) is not None:
             return known
         listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
-        with suppress(FileNotFoundError, RepositoryError):
+        with suppress(OSError, RepositoryError):
             kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
             if isinstance(kept, Targets) and kept.version == listed.version:
                 return kept
