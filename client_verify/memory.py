@@ -12,7 +12,7 @@ where something was verified before: damaged or missing, it is refused (docs/adr
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -72,11 +72,11 @@ class Memory:
         self._path = path
         if not path.exists():
             self._begin()
-        with self._database() as database:
+        with self._writing() as database:
             self._migrate(database)
 
     def recall(self, name: str) -> Remembered | None:
-        with self._database() as database:
+        with self._reading() as database:
             row = database.execute(
                 "SELECT page, snapshot, verified_at, past, sha256 FROM verified WHERE name = ?", (name,)
             ).fetchone()
@@ -89,7 +89,7 @@ class Memory:
 
     def remember(self, name: str, verified: Remembered, proof: Mapping[str, bytes]) -> None:
         """Keep a page with the signed files that prove it; without any, those that are kept already stay."""
-        with self._database() as database:
+        with self._writing() as database:
             _write(database, name, verified)
             if proof:
                 _forget_proof(database, name)
@@ -100,7 +100,7 @@ class Memory:
 
     def proof(self, name: str) -> dict[str, bytes]:
         """The signed files that prove the page of a name, by their role; none where they were not kept."""
-        with self._database() as database:
+        with self._reading() as database:
             rows = database.execute(
                 "SELECT role, data FROM proof JOIN document ON document = sha256 WHERE name = ?", (name,)
             ).fetchall()
@@ -108,33 +108,33 @@ class Memory:
 
     def timestamp(self, kept_for: str) -> bytes | None:
         """A signed timestamp that was kept for a purpose."""
-        with self._database() as database:
+        with self._reading() as database:
             row = database.execute("SELECT data FROM timestamp WHERE kept_for = ?", (kept_for,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def keep_timestamp(self, kept_for: str, data: bytes) -> None:
-        with self._database() as database:
+        with self._writing() as database:
             database.execute("INSERT OR REPLACE INTO timestamp VALUES (?, ?)", (kept_for, data))
 
     def keep_evidence(self, found: Evidence) -> None:
         """Keep two signed documents that contradict each other; the first time that they do."""
-        with self._database() as database:
+        with self._writing() as database:
             _write_evidence(database, found)
 
     def evidence(self) -> list[Evidence]:
         """All that was kept, the oldest first."""
-        with self._database() as database:
+        with self._reading() as database:
             rows = database.execute("SELECT data FROM evidence ORDER BY seen_at, id").fetchall()
             return [evidence.load(zlib.decompress(data)) for (data,) in rows]
 
     def contradictions(self) -> list[tuple[str, str]]:
         """What has kept evidence, names and roles, and when it was seen."""
-        with self._database() as database:
+        with self._reading() as database:
             return [(str(name), str(at)) for name, at in database.execute("SELECT subject, seen_at FROM evidence")]
 
     def forget(self, name: str) -> bool:
         """Begin again with a name whose page was contradicted; False if none was. The evidence stays."""
-        with self._database() as database:
+        with self._writing() as database:
             gone = database.execute(
                 "DELETE FROM verified WHERE name = ? AND sha256 IN (SELECT before FROM evidence WHERE subject = ?)",
                 (name, name),
@@ -145,7 +145,7 @@ class Memory:
 
     def names(self) -> list[str]:
         """The names that this machine has verified."""
-        with self._database() as database:
+        with self._reading() as database:
             return [str(name) for (name,) in database.execute("SELECT name FROM verified ORDER BY name")]
 
     def count(self) -> int:
@@ -176,12 +176,18 @@ class Memory:
             _from_first(database)
         database.execute(f"PRAGMA user_version = {SCHEMA}")
 
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._transaction("BEGIN")
+
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._transaction("BEGIN IMMEDIATE")
+
     @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         try:
             uri = f"{self._path.absolute().as_uri()}?mode=rw"  # never made here: an empty one would look like the first
             with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(begin)
                 with connection:
                     yield connection
         except sqlite3.DatabaseError as error:

@@ -6,7 +6,7 @@ what was seen to go) can only make this machine more careful.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from packaging.version import Version
@@ -14,7 +14,7 @@ from tuf.api.metadata import Root
 
 from client_verify import equivocation, evidence, proofs, withdrawals
 from client_verify.answers import Highest, Past
-from client_verify.evidence import Evidence
+from client_verify.evidence import Evidence, Statement
 from client_verify.memory import LATEST, NEWEST, Memory, Remembered
 from client_verify.proofs import PAGE, Document, Unproven
 from client_verify.refusals import Usage
@@ -101,37 +101,52 @@ def _take_in_timestamps(memory: Memory, root: Root, kept: dict[str, bytes]) -> N
             memory.keep_timestamp(purpose, later(root, ours, theirs))
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one machine knows of a name: the page, and what proves it."""
+
+    verified: Remembered
+    proof: dict[str, bytes]
+
+    @property
+    def statement(self) -> Statement:
+        return evidence.statement({PAGE: self.verified.page, **self.proof}, self.verified.verified_at)
+
+
 def _take_in(
-    memory: Memory, pin: Pin, chain: Sequence[bytes], trusted: Sequence[Root], theirs: _Name, at: str
+    memory: Memory, pin: Pin, chain: Sequence[bytes], trusted: Sequence[Root], each: _Name, at: str
 ) -> Literal["new", "known", "unproven", "contradicted"]:
     try:
-        files = proofs.files(theirs.documents)
-        data = files.pop(PAGE, b"")
-        proofs.check_page(trusted, theirs.name, data, files)
-        state = page.parse(data)
+        theirs = _proved(trusted, each)
     except (Unproven, strict.Malformed, page.InvalidPage):
         return "unproven"
-    ours = memory.recall(theirs.name)
-    verified = Remembered(data, theirs.snapshot, theirs.verified_at, theirs.past)
-    if ours is None:
-        past = withdrawals.followed(theirs.past, None, state, moment(theirs.verified_at))
-        memory.remember(theirs.name, Remembered(data, theirs.snapshot, theirs.verified_at, past), files)
+    known = memory.recall(each.name)
+    if known is None:
+        memory.remember(each.name, _followed(theirs.verified, None), theirs.proof)
         return "new"
-    mine = {PAGE: ours.page, **memory.proof(theirs.name)}
-    earlier, later = sorted(((ours, mine), (verified, {PAGE: data, **files})), key=lambda each: each[0].state.serial)
-    if broken := succession.broken_promises(earlier[0].state, later[0].state):
-        sides = (evidence.statement(files, each.verified_at) for each, files in (earlier, later))
-        why = "; ".join(promise.sentence for promise in broken)
-        roots = proofs.documents_of(layout.ROOT, chain)
-        memory.keep_evidence(Evidence(evidence.FORM, "name", theirs.name, pin.url, why, at, roots, *sides))
+    ours = _Side(known, memory.proof(each.name))
+    earlier, later = sorted((ours, theirs), key=lambda side: (side.verified.state.serial, side.verified.snapshot))
+    if broken := succession.broken_promises(earlier.verified.state, later.verified.state):
+        why, roots = "; ".join(promise.sentence for promise in broken), proofs.documents_of(layout.ROOT, chain)
+        sides = (earlier.statement, later.statement)
+        memory.keep_evidence(Evidence(evidence.FORM, "name", each.name, pin.url, why, at, roots, *sides))
         return "contradicted"
-    newest = later[0]
-    past = withdrawals.followed(
-        _both(earlier[0].past, newest.past), earlier[0].state, newest.state, moment(newest.verified_at)
-    )
-    proof = files if newest is verified else {}
-    memory.remember(theirs.name, Remembered(newest.page, newest.snapshot, newest.verified_at, past), proof)
-    return "new" if newest is verified and verified.page != ours.page else "known"
+    memory.remember(each.name, _followed(later.verified, earlier.verified), {} if later is ours else later.proof)
+    return "known" if later.verified.page == known.page else "new"
+
+
+def _proved(trusted: Sequence[Root], each: _Name) -> _Side:
+    files = proofs.files(each.documents)
+    data = files.pop(PAGE, b"")
+    proofs.check_page(trusted, each.name, data, files)
+    page.parse(data)
+    return _Side(Remembered(data, each.snapshot, each.verified_at, each.past), files)
+
+
+def _followed(later: Remembered, earlier: Remembered | None) -> Remembered:
+    """The later page, as if this machine had seen the earlier one before it."""
+    past, before = (later.past, None) if earlier is None else (_both(earlier.past, later.past), earlier.state)
+    return replace(later, past=withdrawals.followed(past, before, later.state, moment(later.verified_at)))
 
 
 def _both(earlier: Past, later: Past) -> Past:

@@ -1,6 +1,6 @@
 """Metadata files read once: python-tuf's parse of them, and the bytes that their signatures cover, made faster.
 
-Of a snapshot of 16,384 bins nine tenths of python-tuf's time are its canonical encoder in Python, which it runs twice;
+Of a snapshot of 16,384 bins most of python-tuf's time is its canonical encoder in Python, which it runs twice;
 the checks of client_verify.trusted would run it again. Here the same bytes are made in C where that is proved to be the
 same (docs/adr/0030-reading-fast.md), and what was read is remembered by the file's own bytes. Whatever is not accepted
 this way python-tuf judges alone, so that all errors are its own.
@@ -57,8 +57,8 @@ def remembering() -> Read:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """No search for cycles meanwhile: fifty thousand new objects, none in a cycle, are looked through as they come, and
-    that takes a third of the time. Only within the lock: of two at once the second might leave it off for good.
+    """No search for cycles meanwhile: fifty thousand new objects, none in a cycle, are looked through again and again
+    as they come. Only within the lock: of two at once the second might leave it off for good.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
@@ -164,6 +164,7 @@ class Session:
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
+        self._supply.begin()
         bins = self._foreseen(layout.BINS)
         if bins.delegations is None or bins.delegations.succinct_roles is None:
             return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
@@ -319,9 +320,9 @@ class Session:
     def _page_bytes(self, name: str, target: TargetFile, before: Remembered | None) -> bytes:
         if before is not None and target.hashes.get("sha256") == sha256(before.page):
             return before.page
-        with TemporaryDirectory() as private:
+        with NamedTemporaryFile() as private:
             try:
-                file = self._updater.download_target(target, str(Path(private, "page")))
+                file = self._updater.download_target(target, private.name)
             except (RepositoryError, DownloadError) as error:
                 raise diagnosis.of_content(error, self._scene(), f"the page of {name}") from error
             return Path(file).read_bytes()

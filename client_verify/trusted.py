@@ -50,14 +50,21 @@ class Trusted:
         """
         if layout.is_held(self.targets, path):
             return layout.HELD, self._delegate(self.targets, layout.HELD)
-        bins = self._delegate(self.targets, layout.BINS)
-        with self._or_dropped(layout.BINS):
-            _require(rules.bins_problems(bins))
+        bins = self._bins()
         role = layout.responsible_role(self.targets, bins, path)
         delegate = self._delegate(bins, role)
         with self._or_dropped(role):
             _check_bin(role, delegate)
         return role, delegate
+
+    def _bins(self) -> Targets:
+        # Judged once, before it is kept.
+        if layout.BINS not in self._delegated:
+            bins = self._read_delegate(self.targets, layout.BINS)
+            with self._or_dropped(layout.BINS):
+                _require(rules.bins_problems(bins))
+            self._delegated[layout.BINS] = bins
+        return self._delegated[layout.BINS]
 
     def proof(self, role: str) -> dict[str, bytes]:
         """The files, by role, that prove what a role says which has answered for a path."""

@@ -258,6 +258,8 @@ class Verifier:
 def _is_gone(refused: Refused) -> bool:
     # A repository keeps old files for a time only: PEP 458 asks a client to begin again with the newest snapshot.
     cause = refused.__cause__
+    if isinstance(cause, Refused):
+        return _is_gone(cause)
     return isinstance(cause, DownloadHTTPError) and cause.status_code == 404
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,14 +89,14 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
         as it is, to the byte. Nothing is written if one of its files is refused.
 
           tallystick lock rewrite uv.lock --to loopback     {addresses.LOOPBACK}, for run and serve
-          tallystick lock rewrite uv.lock --to canonical    the repository itself
+          tallystick lock rewrite uv.lock --to canonical    the repository itself (the default)
 
         Exit codes: as of lock verify.
         """,
         [terminal.ABOUT, terminal.ACCEPTING],
     )
     command.add_argument("file", type=Path, metavar="FILE")
-    command.add_argument("--to", required=True, metavar="canonical|loopback|URL")
+    command.add_argument("--to", default="canonical", metavar="canonical|loopback|URL")
     command.set_defaults(answer=_rewrite)
 
 
@@ -200,7 +201,7 @@ def _elsewhere(path: Path, checked: Checked) -> str:
     named = ", ".join(f"{host} ({_count(count, 'time', 'times')})" for host, count in checked.elsewhere.items())
     return (
         f"names addresses elsewhere: {named}. An installer that goes by it passes the verified index by; "
-        f"`tallystick lock rewrite {path} --to loopback` changes that"
+        f"`tallystick lock rewrite {shlex.quote(str(path))} --to loopback` changes that"
     )
 
 

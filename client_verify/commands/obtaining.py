@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from client_verify import files, verdict
-from client_verify.answers import ProvenAbsent
+from client_verify.answers import Found, ProvenAbsent
 from client_verify.commands import terminal
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
@@ -53,11 +53,11 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     version = version.strip()
     pinned = [(name, version)] if version else []
     verifier = terminal.verifier(arguments, where, terminal.accepted(arguments, pinned))
-    chosen = version or _newest(_state(verifier, name))
+    chosen = version or _newest(_found(verifier, name))
     warning = _allowed(verifier.of_version(name, chosen))
-    listed = _chosen(_state(verifier, name), chosen, arguments.only)  # a newer snapshot may have been asked for
+    listed = _chosen(_found(verifier, name).state, chosen, arguments.only)  # a newer snapshot may have been asked for
     for file in listed:
-        _allowed(verifier.of_choice(name, file.filename))
+        warning = _allowed(verifier.of_choice(name, file.filename)) or warning
         _check_free(arguments.dir / file.filename, file)
     fetched = {file.filename: _fetch(verifier, name, file, arguments.dir) for file in listed}
     if arguments.json:
@@ -75,16 +75,17 @@ def _download(arguments: argparse.Namespace, where: Places) -> int:
     return 0
 
 
-def _state(verifier: Verifier, name: str) -> NameState:
+def _found(verifier: Verifier, name: str) -> Found:
     answer = verifier.ask(name)
     if isinstance(answer, ProvenAbsent):
         absent = verdict.of_absence(answer)
         raise Refused(absent.code, absent.sentence)
-    return answer.state
+    return answer
 
 
-def _newest(state: NameState) -> str:
-    if (refused := verdict.of_name(state)) is not None:
+def _newest(found: Found) -> str:
+    state = found.state
+    if (refused := verdict.of_name(state) or verdict.of_no_choice(state, found.past)) is not None:
         raise Refused(refused.code, refused.sentence)
     if (version := verdict.newest(state)) is None:
         raise Refused("unknown-version", f"{state.name} has no version that is installed without being asked for")

@@ -139,7 +139,7 @@ def _warnings(known: Standing, now: datetime) -> Iterator[str]:
             "machine does not notice when older metadata is served than it has seen"
         )
     for name, seen_at in known.evidence:
-        yield f"evidence kept: {name} contradicted itself on {seen_at}"
+        yield f"evidence kept: {name} contradicted itself on {seen_at}; see `tallystick evidence list`"
     if known.verified is not None and (age := _age(known.verified.signed_at, now)) is not None and age > STALE.days:
         yield f"nothing newer was verified for {age} days"
 

@@ -33,12 +33,16 @@ class Supply(Layer):
         self._deltas = None if found is None else Deltas(self._hurried, bases[0], directory, found)
         super().__init__(self._deltas or self._hurried)
 
+    def begin(self) -> None:
+        """A new question, before it is known which way: all of its time is still ahead."""
+        self._hurried.begin()
+
     def ways(self) -> Iterator[None]:
         """Once for the way as it is; then, if deltas were used, without them; then with each other address first.
 
         Whoever stops asking stays with the way that did. Deltas are not used again once something did not verify.
         """
-        self._hurried.begin()
+        self.begin()
         yield
         if self._deltas is not None and self._deltas.used:
             self._deltas.disown()

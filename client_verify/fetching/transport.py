@@ -200,12 +200,9 @@ def _new_pool(proxy: str | None) -> urllib3.PoolManager:
 
 def _chunks(url: str, response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
     try:
-        # read1 returns after one receive, so a server that drips single bytes cannot hold us beyond the deadline.
         while chunk := response.read1(_CHUNK, decode_content=False):
             yield chunk
             deadline.put_off(len(chunk))
-            if deadline.left <= 0:
-                raise _too_slow(url)
     except urllib3.exceptions.HTTPError as error:
         raise _failed(url, error, deadline) from error
     finally:

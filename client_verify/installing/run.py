@@ -24,6 +24,9 @@ from client_verify.installing.report import Entry, Report
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 
+_STILL: Final = "Nothing was run."
+_RUNNERS: Final = ("uv", "uvx", "pipx")
+_FOLDERS: Final = ("UV_PROJECT", "UV_WORKING_DIR", "PDM_PROJECT")
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -53,24 +56,36 @@ def program(command: Sequence[str]) -> str:
 
 
 def names_poetry(command: Sequence[str]) -> bool:
-    """Is it poetry that runs, itself or by `uvx poetry` and the like?"""
-    return "poetry" in (program(command), *command[1:4])
+    """Is it poetry that runs, itself or by `uvx poetry`, `uv tool run poetry` or `pipx run poetry`?"""
+    called = program(command)
+    return called == "poetry" or (called in _RUNNERS and "poetry" in command[1:4])
 
 
 def check(command: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Usage if the installer is configured so that it would go round the fence."""
-    for folder in _folders(command):
-        for door in doctor.detours(program(command), Surroundings(environ, Path.home(), folder, usual_port(environ))):
-            raise Usage(f"{door.where}: {door.what}. {door.remedy} {command[0]} was not run.")
+    """Usage if the installer is told or configured so that it would go round the fence."""
+    if told := next((word for word in command[1:] if word.split("=")[0] == "--proxy"), None):
+        raise Usage(f"{told} leads past the verified index. tallystick itself uses HTTPS_PROXY: set that. {_STILL}")
+    for folder in _folders(command, environ):
+        around = Surroundings(_configured(command, environ), Path.home(), folder, usual_port(environ))
+        for door in doctor.detours(program(command), around):
+            raise Usage(f"{door.where}: {door.what}. {door.remedy} {_STILL}")
 
 
-def _folders(command: Sequence[str]) -> Iterator[Path]:
-    """Where an installer reads configuration: here, and wherever an argument sends it (--project, --directory, -C)."""
+def _folders(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Path]:
+    """Where an installer reads configuration: here, and where an argument or a variable sends it (-C, --project)."""
     yield Path.cwd()
-    for argument in command[1:]:
-        folder = Path(argument.rpartition("=")[2])
-        if folder.is_dir():
-            yield folder.resolve()
+    for named in (*(word.rpartition("=")[2] for word in command[1:]), *(environ.get(name, "") for name in _FOLDERS)):
+        if named and Path(named).is_dir():
+            yield Path(named).resolve()
+
+
+def _configured(command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with the file that uv is told to read as the variable that would say the same."""
+    for word, following in zip(command[1:], [*command[2:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option == "--config-file":
+            return {**environ, "UV_CONFIG_FILE": value if equals else following}
+    return environ
 
 
 @contextmanager

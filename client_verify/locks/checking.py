@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from packaging.utils import canonicalize_version
-
 from client_verify import verdict
 from client_verify.answers import ProvenAbsent
 from client_verify.files import project
@@ -144,7 +142,7 @@ def _of_the_rest(state: NameState, entry: Entry, judged: Verdict) -> Verdict:
     if signed is None or isinstance(judged, Refuse):
         return judged
     release, file = signed
-    if entry.version is not None and not _is_version(release.version, entry.version):
+    if entry.version is not None and not verdict.is_same(release.version, entry.version):
         return Refuse("unknown-file", f"{file.filename} is a file of {state.name} {release.version}")
     if entry.size not in (None, file.size):
         return Refuse("mismatch", f"{file.filename} has {file.size} bytes; the lock says {entry.size}")
@@ -153,7 +151,7 @@ def _of_the_rest(state: NameState, entry: Entry, judged: Verdict) -> Verdict:
 
 def of_digest(verifier: Verifier, state: NameState, version: str, sha256: str) -> Verdict:
     """Bytes of a version whose file name is not known."""
-    release = next((release for release in state.releases if _is_version(release.version, version)), None)
+    release = next((release for release in state.releases if verdict.is_same(release.version, version)), None)
     file = next((file for file in release.files if file.sha256 == sha256), None) if release is not None else None
     if file is not None:
         return verifier.of_file(file.filename, sha256)
@@ -166,10 +164,6 @@ def of_digest(verifier: Verifier, state: NameState, version: str, sha256: str) -
 def with_digest(state: NameState, sha256: str) -> File | None:
     """The file of a name that has this content, in any state."""
     return next((file for release in state.releases for file in release.files if file.sha256 == sha256), None)
-
-
-def _is_version(ours: str, theirs: str) -> bool:
-    return canonicalize_version(ours) == canonicalize_version(theirs)
 
 
 def _together(group: list[tuple[Entry, str]]) -> str:

@@ -89,7 +89,7 @@ def _option(line: str) -> Iterator[Item]:
         yield _unverifiable(line, "it is another file; verify that one too, or compile both into one")
     elif option in _EDITABLE:
         is_tree = not _URL.match(value) and not digests(value)
-        yield Local(value, value) if is_tree else _unverifiable(line, "it comes from elsewhere")
+        yield Local("source tree", value) if is_tree else _unverifiable(line, "it comes from elsewhere")
     elif option not in _HARMLESS or digests(line):
         yield _unverifiable(line, "it is not understood")
 
@@ -97,7 +97,7 @@ def _option(line: str) -> Iterator[Item]:
 def _requirement(line: str) -> Iterator[Item]:
     said, hashes = _split(line)
     if _URL.match(said) or said.startswith((".", "/", "~")):
-        yield Unverifiable(said, "it is no file of a registry", digests(line))
+        yield Unverifiable(said.strip(), "it is no file of a registry", digests(line))
         return
     requirement = Requirement(said)
     if requirement.url is not None:

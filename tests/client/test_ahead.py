@@ -1,5 +1,6 @@
 """What is fetched before it is asked for: each file once, bounded, and judged by nobody until somebody asks."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -47,6 +48,9 @@ class Files(FetcherInterface):
         if url not in self.files:
             raise DownloadError(f"{url}: connection refused")
         return iter([self.files[url]])
+
+
+PLAIN: dict[str, Any] = {"keyids": [], "threshold": 1, "bit_length": 2, "name_prefix": "bin"}
 
 
 def together(*tasks: Any) -> None:
@@ -213,6 +217,12 @@ def test_a_file_that_came_ahead_and_is_wrong_is_fetched_again_before_anybody_is_
     assert session.page("p1") == Found(many[1])
 
 
+def test_a_session_that_was_idle_for_long_has_all_its_time_for_the_next_question(world: Any, many: list[Any]) -> None:
+    session = world.session()
+    session._supply._hurried._until = time.monotonic() - 1
+    assert session.page("p1") == Found(many[1])
+
+
 def test_a_hash_that_is_none_leads_nowhere(world: Any, many: list[Any]) -> None:
     """An unverified bin says where to look, and only below the repository's own address."""
     session = world.session()
@@ -225,6 +235,32 @@ def test_a_hash_that_is_none_leads_nowhere(world: Any, many: list[Any]) -> None:
     settled(session._crew)
     assert path in world.fetcher.asked
     assert not [asked for asked in world.fetcher.asked if asked.startswith("targets/")]
+
+
+FORGED_BINS = (
+    {"delegations": None},
+    {"delegations": {"keys": {}, "roles": []}},
+    {"delegations": {"keys": {}, "succinct_roles": dict(PLAIN, name_prefix="../../bin")}},
+    {"delegations": {"keys": {}, "succinct_roles": dict(PLAIN, name_prefix="bin\ud800")}},
+    {"_type": "snapshot", "meta": {}},
+    {"targets": {names.page_path("p1"): {"length": 1.5, "hashes": {"sha256": "0" * 64}}}},
+)
+
+
+@pytest.mark.parametrize("forged", FORGED_BINS)
+def test_whatever_an_unverified_file_says_the_answer_is_python_tufs(
+    world: Any, many: list[Any], forged: dict[str, Any]
+) -> None:
+    path = world.repository.newest("bins")
+    body = json.loads(world.repository.files[path])
+    body["signed"] |= forged
+    body["signed"] = {key: value for key, value in body["signed"].items() if value is not None}
+    world.repository.files[path] = json.dumps(body).encode()
+    world.fetcher.asked.clear()
+    with pytest.raises(Refused) as caught:
+        world.session().page("p1")
+    assert caught.value.code == "invalid"
+    assert not [asked for asked in world.fetcher.asked if ".." in asked or asked.startswith("targets/")]
 
 
 def test_the_timestamp_comes_while_a_newer_root_is_looked_for(world: Any) -> None:

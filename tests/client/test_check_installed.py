@@ -140,6 +140,13 @@ def test_what_was_installed_from_elsewhere_is_listed_and_not_taken_for_the_regis
     assert "not from the registry: tallyflask 1.0" in machine.out
 
 
+def test_a_tree_of_one_s_own_may_have_any_name_whatever_became_of_it(machine):
+    assert machine.check(machine.site) == 0
+    machine.say(machine.release, serial=2, generation=2)
+    machine.install(WHEEL, direct_url=FROM["editable"])
+    assert machine.check(machine.site) == 0
+
+
 @pytest.mark.parametrize("hashes", [{"hashes": {"sha256": DIGEST}}, {"hash": f"sha256={DIGEST}"}], ids=["new", "old"])
 def test_an_archive_that_was_taken_down_is_an_alarm_wherever_it_came_from(machine, hashes):
     machine.install(WHEEL, direct_url={"url": "https://x.example.test/tallyflask.whl", "archive_info": hashes})

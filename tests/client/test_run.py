@@ -16,7 +16,7 @@ import pytest
 from client_verify import trust
 from client_verify.installing.environment import DROPPED, environment, with_poetry
 from client_verify.installing.index import bound
-from client_verify.installing.run import pinned
+from client_verify.installing.run import names_poetry, pinned
 from client_verify.places import places
 from tests import paper
 from tests.servers import free_port
@@ -283,6 +283,24 @@ def test_a_git_that_a_person_has_configured_by_variables_stays_so_and_meets_the_
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "is_poetry"),
+    [
+        ("poetry install", True),
+        ("/opt/bin/poetry install", True),
+        ("python -m poetry install", True),
+        ("uvx poetry install", True),
+        ("pipx run poetry install", True),
+        ("uv tool run poetry install", True),
+        ("pip install poetry", False),
+        ("pdm add poetry", False),
+        ("poetry-core", False),
+    ],
+)
+def test_poetry_is_known_by_what_runs_it(words, is_poetry):
+    assert names_poetry(words.split()) is is_poetry
+
+
 def test_only_poetry_finds_the_plugin_and_the_path_of_python_stays_known():
     assert "PYTHONPATH" not in surrounded()
     made = with_poetry(surrounded(PYTHONPATH="/lib/mine"), "http://127.0.0.1:1")
@@ -327,23 +345,36 @@ def test_uv_with_a_proxy_of_its_own_is_not_run(desk, elsewhere, monkeypatch, pla
         file.write(f'http-proxy = "{elsewhere.url}"\n')
     there = ("--directory", desk.directory / "other") if place.startswith("other") else ()
     assert desk.tallystick("run", "--", UV, *there, "sync", "--python", sys.executable) == 2
-    assert f"{desk.directory / place}:" in desk.err and "was not run" in desk.err
+    assert f"{desk.directory / place}:" in desk.err and "Nothing was run" in desk.err
     assert elsewhere.asked == []
+
+
+def test_a_proxy_in_a_file_or_folder_that_uv_is_told_of_is_found_too(desk, monkeypatch):
+    other = desk.directory / "other"
+    other.mkdir()
+    (other / "uv.toml").write_text('http-proxy = "http://proxy.example.test"\n')
+    sync = ("sync", "--python", sys.executable)
+    for words in (("--config-file", other / "uv.toml"), (f"--config-file={other}/uv.toml",), (f"--project={other}",)):
+        assert desk.tallystick("run", "--", UV, *words, *sync) == 2
+    monkeypatch.setenv("UV_PROJECT", str(other))
+    assert desk.tallystick("run", "--", UV, *sync) == 2
+
+
+def test_a_proxy_on_the_command_line_is_not_a_way_round_the_fence(desk, elsewhere):
+    for words in (("--proxy", elsewhere.url), (f"--proxy={elsewhere.url}",)):
+        assert desk.pip(*words, "tallyflask") == 2
+        assert "--proxy" in desk.err and "leads past the verified index" in desk.err
+    assert elsewhere.asked == []
+
+
+def test_a_pip_that_heeds_no_variable_meets_the_fence(desk):
+    assert desk.pip("--isolated", "--retries=0", "tallyflask") == 9
+    assert "pypi.org" in desk.err
 
 
 def test_a_proxy_of_uv_is_nothing_to_pip(desk):
     (desk.directory / "uv.toml").write_text('http-proxy = "http://proxy.example.test"\n')
     assert desk.pip("tallyflask==1.0") == 0
-
-
-def test_uv_that_keeps_files_against_our_word_keeps_them_for_one_run(desk):
-    (desk.directory / "uv.toml").write_text(
-        '[[index]]\nurl = "http://127.0.0.1:8417/simple/"\ndefault = true\n'
-        'cache-control = { api = "max-age=9999", files = "max-age=9999" }\n'
-    )
-    assert desk.uv("tallyflask==1.0") == 0
-    desk.say(paper.removed(desk.now, desk.releases[0], "it steals tokens"), desk.releases[1], serial=2)
-    assert desk.uv("--reinstall", "tallyflask==1.0") == 7
 
 
 def test_a_tool_that_uv_runs_comes_from_the_verified_index(desk):

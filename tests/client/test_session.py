@@ -2,7 +2,10 @@
 
 import threading
 
+import pytest
+
 from client_verify.answers import Found, ProvenAbsent
+from client_verify.refusals import Refused
 from keys import layout
 from keys.times import stamp
 from tests import paper
@@ -156,3 +159,17 @@ def test_the_pinned_root_stays_the_anchor_and_not_the_one_in_the_directory(world
     (world.directory / "metadata" / "root.json").write_bytes(stranger.root)
     world.session()
     assert (world.directory / "metadata" / "root.json").read_bytes() == world.repository.root
+
+
+def test_bins_against_the_rules_are_refused_each_time_they_are_asked(world):
+    def forge(role, body):
+        if role == "bins":
+            body["targets"] = {"simple/x/y": {"length": 1, "hashes": {"sha256": "0" * 64}}}
+
+    world.rebuild(forge)
+    world.say("flask")
+    session = world.session()
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            session.page("flask")
+        assert caught.value.code == "invalid"

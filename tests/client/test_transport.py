@@ -48,6 +48,10 @@ def _quietly(answer):
         answer()
 
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
 def direct(_url):
     return None
 
@@ -127,12 +131,16 @@ def test_a_body_that_drips_is_given_up(answering):
 
 
 def test_a_server_that_says_nothing_is_given_up(answering):
+    began = time.monotonic()
     with pytest.raises(SlowRetrievalError, match="slower than"):
-        Fetcher(direct, patience=0.1).download_bytes(answering(b"", pause=2), 1000)
+        Fetcher(direct, patience=0.5).download_bytes(answering(HEAD, pause=5), 1000)
+    assert time.monotonic() - began < 4, "not only when the server has ended"
 
 
-HEAD = b"HTTP/1.1 200 OK\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+@pytest.mark.parametrize("status", [b"204 No Content", b"206 Partial", b"304 Not Modified", b"305 Use Proxy"])
+def test_only_200_is_a_file(answering, status):
+    with pytest.raises(DownloadHTTPError, match=str(int(status[:3]))):
+        read(answering(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -149,21 +157,21 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 )
 def test_whatever_drips_around_a_body_is_given_up_too(answering, begin, piece):
     """Each of these is read without end, or a byte at a time, below where python-tuf counts."""
-    url = answering(begin, *[piece] * 200, pause=0.02)
+    url = answering(begin, *[piece] * 90, pause=0.1)
     began = time.monotonic()
     with pytest.raises(SlowRetrievalError, match="slower than"):
         Fetcher(direct, patience=0.3).download_bytes(url, 1000)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("endless", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"], ids=["interim", "trailers"])
 def test_what_comes_fast_and_is_no_body_buys_no_time(answering, endless):
     begin = b"" if endless.startswith(b"HTTP") else CHUNKED + b"0\r\n"
-    url = answering(begin, *[endless * 5000] * 400, pause=0.01)
+    url = answering(begin, *[endless * 5000] * 2000)
     began = time.monotonic()
     with pytest.raises(DownloadError):
         Fetcher(direct, patience=0.5).download_bytes(url, 1000)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 def test_a_server_cannot_make_us_wait_by_asking_us_to_come_back_later(answering):
@@ -175,10 +183,10 @@ def test_a_server_cannot_make_us_wait_by_asking_us_to_come_back_later(answering)
 def test_what_is_sent_along_with_a_redirect_is_not_read(answering, serve):
     """urllib3 would read all of it, and it may have no end."""
     there = serve({"file": b"here"})
-    url = answering(f"HTTP/1.1 302 Found\r\nLocation: {there.url}/file\r\n\r\n".encode(), *[b"x"] * 100, pause=0.05)
+    url = answering(f"HTTP/1.1 302 Found\r\nLocation: {there.url}/file\r\n\r\n".encode(), *[b"x"] * 100, pause=0.1)
     began = time.monotonic()
     assert Fetcher(direct).download_bytes(url, 10) == b"here"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_redirects_without_end_are_given_up(answering):

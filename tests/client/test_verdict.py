@@ -74,6 +74,37 @@ def test_a_security_yank_says_so():
     assert "yanked for security" in of_version(flask(SECURITY), "1.0").sentence
 
 
+def test_what_is_yanked_for_security_is_refused_until_the_person_allows_it_for_this_name():
+    for ask, what in ((of_version, "1.0"), (of_file, ONE.files[0].filename)):
+        refused = ask(flask(SECURITY, TWO), what)
+        assert isinstance(refused, Refuse) and refused.code == "security-yanked"
+        assert "by its owner: CVE-2026-1. The newest version to install is 2.0" in refused.sentence
+        assert "--allow-security-yanked flask" in refused.sentence
+        assert isinstance(ask(flask(SECURITY, TWO), what, Accepted(security_yanks=frozenset({"other"}))), Refuse)
+        assert isinstance(ask(flask(SECURITY, TWO), what, Accepted(security_yanks=frozenset({"flask"}))), Warn)
+
+
+@pytest.mark.parametrize(
+    "before", [{"state": "prohibited"}, {"quarantine": QUARANTINE}, {"state": "placeholder"}], ids=str
+)
+def test_what_was_accepted_lifts_no_other_refusal(before):
+    everything = frozenset({"flask"})
+    accepted = Accepted(everything, everything, everything, frozenset({("flask", "1.0")}))
+    assert isinstance(of_version(flask(SECURITY, **before), "1.0", accepted), Refuse)
+    assert isinstance(of_file(flask(REMOVED), ONE.files[0].filename, accepted), Refuse)
+
+
+def test_a_version_above_all_that_are_known_may_not_be_signed_yet_and_one_below_is_just_not_there():
+    not_yet = "If it was published a moment ago, it is not signed yet: try again in a minute"
+    assert not_yet in of_version(flask(ONE, TWO), "2.1").sentence
+    assert not_yet in of_file(flask(ONE, TWO), "flask-2.1-py3-none-any.whl").sentence
+    assert not_yet in of_file(flask(ONE, TWO), "flask-2.1.tar.gz").sentence
+    assert not_yet in of_file(flask(ONE, TWO), "flask-2.0.tar.gz").sentence, "another file of the newest"
+    for older in (of_version(flask(ONE, TWO), "1.5"), of_file(flask(ONE, TWO), "flask-1.5.tar.gz")):
+        assert older.code.startswith("unknown") and not_yet not in older.sentence
+    assert not_yet not in of_file(flask(ONE, TWO), "nonsense").sentence
+
+
 @pytest.mark.parametrize("spelling", ["1.0", "1", "v1.0.0", "1.0.0"])
 def test_a_version_is_found_in_every_spelling(spelling):
     assert isinstance(of_version(flask(ONE), spelling), Install)

@@ -90,6 +90,73 @@ def test_a_repository_that_goes_out_of_reach_is_answered_for_until_what_was_veri
     assert caught.value.code == "expired"
 
 
+# What is not there may only not be signed yet.
+
+
+NEXT = paper.wheel("tallyflask", "2.0")
+QUESTIONS = {
+    "a name": lambda made: isinstance(made.ask("new"), Found),
+    "a version": lambda made: isinstance(made.of_version("tallyflask", "2.0"), Install),
+    "a file": lambda made: isinstance(made.of_file(NEXT.filename, hashlib.sha256(NEXT.data).hexdigest()), Install),
+    "a file for an installer": lambda made: isinstance(made.of_choice("tallyflask", NEXT.filename), Install),
+}
+
+
+def say_more(acme):
+    acme.say("new")
+    acme.say(
+        "tallyflask", *(paper.release(acme.now, each[1], each[0]) for each in ((WHEEL, "1.0"), (NEXT, "2.0"))), serial=2
+    )
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_was_signed_since_the_session_began_is_there_when_it_is_asked_for(acme, question):
+    made = acme.verifier()
+    made.ask("tallyflask")
+    say_more(acme)
+    assert QUESTIONS[question](made)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_newer_snapshot_is_asked_for_because_of_that_only_now_and_then(acme, question):
+    made = acme.verifier()
+    assert not QUESTIONS[question](made)
+    say_more(acme)
+    acme.fetcher.asked.clear()
+    acme.later(seconds=9)
+    assert not QUESTIONS[question](made)
+    assert [path for path in acme.fetcher.asked if "timestamp" in path] == []
+    acme.later(seconds=1)
+    assert QUESTIONS[question](made)
+
+
+@pytest.mark.parametrize("missing", ["bin", "page"])
+def test_a_file_of_the_snapshot_that_has_gone_is_found_in_the_next_one(acme, missing):
+    """PEP 458: a client that gets a 404 within a snapshot begins again with the newest."""
+    made = acme.verifier()
+    gone = acme.repository.bin_file("tallyflask") if missing == "bin" else acme.repository.page_file("tallyflask")
+    say_more(acme)
+    del acme.repository.files[gone]
+    assert made.ask("tallyflask").state.serial == 2
+
+
+def test_a_file_that_is_still_missing_in_the_next_snapshot_is_out_of_reach(acme):
+    made = acme.verifier()
+    del acme.repository.files[acme.repository.page_file("tallyflask")]
+    with pytest.raises(Refused) as caught:
+        made.ask("tallyflask")
+    assert caught.value.code == "unreachable"
+
+
+def test_a_repository_out_of_reach_is_not_asked_twice_for_one_question(acme):
+    made = acme.verifier()
+    acme.fetcher.broken = True
+    acme.fetcher.asked.clear()
+    with pytest.raises(Refused):
+        made.ask("tallyflask")
+    assert [path for path in acme.fetcher.asked if "timestamp" in path] == []
+
+
 def test_what_a_user_pinned_is_one_line_away(acme, serve, tmp_path):
     now = datetime.now(UTC).replace(microsecond=0)
     repository = paper.Paper(now)

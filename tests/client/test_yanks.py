@@ -215,11 +215,14 @@ def desk(tmp_path, serve, terminal):
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_an_installer_does_not_go_back_unnoticed_when_the_newest_is_yanked(desk, installer):
-    install = getattr(desk, installer)
+    install, oldest = getattr(desk, installer), paper.wheel("tallyflask", "0.9")
+    desk.repository.add_file("tallyflask", oldest.filename, oldest.data, oldest.metadata)
+    below = paper.release(desk.now, "0.9", oldest)
+    desk.say(below, *desk.releases, serial=2)
     assert install("tallyflask") == 0
     shutil.rmtree(desk.directory / installer)
-    desk.say(desk.releases[0], paper.yanked(desk.now, desk.releases[1], "looks broken"), serial=2)
-    assert install("tallyflask") == 7
+    desk.say(below, desk.releases[0], paper.yanked(desk.now, desk.releases[1], "looks broken"), serial=3)
+    assert install("tallyflask") == 7, "and it does not try what is lower still"
     assert "tallyflask 1.0 is older than 2.0" in desk.err and "newer versions just disappeared" in desk.err
     assert desk.installed() == []
     assert install("tallyflask==1.0") == 0
@@ -234,6 +237,18 @@ def test_the_person_may_accept_the_yanks_of_one_name_on_the_command_line(desk):
     assert desk.tallystick("run", "--accept-yanks", "django", "--", *pip) == 7
     assert desk.tallystick("run", "--accept-yanks", "Tallyflask", "--", *pip) == 0
     assert desk.installed() == ["tallyflask-1.0.dist-info"]
+
+
+def test_a_download_that_names_no_version_does_not_go_back_unnoticed_either(desk):
+    assert desk.tallystick("download", "tallyflask", "-d", desk.directory / "first") == 0
+    lower = (desk.releases[0], paper.yanked(desk.now, desk.releases[1], "looks broken"))
+    desk.say(*lower, serial=2)
+    assert desk.tallystick("download", "tallyflask") == 7 and "older than 2.0" in desk.err
+    assert desk.tallystick("download", "tallyflask==1.0") == 0 and "older than 2.0" in desk.err
+    desk.say(*(paper.yanked(desk.now, each, "leaks", "security") for each in desk.releases), serial=3)
+    assert desk.tallystick("download", "tallyflask") == 7 and "all 2 releases of tallyflask are yanked" in desk.err
+    assert desk.tallystick("download", "tallyflask==2.0", "-d", "x") == 7
+    assert desk.tallystick("download", "tallyflask==2.0", "-d", "x", "--allow-security-yanked", "tallyflask") == 0
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])

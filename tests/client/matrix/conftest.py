@@ -15,6 +15,6 @@ from tests.client.matrix.stage import Stage
 @pytest.fixture
 def stage(tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Its person has less patience than they would have: a second."""
-    monkeypatch.setattr("client_verify.verifier.Fetcher", partial(Fetcher, patience=1))
+    monkeypatch.setattr("client_verify.fetching.sources.Fetcher", partial(Fetcher, patience=1))
     with serving(Mirror({})) as mirror:
         yield Stage(tmp_path, mirror, terminal)
