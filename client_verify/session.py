@@ -168,7 +168,7 @@ class Session:
         self._supply.begin()
         bins = self._foreseen(layout.BINS)
         if bins.delegations is None or bins.delegations.succinct_roles is None:
-            return
+            return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
         role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)
@@ -184,7 +184,7 @@ class Session:
         if (known := self._trusted.known(role)) is not None:
             return known
         listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
-        with suppress(FileNotFoundError, RepositoryError):
+        with suppress(OSError, RepositoryError):
             kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
             if isinstance(kept, Targets) and kept.version == listed.version:
                 return kept
