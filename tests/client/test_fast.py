@@ -88,7 +88,7 @@ ODD: list[Any] = [
     ),
     *({"_type": "snapshot", "meta": {"a": {"version": version}}} for version in (True, 1.5, 2**70)),
     *({"_type": "snapshot", "meta": {"a": {"version": 1, "length": length}}} for length in (True, 1.5, 7)),
-    {"_type": "snapshot", "meta": {"a": {"version": True, "hashes": {"sha256": "00"}}}},
+    *({"_type": "snapshot", "meta": {"a": {"version": v, "hashes": {"sha256": "00"}}}} for v in (1, True)),
     {"_type": "snapshot", "meta": {"b": {"version": 1}, "a": {"version": 2}}},
     *({"_type": "snapshot", "meta": {}, "x": value} for value in (1.5, "\n", [], {"a": 1.5}, None, False)),
     *({"_type": "targets", "targets": {}, "x": value} for value in (1.5, "\n", [1.5], {"a": 1}, None, False)),
