@@ -13,6 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from client_verify import trust
+from client_verify.fetching.transport import PATIENCE_SECONDS
 from client_verify.places import HOME, places
 from client_verify.session import data_directory
 from keys.state import Mark, Release
@@ -49,7 +50,7 @@ class Outcome:
 class Stage:
     """tallyflask 1.0 and 2.0 are published and signed; one machine, one person, one pin.
 
-    ``environment`` is what that person has set besides.
+    ``environment`` is what that person has set besides, ``patience`` how many seconds they wait for a slow mirror.
     """
 
     def __init__(self, folder: Path, mirror: Mirror, terminal: Terminal) -> None:
@@ -58,6 +59,7 @@ class Stage:
         self.mirror = mirror
         self.home = folder / "home"
         self.environment: dict[str, str] = {}
+        self.patience = PATIENCE_SECONDS
         self._terminal = terminal
         self.releases: tuple[Release, ...] = (
             paper.release(PUBLISHED, "1.0", ONE),
@@ -98,17 +100,25 @@ class Stage:
 
     def start(self, project: Project, first: str = "pass") -> subprocess.Popen[str]:
         """The same in a process of its own, which runs a statement first; its output is one text."""
-        code = f"import os, sys\n{first}\nfrom client_verify.cli import main\nsys.exit(main())"
-        environment = {HOME: str(self.home), "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.Popen(
+            self.command(project, first),
+            cwd=project.folder,
+            env=self.process_environment(project),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def command(self, project: Project, first: str = "pass") -> list[str]:
+        """What ``start`` starts; the repository is pinned."""
         with self.as_person():
-            return subprocess.Popen(
-                [sys.executable, "-c", code, "run", "--", *project.command],
-                cwd=project.folder,
-                env=project.environment | environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+            pass
+        code = f"import os, sys\n{first}\nfrom client_verify.cli import main\nsys.exit(main())"
+        return [sys.executable, "-c", code, "run", "--", *project.command]
+
+    def process_environment(self, project: Project) -> dict[str, str]:
+        ours = {HOME: str(self.home), "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return project.environment | ours
 
     @property
     def printed(self) -> str:

@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from client_verify.fetching.transport import Fetcher
 from tests import paper
 from tests.client.matrix import golden, mirror
 from tests.client.matrix.stage import ONE, PUBLISHED, Outcome, told
@@ -102,9 +101,8 @@ def _late(handler, data):
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv", "poetry", "pdm"])
-def test_a_large_file_may_take_longer_than_an_installer_waits_by_itself(stage, installer, monkeypatch):
+def test_a_large_file_may_take_longer_than_an_installer_waits_by_itself(stage, installer):
     """The index gives nothing of a file before all of it is verified: by their own patience they would begin anew."""
-    monkeypatch.setattr("client_verify.verifier.Fetcher", Fetcher)
     stage.mirror.tricks[ONE.filename] = _late
     for impatient in ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT", "POETRY_REQUESTS_TIMEOUT", "PDM_REQUEST_TIMEOUT"):
         stage.environment[impatient] = "1"
