@@ -47,10 +47,10 @@ FAMILIES: Final = (
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 
-  tallystick trust add acme --url URL --root FILE   trust a registry from its root on
-  tallystick run -- pip install flask               install behind the verified index
+  tallystick trust add acme --url URL --root FILE   trust a registry
+  tallystick run -- pip install flask               install what it has signed
   tallystick show flask                             what is signed about a name
-  tallystick status                                 what was verified, and until when
+  tallystick status                                 what is verified, how long
   tallystick explain                                what a refusal means
 
 Every command: tallystick --help. One command: tallystick show --help.

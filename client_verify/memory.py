@@ -46,7 +46,7 @@ NEWEST: Final = "order"
 """For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost."""
 LATEST: Final = "time"
 """For which the timestamp that was signed last is kept: it is not earlier than that."""
-_DAMAGED: Final = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,12 @@ class Memory:
         """The signed files that prove the page of a name, by their role; none where they were not kept."""
         with self._reading() as database:
             rows = database.execute(
-                "SELECT role, data FROM proof JOIN document ON document = sha256 WHERE name = ?", (name,)
+                "SELECT role, data, sha256 FROM proof JOIN document ON document = sha256 WHERE name = ?", (name,)
             ).fetchall()
-            return {str(role): zlib.decompress(data) for role, data in rows}
+            files = {str(role): zlib.decompress(data) for role, data, _ in rows}
+            if any(sha256(files[role]) != digest for role, _, digest in rows):
+                raise self._damaged(f"what proves the page of {name} is not what was written")
+            return files
 
     def timestamp(self, kept_for: str) -> bytes | None:
         """A signed timestamp that was kept for a purpose."""
@@ -191,7 +194,7 @@ class Memory:
                 with connection:
                     yield connection
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorname in _DAMAGED:
+            if getattr(error, "sqlite_errorname", "").startswith(_DAMAGED):
                 raise self._damaged(str(error)) from error
             raise
         except (zlib.error, strict.Malformed) as error:

@@ -102,10 +102,11 @@ KINDS: Final[dict[Code, Kind]] = {
         HTTPStatus.CONFLICT,
         "registry contradicts itself",
         "What the registry signs now takes back something that it signed before and that can never change: the bytes "
-        "of a file, the record of a removal, an order of events. Its online key may be stolen. Both signed documents "
-        "are kept on this machine as evidence; show them to the registry. If it says in public that its key was stolen "
-        "and has been replaced, then what is remembered here may be the thief's word: `tallystick forget NAME` begins "
-        "again with that name.",
+        "of a file, the record of a removal, an order of events; or it signed two different files of one version. Its "
+        "online key may be stolen. Both signed documents are kept on this machine, with what proves them: `tallystick "
+        "evidence list` names them, and `tallystick evidence export FILE` writes them for the registry and everybody "
+        "else. If the registry says in public that its key was stolen and has been replaced, then what is remembered "
+        "here may be the thief's word: `tallystick forget NAME` begins again with that name.",
     ),
     "memory-damaged": Kind(
         6,

@@ -161,13 +161,14 @@ class Session:
 
     def _bring(self, name: str) -> None:
         """Fetch what python-tuf will ask for. What is read on the way is unverified, and only says where to look."""
+        self._supply.begin()
         path = names.page_path(name)
         if name in self._answers or layout.is_held(self._trusted.targets, path):
             return
         self._supply.begin()
         bins = self._foreseen(layout.BINS)
         if bins.delegations is None or bins.delegations.succinct_roles is None:
-            return
+            return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
         role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
         listed = self._foreseen(role).targets.get(path)
@@ -183,7 +184,7 @@ class Session:
         if (known := self._trusted.known(role)) is not None:
             return known
         listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
-        with suppress(FileNotFoundError, RepositoryError):
+        with suppress(OSError, RepositoryError):
             kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
             if isinstance(kept, Targets) and kept.version == listed.version:
                 return kept

@@ -42,24 +42,25 @@ class Standing:
 
 
 def standing(pin: Pin, directory: Path) -> Standing:
-    """What is known of a repository from its data directory. Nothing is written and nobody is asked."""
-    memory = directory / MEMORY
+    """What is known of a repository from its data directory. Nobody is asked, and nothing is changed."""
+    verified = None
     try:
-        verified = _verified(pin, directory)
-        if not memory.exists():
-            return Standing(pin, directory, verified)
-        known = Memory(memory)
-        return Standing(pin, directory, verified, known.count(), tuple(known.contradictions()))
+        if not directory.is_dir():
+            return Standing(pin, directory)
+        with alone(directory):
+            verified = _verified(pin, directory / "metadata")
+            if not (directory / MEMORY).exists():
+                return Standing(pin, directory, verified)
+            memory = Memory(directory / MEMORY)
+            return Standing(pin, directory, verified, memory.count(), tuple(memory.contradictions()))
     except (Refused, OSError, sqlite3.Error) as error:
-        return Standing(pin, directory, damage=str(error))
+        return Standing(pin, directory, verified, damage=str(error))
 
 
-def _verified(pin: Pin, directory: Path) -> Verified | None:
-    metadata = directory / "metadata"
+def _verified(pin: Pin, metadata: Path) -> Verified | None:
     if not (metadata / f"{layout.TIMESTAMP}.json").exists():
         return None
-    with alone(directory):
-        trusted = Trusted(metadata, pin.root)
+    trusted = Trusted(metadata, pin.root)
     timestamp, snapshot = trusted.timestamp, trusted.snapshot
     signed_at = timestamp.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
     return Verified(

@@ -33,6 +33,7 @@ class Trusted:
         self.roots: list[bytes] = []
         self.files: dict[str, bytes] = {}
         self._read = read
+        self._dropped: dict[str, Refused] = {}
         self.root = self._root_chain(pinned)
         self.timestamp = self._top(layout.TIMESTAMP, Timestamp)
         self.snapshot = self._top(layout.SNAPSHOT, Snapshot)
@@ -41,6 +42,7 @@ class Trusted:
             _check_name(layout.TARGETS, self.targets)
             _require(rules.targets_problems(self.targets))
         self._delegated: dict[str, Targets] = {}
+        self._wrong_with_bins: list[str] | None = None
 
     def responsible(self, path: str) -> tuple[str, Targets]:
         """The one role that may speak for a target path, and its file.
@@ -58,13 +60,12 @@ class Trusted:
         return role, delegate
 
     def _bins(self) -> Targets:
-        # Judged once, before it is kept.
-        if layout.BINS not in self._delegated:
-            bins = self._read_delegate(self.targets, layout.BINS)
-            with self._or_dropped(layout.BINS):
-                _require(rules.bins_problems(bins))
-            self._delegated[layout.BINS] = bins
-        return self._delegated[layout.BINS]
+        bins = self._delegate(self.targets, layout.BINS)
+        if self._wrong_with_bins is None:
+            self._wrong_with_bins = rules.bins_problems(bins)  # judged once, refused each time
+        with self._or_dropped(layout.BINS):
+            _require(self._wrong_with_bins)
+        return bins
 
     def proof(self, role: str) -> dict[str, bytes]:
         """The files, by role, that prove what a role says which has answered for a path."""
@@ -90,7 +91,8 @@ class Trusted:
         try:
             data = (self._directory / f"{role}.json").read_bytes()
         except FileNotFoundError:
-            raise Refused("incomplete", f"{role} may speak for this name, and its file was never reached") from None
+            never = Refused("incomplete", f"{role} may speak for this name, and its file was never reached")
+            raise self._dropped.get(role, never) from None
         delegate = self._parsed(Targets, data)
         if listed is None or delegate.version != listed.version:
             version = None if listed is None else listed.version
@@ -111,7 +113,8 @@ class Trusted:
         # protected by the snapshot, so nothing is lost with it.
         try:
             yield
-        except Refused:
+        except Refused as refused:
+            self._dropped[role] = refused
             (self._directory / f"{role}.json").unlink(missing_ok=True)
             raise
 

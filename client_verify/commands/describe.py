@@ -146,9 +146,8 @@ def _release(release: Release) -> str:
 
 
 def _files(release: Release) -> str:
-    count = len(release.present)
     vouched = sum(file.provenance is not None for file in release.present)
-    return f"{count} file{'' if count == 1 else 's'}{f', {vouched} with provenance' if vouched else ''}"
+    return f"{terminal.count(len(release.present), 'file')}{f', {vouched} with provenance' if vouched else ''}"
 
 
 def _remarks(release: Release) -> Iterator[str]:

@@ -94,7 +94,7 @@ def cache_line(where: Places) -> str:
     """How much is kept, in one line."""
     cached = cache_as_json(where)
     held = f"{terminal.size(cached['bytes'])} of at most {terminal.size(cached['limit'])}"
-    return f"cache: {cached['files']} files, {held}, in {cached['directory']}"
+    return f"cache: {terminal.count(cached['files'], 'file')}, {held}, in {cached['directory']}"
 
 
 def _log(arguments: argparse.Namespace, where: Places) -> int:
@@ -134,7 +134,7 @@ def _purge(arguments: argparse.Namespace, where: Places) -> int:
     if arguments.json:
         terminal.tell({"deleted": len(old), "kept": len(there) - len(old), "bytes": freed})
     else:
-        print(f"{len(old)} files deleted, {terminal.size(freed)}; {len(there) - len(old)} kept.")
+        print(f"{terminal.count(len(old), 'file')} deleted, {terminal.size(freed)}; {len(there) - len(old)} kept.")
         print("What was verified about names and repositories is untouched.")
     return 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from client_verify.commands import terminal
+from client_verify.installing.index import LOOPBACK, usual_port
 from client_verify.installing.report import Entry, sentence
 from client_verify.locks import addresses, installed, rewriting
 from client_verify.locks.checking import Checked, Finding, check
@@ -17,7 +18,6 @@ from client_verify.locks.reading import read
 from client_verify.places import Places
 from client_verify.refusals import Usage
 
-_PLACES: Final = {"canonical": None, "loopback": addresses.LOOPBACK}
 _ASIDE: Final[tuple[tuple[Standing, str], ...]] = (
     ("unknown", "not known to the registry"),
     ("elsewhere", "not from the registry"),
@@ -84,11 +84,11 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
         commands,
         "rewrite",
         "put other addresses into a lock file, and leave the rest as it is",
-        f"""
+        """
         Puts other addresses of its files and indexes into a lock file, and leaves the rest
         as it is, to the byte. Nothing is written if one of its files is refused.
 
-          tallystick lock rewrite uv.lock --to loopback     {addresses.LOOPBACK}, for run and serve
+          tallystick lock rewrite uv.lock --to loopback     the index of `run` and `serve`
           tallystick lock rewrite uv.lock --to canonical    the repository itself (the default)
 
         Exit codes: as of lock verify.
@@ -157,8 +157,10 @@ def _bytes(path: Path) -> bytes:
 
 
 def _base(to: str) -> str | None:
-    if to in _PLACES:
-        return _PLACES[to]
+    if to == "canonical":
+        return None
+    if to == "loopback":
+        return f"http://{LOOPBACK}:{usual_port(os.environ)}"
     if not to.startswith(("https://", "http://")):
         raise Usage(f"{to!r:.200} is none of canonical, loopback and an address. Nothing was written.")
     return to.rstrip("/").removesuffix("/simple")

@@ -53,15 +53,16 @@ def add(commands: terminal.Commands) -> None:
 
 def _serve(arguments: argparse.Namespace, where: Places) -> int:
     accepted = terminal.accepted(arguments)
-    verifier = Verifier.pinned(arguments.repo, accepted=accepted, renewed_after=RENEWED_AFTER)
+    verifier = Verifier.pinned(
+        arguments.repo, accepted=accepted, renewed_after=RENEWED_AFTER, source=terminal.source(arguments)
+    )
     spoken = serve.Spoken(terminal.complain, lambda entry: running.keep(where, entry, "serve"))
     try:
         verifier.open()
     except Refused as refused:
         # A machine that starts before its network is no reason to end: each request asks again, and is told why not.
         spoken.refuse(Entry("the repository", refused.code, refused.detail))
-    for warning in verifier.warnings:
-        spoken.warn(warning)
+    spoken.know(verifier.warnings)
 
     def ready(address: str) -> None:
         terminal.complain(f"tallystick: {address}/simple/ is the verified index, until Ctrl-C")

@@ -120,7 +120,7 @@ def _lines(known: Standing, now: datetime) -> Iterator[str]:
     elif known.damage is None:
         yield "nothing verified yet"
     if known.damage is None:
-        yield f"{known.names} names remembered, in {known.directory}"
+        yield f"{terminal.count(known.names, 'name')} remembered, in {known.directory}"
     yield from _warnings(known, now)
 
 

@@ -126,12 +126,17 @@ def span(time: timedelta) -> str:
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}s"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return count(seconds, "second")
 
 
-def size(count: int) -> str:
+def count(number: int, what: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def size(bytes_: int) -> str:
     """A number of bytes as people read it."""
     for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count} bytes"
+        if bytes_ >= length:
+            return f"{bytes_ / length:.1f} {unit}"
+    return f"{bytes_} bytes"

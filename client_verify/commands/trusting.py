@@ -304,7 +304,7 @@ def _shown(known: Standing, root: Root, where: Places) -> Iterator[str]:
     for name, role in root.roles.items():
         yield f"  {name} is signed by {role.threshold} of {len(role.keyids)}:"
         for keyid in role.keyids:
-            yield f"    {keyid}  {root.keys[keyid].scheme}"
+            yield terminal.folded(f"{keyid}  {root.keys[keyid].scheme}", "    ", "  ")
 
 
 def _words(pin: Pin) -> list[str]:

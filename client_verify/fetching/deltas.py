@@ -35,17 +35,13 @@ class Deltas(Layer):
         self._base = base
         self._directory = directory
         self._inflate = inflate
-        self._made: set[str] = set()
+        self.used = False
         self._anchor: bytes | None = None
-
-    @property
-    def used(self) -> bool:
-        return bool(self._made)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         found = deltas.reachable(url.removeprefix(f"{self._base}/"))
         if found is not None and (made := self._make(*found, max_length)) is not None:
-            self._made.add(found[0])
+            self.used = True
             return made
         return super().download_bytes(url, max_length)
 
@@ -54,14 +50,6 @@ class Deltas(Layer):
         if self._anchor is not None:
             _write(self._directory / ANCHOR, self._anchor)
             self._anchor = None
-
-    def disown(self) -> None:
-        """Remove the bins that were made of deltas. Their versions stay in the trusted snapshot, so they must come
-        again; a snapshot need not, because it has the hash that the timestamp says.
-        """
-        for role in self._made - {layout.SNAPSHOT}:
-            self._kept(role).unlink(missing_ok=True)
-        self._made.clear()
 
     def _make(self, role: str, version: int, limit: int) -> bytes | None:
         old = _read(self._kept(role))

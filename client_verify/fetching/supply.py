@@ -44,8 +44,7 @@ class Supply(Layer):
         """
         self.begin()
         yield
-        if self._deltas is not None and self._deltas.used:
-            self._deltas.disown()
+        if self._deltas is not None and self._deltas.used and self.inner is self._deltas:
             yield from self._whole()
         for place in [place for place in range(len(self.content.bases)) if place != self._place]:
             if self.content.is_out_of_reach:
@@ -67,5 +66,5 @@ class Supply(Layer):
 
     def _whole(self) -> Iterator[None]:
         self.inner = self._hurried
-        self._hurried.begin()
+        self.begin()
         yield

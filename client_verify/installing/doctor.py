@@ -24,5 +24,5 @@ def doors(around: Surroundings) -> Iterator[Door]:
 
 def detours(program: str, around: Surroundings) -> Iterator[Door]:
     """Those that lead past `tallystick run` as well. A program that is no installer may start any of them."""
-    for installer in _RUNS.get(program, tuple(_DETOURS)):
+    for installer in _RUNS.get(program.rstrip("0123456789."), tuple(_DETOURS)):
         yield from _DETOURS[installer](around)

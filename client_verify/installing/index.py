@@ -42,7 +42,7 @@ _MOST: Final = 1 << 16  # bytes of a request's head, and of a body that nobody h
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of a WSGI environ matters: ``target`` is as the client wrote it, ``path`` is decoded."""
+    """What of a WSGI environ matters: ``target`` is as the client wrote it, for people; ``path`` is decoded."""
 
     method: str
     target: str
@@ -56,7 +56,7 @@ class Request:
         get = environ.get
         return cls(
             environ["REQUEST_METHOD"],
-            environ["REQUEST_URI"],
+            _printable(environ["REQUEST_URI"]),
             environ["PATH_INFO"],
             get("HTTP_HOST", ""),
             environ["SERVER_PORT"],
@@ -266,6 +266,11 @@ def serving(index: Index, listening: socket.socket | None = None) -> Iterator[st
         thread.join()
         wasyncore.close_all(opened)
         server.task_dispatcher.shutdown()
+
+
+def _printable(target: str) -> str:
+    # Whoever wrote a requirement's address wrote this, and a terminal obeys what is in it. Each character is a byte.
+    return "".join(each if each.isascii() and each.isprintable() else f"%{ord(each):02X}" for each in target)
 
 
 def _check(request: Request) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -81,7 +82,7 @@ def _folders(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[Pat
 
 def _configured(command: Sequence[str], environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment, with the file that uv is told to read as the variable that would say the same."""
-    for word, following in zip(command[1:], [*command[2:], ""], strict=True):
+    for word, following in pairwise([*command, ""]):
         option, equals, value = word.partition("=")
         if option == "--config-file":
             return {**environ, "UV_CONFIG_FILE": value if equals else following}

@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Final
 
@@ -13,6 +13,7 @@ from client_verify.installing.report import Entry, sentence
 from client_verify.refusals import Usage
 from client_verify.verifier import Verifier
 
+REMINDED_SECONDS: Final = 3600.0
 _REMEMBERED: Final = 1000
 _STOPPED_BY: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -37,6 +38,10 @@ class Spoken:
             if self._is_new(sentence):
                 self._say(f"tallystick: warning: {sentence}")
 
+    def know(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self.warn(warning)
+
     def _is_new(self, what: str) -> bool:
         if what in self._said:
             return False
@@ -46,8 +51,13 @@ class Spoken:
         return True
 
 
-def until_stopped(verifier: Verifier, port: int, spoken: Spoken, ready: Callable[[str], None]) -> None:
-    """Serve on this port (0: a free one) until SIGINT or SIGTERM; ``ready`` gets the address. Usage if it is taken."""
+def until_stopped(
+    verifier: Verifier, port: int, spoken: Spoken, ready: Callable[[str], None], reminded: float = REMINDED_SECONDS
+) -> None:
+    """Serve on this port (0: a free one) until SIGINT or SIGTERM; ``ready`` gets the address. Usage if it is taken.
+
+    What a person should know before anything is refused is said at the beginning, and again after ``reminded`` seconds.
+    """
     stopped = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -57,7 +67,8 @@ def until_stopped(verifier: Verifier, port: int, spoken: Spoken, ready: Callable
     try:
         with serving(Index(verifier, spoken), _listening(port)) as address:
             ready(address)
-            stopped.wait()
+            while not stopped.wait(reminded):
+                spoken.know(verifier.warnings)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from client_verify.installing import index
 from client_verify.trust import Pin
 from keys import names
 from keys.state import File
 
-LOOPBACK: Final = f"http://{index.LOOPBACK}:{index.PORT}"
-"""Where our index listens whenever it can: a lock file may hold it."""
 _LOOPBACK: Final = re.compile(r"http://(?:127\.0\.0\.1|localhost)(?::[0-9]+)?/.*", re.ASCII)
 
 

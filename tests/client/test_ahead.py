@@ -223,6 +223,15 @@ def test_a_session_that_was_idle_for_long_has_all_its_time_for_the_next_question
     assert session.page("p1") == Found(many[1])
 
 
+def test_what_a_prefetch_could_not_get_is_asked_for_again(world: Any, many: list[Any]) -> None:
+    session = world.session()
+    world.fetcher.broken = True
+    session.prefetch(["p1"])
+    settled(session._crew)
+    world.fetcher.broken = False
+    assert session.page("p1") == Found(many[1])
+
+
 def test_a_hash_that_is_none_leads_nowhere(world: Any, many: list[Any]) -> None:
     """An unverified bin says where to look, and only below the repository's own address."""
     session = world.session()

@@ -13,14 +13,16 @@ from tests.client.test_limits import serve_raw, verified  # noqa: F401 - fixture
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda each: each.what.replace(" ", "_"))
 def test_a_check_that_is_missing_turns_a_test_red(breakage, tmp_path, request):
-    given = {**_fixtures(breakage.test, tmp_path, request), **breakage.arguments}
+    breakage.test(**_fixtures(breakage.test, tmp_path / "whole", request), **breakage.arguments)
+    given = _fixtures(breakage.test, tmp_path / "broken", request)
     with broken(breakage), pytest.raises((Exception, pytest.fail.Exception)) as caught:
-        breakage.test(**given)
+        breakage.test(**given, **breakage.arguments)
     assert not isinstance(caught.value, (NameError, ImportError, TypeError)), "broken in another way than meant"
 
 
 def _fixtures(test, tmp_path, request):
     """What a test asks for: a world of its own, and everything else as pytest has it."""
+    tmp_path.mkdir()
     made = {"world": lambda: World(tmp_path / "acme"), "refuses": lambda: refuses, "tmp_path": lambda: tmp_path}
     names = [*inspect.signature(test).parameters]
     found = {name: made[name]() for name in names if name in made}

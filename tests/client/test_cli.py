@@ -244,7 +244,7 @@ def test_status_tells_what_was_verified_and_when_it_ends(trusting, registry, now
     assert "nothing verified yet" in trusting.out
     trusting("show", "tallyflask")
     assert trusting("status") == 0
-    assert "timestamp 1, snapshot 1, valid until" in trusting.out and "1 names remembered" in trusting.out
+    assert "timestamp 1, snapshot 1, valid until" in trusting.out and "1 name remembered" in trusting.out
 
 
 def test_explain_has_a_paragraph_for_every_refusal(terminal):
@@ -320,10 +320,11 @@ def test_status_says_that_a_state_is_damaged(trusting, tmp_path, file, data):
     (directory,) = (tmp_path / "home" / "data").glob("acme-*")
     (directory / file).unlink()
     (directory / file).write_bytes(data)
-    code = trusting("status", "--json")
+    assert trusting("status", "--json") == 2
     (said,) = json.loads(trusting.out)["repositories"]
-    assert (code, said["damage"] is None) == (2, False)
-    assert trusting("status") == 2 and "DAMAGED" in trusting.out
+    assert said["damage"] is not None
+    assert trusting("status") == 2
+    assert "DAMAGED" in trusting.out
 
 
 def test_status_names_what_contradicted_itself(trusting, registry, now):
@@ -456,3 +457,9 @@ def test_what_any_command_refused_is_in_the_log(trusting, registry):
     assert trusting("log", "--json") == 0
     (refusal,) = json.loads(trusting.out)["refusals"]
     assert (refusal["subject"], refusal["code"], refusal["program"]) == ("tallyflask", "unreachable", "tallystick")
+
+
+def test_alone_and_of_a_pin_the_command_keeps_to_eighty_columns(trusting, registry):
+    for words in ((), ("trust", "show", "acme"), ("explain", "--all")):
+        assert trusting(*words) == 0
+        assert max(map(len, trusting.out.splitlines())) <= 80, words

@@ -229,6 +229,13 @@ def test_an_anchor_that_somebody_changed_costs_a_download_once(world, behind, da
     assert anchor(world).read_bytes() == good
 
 
+def test_an_anchor_from_which_no_way_leads_is_passed_over_for_the_way_from_nothing(world, behind):
+    anchor(world).write_bytes(b"of another time")
+    assert world.session().page("flask") == Found(behind)
+    assert {"deltas/0.1.snapshot.dcz", "deltas/1.3.snapshot.dcz"} <= {*asked(world)}
+    assert world.repository.newest(layout.SNAPSHOT) not in asked(world)
+
+
 def test_a_kept_bin_that_somebody_changed_costs_a_download(world, behind):
     kept = world.directory / "metadata" / f"{world.repository.bin_of('flask')}.json"
     kept.write_bytes(kept.read_bytes().replace(b'"expires":"2', b'"expires":"3'))

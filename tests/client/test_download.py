@@ -8,6 +8,7 @@ import pytest
 
 from keys import names
 from keys.encoding import sha256
+from keys.state import Removal
 from tests import paper
 
 OLD, NEW, RC = (paper.wheel("tallyflask", version) for version in ("1.0", "2.0", "3.0rc1"))
@@ -101,6 +102,25 @@ def test_yanked_versions_come_only_if_they_are_named_and_with_their_reason(termi
     assert "1.0 leaks" in terminal.err
     assert terminal("download", "tallyflask", "-d", "wheels") == 7
     assert set(in_folder(tmp_path)) == {OLD.filename}
+
+
+def test_a_lower_version_than_was_verified_is_not_chosen_and_can_be_named(terminal, registry, tmp_path, now):
+    assert terminal("show", "tallyflask") == 0
+    one, two, candidate = registry.releases
+    said(registry, now, one, paper.yanked(now, two, "leaks"), candidate)
+    assert terminal("download", "tallyflask", "-d", "wheels") == 7
+    assert "tallyflask 1.0 is older than 2.0" in " ".join(terminal.err.split()) and in_folder(tmp_path) == {}
+    assert terminal("download", "tallyflask", "-d", "wheels", "--accept-yanks", "tallyflask") == 0
+    assert terminal("download", "tallyflask==1.0", "-d", "named") == 0
+
+
+def test_one_removed_file_of_a_release_is_refused_by_its_name_and_left_out_otherwise(terminal, registry, tmp_path, now):
+    one, two, candidate = registry.releases
+    gone = replace(two, removals=(Removal(NEW.filename, "removed", paper.mark(now)),))
+    said(registry, now, one, gone, candidate)
+    assert terminal("download", "tallyflask", "-d", "wheels", "--only", NEW.filename) == 7
+    assert terminal("download", "tallyflask", "-d", "wheels") == 0
+    assert set(in_folder(tmp_path)) == {OTHER.filename}
 
 
 def test_a_file_of_the_same_name_that_comes_meanwhile_is_not_overwritten(terminal, registry, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_verify import evidence
+from client_verify import equivocation, evidence
 from client_verify.answers import Found
 from client_verify.evidence import doubts
 from client_verify.refusals import Refused
@@ -144,6 +144,16 @@ def test_two_bins_of_one_version_are_a_contradiction_wherever_the_second_is_met(
     assert f"of {role}" in contradicted(lambda: world.session().page("flask"))
     found = kept(world)
     assert found.subject == "flask" and found.before.files[role] != found.after.files[role]
+
+
+def test_a_bin_that_only_a_key_signed_that_is_trusted_no_longer_contradicts_nothing(world):
+    world.say("flask", ONE)
+    session, role = world.session(), world.repository.bin_of("flask")
+    session.page("flask")
+    bins, bin_ = session.trusted.delegator(role), session.trusted.files[role]
+    body = {**json.loads(bin_)["signed"], "targets": {}}
+    assert equivocation.of_bin(bins, role, signed_file(body, paper.ONLINE), bin_) is not None
+    assert equivocation.of_bin(bins, role, signed_file(body, paper.HOLDERS[0]), bin_) is None
 
 
 def said_otherwise(world):

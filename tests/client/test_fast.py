@@ -233,6 +233,11 @@ def test_the_installed_python_tuf_is_hastened(world: Any) -> None:
     assert trusted_metadata_set._load_from_metadata is before, "nothing of python-tuf's own module is changed"
 
 
+def test_a_session_reads_fast(world: Any) -> None:
+    world.publish()
+    assert world.session()._updater._trusted_set._load_data is not trusted_metadata_set._load_from_metadata
+
+
 @pytest.mark.parametrize("version", ["7.0.2", "8.0.0"])
 def test_another_python_tuf_reads_as_ever(world: Any, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuf.__version__", version)

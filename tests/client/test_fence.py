@@ -79,6 +79,12 @@ def test_what_goes_elsewhere_is_refused_with_a_reason_and_reported(gate, request
     assert gate.asked_elsewhere == []
 
 
+def test_an_address_that_would_move_a_cursor_is_told_without_it(gate):
+    gate.told(b"GET http://evil.example/\x1b[2J HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    (entry,) = gate.report.refused(0)
+    assert "http://evil.example/%1B[2J" in entry.detail and entry.subject.isprintable()
+
+
 def test_an_installer_that_takes_us_for_its_proxy_gets_our_own_pages_and_files(gate):
     for path in (b"/simple/flask/", b"/packages/flask/" + WHEEL.filename.encode()):
         assert gate.status(b"GET http://OWN%s HTTP/1.1\r\nHost: OWN\r\n\r\n" % path) == 200

@@ -67,13 +67,14 @@ PAGE = GOOD[REPOSITORY.page_file("flask")]
 # What is drawn.
 
 edits = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=20)), min_size=1, max_size=4)
-odd = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.just([]), st.just({}),
-    st.sampled_from(
-        [2**53, -1, 10**400, "", "../x", "\0", "\ud800", "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z", "1.0.31", "2.0",
-         "targets", "root", "sha256", "*" * 500, [[]], {"a": {}}, "-----BEGIN PUBLIC KEY-----\n"]
-    ),
-)  # fmt: skip
+strange = st.sampled_from(
+    [
+        *(2**53, -1, 10**400, "", "../x", "\0", "\ud800", "1.0.31", "2.0", "targets", "root", "sha256", "*" * 500),
+        *([[]], {"a": {}}, "9999-12-31T23:59:59Z", "0000-00-00T00:00:00Z", "-----BEGIN PUBLIC KEY-----\n"),
+    ]
+)
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just([]) | st.just({})
+odd = plain | strange
 changes = st.lists(
     st.tuples(st.integers(0, 10**6), odd, st.sampled_from(["replace", "delete", "add"])), min_size=1, max_size=3
 )
@@ -346,15 +347,17 @@ def test_any_request_has_an_answer(index, method, target, path, host, accept):
         assert value.encode("latin-1")
 
 
+beginnings = st.sampled_from(
+    [
+        *(b"GET /simple/flask/ HTTP/1.1\r\n", b"GET ", b"CONNECT ", b"GET http://[ HTTP/1.1\r\n\r\n"),
+        b"GET /\x00\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ]
+)
+
+
 @fuzzed
-@given(
-    data=st.binary(max_size=200) | st.builds(
-        lambda start, rest: start + rest,
-        st.sampled_from([b"GET /simple/flask/ HTTP/1.1\r\n", b"GET ", b"GET /\x00\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-                         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"CONNECT ", b"GET http://[ HTTP/1.1\r\n\r\n"]),
-        st.binary(max_size=100),
-    )
-)  # fmt: skip
+@given(data=st.binary(max_size=200) | st.builds(lambda first, rest: first + rest, beginnings, st.binary(max_size=100)))
 def test_any_bytes_to_the_index_leave_it_standing(running, data):
     port, records = running
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2) as plain:

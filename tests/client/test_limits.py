@@ -111,16 +111,17 @@ def verified(monkeypatch):
 def test_thousands_of_invalid_signatures_cost_no_more_than_one(world, verified):
     """CVE-2020-6173: each was verified, and it took minutes. Only those of keys that a role lists are."""
     world.say("flask")
+    verified.clear()
     world.session().page("flask")
     usual = len(verified)
     path = world.repository.bin_file("flask")
     file = json.loads(world.repository.files[path])
-    file["signatures"][:0] = [{"keyid": f"{number:064x}", "sig": "30" * 70} for number in range(15_000)]
+    file["signatures"][:0] = [{"keyid": f"{number:064x}", "sig": "30" * 70} for number in range(4_000)]
     world.repository.files[path] = json.dumps(file).encode()
     (world.directory / "metadata" / f"{world.repository.bin_of('flask')}.json").unlink()
     verified.clear()
     world.session().page("flask")
-    assert len(verified) <= usual
+    assert len(verified) < 2 * usual, "what is kept is compared with what is served, and no more"
 
 
 def test_a_delegation_to_thousands_of_ids_of_one_key_is_refused_and_costs_seconds(world):

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -61,10 +62,10 @@ def test_what_proves_a_page_goes_when_another_page_takes_its_place_and_nothing_e
     world.session().page("flask")
     first = world.memory().proof("flask")
     world.later(hours=1)
-    world.say("django")
-    session = world.session()
-    session.page("django")
-    session.page("flask")
+    role = world.repository.bin_of("flask")
+    world.say(next(name for name in (f"p{number}" for number in range(99)) if world.repository.bin_of(name) == role))
+    world.session().page("flask")
+    assert world.memory().recall("flask").snapshot == 2
     assert world.memory().proof("flask") == first, "what proved it first"
     world.say("flask", ONE, TWO, serial=2)
     world.session().page("flask")
@@ -132,6 +133,16 @@ def test_a_page_that_was_changed_in_the_file_is_damage(world):
         database.execute("UPDATE verified SET page = ?", (bytes_of(paper.project(NOW, "flask", TWO)),))
     with pytest.raises(Refused, match="memory of this machine is damaged"):
         world.session().page("flask")
+
+
+def test_a_proof_that_was_changed_in_the_file_is_damage(world):
+    world.say("flask", ONE)
+    world.session().page("flask")
+    for data in (zlib.compress(b"{}"), b"no zlib"):
+        with sqlite3.connect(world.directory / "memory.sqlite") as database:
+            database.execute("UPDATE document SET data = ?", (data,))
+        with pytest.raises(Refused, match="memory of this machine is damaged"):
+            world.memory().proof("flask")
 
 
 WRITER = """

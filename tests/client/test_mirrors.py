@@ -15,7 +15,7 @@ from client_verify.session import Session
 from client_verify.trust import Pin
 from keys.encoding import sha256
 from tests import paper
-from tests.client.conftest import updater_at
+from tests.client.conftest import URL, updater_at
 
 
 def fetcher():
@@ -168,25 +168,38 @@ def test_a_mirror_that_drips_is_passed_over(world, serving, opened):
     assert opened(slow, good).page("flask") == Found(world.state)
 
 
-def test_a_mirror_that_is_just_fast_enough_for_each_file_is_passed_over_in_the_end(world, serving, opened, monkeypatch):
+def test_a_mirror_that_is_just_fast_enough_for_each_file_is_passed_over_in_the_end(world, serving, monkeypatch):
     slow, good = serving(), serving()
-    slow.status, slow.pause = 200, 0.0
+    slow.pause = 0.004
+    monkeypatch.setattr(supply, "TOTAL_SECONDS", 1.5)
+    pin = Pin("acme", slow.url, world.repository.root, mirrors=(good.url,))
+    patient = Fetcher(lambda _: None, patience=20)
+    session = Session(pin, world.directory, patient, world.clock, make_updater=updater_at(world.clock))
+    assert session.trusted.timestamp.version == 3
+    assert "metadata/timestamp.json" in slow.asked and world.repository.newest("snapshot") not in slow.asked
+
+
+def test_where_all_of_it_takes_too_long_the_repository_is_out_of_reach(world, monkeypatch):
+    world.publish()
     monkeypatch.setattr(supply, "TOTAL_SECONDS", -1.0)
     with pytest.raises(Refused, match="not asked for") as caught:
-        opened(slow, good)
+        world.session()
     assert caught.value.code == "unreachable"
-    assert slow.asked == good.asked == []
 
 
-def test_when_every_address_is_off_each_is_asked_once(world, serving, opened):
-    """Two tries to connect for a file, and no more for having other ways to try."""
-    servers = [serving(), serving(), serving()]
-    for each in servers:
-        each.stop()
-        each.stop = lambda: None
-    with pytest.raises(Refused, match="Connection refused") as caught:
-        opened(*servers)
+def test_when_every_address_is_off_each_is_asked_once_and_not_again_in_another_order(world):
+    world.publish()
+    world.fetcher.broken = True
+    pin = Pin("acme", URL, world.repository.root, mirrors=("http://one.test", "http://two.test"))
+    with pytest.raises(Refused, match="connection refused") as caught:
+        Session(pin, world.directory, world.fetcher, world.clock, make_updater=updater_at(world.clock))
     assert caught.value.code == "unreachable"
+    root = "metadata/2.root.json"
+    assert [path for path in world.fetcher.asked if path.endswith("root.json")] == [
+        root,
+        f"http://one.test/{root}",
+        f"http://two.test/{root}",
+    ]
 
 
 # The walk along the roots.

@@ -1,13 +1,15 @@
 """Without a network the client goes on with what it has verified, for as long as the dates in it allow."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
-from tuf.api.exceptions import SlowRetrievalError
+from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
 
 from client_verify import freshness
 from client_verify.answers import Found, ProvenAbsent
 from client_verify.commands import terminal as commands
+from client_verify.fetching import supply
 from client_verify.fetching.layers import Hurried
 from client_verify.fetching.offline import Offline
 from client_verify.fetching.sources import offline, over_http
@@ -88,6 +90,7 @@ def test_nothing_verified_yet_is_out_of_reach(world, cut_off):
     with pytest.raises(Refused, match="offline") as caught:
         cut_off()
     assert caught.value.code == "unreachable"
+    assert isinstance(caught.value.__cause__, DownloadHTTPError), "by which a verifier sees that a file has gone"
 
 
 def test_a_network_does_not_help_what_is_past_its_date_offline(world, cut_off):
@@ -202,6 +205,14 @@ def test_of_a_timestamp_that_does_not_say_when_it_was_signed_nothing_is_known(wo
 
 
 # All of it together has an end.
+
+
+def test_a_session_may_live_longer_than_one_answer_may_take(world, monkeypatch):
+    state = world.say("flask")
+    monkeypatch.setattr(supply, "TOTAL_SECONDS", 2.0)
+    session = world.session()
+    time.sleep(2.1)
+    assert session.page("flask") == Found(state)
 
 
 def test_many_small_files_are_given_up_together(world):

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
+from client_verify.installing.doctor import detours
+from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import DROPPED, environment, with_poetry
 from client_verify.installing.index import bound
 from client_verify.installing.run import names_poetry, pinned
@@ -375,6 +377,9 @@ def test_a_pip_that_heeds_no_variable_meets_the_fence(desk):
 def test_a_proxy_of_uv_is_nothing_to_pip(desk):
     (desk.directory / "uv.toml").write_text('http-proxy = "http://proxy.example.test"\n')
     assert desk.pip("tallyflask==1.0") == 0
+    for program, looked_into in (("pip3.12", False), ("poetry", False), ("uvx", True), ("pdm", True), ("make", True)):
+        around = Surroundings({}, desk.directory, desk.directory, 8417)
+        assert bool([*detours(program, around)]) is looked_into, program
 
 
 def test_a_tool_that_uv_runs_comes_from_the_verified_index(desk):

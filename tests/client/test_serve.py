@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import pytest
 from client_verify.installing import record
 from client_verify.installing.index import PORT, bound
 from client_verify.installing.report import Entry
-from client_verify.installing.serve import Spoken
+from client_verify.installing.serve import Spoken, until_stopped
 from client_verify.installing.snippets import SNIPPETS
 from client_verify.places import places
 from tests import paper
@@ -122,6 +123,21 @@ def test_what_it_has_said_it_says_again_only_after_a_thousand_others():
     spoken.warn("another")
     spoken.warn("first")
     assert len(said) == 1002
+
+
+def test_who_has_it_running_for_days_is_told_that_nothing_new_is_signed(world, terminal):
+    """A warning comes before the refusal, also to whoever started it while all was well."""
+    world.say("flask")
+    verifier, said = world.verifier(), []
+    verifier.open()
+    assert verifier.warnings == []
+
+    def days_pass(_):
+        world.later(hours=23, minutes=50)
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    until_stopped(verifier, 0, Spoken(said.append, said.append), days_pass, reminded=0.1)
+    assert said and all(each.startswith("tallystick: warning: ") for each in said)
 
 
 # What `tallystick config` prints, in the hands of the real installers.

@@ -24,6 +24,7 @@ from typing import Final
 import yaml
 
 from client_verify.refusals import KINDS
+from keys.encoding import sha256
 from tests import paper
 
 CLIENT_MD: Final = Path(__file__).parents[2] / "docs" / "CLIENT.md"
@@ -35,7 +36,10 @@ _BLOCK: Final = re.compile(
 )
 _NOT_RUN: Final = re.compile(r"^(?:python -m )?pip install (?:-q )?'?tallystick.*\n?", re.MULTILINE)
 _VOLATILE: Final = (
-    (re.compile(r"127\.0\.0\.1:[0-9]{4,5}"), "127.0.0.1:PORT"),
+    (re.compile(r"127\.0\.0\.1:[0-9]{4,5}"), "127.0.0.1:8417"),  # which it is if that is free
+    (re.compile(r"acme-[0-9a-f]{16}"), "acme-5849f1526075e88e"),
+    (re.compile(r"\([0-9]+ (?:second|minute)s? ago\)"), "(a minute ago)"),
+    (re.compile(r"lib/python3\.[0-9]+/"), "lib/python3.13/"),
     (re.compile(r"sha256:[0-9a-f]{64}"), "sha256:6f1c…"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "6f1c…"),
     (re.compile(r"\b20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"), "2026-11-28T09:00:00Z"),
@@ -57,8 +61,8 @@ class Block:
 class Machine:
     """A person's machine: an empty home, the commands of this tree, and a registry that can be reached."""
 
-    def __init__(self, folder: Path, url: str, root: bytes) -> None:
-        self._folder, self._url, self._root = folder, url, root
+    def __init__(self, folder: Path, url: str, root: bytes, newest: str) -> None:
+        self._folder, self._url, self._root, self._newest = folder, url, root, newest
         self._count = 0
         self._desk = self._new()
 
@@ -77,7 +81,7 @@ class Machine:
         desk = self._folder / f"machine-{self._count}"
         desk.mkdir()
         (desk / "acme-root.json").write_bytes(self._root)
-        (desk / "requirements.txt").write_text("tallyflask==2.0\n")
+        (desk / "requirements.txt").write_text(f"tallyflask==2.0 --hash=sha256:{self._newest}\n")
         return desk
 
     def _script(self, text: str, desk: Path) -> str:
@@ -169,7 +173,8 @@ def machine() -> Iterator[Machine]:
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
-            yield Machine(folder, f"http://127.0.0.1:{server.server_port}", made.root)
+            newest = sha256(paper.wheel("tallyflask", "2.0").data)
+            yield Machine(folder, f"http://127.0.0.1:{server.server_port}", made.root, newest)
         finally:
             server.shutdown()
             server.server_close()
