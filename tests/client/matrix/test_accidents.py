@@ -108,7 +108,7 @@ IMPATIENT = ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT", "POETRY_REQUESTS_TIMEOUT"
 def test_a_large_file_may_take_longer_than_an_installer_waits_by_itself(stage, installer):
     """The index gives nothing of a file before all of it is verified."""
     stage.mirror.tricks[ONE.filename] = _late
-    stage.environment = {**dict.fromkeys(IMPATIENT, "1"), "PIP_RETRIES": "0"}
+    stage.environment |= {**dict.fromkeys(IMPATIENT, "1"), "PIP_RETRIES": "0"}
     assert stage.run(installer) == Outcome(0, ("tallyflask-1.0",), ""), stage.printed
 
 
