@@ -49,30 +49,26 @@ Loaded = tuple[Signed, bytes, dict[str, Signature]]
 Load = Callable[..., Loaded]
 
 
-class _Entries(dict[str, MetaFile]):
-    """Entries of a snapshot that say a version and nothing else, by its digits: from one to the next few are new."""
-
-    def __missing__(self, version: str) -> MetaFile:
-        file = self[version] = MetaFile(int(version))
-        return file
+Entries = dict[str, MetaFile]
+"""Entries of a snapshot that say a version and nothing else, by its digits: from one to the next few are new."""
 
 
-def read(data: bytes, entries: _Entries | None = None) -> File:
+def read(data: bytes, entries: Entries | None = None) -> File:
     """A file from its bytes; RepositoryError, as of python-tuf, for what it does not accept."""
     with _READING, _no_collection():
         with suppress(ValueError, RepositoryError):
-            return _snapshot_of_bins(data.decode("ascii"), _Entries() if entries is None else entries)
+            return _snapshot_of_bins(data.decode("ascii"), {} if entries is None else entries)
         metadata: Metadata[Any] = Metadata.from_bytes(data)
         return File(metadata, payload(metadata))
 
 
 def remembering() -> Read:
     """``read`` that knows the last few files again by all of their bytes. Nobody changes what it gives."""
-    entries = _Entries()
+    entries: Entries = {}
     return lru_cache(_KEPT)(lambda data: read(data, entries))
 
 
-def _snapshot_of_bins(text: str, entries: _Entries) -> File:
+def _snapshot_of_bins(text: str, entries: Entries) -> File:
     """A snapshot as registries write it: its bins in order, one after the other, then what is no bin. The bins' text is
     taken out and read here, all else is read by python-tuf. ValueError for any other text.
     """
@@ -81,16 +77,16 @@ def _snapshot_of_bins(text: str, entries: _Entries) -> File:
     if head is None or not found or text.count('"meta"') != 1 or "\\" in text:  # an escape could spell it once more
         raise ValueError("not as registries write it")
     run = "".join([f'"{name}":{{"version":{version}}},' for name, version in found])
-    names = [name for name, _ in found]
+    names, versions = zip(*found, strict=True)
     # The text of the bins is this and nothing else, each name once and in its place, and something follows.
     _require(text.startswith(f'{run}"', head.end()) and all(map(lt, names, names[1:])))
     metadata: Metadata[Any] = Metadata.from_bytes((text[: head.end()] + text[head.end() + len(run) :]).encode())
     snapshot = metadata.signed
     _require(isinstance(snapshot, Snapshot) and all(name > names[-1] for name in snapshot.meta))
     covered = _framed(snapshot, run.encode() + _entries_of(snapshot))
-    snapshot.meta = (
-        dict(zip(names, map(entries.__getitem__, (version for _, version in found)), strict=True)) | snapshot.meta
-    )
+    new = [version for version in versions if version not in entries]
+    entries.update(zip(new, map(MetaFile, map(int, new)), strict=True))
+    snapshot.meta = dict(zip(names, map(entries.__getitem__, versions), strict=True)) | snapshot.meta
     return File(metadata, covered)
 
 
