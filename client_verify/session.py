@@ -5,17 +5,16 @@ this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final, Protocol, TypeVar
 
 from tuf.api.exceptions import DownloadError, RepositoryError
-from tuf.api.metadata import MetaFile, Signed, TargetFile, Targets
+from tuf.api.metadata import Signed, TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
@@ -27,6 +26,7 @@ from client_verify.fetching.ahead import Ahead, Crew
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
+from client_verify.forerunner import Forerunner
 from client_verify.memory import LATEST, NEWEST, Memory, Remembered
 from client_verify.proofs import PAGE
 from client_verify.refusals import Refused
@@ -34,15 +34,10 @@ from client_verify.trust import Pin
 from client_verify.trusted import Trusted
 from keys import layout, names, page, state, succession
 from keys.encoding import sha256
-from keys.times import moment, stamp
+from keys.times import stamp
 
 T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
-_MAX_PAGE: Final = 8 << 20
-_SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
-STALE: Final = timedelta(hours=24)
-CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far apart two honest clocks may be."""
 
 
 class MakeUpdater(Protocol):
@@ -127,14 +122,15 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        soon = freshness.warnings(self.pin.name, self._trusted, self._clock())
-        return [*self._rehearsal(), *self._stale(), *soon]
+        return list(freshness.warnings(self.pin, self._trusted, self._clock()))
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
         # The network is waited for outside the lock, so that several names come at once; inside, as if it had not been.
-        with suppress(DownloadError, RepositoryError, ValueError):
-            self._bring(name)
+        if name not in self._answers:
+            self._supply.begin()
+            with suppress(DownloadError, RepositoryError, ValueError):
+                self._forerunner.bring(name)
         with alone(self._directory):
             remembered = self._memory.recall(name)
             if remembered is not None and remembered.snapshot > self._trusted.snapshot.version:
@@ -150,50 +146,7 @@ class Session:
         """
         for name in wanted:
             if name not in self._answers:
-                self._crew.add(partial(self._bring_quietly, name))
-
-    def _bring_quietly(self, name: str) -> None:
-        ahead = self._ahead
-        try:
-            self._bring(name)
-        finally:
-            ahead.drop_failed()
-
-    def _bring(self, name: str) -> None:
-        """Fetch what python-tuf will ask for. What is read on the way is unverified, and only says where to look."""
-        self._supply.begin()
-        path = names.page_path(name)
-        if name in self._answers or layout.is_held(self._trusted.targets, path):
-            return
-        self._supply.begin()
-        bins = self._foreseen(layout.BINS)
-        if bins.delegations is None or bins.delegations.succinct_roles is None:
-            return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
-        role = layout.responsible_role(self._trusted.targets, bins, path)
-        layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
-        listed = self._foreseen(role).targets.get(path)
-        if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
-            return
-        before = self._memory.recall(name)
-        if before is None or sha256(before.page) != listed.hashes["sha256"]:
-            address = f"{self.pin.url}/targets/{names.hashed(path, listed.hashes['sha256'])}"
-            self._ahead.fetched(address, listed.length)
-
-    def _foreseen(self, role: str) -> Targets:
-        """What a role probably says: as verified, as it lies in the directory, or as somebody serves it."""
-        if (known := self._trusted.known(role)) is not None:
-            return known
-        listed = self._trusted.snapshot.meta.get(f"{role}.json", MetaFile(1))
-        with suppress(OSError, RepositoryError):
-            kept: Signed = self._read((self._metadata / f"{role}.json").read_bytes()).metadata.signed
-            if isinstance(kept, Targets) and kept.version == listed.version:
-                return kept
-        limit = listed.length or self._updater.config.targets_max_length
-        data = self._ahead.fetched(f"{self.pin.url}/metadata/{listed.version}.{role}.json", limit)
-        served: Signed = self._read(data).metadata.signed
-        if not isinstance(served, Targets):
-            raise RepositoryError(f"{role} is {served.type}")
-        return served
+                self._crew.add(partial(self._forerunner.bring_quietly, name))
 
     def _sweep(self) -> None:
         # python-tuf writes a file under such a name and then renames it; one that was killed between leaves it behind.
@@ -216,11 +169,11 @@ class Session:
 
     def _begin(self) -> None:
         # What came ahead from a server that was refused is not asked for again.
-        self._ahead = Ahead(self._supply)
-        self._overheard = Overheard(self._ahead)
-        self._read = reading.remembering()
+        ahead = Ahead(self._supply)
+        self._overheard = Overheard(ahead)
+        read = reading.remembering()
         # While python-tuf looks for a newer root, which is not there almost always.
-        self._ahead.begin(f"{self.pin.url}/metadata/{layout.TIMESTAMP}.json", UpdaterConfig().timestamp_max_length)
+        ahead.begin(f"{self.pin.url}/metadata/{layout.TIMESTAMP}.json", UpdaterConfig().timestamp_max_length)
         try:
             updater = self._make_updater(
                 str(self._metadata),
@@ -229,15 +182,16 @@ class Session:
                 fetcher=self._overheard,
                 bootstrap=self.pin.root,
             )
-            reading.hasten(updater, self._read)
+            reading.hasten(updater, read)
             updater.refresh()
         except (RepositoryError, DownloadError) as error:
             raise diagnosis.of_metadata(error, self._scene()) from error
-        trusted = Trusted(self._metadata, self.pin.root, self._read)
+        trusted = Trusted(self._metadata, self.pin.root, read)
         self._compare(trusted)
         self._raise_floor(trusted)
         self._trusted = trusted
         self._updater = updater
+        self._forerunner = Forerunner(ahead, self.pin.url, trusted, self._metadata, read, self._memory.recall)
         self._answers: dict[str, Answer] = {}
         self._supply.keep()
 
@@ -383,25 +337,6 @@ class Session:
 
     def _scene(self) -> diagnosis.Scene:
         return diagnosis.Scene(self.pin.name, self._metadata, self._overheard.last, self._clock())
-
-    def _rehearsal(self) -> list[str]:
-        return [f'repository "{self.pin.name}" is a rehearsal: trust nothing from it'] if self.pin.is_rehearsal else []
-
-    def _stale(self) -> list[str]:
-        signed_at = self._trusted.timestamp.unrecognized_fields.get(layout.SIGNED_AT_FIELD)
-        try:
-            age = self._clock() - moment(str(signed_at))
-        except ValueError:
-            return []
-        repository = f'repository "{self.pin.name}"'
-        if age < -CLOCK_SKEW:
-            return [
-                f"{repository} signed at {signed_at}, but this machine's clock says {stamp(self._clock())}: a clock "
-                "that is behind takes old metadata for good; set it"
-            ]
-        if age > STALE:
-            return [f"{repository} has signed nothing new since {signed_at}; it may be kept from you"]
-        return []
 
 
 def _parsed(name: str, data: bytes) -> state.NameState:
