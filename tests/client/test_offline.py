@@ -201,7 +201,8 @@ def test_a_root_is_warned_of_two_weeks_before_its_end(world):
 def test_of_a_timestamp_that_does_not_say_when_it_was_signed_nothing_is_known(world):
     world.publish(forge=lambda role, body: body.pop("x-signed-at", None))
     world.later(hours=23)
-    assert [*freshness.warnings(session.pin, world.session().trusted, world.now)] == []
+    session = world.session()
+    assert [*freshness.warnings(session.pin, session.trusted, world.now)] == []
 
 
 # All of it together has an end.
