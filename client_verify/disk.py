@@ -16,4 +16,5 @@ def complaint(error: OSError | sqlite3.Error) -> str:
         return (
             f"what is remembered here cannot be read or written ({error}). If the disk is full, make room and run again"
         )
-    return str(error)
+    named = error.filename if error.strerror else None
+    return str(error) if named is None else f"{named}: {error.strerror}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from client_verify import files
 from client_verify.commands import terminal
 from client_verify.installing.index import LOOPBACK, usual_port
 from client_verify.installing.report import Entry, sentence
@@ -27,12 +28,11 @@ _ASIDE: Final[tuple[tuple[Standing, str], ...]] = (
 
 def add(commands: terminal.Commands) -> None:
     """Add this family to the parser."""
-    _add_lock(commands.add_parser("lock", help="lock files: verify them, or say from where they install"))
+    _add_lock(terminal.command(commands, "lock", "Lock files: verify them, or say from where they install."))
 
     command = terminal.command(
         commands,
         "check-installed",
-        "whether what is installed was taken down, removed or yanked",
         """
         Checks every distribution of an environment against what is signed today: by its
         name and version, and by the hash of its archive where an installer recorded that.
@@ -55,10 +55,10 @@ def add(commands: terminal.Commands) -> None:
 
 
 def _add_lock(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    family = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = terminal.command(
-        commands,
+    command = terminal.subcommand(
+        family,
         "verify",
         "whether every file in lock files is signed and may be installed",
         """
@@ -80,8 +80,8 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", type=Path, metavar="FILE")
     command.set_defaults(answer=_verify)
 
-    command = terminal.command(
-        commands,
+    command = terminal.subcommand(
+        family,
         "rewrite",
         "put other addresses into a lock file, and leave the rest as it is",
         """
@@ -102,7 +102,7 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
 
 def _verify(arguments: argparse.Namespace, where: Places) -> int:
     """With --json: ``exit``, and ``locks``: of each what ``_as_json`` gives."""
-    locks = {path: read(path.name, _bytes(path)) for path in arguments.files}
+    locks = {path: read(path.name, files.content(path)) for path in arguments.files}
     verifier = terminal.verifier(arguments, where, terminal.accepted(arguments))
     checked = {path: check(lock, verifier) for path, lock in locks.items()}
     exit_code = min(filter(None, (each.exit_code for each in checked.values())), default=0)
@@ -117,7 +117,7 @@ def _verify(arguments: argparse.Namespace, where: Places) -> int:
 def _rewrite(arguments: argparse.Namespace, where: Places) -> int:
     path: Path = arguments.file
     base = _base(arguments.to)
-    data = _bytes(path)
+    data = files.content(path)
     lock = read(path.name, data)
     checked = check(lock, terminal.verifier(arguments, where, terminal.accepted(arguments)))
     if checked.refused:
@@ -147,13 +147,6 @@ def _check_installed(arguments: argparse.Namespace, where: Places) -> int:
     else:
         _say_environment(environment, directories)
     return environment.exit_code
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _base(to: str) -> str | None:

@@ -28,7 +28,7 @@ from client_verify.verifier import Verifier
 _STILL: Final = "Nothing was run."
 _RUNNERS: Final = ("uv", "uvx", "pipx")
 _FOLDERS: Final = ("UV_PROJECT", "UV_WORKING_DIR", "PDM_PROJECT")
-_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
+_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
