@@ -14,10 +14,11 @@ from textwrap import dedent, fill
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
+from client_verify import disk
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
-from client_verify.refusals import Refused, Usage
+from client_verify.refusals import USAGE, Refused, Usage
 from keys import names
 
 # What verifies takes longer to load than `tallystick explain` or a mistyped command takes altogether: it is imported
@@ -181,12 +182,17 @@ def manners() -> Iterator[None]:
     for number in ours:
         signal.signal(number, _end)
     try:
-        yield
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says at its end what we do not
-        raise SystemExit(128 + signal.SIGPIPE) from None
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:  # of the output: of all else each command has its own words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end, too
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        complain(f"tallystick: what was asked for cannot be printed: {disk.complaint(error)}")
+        raise SystemExit(USAGE) from None
     except KeyboardInterrupt:
         complain("tallystick: interrupted. Each file that was written is whole: run it again.")
         raise SystemExit(128 + signal.SIGINT) from None
