@@ -173,7 +173,8 @@ class Demo:
             raise Unexpected(f"wanted exit {status} and {phrase!r}, got exit {done.status}:\n{done.output}")
         shown = " ".join(str(part).removeprefix(f"{self.folder}/") for part in command)
         self.say(f"`tallystick {shown}` ends with {status}:")
-        self.say("  " + " ".join(" ".join(lines).split("See:")[0].replace(f"{self.folder}/", "").split()))
+        self.say(f"  {lines[0]}".replace(f"{self.folder}/", ""))
+        self.say("  " + " ".join(" ".join(lines[1:]).split("See:")[0].split()))
 
     def install(
         self,

@@ -107,7 +107,7 @@ def _as_text(known: list[Standing], where: Places, last: list[Refusal], now: dat
         yield f"  root {each.pin.fingerprint}"
         for line in (*trusting.about(each.pin, where), *_lines(each, now)):
             yield terminal.folded(line, hanging="  ")
-    yield history.cache_line(where)
+    yield terminal.folded(history.cache_line(where), "", "  ")
     if last:
         yield f"refused last ({LAST} at most; tallystick log has all):"
         yield from (line for each in last for line in history.as_text(each))

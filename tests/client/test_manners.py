@@ -1,6 +1,7 @@
 """What people expect of any command: it stops when nobody reads, fits any terminal, and says what it could not do."""
 
 import argparse
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from client_verify import trust
+from client_verify import disk, trust
 from client_verify.cli import COMMANDS
 from client_verify.places import places
 from tests import paper
@@ -130,3 +131,9 @@ def test_a_fingerprint_that_is_none_is_not_called_another_one(terminal, now, tmp
     for text in ("foo", "sha256:6f1c", "sha1:" + "0" * 40):
         assert terminal("trust", "add", "acme", "--url", "http://a.test", "--root", root, "--fingerprint", text) == 2
         assert "is no fingerprint" in terminal.err and "Nothing was written" in terminal.err
+
+
+def test_where_nothing_can_be_written_it_is_said_how_to_go_on():
+    said = disk.complaint(PermissionError(errno.EACCES, "Permission denied", "/home/them/data"))
+    assert said.startswith("/home/them/data: Permission denied. Let this user read and write there")
+    assert "TALLYSTICK_HOME" in said and "nothing is used without it" in said
