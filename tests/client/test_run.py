@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
+from client_verify.installing import run
 from client_verify.installing.doctor import detours
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import DROPPED, environment, with_poetry
@@ -447,6 +448,16 @@ def test_no_signal_leaves_an_installer_or_its_folders_behind(desk, tmp_path, num
     running.stdout.close()
     assert not Path(cache).parent.exists()
     assert not _is_there(int(child))
+
+
+def test_a_signal_that_comes_before_the_installer_is_known_reaches_it(monkeypatch):
+    class Slow(subprocess.Popen):
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    assert run._child(["sleep", "30"], os.environ) == 128 + signal.SIGTERM
 
 
 def test_what_runs_under_nohup_stays_when_its_terminal_goes(desk):
