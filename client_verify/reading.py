@@ -7,10 +7,12 @@ this way python-tuf judges alone, so that all errors are its own.
 """
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import lt
 from threading import Lock
 from typing import Any, Final
 
@@ -26,6 +28,10 @@ from keys.encoding import canonical
 PROVED: Final = frozenset({("7.0.1", "1.6.0")})
 """Versions of tuf and securesystemslib that the tests of this module were run with: no other is hastened."""
 _KEPT: Final = 8
+_BIN: Final = re.compile(r'"(bin-[0-9a-f]{1,4}\.json)":\{"version":([1-9][0-9]{0,14})\}', re.ASCII)
+_HEAD: Final = re.compile(
+    r'\{"signatures":\[[^\[\]]*\],"signed":\{"_type":"snapshot","expires":"[^"\\]*","meta":\{', re.ASCII
+)
 _READING: Final = Lock()
 _FLAT: Final = frozenset({str, int, bool, type(None)})
 
@@ -43,16 +49,49 @@ Loaded = tuple[Signed, bytes, dict[str, Signature]]
 Load = Callable[..., Loaded]
 
 
-def read(data: bytes) -> File:
+class _Entries(dict[str, MetaFile]):
+    """Entries of a snapshot that say a version and nothing else, by its digits: from one to the next few are new."""
+
+    def __missing__(self, version: str) -> MetaFile:
+        file = self[version] = MetaFile(int(version))
+        return file
+
+
+def read(data: bytes, entries: _Entries | None = None) -> File:
     """A file from its bytes; RepositoryError, as of python-tuf, for what it does not accept."""
     with _READING, _no_collection():
+        with suppress(ValueError, RepositoryError):
+            return _snapshot_of_bins(data.decode("ascii"), _Entries() if entries is None else entries)
         metadata: Metadata[Any] = Metadata.from_bytes(data)
         return File(metadata, payload(metadata))
 
 
 def remembering() -> Read:
     """``read`` that knows the last few files again by all of their bytes. Nobody changes what it gives."""
-    return lru_cache(_KEPT)(read)
+    entries = _Entries()
+    return lru_cache(_KEPT)(lambda data: read(data, entries))
+
+
+def _snapshot_of_bins(text: str, entries: _Entries) -> File:
+    """A snapshot as registries write it: its bins in order, one after the other, then what is no bin. The bins' text is
+    taken out and read here, all else is read by python-tuf. ValueError for any other text.
+    """
+    head = _HEAD.match(text)
+    found = _BIN.findall(text)
+    if head is None or not found or text.count('"meta"') != 1 or "\\" in text:  # an escape could spell it once more
+        raise ValueError("not as registries write it")
+    run = "".join([f'"{name}":{{"version":{version}}},' for name, version in found])
+    names = [name for name, _ in found]
+    # The text of the bins is this and nothing else, each name once and in its place, and something follows.
+    _require(text.startswith(f'{run}"', head.end()) and all(map(lt, names, names[1:])))
+    metadata: Metadata[Any] = Metadata.from_bytes((text[: head.end()] + text[head.end() + len(run) :]).encode())
+    snapshot = metadata.signed
+    _require(isinstance(snapshot, Snapshot) and all(name > names[-1] for name in snapshot.meta))
+    covered = _framed(snapshot, run.encode() + _entries_of(snapshot))
+    snapshot.meta = (
+        dict(zip(names, map(entries.__getitem__, (version for _, version in found)), strict=True)) | snapshot.meta
+    )
+    return File(metadata, covered)
 
 
 @contextmanager
@@ -117,20 +156,23 @@ def _loader(reference: Load, remembered: Read) -> Load:
 
 
 def _of_snapshot(signed: Snapshot) -> bytes:
+    return _framed(signed, _entries_of(signed))
+
+
+def _framed(signed: Snapshot, entries: bytes) -> bytes:
+    """The payload of a snapshot around the text of its entries."""
     head = Snapshot(signed.version, signed.spec_version, signed.expires, {}, signed.unrecognized_fields).to_dict()
     _require(_is_flat(head, "meta"))
-    names = "".join(signed.meta)
-    _require('"' not in names and "\\" not in names)  # all that canonical JSON escapes
     # Keys are sorted by code points, and of the fields that every snapshot has some come before "meta" and some after.
     before = canonical({key: value for key, value in head.items() if key < "meta"})
     after = canonical({key: value for key, value in head.items() if key > "meta"})
-    entries = [
-        f'"{name}":{{"version":{file.version}}}'
-        if file.length is None and file.hashes is None and not file.unrecognized_fields and type(file.version) is int
-        else f'"{name}":{_entry(file)}'
-        for name, file in sorted(signed.meta.items())  # written out: a call for each doubles the time
-    ]
-    return b'%b,"meta":{%b},%b' % (before[:-1], ",".join(entries).encode(), after[1:])
+    return b'%b,"meta":{%b},%b' % (before[:-1], entries, after[1:])
+
+
+def _entries_of(signed: Snapshot) -> bytes:
+    names = "".join(signed.meta)
+    _require('"' not in names and "\\" not in names)  # all that canonical JSON escapes
+    return ",".join(f'"{name}":{_entry(file)}' for name, file in sorted(signed.meta.items())).encode()
 
 
 def _entry(file: MetaFile) -> str:

@@ -50,8 +50,8 @@ class Kind:
     explanation: str
 
 
-# 409 for broken trust, 403 for what the signed state forbids, 404 only for what is proven absent. Never 500, 502 or
-# 503: pip and uv retry those and then drop the reason.
+# 409 for broken trust, 403 for what the signed state forbids, 404 only for what is proven absent, 424 where what the
+# answer depends on is out of reach. Never 5xx: pip, uv and poetry ask again for minutes, and pip then drops the reason.
 KINDS: Final[dict[Code, Kind]] = {
     "rollback": Kind(
         3,
@@ -231,7 +231,7 @@ KINDS: Final[dict[Code, Kind]] = {
     ),
     "unreachable": Kind(
         8,
-        HTTPStatus.GATEWAY_TIMEOUT,
+        HTTPStatus.FAILED_DEPENDENCY,
         "repository cannot be reached",
         "The repository did not answer, or not with the file that was asked for. Nothing was installed unverified "
         "instead. Check the network and the address (`tallystick trust list`).",

@@ -1,5 +1,6 @@
 """Reading fast is reading the same: the payload byte for byte, and never a file that python-tuf refuses."""
 
+import gc
 import inspect
 import json
 import sys
@@ -87,7 +88,7 @@ ODD: list[Any] = [
     ),
     *({"_type": "snapshot", "meta": {"a": {"version": version}}} for version in (True, 1.5, 2**70)),
     *({"_type": "snapshot", "meta": {"a": {"version": 1, "length": length}}} for length in (True, 1.5, 7)),
-    {"_type": "snapshot", "meta": {"a": {"version": True, "hashes": {"sha256": "00"}}}},
+    *({"_type": "snapshot", "meta": {"a": {"version": v, "hashes": {"sha256": "00"}}}} for v in (1, True)),
     {"_type": "snapshot", "meta": {"b": {"version": 1}, "a": {"version": 2}}},
     *({"_type": "snapshot", "meta": {}, "x": value} for value in (1.5, "\n", [], {"a": 1.5}, None, False)),
     *({"_type": "targets", "targets": {}, "x": value} for value in (1.5, "\n", [1.5], {"a": 1}, None, False)),
@@ -159,6 +160,79 @@ def test_the_loader_accepts_exactly_what_python_tuf_accepts(data: Any, body: Any
         )
 
 
+ENTRY = st.sampled_from(
+    [
+        *(f'"bin-{number:x}.json":{{"version":{version}}}' for number in range(3) for version in (100000, 200001)),
+        '"bin-3fff.json":{"version":9}',
+        '"bin-1.json":{"version":0}',
+        '"bin-1.json":{"version":1.0}',
+        '"bin-1.json":{"version":01}',
+        '"bin-1.json":{"length":1,"version":2}',
+        '"bins.json":{"version":3}',
+        '"targets.json":{"hashes":{"sha256":"00"},"length":1,"version":3}',
+        '"aa.json":{"version":1}',
+        '"x":{"version":1,"y":[{"bin-0.json":{"version":1}}]}',
+        "",
+        " ",
+    ]
+)
+ENDS = st.sampled_from(
+    [
+        '},"spec_version":"1.0.31","version":7}}',
+        '},"spec_version":"1.0.31","version":7,"x":1}}',
+        '},"spec_version":"1.0.31","version":7,"meta":{"bin-0.json":{"version":8}}}}',
+        '},"spec_version":"1.0.31","version":7,"x-meta":{"bin-0.json":{"version":8}}}}',
+        '},"spec_version":"1.0.31","version":7,"m\\u0065ta":{"bin-0.json":{"version":8}}}}',
+        '},"spec_version":"1.0.31","version":7,"_type":"targets"}}',
+        '},"spec_version":"1.0.31","version":7},"signed":{}}',
+        '},"version":7}}',
+    ]
+)
+STARTS = st.sampled_from(
+    [
+        '{"signatures":[],"signed":{"_type":"snapshot","expires":"2027-01-01T00:00:00Z","meta":{',
+        '{"signatures":[{"keyid":"a","sig":"00"}],"signed":{"_type":"snapshot","expires":"2027-01-01T00:00:00Z","meta":{',
+        '{"signatures":[{"keyid":"]","sig":"00"}],"signed":{"_type":"snapshot","expires":"2027-01-01T00:00:00Z","meta":{',
+        '{"signatures":[],"signed":{"_type":"snapshot","expires":"2027-1-1T00:00:00Z","meta":{',
+        '{"signatures":[],"signed":{"_type":"snapshot","expires":"","meta":{',
+        '{"signatures":[],"signed":{"_type":"targets","expires":"2027-01-01T00:00:00Z","meta":{',
+        '{"signatures":[],"signed":{"_type":"snapshot","expires":"2027-01-01T00:00:00Z","x":{},"meta":{',
+    ]
+)
+
+
+@given(STARTS, st.lists(ENTRY, max_size=6), st.sampled_from([",", ",", ",", ", ", ",,"]), ENDS)
+def test_a_snapshot_s_bins_are_read_as_python_tuf_reads_them(start: str, entries: Any, comma: str, end: str) -> None:
+    """ADR 30: "the text of the bins is taken out, and what it says is what it would say in its place"."""
+    data = f"{start}{comma.join(entries)}{end}".encode()
+    found, expected = outcome(lambda: reading.read(data)), outcome(lambda: Metadata.from_bytes(data))
+    payload = expected if isinstance(expected, type) else outcome(lambda: expected.signed_bytes)
+    if isinstance(payload, type):
+        assert found is payload
+    else:
+        assert (found.metadata, found.payload) == (expected, payload)
+
+
+def test_the_bins_of_what_a_registry_signs_are_read_in_one_go(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.publish()
+    data = world.repository.files[world.repository.newest("snapshot")]
+    seen: list[bytes] = []
+    from_bytes = Metadata.from_bytes
+    monkeypatch.setattr(Metadata, "from_bytes", lambda data: (seen.append(data), from_bytes(data))[1])
+    found = reading.read(data)
+    assert len(seen) == 1 and b"bin-0" not in seen[0]
+    assert found.metadata == from_bytes(data) and found.payload == from_bytes(data).signed_bytes
+
+
+def test_one_entry_stands_for_a_version_in_every_snapshot(world: Any) -> None:
+    remembered = reading.remembering()
+    meta = []
+    for _ in range(2):
+        world.publish()
+        meta.append(remembered(world.repository.files[world.repository.newest("snapshot")]).metadata.signed.meta)
+    assert meta[0]["bin-0.json"] is meta[1]["bin-0.json"]
+
+
 def delegators() -> tuple[Root, Targets]:
     made = paper.Paper(NOW)
     root: Metadata[Root] = Metadata.from_bytes(made.root)
@@ -208,10 +282,19 @@ def test_a_file_is_parsed_once_for_python_tuf_and_for_our_own_checks(
     world.say("flask")
     parsed: list[str] = []
     read = reading.read
-    monkeypatch.setattr(reading, "read", lambda data: (parsed.append(sha256(data)), read(data))[1])
+    monkeypatch.setattr(reading, "read", lambda data, *more: (parsed.append(sha256(data)), read(data, *more))[1])
     world.session().page("flask")
     for role in ("snapshot", "targets", "bins", world.repository.bin_of("flask")):
         assert parsed.count(sha256(world.repository.files[world.repository.newest(role)])) == 1
+
+
+def test_the_collector_is_on_again_whatever_was_read(world: Any) -> None:
+    world.publish()
+    reading.read(world.repository.files["metadata/timestamp.json"])
+    assert gc.isenabled()
+    with pytest.raises(RepositoryError):
+        reading.read(b"{}")
+    assert gc.isenabled()
 
 
 # When upstream moves.

@@ -199,9 +199,9 @@ def test_a_file_of_a_yanked_release_is_served_with_a_warning(saying, world):
     assert shop.codes() == []
 
 
-def test_an_unreachable_file_is_a_504_which_pip_does_not_retry(shop):
+def test_an_unreachable_file_is_a_424_which_nobody_asks_for_again(shop):
     shop.world.fetcher.broken = True
-    assert (shop.get(FILE).status, shop.codes()) == (504, ["unreachable"])
+    assert (shop.get(FILE).status, shop.codes()) == (424, ["unreachable"])
 
 
 def test_a_request_for_another_host_is_a_bypass(shop):

@@ -91,7 +91,7 @@ def test_a_refusal_is_said_while_it_happens_and_once_and_is_recorded(desk, index
 def test_it_starts_without_its_repository_and_says_so(desk):
     desk.server.stop()
     running = Index("--port", "0")
-    assert running.get("/simple/tallyflask/")[0] == 504
+    assert running.get("/simple/tallyflask/")[0] == 424
     code, said = running.end()
     assert code == 0 and "REFUSED the repository: repository cannot be reached" in said
 
