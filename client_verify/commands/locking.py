@@ -34,16 +34,16 @@ def add(commands: terminal.Commands) -> None:
         commands,
         "check-installed",
         """
-        Checks every distribution of an environment against what is signed today: by its
-        name and version, and by the hash of its archive where an installer recorded that.
-        No installed code is run.
+        Checks every distribution of an environment against what is signed today: by
+        its name and version, and by the hash of its archive where an installer recorded
+        that. No installed code is run.
 
           tallystick check-installed                 the active virtual environment
           tallystick check-installed .venv           another one, or its interpreter
           tallystick check-installed /opt/app/lib    a directory of packages
 
-        What the registry does not know, and what was installed from elsewhere, is listed
-        and is no alarm.
+        What the registry does not know, and what was installed from elsewhere, is
+        listed and is no alarm.
 
         Exit codes: 0 no alarm; 7 something was taken down, removed, quarantined,
         prohibited or yanked for security; 3 to 8 if something cannot be told.
@@ -62,18 +62,18 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
         "verify",
         "whether every file in lock files is signed and may be installed",
         """
-        Whether every file in lock files is signed and may be installed. Downloads none of
-        them. Reads uv.lock, pylock.toml, poetry.lock, pdm.lock, and requirements with
-        hashes in NAME.txt.
+        Whether every file in lock files is signed and may be installed. Downloads none
+        of them. Reads uv.lock, pylock.toml, poetry.lock, pdm.lock, and requirements
+        with hashes in NAME.txt.
 
           tallystick lock verify uv.lock requirements.txt
 
-        Entries from version control, from a direct address, from an archive on this machine
-        or without a sha256 cannot be verified, and count as not signed. Source trees on this
-        machine (the project itself, editable dependencies) are only listed.
+        Entries from version control, from a direct address, from an archive on this
+        machine or without a sha256 cannot be verified, and count as not signed. Source
+        trees on this machine (the project, editable dependencies) are only listed.
 
-        Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed one;
-        7 not signed, forbidden or unverifiable; the gravest (lowest) of all files.
+        Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed
+        one; 7 not signed, forbidden or unverifiable; the gravest (lowest) of all files.
         """,
         [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
@@ -85,11 +85,11 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
         "rewrite",
         "put other addresses into a lock file, and leave the rest as it is",
         """
-        Puts other addresses of its files and indexes into a lock file, and leaves the rest
-        as it is, to the byte. Nothing is written if one of its files is refused.
+        Puts other addresses of its files and indexes into a lock file, and leaves the
+        rest as it is, to the byte. Nothing is written if one of its files is refused.
 
-          tallystick lock rewrite uv.lock --to loopback     the index of `run` and `serve`
-          tallystick lock rewrite uv.lock --to canonical    the repository itself (the default)
+          tallystick lock rewrite uv.lock --to loopback    for `run` and `serve`
+          tallystick lock rewrite uv.lock                  the repository (canonical)
 
         Exit codes: as of lock verify.
         """,

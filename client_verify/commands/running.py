@@ -17,8 +17,8 @@ def add(commands: terminal.Commands) -> None:
         "run",
         """
         Runs an installer as you would type it, and lets it have only what the pinned
-        repositories have signed: from an index on this machine that ends with it, behind
-        a fence against every other source. What was refused is said after the
+        repositories have signed: from an index on this machine that ends with it,
+        behind a fence against every other source. What was refused is said after the
         installer's own output.
 
           tallystick run -- pip install flask
@@ -28,10 +28,10 @@ def add(commands: terminal.Commands) -> None:
 
         What is yanked is installed only by who names it (flask==3.1.2), with a warning.
 
-        Exit codes: the installer's own if nothing was refused; else 3 rollback, 4 expired,
-        5 invalid, 6 other bytes than signed, 7 may not be installed, 8 out of reach, 9 led
-        past the index (tallystick explain). 2 if it was not run: the command or what it
-        is configured with is mistaken, or nothing is pinned.
+        Exit codes: the installer's own if nothing was refused; else 3 rollback,
+        4 expired, 5 invalid, 6 other bytes than signed, 7 may not be installed, 8 out
+        of reach, 9 led past the index (tallystick explain). 2 if it was not run: the
+        command or its configuration is mistaken, or nothing is pinned.
         """,
         [terminal.ABOUT, terminal.ACCEPTING],
     )
