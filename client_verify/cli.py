@@ -5,45 +5,43 @@ installer's own.
 """
 
 import argparse
-import logging
+import importlib
 import os
 import sqlite3
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
-from client_verify import disk, trust
-from client_verify.commands import (
-    asking,
-    examining,
-    explaining,
-    history,
-    locking,
-    obtaining,
-    remembering,
-    running,
-    serving,
-    standing,
-    terminal,
-    trusting,
-)
+from client_verify import disk
+from client_verify.commands import terminal
 from client_verify.installing.report import Entry
 from client_verify.places import Places, places
 from client_verify.refusals import USAGE, ClientError, Refused
 
-FAMILIES: Final = (
-    running,
-    serving,
-    examining,
-    asking,
-    obtaining,
-    locking,
-    trusting,
-    standing,
-    remembering,
-    history,
-    explaining,
-)
+COMMANDS: Final = {
+    "run": ("running", "run pip, uv, poetry or pdm behind the verified index"),
+    "serve": ("serving", "a verified index on this machine, as long as you want it"),
+    "config": ("serving", "what leads an installer to `tallystick serve`"),
+    "doctor": ("examining", "find what leads an installer past the verified index"),
+    "show": ("asking", "what the registry has signed about a name"),
+    "available": ("asking", "whether a name is free, with proof"),
+    "verify": ("asking", "say whether files are signed and may be installed"),
+    "forget": ("asking", "begin again with a name that contradicted itself"),
+    "download": ("obtaining", "fetch verified files of a release"),
+    "lock": ("locking", "lock files: verify them, or say from where they install"),
+    "check-installed": ("locking", "whether what is installed was taken down, removed or yanked"),
+    "trust": ("trusting", "pin, list or remove repositories"),
+    "status": ("standing", "what is trusted, what was verified last, and until when"),
+    "evidence": ("remembering", "signed documents that contradict each other"),
+    "memory": ("remembering", "move or reset what this machine has verified"),
+    "log": ("history", "what was refused on this machine"),
+    "cache": ("history", "what is kept only to be faster: info, purge"),
+    "explain": ("explaining", "what a refusal means and what to do"),
+}
+"""Each command, in which module of client_verify/commands it is, and what it is for. Only the module of the command
+that was typed is loaded: what verifies takes longer to load than to explain a refusal.
+"""
 ORIENTATION: Final = """\
 tallystick installs only what a registry has signed.
 
@@ -59,16 +57,22 @@ Every command: tallystick --help. One command: tallystick show --help.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    logging.getLogger("waitress").setLevel(logging.ERROR)  # its queue warnings would land between pip's own lines
-    arguments = _parser().parse_args(argv)
+    with terminal.manners():
+        return _answer(sys.argv[1:] if argv is None else argv)
+
+
+def _answer(words: Sequence[str]) -> int:
+    arguments = _parser(words).parse_args(words)
     try:
         where = places(os.environ)
         return int(arguments.answer(arguments, where))
     except Refused as refused:
         subject = getattr(arguments, "name", None) or "the repository"
-        running.keep(where, Entry(subject, refused.code, refused.detail), "tallystick")
+        terminal.keep(where, Entry(subject, refused.code, refused.detail), "tallystick")
         _tell_program(arguments, refused.code, refused.detail, refused.kind.exit)
         return terminal.refusal(refused, subject, "Nothing from this repository was used.")
+    except BrokenPipeError:
+        raise  # the reader has gone, and nothing is wrong with this machine
     except (ClientError, OSError, sqlite3.Error) as error:
         what = str(error) if isinstance(error, ClientError) else disk.complaint(error)
         _tell_program(arguments, "usage", what, USAGE)
@@ -83,13 +87,15 @@ def _tell_program(arguments: argparse.Namespace, code: str, detail: str, exit_co
 
 
 def _orient(_: argparse.Namespace, where: Places) -> int:
+    from client_verify import trust  # here, because reading a root loads python-tuf
+
     pinned = ", ".join(pin.name for pin in trust.pins(where.roots))
     print(ORIENTATION)
     print(f"Trusted here: {pinned}." if pinned else "Nothing is trusted here yet: begin with the first line.")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tallystick",
         description="Install only what a registry has signed.",
@@ -97,7 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tallystick {version('tallystick')}")
     parser.set_defaults(answer=_orient)
-    commands = parser.add_subparsers(metavar="COMMAND")
-    for family in FAMILIES:
-        family.add(commands)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    if words and words[0] in COMMANDS:
+        importlib.import_module(f"client_verify.commands.{COMMANDS[words[0]][0]}").add(commands)
+    else:  # a list of them, or an error that lists them
+        for name, (_, summary) in COMMANDS.items():
+            commands.add_parser(name, help=summary)
     return parser

@@ -5,6 +5,11 @@ import sqlite3
 from typing import Final
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHUT: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
+_OPEN_IT: Final = (
+    ". Let this user read and write there, or say with TALLYSTICK_HOME=DIR where to keep what is verified: nothing is "
+    "used without it"
+)
 
 
 def complaint(error: OSError | sqlite3.Error) -> str:
@@ -16,4 +21,5 @@ def complaint(error: OSError | sqlite3.Error) -> str:
         return (
             f"what is remembered here cannot be read or written ({error}). If the disk is full, make room and run again"
         )
-    return str(error)
+    what = f"{error.filename}: {error.strerror}" if error.strerror and error.filename else str(error)
+    return f"{what}{_OPEN_IT if error.errno in _SHUT else ''}"

@@ -18,6 +18,14 @@ def digest(path: Path) -> str:
         raise Usage(f"{path} cannot be read: {error.strerror}") from None
 
 
+def content(path: Path) -> bytes:
+    """All of a small file; Usage if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Usage(f"{path} cannot be read: {error.strerror}. Nothing was written.") from None
+
+
 def project(filename: str) -> str:
     """The normal form of the project's name in a wheel's or sdist's file name (PEP 427, PEP 625)."""
     try:

@@ -7,10 +7,13 @@ speak says no, is out of reach or was not asked to be used, the name is refused.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from client_verify.refusals import Refused, Usage
 from client_verify.trust import Pin
 from keys import names
+
+NOTHING_PINNED: Final = "no repository is pinned. Begin with `tallystick trust add NAME --url URL --root FILE`."
 
 
 class Repositories:
@@ -18,7 +21,7 @@ class Repositories:
 
     def __init__(self, pins: Sequence[Pin]) -> None:
         if not pins:
-            raise Usage("no repository is pinned. Begin with `tallystick trust add NAME --url URL --root FILE`.")
+            raise Usage(NOTHING_PINNED)
         self._by_prefix: dict[str, Pin] = {}
         self._rest: Pin | None = None
         for pin in pins:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from client_verify import disk
 from client_verify.memory import Memory
 from client_verify.refusals import Refused
 from client_verify.session import MEMORY, alone
@@ -53,8 +54,10 @@ def standing(pin: Pin, directory: Path) -> Standing:
                 return Standing(pin, directory, verified)
             memory = Memory(directory / MEMORY)
             return Standing(pin, directory, verified, memory.count(), tuple(memory.contradictions()))
-    except (Refused, OSError, sqlite3.Error) as error:
-        return Standing(pin, directory, verified, damage=str(error))
+    except Refused as refused:
+        return Standing(pin, directory, verified, damage=str(refused))
+    except (OSError, sqlite3.Error) as error:
+        return Standing(pin, directory, verified, damage=disk.complaint(error))
 
 
 def _verified(pin: Pin, metadata: Path) -> Verified | None:

@@ -69,7 +69,9 @@ class _PinFile:
 def checked(name: str, url: str, root: bytes, prefixes: Iterable[str] = (), mirrors: Iterable[str] = ()) -> Pin:
     """A pin whose root is one that a ceremony may have made; Usage with every problem otherwise."""
     if not _NAME.fullmatch(name):
-        raise Usage(f"{name!r:.80} cannot name a repository: use a-z, 0-9 and '-', at most 64 characters")
+        raise Usage(
+            f"{name!r:.80} cannot name a repository: use a-z, 0-9 and '-', at most 64 characters. Nothing was written."
+        )
     if problems := list(_root_problems(root)):
         listed = "\n  ".join(problems)
         raise Usage(
@@ -81,7 +83,10 @@ def checked(name: str, url: str, root: bytes, prefixes: Iterable[str] = (), mirr
 def address(url: str) -> str:
     """A repository's base URL without its final slash; Usage for what is none."""
     if not url.startswith(("https://", "http://")):
-        raise Usage(f"{url!r:.200} is not the address of a repository: it must begin with https:// or http://")
+        raise Usage(
+            f"{url!r:.200} is not the address of a repository: it must begin with https:// or http://. "
+            "Nothing was written."
+        )
     return url.rstrip("/")
 
 

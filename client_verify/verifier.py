@@ -7,9 +7,13 @@
         case Refuse(code, sentence): ...
 
 ``Verifier`` asks; ``Found`` and ``ProvenAbsent`` are what can be known of a name, ``Install``, ``Warn`` and ``Refuse``
-what follows for a file or version; ``Refused`` (this cannot be answered, for a reason in ``KINDS``) and ``Usage``
-(nothing is pinned, or not that) are its errors. Nothing else is raised but OSError and sqlite3.Error, where this
-machine's own disk fails.
+what follows for a file or version. ``Found.state`` is a ``NameState``, whose releases list each ``File`` that can be
+had. Its errors are ``Refused`` (this cannot be answered, for a reason in ``KINDS``), ``Usage`` (nothing is pinned, or
+not that; or no wheel's or sdist's file name) and ``InvalidName`` (no project can have that name, so there is nothing to
+ask). Nothing else is raised but OSError and sqlite3.Error, where this machine's own disk fails.
+
+A name may be in any spelling, a SHA-256 is in lower-case hexadecimal, and a file that is handed out is the caller's to
+close.
 """
 
 import os
@@ -38,15 +42,19 @@ from client_verify.session import Session, data_directory
 from client_verify.trust import Pin
 from client_verify.verdict import Install, Refuse, Verdict, Warn
 from keys import names
-from keys.state import File
+from keys.names import InvalidName
+from keys.state import File, NameState
 
 __all__ = [
     "KINDS",
     "Accepted",
     "Answer",
     "ClientError",
+    "File",
     "Found",
     "Install",
+    "InvalidName",
+    "NameState",
     "ProvenAbsent",
     "Refuse",
     "Refused",
@@ -192,14 +200,16 @@ class Verifier:
 
     def content(self, name: str, file: File) -> BinaryIO:
         """The verified bytes of a file that an answer about ``name`` lists; Refused if they cannot be had."""
-        return self._content_of(name, _content(self.session(name).pin.url, name, file))
+        normal = names.normalise(name)
+        return self._content_of(normal, _content(self.session(normal).pin.url, normal, file))
 
     def metadata(self, name: str, file: File) -> BinaryIO:
         """The verified core metadata (PEP 658) of such a file, whose ``core_metadata`` is not None."""
         assert file.core_metadata is not None, "only of a file that has some"
-        content = _content(self.session(name).pin.url, name, file)
+        normal = names.normalise(name)
+        content = _content(self.session(normal).pin.url, normal, file)
         return self._content_of(
-            name, Content(f"{content.what}.metadata", f"{content.url}.metadata", file.core_metadata, None)
+            normal, Content(f"{content.what}.metadata", f"{content.url}.metadata", file.core_metadata, None)
         )
 
     def _content_of(self, name: str, content: Content) -> BinaryIO:

@@ -165,7 +165,25 @@ class Demo:
         )
         return Done(done.returncode, done.stdout)
 
-    def install(self, installer: str, *wanted: str, home: Path | None = None, into: str | None = None) -> Done:
+    def told(self, status: int, phrase: str, *command: object, home: Path | None = None) -> None:
+        """A question to tallystick itself must end with this status and these words; they are shown."""
+        done = self.run(BIN / "tallystick", *command, home=home)
+        lines = [line for line in done.output.splitlines() if not line.startswith("tallystick: warning: repository")]
+        if done.status != status or phrase not in " ".join(done.output.split()):
+            raise Unexpected(f"wanted exit {status} and {phrase!r}, got exit {done.status}:\n{done.output}")
+        shown = " ".join(str(part).removeprefix(f"{self.folder}/") for part in command)
+        self.say(f"`tallystick {shown}` ends with {status}:")
+        self.say(f"  {lines[0]}".replace(f"{self.folder}/", ""))
+        self.say("  " + " ".join(" ".join(lines[1:]).split("See:")[0].split()))
+
+    def install(
+        self,
+        installer: str,
+        *wanted: str,
+        home: Path | None = None,
+        into: str | None = None,
+        said: tuple[str, ...] = (),
+    ) -> Done:
         """Install with real pip or uv, through the verifying client, into an environment of its own."""
         where = self.folder / "environments" / (into or uuid.uuid4().hex[:8])
         if not where.exists():
@@ -175,7 +193,7 @@ class Demo:
             "pip": [BIN / "python", "-m", "pip", "--python", python, "install", "--progress-bar=off"],
             "uv": [BIN / "uv", "pip", "install", "--python", python, "--no-progress"],
         }
-        return self.run(BIN / "tallystick", "run", "--", *commands[installer], *wanted, home=home)
+        return self.run(BIN / "tallystick", "run", *said, "--", *commands[installer], *wanted, home=home)
 
     def ask(self, holder: "Holder", *command: object) -> str:
         """A command on a terminal of its own that asks, and is answered as a holder would."""
@@ -343,9 +361,9 @@ def register_everything(demo: Demo) -> None:
     demo.say(f"{len(files)} files of {len(releases)} releases, signed in snapshot {answer['signed_in']['snapshot']}")
 
 
-def trust(demo: Demo, home: Path | None = None) -> Done:
+def trust(demo: Demo, home: Path | None = None, *more: str) -> Done:
     root = demo.folder / "ceremony" / "sealed" / "1.root.json"
-    command = [BIN / "tallystick", "trust", "add", "demo", "--url", demo.front.url, "--root", root]
+    command = [BIN / "tallystick", "trust", "add", "demo", "--url", demo.front.url, "--root", root, *more]
     return demo.must(demo.run(*command, home=home))
 
 
@@ -364,14 +382,15 @@ def yank(demo: Demo) -> None:
     newest = max(_versions(demo, "rich"), key=lambda text: [int(part) for part in text.split(".")])
     reason = {"code": "broken", "text": "draws boxes upside down"}
     demo.change(f"/v1/projects/rich/releases/{newest}/yank", reason=reason)
+    demo.refused(7, ("newer versions just disappeared", "--accept-yanks rich"), "rich")
     for installer in INSTALLERS:
-        demo.must(demo.install(installer, "rich", into=f"yank-{installer}"))
+        demo.must(demo.install(installer, "rich", into=f"yank-{installer}", said=("--accept-yanks", "rich")))
         found = demo.run(demo.folder / "environments" / f"yank-{installer}" / "bin" / "python", "-c",
                          "import importlib.metadata as m; print(m.version('rich'))")  # fmt: skip
         if found.output.strip() != "13.9.4":
             raise Unexpected(f"{installer} chose rich {found.output}")
         pinned = demo.must(demo.install(installer, f"rich=={newest}"), "draws boxes upside down")
-        demo.say(f"{installer}: `rich` gives 13.9.4; `rich=={newest}` still installs, and says:")
+        demo.say(f"{installer}: with --accept-yanks `rich` gives 13.9.4; `rich=={newest}` still installs, and says:")
         demo.say("  " + next(line.strip() for line in pinned.output.splitlines() if "upside down" in line))
 
 
@@ -383,6 +402,10 @@ def unpublish_last(demo: Demo) -> None:
         dependents={"value": 0, "as_of": now},
     )
     demo.refused(7, ("placeholder",), "six")
+    wheel = next(demo.wheels.glob("six-1.17.0-*.whl"))
+    lock = demo.folder / "requirements.txt"
+    lock.write_text(f"six==1.17.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n")
+    demo.told(7, "was removed", "lock", "verify", lock)
 
 
 def reserve(demo: Demo) -> None:
@@ -399,6 +422,13 @@ def reserve(demo: Demo) -> None:
         raise Unexpected(f"{status} {answer}")
     demo.say(f"someone else's publish: {status} {answer['detail']}")
     demo.refused(7, ("Acme Corporation",), "acme-tools")
+    demo.told(7, "not free", "available", "acme-tools")
+
+
+def map_names(demo: Demo) -> None:
+    home = demo.folder / "mapped"
+    trust(demo, home, "--prefix", "acme")
+    demo.told(9, "no pinned repository may answer for flask", "show", "flask", home=home)
 
 
 def quarantine(demo: Demo) -> None:
@@ -532,9 +562,10 @@ PLAY: Final[tuple[tuple[str, str, Callable[[Demo], None]], ...]] = (
     ("Begin the service with the sealed files", "rehearsal only if told", start_service),
     ("Register everything through the HTTP API", "signed and visible", register_everything),
     ("Install flask and rich with pip and uv", "installed, runs", install_and_run),
-    ("Yank the newest rich", "older chosen; pin says", yank),
-    ("Unpublish the last version of six", "refused (7)", unpublish_last),
+    ("Yank the newest rich", "nothing lower, unasked", yank),
+    ("Unpublish the last version of six", "refused (7), lock too", unpublish_last),
     ("Reserve acme-tools for Acme Corporation", "refused (7)", reserve),
+    ("Trust the registry for acme and acme-… alone", "refused (9)", map_names),
     ("Quarantine colorama", "refused (7)", quarantine),
     ("Ask for a name that only offline keys speak for", "refused (7)", hold),
     ("ATTACK: the mirror goes back in time", "rollback (3)", rollback),

@@ -24,7 +24,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "show",
-        "what the registry has signed about a name",
         """
         What the registry has signed about a name: its state and history, and what an
         installer would do. Verified, and never older than what was shown before.
@@ -42,7 +41,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "available",
-        "whether a name is free, with proof",
         """
         Whether somebody can have a name: verified, also if the answer is no. Says what
         proves it, and what only the registry can tell.
@@ -60,7 +58,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "verify",
-        "say whether files are signed and may be installed",
         """
         Whether wheels and sdists are the signed ones and may be installed. Of a
         directory, every wheel and sdist in it.
@@ -79,7 +76,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "forget",
-        "begin again with a name that contradicted itself",
         """
         Begin again with a name whose signed pages contradicted each other, after the
         registry has said in public why. The evidence is kept.

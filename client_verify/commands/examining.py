@@ -25,7 +25,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "doctor",
-        "find what leads an installer past the verified index",
         """
         Looks for other sources, caches and proxies: in variables, in the configuration
         of pip, uv, poetry and pdm at every level, in requirements, in lock files; and
@@ -53,8 +52,14 @@ def _doctor(arguments: argparse.Namespace, where: Places) -> int:
     else:
         for door in found:
             print(f"{door.where}\n{terminal.folded(f'{door.what}.')}\n{terminal.folded(door.remedy)}")
-        print(f"{len(found)} found.\n{terminal.folded(doctor.BARE, '')}")
+        print(f"{_found(len(found))}\n{terminal.folded(doctor.BARE, '')}")
     return KINDS["bypass"].exit if found else 0
+
+
+def _found(number: int) -> str:
+    if number == 0:
+        return "Nothing leads past the verified index here."
+    return f"{terminal.count(number, 'thing')} to put right: what is listed above."
 
 
 def _machine(where: Places, now: datetime) -> Iterator[Door]:

@@ -12,7 +12,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "explain",
-        "what a refusal means and what to do",
         """
         What a refusal means and what to do about it. Without a code, all of them in
         a table with their exit codes.

@@ -25,7 +25,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "log",
-        "what was refused on this machine",
         """
         What was refused on this machine, the newest last.
 
@@ -40,7 +39,6 @@ def add(commands: terminal.Commands) -> None:
     parser = terminal.command(
         commands,
         "cache",
-        "what is kept only to be faster: info, purge",
         """
         Files that were downloaded and verified, by their SHA-256. They are verified
         again on every use and may go at any time.
@@ -50,11 +48,11 @@ def add(commands: terminal.Commands) -> None:
         """,
     )
     family = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = terminal.command(
+    command = terminal.subcommand(
         family, "info", "how much is kept, and where", "How many files are kept, and where.", [terminal.JSON]
     )
     command.set_defaults(answer=_info)
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "purge",
         "delete downloaded files",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from client_verify import files
 from client_verify.commands import terminal
 from client_verify.installing.index import LOOPBACK, usual_port
 from client_verify.installing.report import Entry, sentence
@@ -27,23 +28,22 @@ _ASIDE: Final[tuple[tuple[Standing, str], ...]] = (
 
 def add(commands: terminal.Commands) -> None:
     """Add this family to the parser."""
-    _add_lock(commands.add_parser("lock", help="lock files: verify them, or say from where they install"))
+    _add_lock(terminal.command(commands, "lock", "Lock files: verify them, or say from where they install."))
 
     command = terminal.command(
         commands,
         "check-installed",
-        "whether what is installed was taken down, removed or yanked",
         """
-        Checks every distribution of an environment against what is signed today: by its
-        name and version, and by the hash of its archive where an installer recorded that.
-        No installed code is run.
+        Checks every distribution of an environment against what is signed today: by
+        its name and version, and by the hash of its archive where an installer recorded
+        that. No installed code is run.
 
           tallystick check-installed                 the active virtual environment
           tallystick check-installed .venv           another one, or its interpreter
           tallystick check-installed /opt/app/lib    a directory of packages
 
-        What the registry does not know, and what was installed from elsewhere, is listed
-        and is no alarm.
+        What the registry does not know, and what was installed from elsewhere, is
+        listed and is no alarm.
 
         Exit codes: 0 no alarm; 7 something was taken down, removed, quarantined,
         prohibited or yanked for security; 3 to 8 if something cannot be told.
@@ -55,41 +55,41 @@ def add(commands: terminal.Commands) -> None:
 
 
 def _add_lock(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    family = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = terminal.command(
-        commands,
+    command = terminal.subcommand(
+        family,
         "verify",
         "whether every file in lock files is signed and may be installed",
         """
-        Whether every file in lock files is signed and may be installed. Downloads none of
-        them. Reads uv.lock, pylock.toml, poetry.lock, pdm.lock, and requirements with
-        hashes in NAME.txt.
+        Whether every file in lock files is signed and may be installed. Downloads none
+        of them. Reads uv.lock, pylock.toml, poetry.lock, pdm.lock, and requirements
+        with hashes in NAME.txt.
 
           tallystick lock verify uv.lock requirements.txt
 
-        Entries from version control, from a direct address, from an archive on this machine
-        or without a sha256 cannot be verified, and count as not signed. Source trees on this
-        machine (the project itself, editable dependencies) are only listed.
+        Entries from version control, from a direct address, from an archive on this
+        machine or without a sha256 cannot be verified, and count as not signed. Source
+        trees on this machine (the project, editable dependencies) are only listed.
 
-        Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed one;
-        7 not signed, forbidden or unverifiable; the gravest (lowest) of all files.
+        Exit codes: 0 all signed, perhaps with warnings; 6 another hash than the signed
+        one; 7 not signed, forbidden or unverifiable; the gravest (lowest) of all files.
         """,
         [terminal.ABOUT, terminal.ACCEPTING, terminal.JSON],
     )
     command.add_argument("files", nargs="+", type=Path, metavar="FILE")
     command.set_defaults(answer=_verify)
 
-    command = terminal.command(
-        commands,
+    command = terminal.subcommand(
+        family,
         "rewrite",
         "put other addresses into a lock file, and leave the rest as it is",
         """
-        Puts other addresses of its files and indexes into a lock file, and leaves the rest
-        as it is, to the byte. Nothing is written if one of its files is refused.
+        Puts other addresses of its files and indexes into a lock file, and leaves the
+        rest as it is, to the byte. Nothing is written if one of its files is refused.
 
-          tallystick lock rewrite uv.lock --to loopback     the index of `run` and `serve`
-          tallystick lock rewrite uv.lock --to canonical    the repository itself (the default)
+          tallystick lock rewrite uv.lock --to loopback    for `run` and `serve`
+          tallystick lock rewrite uv.lock                  the repository (canonical)
 
         Exit codes: as of lock verify.
         """,
@@ -102,7 +102,7 @@ def _add_lock(parser: argparse.ArgumentParser) -> None:
 
 def _verify(arguments: argparse.Namespace, where: Places) -> int:
     """With --json: ``exit``, and ``locks``: of each what ``_as_json`` gives."""
-    locks = {path: read(path.name, _bytes(path)) for path in arguments.files}
+    locks = {path: read(path.name, files.content(path)) for path in arguments.files}
     verifier = terminal.verifier(arguments, where, terminal.accepted(arguments))
     checked = {path: check(lock, verifier) for path, lock in locks.items()}
     exit_code = min(filter(None, (each.exit_code for each in checked.values())), default=0)
@@ -117,7 +117,7 @@ def _verify(arguments: argparse.Namespace, where: Places) -> int:
 def _rewrite(arguments: argparse.Namespace, where: Places) -> int:
     path: Path = arguments.file
     base = _base(arguments.to)
-    data = _bytes(path)
+    data = files.content(path)
     lock = read(path.name, data)
     checked = check(lock, terminal.verifier(arguments, where, terminal.accepted(arguments)))
     if checked.refused:
@@ -147,13 +147,6 @@ def _check_installed(arguments: argparse.Namespace, where: Places) -> int:
     else:
         _say_environment(environment, directories)
     return environment.exit_code
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Usage(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _base(to: str) -> str | None:

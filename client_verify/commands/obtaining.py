@@ -22,7 +22,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "download",
-        "fetch verified files of a release",
         """
         Fetch the files of a release, each verified before it gets its name. Refuses
         what an installer would be refused. Never overwrites another file.

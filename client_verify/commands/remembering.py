@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from client_verify import evidence, memory, moving, trust
+from client_verify import evidence, files, memory, moving, trust
 from client_verify.commands import terminal
 from client_verify.evidence import Evidence
 from client_verify.memory import Memory
 from client_verify.places import Places
 from client_verify.proofs import PAGE
 from client_verify.refusals import Usage
+from client_verify.repositories import NOTHING_PINNED
 from client_verify.session import MEMORY, alone, data_directory
 from client_verify.trust import Pin
 from client_verify.trusted import Trusted
@@ -34,19 +35,18 @@ def _add_evidence(commands: terminal.Commands) -> None:
     family = terminal.command(
         commands,
         "evidence",
-        "signed documents that contradict each other",
         """
         Signed documents of a registry that cannot both be true: it took back what it
         had signed, or signed two files of one version. They were refused and kept.
         """,
     ).add_subparsers(required=True, metavar="COMMAND")
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family, "list", "everything that was kept", "Everything that was kept, the oldest first.", [terminal.ABOUT]
     )
     command.set_defaults(answer=_list)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "show",
         "what one contradiction is, and whether it is proved",
@@ -56,7 +56,7 @@ def _add_evidence(commands: terminal.Commands) -> None:
     command.add_argument("id", metavar="ID")
     command.set_defaults(answer=_show)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "export",
         "write it all to a file, for the registry or the public",
@@ -72,7 +72,7 @@ def _add_evidence(commands: terminal.Commands) -> None:
     command.add_argument("file", type=Path, metavar="FILE")
     command.set_defaults(answer=_export_evidence)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "check",
         "does somebody else's file prove what it says?",
@@ -92,14 +92,13 @@ def _add_memory(commands: terminal.Commands) -> None:
     family = terminal.command(
         commands,
         "memory",
-        "move or reset what this machine has verified",
         """
         What this machine has verified of a repository, and will not have taken back:
         the last signed page of each name, and the newest timestamp.
         """,
     ).add_subparsers(required=True, metavar="COMMAND")
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "export",
         "write it to a file, for another machine",
@@ -109,7 +108,7 @@ def _add_memory(commands: terminal.Commands) -> None:
     command.add_argument("file", type=Path, metavar="FILE")
     command.set_defaults(answer=_export)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "import",
         "take in what another machine has verified",
@@ -125,7 +124,7 @@ def _add_memory(commands: terminal.Commands) -> None:
     command.add_argument("file", type=Path, metavar="FILE")
     command.set_defaults(answer=_import)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "reset",
         "forget everything that was verified of a repository",
@@ -144,8 +143,11 @@ def _add_memory(commands: terminal.Commands) -> None:
 
 
 def _list(arguments: argparse.Namespace, where: Places) -> int:
-    for pin, found in _evidence(arguments, where):
+    kept = list(_evidence(arguments, where))
+    for pin, found in kept:
         print(f"{found.id}  {found.seen_at}  {pin.name}  {found.kind} {found.subject}: {found.why}")
+    if not kept:
+        terminal.complain("No evidence is kept here: nothing that was verified has contradicted itself.")
     return 0
 
 
@@ -181,9 +183,9 @@ def _export_evidence(arguments: argparse.Namespace, where: Places) -> int:
 
 
 def _check(arguments: argparse.Namespace, _: Places) -> int:
-    root = arguments.root.read_bytes()
+    root = files.content(arguments.root)
     codes = [0]
-    for number, line in enumerate(arguments.file.read_bytes().splitlines(), 1):
+    for number, line in enumerate(files.content(arguments.file).splitlines(), 1):
         doubts = _doubts(line, root)
         for doubt in doubts:
             terminal.complain(f"line {number} proves nothing: {doubt}")
@@ -227,8 +229,9 @@ def _export(arguments: argparse.Namespace, where: Places) -> int:
 
 def _import(arguments: argparse.Namespace, where: Places) -> int:
     pin = _one(arguments, where)
+    data = files.content(arguments.file)
     with _known(pin, where) as (_, known):
-        taken = moving.take_in(known, pin, arguments.file.read_bytes(), stamp(datetime.now(UTC)))
+        taken = moving.take_in(known, pin, data, stamp(datetime.now(UTC)))
     print(f"{taken.new} names of {pin.name} are known better than before.")
     for name in taken.unproven:
         terminal.complain(f"tallystick: warning: {name} was left out: nothing in the file proves its page")
@@ -264,6 +267,8 @@ def _known(pin: Pin, where: Places) -> Iterator[tuple[Path, Memory]]:
 
 def _one(arguments: argparse.Namespace, where: Places) -> Pin:
     pins = [trust.load(where.roots, arguments.repo)] if arguments.repo else trust.pins(where.roots)
+    if not pins:
+        raise Usage(NOTHING_PINNED)
     if len(pins) != 1:
         raise Usage(f"which repository? {len(pins)} are pinned: say which with --repo. Nothing was written.")
     return pins[0]
@@ -271,7 +276,10 @@ def _one(arguments: argparse.Namespace, where: Places) -> Pin:
 
 def _write(file: Path, data: bytes) -> None:
     try:
-        with file.open("xb") as new:
-            new.write(data)
+        new = file.open("xb")
     except FileExistsError:
         raise Usage(f"{file} exists already. Nothing was written.") from None
+    except OSError as error:
+        raise Usage(f"{file} cannot be written: {error.strerror}. Nothing was written.") from None
+    with new:
+        new.write(data)

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from client_verify.commands import running, terminal
+from client_verify.commands import terminal
 from client_verify.installing import serve
 from client_verify.installing.index import LOOPBACK, PORT, VARIABLE, usual_port
 from client_verify.installing.report import Entry
@@ -18,7 +18,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "serve",
-        "a verified index on this machine, for as long as you want it",
         f"""
         A simple index with what the pinned repositories have signed, on a port of
         127.0.0.1 alone. It asks for newer metadata every minute. What it refuses it
@@ -39,7 +38,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "config",
-        "what leads an installer to `tallystick serve`",
         """
         Prints what to write, and where. It changes nothing.
 
@@ -56,7 +54,7 @@ def _serve(arguments: argparse.Namespace, where: Places) -> int:
     verifier = Verifier.pinned(
         arguments.repo, accepted=accepted, renewed_after=RENEWED_AFTER, source=terminal.source(arguments)
     )
-    spoken = serve.Spoken(terminal.complain, lambda entry: running.keep(where, entry, "serve"))
+    spoken = serve.Spoken(terminal.complain, lambda entry: terminal.keep(where, entry, "serve"))
     try:
         verifier.open()
     except Refused as refused:
@@ -91,7 +89,6 @@ def _wanted(arguments: argparse.Namespace) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 1 << 16:
-        raise ValueError
-    return port
+    if not text.isascii() or not text.isdecimal() or not 0 <= int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no port: a number from 0 to 65535")
+    return int(text)

@@ -27,7 +27,6 @@ def add(commands: terminal.Commands) -> None:
     command = terminal.command(
         commands,
         "status",
-        "what is trusted, what was verified last, and until when",
         """
         What this machine trusts and has verified, from its own disk: no network.
 
@@ -103,13 +102,13 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
 
 def _as_text(known: list[Standing], where: Places, last: list[Refusal], now: datetime) -> Iterator[str]:
     if not known:
-        yield "No repository is pinned. Begin with: tallystick trust add NAME --url URL --root FILE"
+        yield "No repository is pinned. Begin with `tallystick trust add`."
     for each in known:
         yield f"{each.pin.name}: {each.pin.url}"
         yield f"  root {each.pin.fingerprint}"
         for line in (*trusting.about(each.pin, where), *_lines(each, now)):
             yield terminal.folded(line, hanging="  ")
-    yield history.cache_line(where)
+    yield terminal.folded(history.cache_line(where), "", "  ")
     if last:
         yield f"refused last ({LAST} at most; tallystick log has all):"
         yield from (line for each in last for line in history.as_text(each))

@@ -1,22 +1,31 @@
 """What the commands share: where they print, which repository they are about, and names as people write them."""
 
 import argparse
+import io
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from textwrap import dedent, fill
-from typing import Final, TypeAlias
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
+from client_verify import disk
 from client_verify.accepted import NOTHING, Accepted
-from client_verify.fetching.sources import Source, offline, over_http
 from client_verify.installing.report import Entry, sentence, wrapped
 from client_verify.places import Places
-from client_verify.refusals import Refused, Usage
-from client_verify.verifier import Verifier
+from client_verify.refusals import USAGE, Refused, Usage
 from keys import names
+
+# What verifies takes longer to load than `tallystick explain` or a mistyped command takes altogether: it is imported
+# where it is asked for, below.
+if TYPE_CHECKING:
+    from client_verify.fetching.sources import Source
+    from client_verify.verifier import Verifier
 
 OFFLINE: Final = "TALLYSTICK_OFFLINE"
 # argparse's own name for what add_subparsers gives; it has no public one
@@ -25,9 +34,7 @@ ABOUT = argparse.ArgumentParser(add_help=False)
 ABOUT.add_argument("--repo", metavar="NAME", help="one pinned repository, instead of all of them")
 ABOUT.add_argument(
     "--offline",
-    dest="source",
-    action="store_const",
-    const=offline,
+    action="store_true",
     help=f"use what this machine has verified, until its date ({OFFLINE}=1 does the same)",
 )
 ACCEPTING = argparse.ArgumentParser(add_help=False)
@@ -42,18 +49,26 @@ ACCEPTING.add_argument(
 )
 JSON = argparse.ArgumentParser(add_help=False)
 JSON.add_argument("--json", action="store_true", help="for programs, on standard output")
+ENDED_BY: Final = (signal.SIGTERM, signal.SIGHUP)
 _WIDTH = 78
 _COLUMNS: Final = 80
 
 
 def command(
-    commands: Commands, name: str, summary: str, story: str, parents: Sequence[argparse.ArgumentParser] = ()
+    commands: Commands, name: str, story: str, parents: Sequence[argparse.ArgumentParser] = ()
 ) -> argparse.ArgumentParser:
-    """A command whose help is a story: its first paragraph stands before the options, the rest (examples, exit codes)
-    after them.
+    """A command of the list in client_verify/cli.py. Its help is a story: the first paragraph stands before the
+    options, the rest (examples, exit codes) after them.
     """
+    return subcommand(commands, name, "", story, parents)
+
+
+def subcommand(
+    family: Commands, name: str, summary: str, story: str, parents: Sequence[argparse.ArgumentParser] = ()
+) -> argparse.ArgumentParser:
+    """A command within a command, with its line in the list of these."""
     before, _, after = dedent(story).strip("\n").partition("\n\n")
-    return commands.add_parser(
+    return family.add_parser(
         name,
         parents=[*parents],
         help=summary,
@@ -63,8 +78,10 @@ def command(
     )
 
 
-def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> Verifier:
+def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTHING) -> "Verifier":
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
+    from client_verify.verifier import Verifier
+
     made = Verifier.pinned(arguments.repo, accepted=accepted, source=source(arguments))
     made.open()
     for warning in made.warnings:
@@ -72,10 +89,11 @@ def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTH
     return made
 
 
-def source(arguments: argparse.Namespace) -> Source:
+def source(arguments: argparse.Namespace) -> "Source":
     """Where bytes come from: what the option says, else the environment."""
-    given: Source | None = arguments.source
-    return given or (over_http if os.environ.get(OFFLINE, "0") in ("", "0") else offline)
+    from client_verify.fetching.sources import offline, over_http
+
+    return offline if arguments.offline or os.environ.get(OFFLINE, "0") not in ("", "0") else over_http
 
 
 def accepted(arguments: argparse.Namespace, pinned: Iterable[tuple[str, str]] = ()) -> Accepted:
@@ -100,6 +118,16 @@ def refusal(refused: Refused, subject: str, consequence: str) -> int:
     """Say what was refused and what that means; its exit code."""
     complain(sentence(Entry(subject, refused.code, refused.detail), consequence))
     return refused.kind.exit
+
+
+def keep(where: Places, entry: Entry, program: str) -> None:
+    """Record a refusal for `tallystick log`; a warning if that cannot be."""
+    from client_verify.installing import record
+
+    try:
+        record.append(where.log, record.refusal(entry, program, datetime.now(UTC)))
+    except OSError as error:
+        complain(f"tallystick: warning: this refusal could not be recorded in {where.log}: {error.strerror}")
 
 
 def complain(text: str) -> None:
@@ -140,3 +168,38 @@ def size(bytes_: int) -> str:
         if bytes_ >= length:
             return f"{bytes_ / length:.1f} {unit}"
     return f"{bytes_} bytes"
+
+
+@contextmanager
+def manners() -> Iterator[None]:
+    """What a person expects of any command: a character that their terminal cannot show is shown as its number; where
+    nobody reads on (`| head`) it ends, silently; and a signal that ends it lets it take its temporary files away.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    # Whoever started us with `nohup` has said that SIGHUP is nothing to us.
+    ours = [number for number in ENDED_BY if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _end)
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:  # of the output: of all else each command has its own words
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end, too
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        complain(f"tallystick: what was asked for cannot be printed: {disk.complaint(error)}")
+        raise SystemExit(USAGE) from None
+    except KeyboardInterrupt:
+        complain("tallystick: interrupted. Each file that was written is whole: run it again.")
+        raise SystemExit(128 + signal.SIGINT) from None
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

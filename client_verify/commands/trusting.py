@@ -1,6 +1,7 @@
 """Which repositories are trusted: trust add, list, show, remove."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +12,12 @@ from typing import Any, Final
 from tuf.api.exceptions import DownloadError
 from tuf.api.metadata import Root
 
-from client_verify import trust
+from client_verify import files, trust
 from client_verify.commands import terminal
 from client_verify.fetching.transport import Fetcher
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
-from client_verify.repositories import Repositories
+from client_verify.repositories import NOTHING_PINNED, Repositories
 from client_verify.session import data_directory
 from client_verify.standing import Standing, standing
 from client_verify.trust import Pin
@@ -26,6 +27,7 @@ from keys.times import stamp
 MAX_ROOT: Final = 512_000
 """Bytes of a first root: as much as python-tuf reads of one."""
 _WORDS_A_LINE: Final = 4
+_FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def add(commands: terminal.Commands) -> None:
@@ -33,7 +35,6 @@ def add(commands: terminal.Commands) -> None:
     parser = terminal.command(
         commands,
         "trust",
-        "pin, list or remove repositories",
         """
         Which repositories are trusted, each from which root on. A pin is a root file
         of the registry's and an address; everything else is verified from there.
@@ -42,7 +43,7 @@ def add(commands: terminal.Commands) -> None:
     family = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_add(family)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "list",
         "every pinned repository",
@@ -54,7 +55,7 @@ def add(commands: terminal.Commands) -> None:
     )
     command.set_defaults(answer=_list)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "show",
         "a pinned root: its fingerprint in words, its keys and thresholds",
@@ -71,7 +72,7 @@ def add(commands: terminal.Commands) -> None:
     command.add_argument("--raw", action="store_true", help="the root file itself, byte for byte")
     command.set_defaults(answer=_show)
 
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "remove",
         "trust it no longer; keep what was verified",
@@ -85,7 +86,7 @@ def add(commands: terminal.Commands) -> None:
 
 
 def _add_add(family: terminal.Commands) -> None:
-    command = terminal.command(
+    command = terminal.subcommand(
         family,
         "add",
         "trust a repository from this root on",
@@ -144,7 +145,7 @@ def _asked_for(arguments: argparse.Namespace, known: Pin | None) -> Pin:
         raise Usage("where is it served? Give --url. Nothing was written.")
     url = trust.address(arguments.url) if arguments.url or known is None else known.url
     if arguments.root is not None:
-        pin = trust.checked(arguments.name, url, arguments.root.read_bytes(), arguments.prefix, arguments.mirror)
+        pin = trust.checked(arguments.name, url, files.content(arguments.root), arguments.prefix, arguments.mirror)
         again = known is not None and (known.root, known.url) == (pin.root, pin.url)
         return trust.changed(replace(known, first_use=None), pin.prefixes, pin.mirrors) if known and again else pin
     if known is not None:
@@ -170,7 +171,11 @@ def _vouched(pin: Pin, fingerprint: str | None) -> Pin:
     """The pin, with no doubt about its root if somebody named its fingerprint."""
     if fingerprint is None:
         return pin
-    if fingerprint.strip().lower() != pin.fingerprint:
+    if not _FINGERPRINT.fullmatch(said := fingerprint.strip().lower()):
+        raise Usage(
+            f"{fingerprint!r:.80} is no fingerprint: sha256: and 64 digits of 0-9 and a-f. Nothing was written."
+        )
+    if said != pin.fingerprint:
         raise Usage(
             f"the root file's fingerprint is {pin.fingerprint}, not {fingerprint}. "
             "It is not the file that you were told about. Nothing was written."
@@ -219,6 +224,8 @@ def _list(arguments: argparse.Namespace, where: Places) -> int:
     if arguments.json:
         terminal.tell({"repositories": [as_json(pin, where) for pin in pins]})
         return 0
+    if not pins:
+        terminal.complain(NOTHING_PINNED)
     for pin in pins:
         print(f"{pin.name}  {pin.url}\n  {pin.fingerprint}")
         for line in (*about(pin, where), *_dates(standing(pin, data_directory(where.data, pin)))):

@@ -5,6 +5,7 @@ request is passed on: every answer is made here, and a file is served only when 
 takes us for its proxy gets the same answers about this index, and a refusal about every other place.
 """
 
+import logging
 import os
 import socket
 import sqlite3
@@ -238,6 +239,7 @@ def preferred(port: int) -> socket.socket:
 @contextmanager
 def serving(index: Index, listening: socket.socket | None = None) -> Iterator[str]:
     """The index on a socket, or on a free port, for the time of a ``with`` block; gives its address."""
+    logging.getLogger("waitress").setLevel(logging.ERROR)  # its queue warnings would land between pip's own lines
     sockets: dict[int, Any] = {}
     # No Server header, and one map of sockets to close: waitress has no way to stop of its own.
     server = waitress.create_server(

@@ -7,7 +7,7 @@ looked for before anything is run.
 
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,7 @@ from client_verify.verifier import Verifier
 _STILL: Final = "Nothing was run."
 _RUNNERS: Final = ("uv", "uvx", "pipx")
 _FOLDERS: Final = ("UV_PROJECT", "UV_WORKING_DIR", "PDM_PROJECT")
-_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
+_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, str]) -> tuple[int, Report]:
@@ -125,19 +125,26 @@ def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) ->
 
 
 def _child(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    try:
-        child = subprocess.Popen(command, env=environ)
-    except OSError as error:
-        raise Usage(f"{command[0]} cannot be run: {error.strerror}. Nothing was installed.") from None
-    with _forwarding_to(child):
-        code = child.wait()
+    early: list[int] = []  # signals that came before there was anybody to get them
+    with _signals_to(early.append):
+        try:
+            child = subprocess.Popen(command, env=environ)
+        except OSError as error:
+            raise Usage(f"{command[0]} cannot be run: {error.strerror}. Nothing was installed.") from None
+        with _signals_to(child.send_signal):
+            for number in early:
+                child.send_signal(number)
+            code = child.wait()
     return code if code >= 0 else 128 - code
 
 
 @contextmanager
-def _forwarding_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Signals are the child's to answer; we stay to say what was refused and to clean up."""
-    before = {number: signal.signal(number, lambda received, _: child.send_signal(received)) for number in _FORWARDED}
+def _signals_to(tell: Callable[[int], None]) -> Iterator[None]:
+    """Signals are the child's to answer; we stay to say what was refused and to clean up. What whoever started us has
+    had ignored (`nohup`, a job in the background) stays so, for the child as well.
+    """
+    ours = [number for number in _FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda received, _: tell(received)) for number in ours}
     try:
         yield
     finally:

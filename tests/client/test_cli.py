@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from client_verify.cli import COMMANDS
 from client_verify.installing import run
 from client_verify.refusals import KINDS
 from keys import layout
@@ -421,8 +422,8 @@ def test_the_command_tells_its_version(terminal):
 
 
 HELP = [
-    (), ("show",), ("available",), ("download",), ("verify",), ("forget",), ("status",), ("log",), ("cache",),
-    ("cache", "purge"), ("explain",), ("trust",), ("trust", "add"), ("trust", "show"),
+    (), *((name,) for name in COMMANDS), ("cache", "purge"), ("trust", "add"), ("trust", "show"), ("lock", "verify"),
+    ("lock", "rewrite"), ("memory", "import"), ("memory", "reset"), ("evidence", "export"), ("evidence", "check"),
 ]  # fmt: skip
 
 

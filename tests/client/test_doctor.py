@@ -228,7 +228,7 @@ def desk(tmp_path, serve, terminal, monkeypatch):
 
 def test_a_clean_machine_ends_with_0_and_is_told_what_no_search_finds(desk):
     assert desk.tallystick("doctor") == 0
-    assert desk.out.startswith("0 found.\n")
+    assert desk.out.startswith("Nothing leads past the verified index here.\n")
     assert "Nothing intercepts an installer that is typed without `tallystick run --`" in " ".join(desk.out.split())
 
 

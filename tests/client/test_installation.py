@@ -46,3 +46,8 @@ def test_its_command_and_its_python_api_work_from_the_wheel_alone(clean):
     code = "from client_verify.verifier import Usage, Verifier\ntry: Verifier.pinned()\nexcept Usage as e: print(e)"
     done = subprocess.run([clean / "venv/bin/python", "-c", code], cwd=clean, env=environment, capture_output=True)
     assert b"tallystick trust add" in done.stdout, done.stderr
+
+
+def test_the_types_of_its_python_api_are_for_whoever_checks_theirs(clean):
+    (site,) = (clean / "venv").glob("lib/python3.*/site-packages")
+    assert (site / "client_verify/py.typed").exists() and (site / "keys/py.typed").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from client_verify import trust
+from client_verify.installing import run
 from client_verify.installing.doctor import detours
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import DROPPED, environment, with_poetry
@@ -435,3 +436,60 @@ def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_p
     assert running.wait(10) == 128 + signal.SIGTERM
     running.stdout.close()
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_no_signal_leaves_an_installer_or_its_folders_behind(desk, tmp_path, number):
+    waiting = "import os, time; print(os.environ['UV_CACHE_DIR'], os.getpid(), flush=True); time.sleep(30)"
+    running = _started(waiting)
+    cache, child = running.stdout.readline().split()
+    running.send_signal(number)
+    assert running.wait(10) == 128 + number
+    running.stdout.close()
+    assert not Path(cache).parent.exists()
+    assert not _is_there(int(child))
+
+
+def test_a_signal_that_comes_before_the_installer_is_known_reaches_it(monkeypatch):
+    class Slow(subprocess.Popen):
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Slow)
+    assert run._child(["sleep", "30"], os.environ) == 128 + signal.SIGTERM
+
+
+def test_what_runs_under_nohup_stays_when_its_terminal_goes(desk):
+    running = _started("import time; print(1, flush=True); time.sleep(0.5)", "nohup")
+    running.stdout.readline()
+    running.send_signal(signal.SIGHUP)
+    assert running.wait(10) == 0
+    running.stdout.close()
+
+
+def test_a_killed_installer_leaves_nothing_of_run_behind(desk):
+    running = _started("import os, time; print(os.environ['UV_CACHE_DIR'], os.getpid(), flush=True); time.sleep(30)")
+    cache, child = running.stdout.readline().split()
+    os.kill(int(child), signal.SIGKILL)
+    assert running.wait(10) == 128 + signal.SIGKILL
+    running.stdout.close()
+    assert not Path(cache).parent.exists()
+
+
+def _started(program, *before):
+    command = [*before, sys.executable, "-c", "from client_verify.cli import main; raise SystemExit(main())"]
+    return subprocess.Popen(
+        [*command, "run", "--", sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _is_there(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

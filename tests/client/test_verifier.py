@@ -11,7 +11,7 @@ import pytest
 from client_verify import trust
 from client_verify.places import places
 from client_verify.trust import Pin
-from client_verify.verifier import Found, Install, ProvenAbsent, Refuse, Refused, Usage, Verifier, Warn
+from client_verify.verifier import Found, Install, InvalidName, ProvenAbsent, Refuse, Refused, Usage, Verifier, Warn
 from tests import paper
 from tests.client.conftest import URL
 
@@ -54,6 +54,28 @@ def test_bytes_are_handed_out_only_when_all_of_them_were_verified(acme):
         assert content.read() == WHEEL.data
     with verifier.metadata("tallyflask", file) as metadata:
         assert metadata.read() == WHEEL.metadata
+
+
+def test_content_is_found_by_a_name_in_any_spelling_as_every_answer_is(acme):
+    verifier = acme.verifier()
+    (file,) = verifier.ask("TallyFlask").state.releases[0].files
+    for handed_out in (verifier.content("Tallyflask", file), verifier.metadata("TALLYFLASK", file)):
+        with handed_out as content:
+            assert content.read() in (WHEEL.data, WHEEL.metadata)
+
+
+def test_what_no_project_can_be_called_is_an_error_of_the_api_s_own(acme):
+    verifier = acme.verifier()
+    (file,) = verifier.ask("tallyflask").state.releases[0].files
+    for ask in (
+        lambda: verifier.ask("a b"),
+        lambda: verifier.of_version("a b", "1"),
+        lambda: verifier.of_choice("a b", WHEEL.filename),
+        lambda: verifier.content("a b", file),
+        lambda: verifier.repository("a b"),
+    ):
+        with pytest.raises(InvalidName):
+            ask()
 
 
 def test_a_verifier_that_lives_long_asks_for_a_newer_snapshot_when_its_own_is_a_minute_old(acme):
