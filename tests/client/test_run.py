@@ -418,9 +418,10 @@ def test_a_refusal_is_kept_with_the_program_that_met_it(desk):
     assert desk.tallystick("log") == 0 and "simple/nobody" in desk.out
 
 
-def test_only_exact_pins_are_read_from_a_command_line():
+def test_only_exact_pins_are_read_from_a_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     words = ["pip", "install", "-r", "Flask==1.0", "x>=1", "y==1.*", "z===2", "./local", "a==1,!=2"]
-    assert list(pinned(words)) == [("flask", "1.0"), ("z", "2")]
+    assert list(pinned(words, {})) == [("flask", "1.0"), ("z", "2")]
 
 
 def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_path):

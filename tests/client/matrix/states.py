@@ -13,13 +13,21 @@ from typing import Any, Final
 from client_verify.refusals import Code
 from client_verify.verifier import Verifier
 from keys.encoding import sha256
-from keys.state import Deprecation, HeldYank, Mark, NameState, Release, Removal, Reservation, Takedown
+from keys.state import (
+    ActorClass,
+    Deprecation,
+    HeldYank,
+    Mark,
+    NameState,
+    Release,
+    Removal,
+    Reservation,
+    Takedown,
+    TakedownStatus,
+)
 from keys.times import stamp
 from tests import paper
 from tests.client.matrix.stage import PUBLISHED, Stage
-
-PATCH: Final = "1.0-1"
-"""The build of 1.0 that every installer prefers (PEP 427)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +45,24 @@ class State:
 
 
 def wheels(name: str) -> list[paper.Artifact]:
-    """All files of a row's project."""
-    built = [paper.wheel(name, version) for version in ("1.0", "2.0")]
-    patched = paper.wheel(name, "1.0", says="patched")
-    return [*built, replace(patched, filename=patched.filename.replace("1.0", PATCH))]
+    """All files of a row's project; 3.0 is the new holder's."""
+    return [paper.wheel(name, version) for version in ("1.0", "2.0", "3.0")]
+
+
+def patched(name: str) -> paper.Artifact:
+    """The build of 1.0 that every installer prefers (PEP 427)."""
+    built = paper.wheel(name, "1.0", says="patched")
+    return replace(built, filename=built.filename.replace("1.0", "1.0-1"))
 
 
 def enact(stage: Stage, rows: dict[str, State]) -> None:
     """This machine verifies what was before, and then the rest is signed."""
-    begin(stage, rows)
+    begin(stage, {name: row for name, row in rows.items() if row.before is not None})
     become(stage, rows)
 
 
 def begin(stage: Stage, rows: dict[str, State]) -> None:
-    """All is well, as far as this machine has seen it."""
-    for name in rows:
-        for each in wheels(name):
-            stage.repository.add_file(name, each.filename, each.data, each.metadata)
+    """All is well, and this machine has verified it."""
     seen = {name: row.before for name, row in rows.items() if row.before is not None}
     _say(stage, seen.values())
     with stage.as_person():
@@ -71,12 +80,14 @@ def _say(stage: Stage, states: Iterable[NameState]) -> None:
     for state in states:
         if state.name not in stage.repository.held:
             stage.repository.say(state)
+        for each in (*wheels(state.name), patched(state.name)):
+            stage.repository.add_file(state.name, each.filename, each.data, each.metadata)
     stage.repository.publish(stage.now)
 
 
 def _releases(name: str) -> tuple[Release, Release]:
-    one, two, patched = wheels(name)
-    return paper.release(PUBLISHED, "1.0", one, patched), paper.release(PUBLISHED, "2.0", two)
+    one, two, _ = wheels(name)
+    return paper.release(PUBLISHED, "1.0", one), paper.release(PUBLISHED, "2.0", two)
 
 
 def _fine(name: str, **changes: Any) -> NameState:
@@ -89,10 +100,10 @@ def _one(name: str, **changes: Any) -> NameState:
     return paper.project(PUBLISHED, name, replace(one, **changes), two, serial=2)
 
 
-def _two(name: str, **changes: Any) -> NameState:
-    """2.0 has changed."""
-    one, two = _releases(name)
-    return paper.project(PUBLISHED, name, one, replace(two, **changes), serial=2)
+def _patched(name: str, *removals: Removal) -> NameState:
+    """1.0 has two files."""
+    one = paper.release(PUBLISHED, "1.0", wheels(name)[0], patched(name))
+    return paper.project(PUBLISHED, name, replace(one, removals=removals), serial=1 + len(removals))
 
 
 def _gone(name: str, **changes: Any) -> NameState:
@@ -118,8 +129,8 @@ def _two_yanked(name: str) -> NameState:
 
 
 def _passed_on(name: str) -> NameState:
-    """Somebody else has the name, and has published what was there already, as 3.0."""
-    three = replace(paper.release(PUBLISHED, "3.0", paper.wheel(name, "3.0")), generation=2)
+    """Somebody else has the name, and has published 3.0."""
+    three = replace(paper.release(PUBLISHED, "3.0", wheels(name)[2]), generation=2)
     gone = [paper.removed(PUBLISHED, each, "given up") for each in _releases(name)]
     return replace(paper.project(PUBLISHED, name, *gone, three, serial=3), generation=2)
 
@@ -128,14 +139,13 @@ def _empty(name: str, **changes: Any) -> NameState:
     return replace(paper.project(PUBLISHED, name), **changes)
 
 
-def _mark(text: str, by: str = "admin") -> Mark:
+def _mark(text: str, by: ActorClass = "admin") -> Mark:
     return paper.mark(PUBLISHED, by, text=text)
 
 
-def _listed(name: str, status: str) -> Takedown:
-    (one, _, patched), at = wheels(name), _mark("it steals tokens")
-    digests = tuple(sorted(sha256(each.data) for each in (one, patched)))
-    return Takedown(f"{name}/1/1", "malware", status, ("1.0",), digests, at, at, ("MAL-2026-7",))  # type: ignore[arg-type]
+def _listed(name: str, status: TakedownStatus) -> Takedown:
+    digest, at = sha256(wheels(name)[0].data), _mark("it steals tokens")
+    return Takedown(f"{name}/1/1", "malware", status, ("1.0",), (digest,), at, at, ("MAL-2026-7",))
 
 
 _ADVICE: Final = Deprecation(_mark("nobody maintains it", "owner"), "flask")
@@ -156,7 +166,10 @@ INSTALLS: Final = {
     "yankedbutpinned": State(_all_yanked("yankedbutpinned"), "==1.0", "1.0", before=_fine("yankedbutpinned")),
     "suspected": State(replace(_fine("suspected"), takedowns=(_listed("suspected", "suspected"),)), "==1.0", "1.0"),
     "filegone": State(
-        _one("filegone", removals=(Removal(wheels("filegone")[2].filename, "removed", _TOMBSTONE),)), "==1.0", "1.0"
+        _patched("filegone", Removal(patched("filegone").filename, "removed", _TOMBSTONE)),
+        "==1.0",
+        "1.0",
+        before=_patched("filegone"),
     ),
     "lowernamed": State(_two_yanked("lowernamed"), "==1.0", "1.0", before=_fine("lowernamed")),
     "securityallowed": State(
@@ -177,7 +190,7 @@ INSTALLS: Final = {
 
 REFUSES: Final = {
     "quarantinedproject": State(
-        _fine("quarantinedproject", quarantine=_mark("it may steal tokens")), code="quarantined"
+        _fine("quarantinedproject", serial=2, quarantine=_mark("it may steal tokens")), code="quarantined"
     ),
     "quarantinedrelease": State(
         _one("quarantinedrelease", quarantine=_mark("it may steal tokens")), code="quarantined"
@@ -203,3 +216,18 @@ REFUSES: Final = {
     "newholder": State(_passed_on("newholder"), "", code="new-generation", before=_fine("newholder")),
 }
 """One run for each, since an installer ends with the first."""
+
+_OFTEN: Final = {name: REFUSES[name] for name in ("quarantinedrelease", "unpublished", "securityyanked", "newholder")}
+_WELL: Final = {
+    **{name: replace(row, wanted="==1.0", before=_fine(name)) for name, row in _OFTEN.items()},
+    **{name: replace(INSTALLS[name], before=_fine(name)) for name in ("yankedpin", "lowernamed")},
+    "filegone": INSTALLS["filegone"],
+}
+LOCKED: Final = {
+    **_WELL,
+    **{
+        name: replace(REFUSES[name], wanted="==1.0", before=_fine(name))
+        for name in ("quarantinedproject", "placeholder", "prohibited", "purged", "takendown")
+    },
+}
+"""What was locked and installed while all was well, and is installed anew from the lock, all caches being warm."""
