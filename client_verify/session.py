@@ -343,8 +343,8 @@ class Session:
                 "new-generation",
                 f"{name} is in generation {after.generation} since {after.since.at}: its holder is unrelated to the "
                 f"one before. This machine has verified generation {before.state.generation}, of "
-                f"{before.state.since.at}, on {before.verified_at}. If the new holder is the one that you want: "
-                f"--accept-new-generation {name}",
+                f"{before.state.since.at}, on {before.verified_at}. If you want what the new holder publishes, tell "
+                f"`tallystick run` or `download`: --accept-new-generation {name}",
             )
 
     def _contradiction(self, name: str, before: Remembered, after: dict[str, bytes], why: str) -> None:

@@ -146,7 +146,7 @@ def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Ve
     release, file = found
     removal = next((each for each in release.removals if each.filename == file.filename), None)
     if removal is not None and release.removed is None:
-        return Refuse("unpublished", f"{filename} was removed {on(removal.mark)}. {_instead(state)}")
+        return Refuse("unpublished", f"{filename} was removed {on(removal.mark)}. {_other_file(state, release)}")
     return _of_release(state, release, accepted)
 
 
@@ -192,7 +192,7 @@ def _of_release(state: NameState, release: Release, accepted: Accepted) -> Verdi
     if release.removed is not None:
         return Refuse("unpublished", f"{what} was {release.state} {on(release.removed)}. {_instead(state)}")
     if release.quarantine is not None:
-        return Refuse("quarantined", f"{what} is quarantined {since(release.quarantine)}. {_instead(state)}")
+        return Refuse("release-quarantined", f"{what} is quarantined {since(release.quarantine)}. {_instead(state)}")
     if (suspicion := _suspicion(state, release)) is not None:
         return Warn(f"{what} is {takedown(suspicion)}. {_instead(state)}")
     if release.yank is not None:
@@ -255,6 +255,12 @@ def _why(mark: Mark) -> str:
 def _instead(state: NameState) -> str:
     version = newest(state)
     return f"The newest version to install is {version}" if version else "There is no other version to install"
+
+
+def _other_file(state: NameState, release: Release) -> str:
+    if not is_installable(state, release) or release.yank is not None:
+        return _instead(state)
+    return f"Other files of {state.name} {release.version} are there to install"
 
 
 def _not_yet(state: NameState, version: str | None) -> str:

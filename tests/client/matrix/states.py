@@ -24,10 +24,14 @@ from keys.state import (
     Reservation,
     Takedown,
     TakedownStatus,
+    Yank,
+    YankClass,
 )
 from keys.times import stamp
 from tests import paper
 from tests.client.matrix.stage import PUBLISHED, Stage
+
+_BY: Final[dict[YankClass, ActorClass]] = {"owner": "owner", "security": "admin", "support": "support"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +116,16 @@ def _gone(name: str, **changes: Any) -> NameState:
     return replace(paper.project(PUBLISHED, name, *gone, serial=2), **changes)
 
 
-def _yanked(name: str, kind: str = "owner") -> tuple[Release, ...]:
-    return tuple(paper.yanked(PUBLISHED, each, "looks broken", kind) for each in _releases(name))
+def _yanked(name: str, kind: YankClass = "owner") -> tuple[Release, ...]:
+    mark = _mark("looks broken", _BY[kind])
+    return tuple(replace(each, yank=Yank(kind, mark)) for each in _releases(name))
 
 
 def _all_yanked(name: str) -> NameState:
     return paper.project(PUBLISHED, name, *_yanked(name), serial=2)
 
 
-def _one_yanked(name: str, kind: str) -> NameState:
+def _one_yanked(name: str, kind: YankClass) -> NameState:
     return paper.project(PUBLISHED, name, _yanked(name, kind)[0], _releases(name)[1], serial=2)
 
 
@@ -193,7 +198,7 @@ REFUSES: Final = {
         _fine("quarantinedproject", serial=2, quarantine=_mark("it may steal tokens")), code="quarantined"
     ),
     "quarantinedrelease": State(
-        _one("quarantinedrelease", quarantine=_mark("it may steal tokens")), code="quarantined"
+        _one("quarantinedrelease", quarantine=_mark("it may steal tokens")), code="release-quarantined"
     ),
     "unpublished": State(_one("unpublished", state="unpublished", removed=_TOMBSTONE), code="unpublished"),
     "purged": State(_one("purged", state="purged", removed=_mark("a key was inside")), code="unpublished"),
@@ -218,13 +223,13 @@ REFUSES: Final = {
 """One run for each, since an installer ends with the first."""
 
 _OFTEN: Final = {name: REFUSES[name] for name in ("quarantinedrelease", "unpublished", "securityyanked", "newholder")}
-_WELL: Final = {
+SOME_LOCKED: Final = {
     **{name: replace(row, wanted="==1.0", before=_fine(name)) for name, row in _OFTEN.items()},
     **{name: replace(INSTALLS[name], before=_fine(name)) for name in ("yankedpin", "lowernamed")},
     "filegone": INSTALLS["filegone"],
 }
 LOCKED: Final = {
-    **_WELL,
+    **SOME_LOCKED,
     **{
         name: replace(REFUSES[name], wanted="==1.0", before=_fine(name))
         for name in ("quarantinedproject", "placeholder", "prohibited", "purged", "takendown")
