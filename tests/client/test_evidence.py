@@ -212,6 +212,17 @@ def test_evidence_that_was_made_up_proves_nothing(world, forgery):
     assert doubts(made_up) != []
 
 
+@pytest.mark.parametrize("role", ["bin", "bins", "targets"])
+def test_evidence_that_another_key_signed_proves_nothing(world, role):
+    found = said_otherwise(world)
+    role = world.repository.bin_of("flask") if role == "bin" else role
+    for side in ("before", "after"):
+        files = getattr(found, side).files
+        files[role] = signed_file(json.loads(files[role])["signed"], paper.HOLDERS[0])
+        (doubt,) = doubts(replace(found, **{side: evidence.statement(files, found.seen_at)}))
+        assert f"{role} is not signed by enough keys" in doubt
+
+
 def test_evidence_from_roots_that_do_not_follow_each_other_proves_nothing(world):
     found = said_otherwise(world)
     stranger = paper.Paper(NOW, forge=lambda role, body: body.update({"x-stranger": 1}))

@@ -1,5 +1,6 @@
 """Reading fast is reading the same: the payload byte for byte, and never a file that python-tuf refuses."""
 
+import gc
 import inspect
 import json
 import sys
@@ -87,7 +88,7 @@ ODD: list[Any] = [
     ),
     *({"_type": "snapshot", "meta": {"a": {"version": version}}} for version in (True, 1.5, 2**70)),
     *({"_type": "snapshot", "meta": {"a": {"version": 1, "length": length}}} for length in (True, 1.5, 7)),
-    {"_type": "snapshot", "meta": {"a": {"version": True, "hashes": {"sha256": "00"}}}},
+    *({"_type": "snapshot", "meta": {"a": {"version": v, "hashes": {"sha256": "00"}}}} for v in (1, True)),
     {"_type": "snapshot", "meta": {"b": {"version": 1}, "a": {"version": 2}}},
     *({"_type": "snapshot", "meta": {}, "x": value} for value in (1.5, "\n", [], {"a": 1.5}, None, False)),
     *({"_type": "targets", "targets": {}, "x": value} for value in (1.5, "\n", [1.5], {"a": 1}, None, False)),
@@ -212,6 +213,15 @@ def test_a_file_is_parsed_once_for_python_tuf_and_for_our_own_checks(
     world.session().page("flask")
     for role in ("snapshot", "targets", "bins", world.repository.bin_of("flask")):
         assert parsed.count(sha256(world.repository.files[world.repository.newest(role)])) == 1
+
+
+def test_the_collector_is_on_again_whatever_was_read(world: Any) -> None:
+    world.publish()
+    reading.read(world.repository.files["metadata/timestamp.json"])
+    assert gc.isenabled()
+    with pytest.raises(RepositoryError):
+        reading.read(b"{}")
+    assert gc.isenabled()
 
 
 # When upstream moves.

@@ -7,12 +7,10 @@ import pytest
 
 from keys.times import stamp
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
 
 def line(ago, **changes):
     noted = {
-        "at": stamp(NOW - timedelta(minutes=ago)),
+        "at": stamp(datetime.now(UTC) - timedelta(minutes=ago)),
         "repository": "acme",
         "subject": "simple/colouring",
         "code": "quarantined",

@@ -85,6 +85,14 @@ def _trick(ending: str, trick: mirror.Misbehave) -> Callable[[Stage], None]:
     return strike
 
 
+def _slow(ending: str) -> Callable[[Stage], None]:
+    def strike(stage: Stage) -> None:
+        stage.mirror.tricks[ending] = mirror.drop_by_drop
+        stage.patience = 2
+
+    return strike
+
+
 def _page_trick(trick: mirror.Misbehave) -> Callable[[Stage], None]:
     return lambda stage: _trick(stage.repository.page_file("tallyflask"), trick)(stage)
 
@@ -147,8 +155,8 @@ ATTACKS: Final = {
     "endless-timestamp": Attack(_trick("timestamp.json", mirror.without_end), "invalid"),
     "endless-page": Attack(_page_trick(mirror.without_end), "mismatch"),
     "endless-file": Attack(_trick(ONE.filename, mirror.without_end), "mismatch"),
-    "slow-timestamp": Attack(_trick("timestamp.json", mirror.drop_by_drop), "unreachable"),
-    "slow-file": Attack(_trick(ONE.filename, mirror.drop_by_drop), "unreachable"),
+    "slow-timestamp": Attack(_slow("timestamp.json"), "unreachable"),
+    "slow-file": Attack(_slow(ONE.filename), "unreachable"),
     "missing-file": Attack(_trick(ONE.filename, mirror.missing), "unreachable"),
     "upstream-down": Attack(_down, "unreachable"),
     "split-view": Attack(_split_view, "contradiction"),

@@ -1,7 +1,6 @@
 """A stage for an attack."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,8 @@ from tests.client.matrix.stage import Stage
 
 @pytest.fixture
 def stage(tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Its person has less patience than they would have: a second."""
-    monkeypatch.setattr("client_verify.fetching.sources.Fetcher", partial(Fetcher, patience=1))
+    """Where an attack is slow, its person has less patience than they would have."""
     with serving(Mirror({})) as mirror:
-        yield Stage(tmp_path, mirror, terminal)
+        made = Stage(tmp_path, mirror, terminal)
+        monkeypatch.setattr("client_verify.fetching.sources.Fetcher", lambda: Fetcher(patience=made.patience))
+        yield made
