@@ -13,7 +13,6 @@ from tests.client.matrix import golden
 from tests.client.matrix.stage import PUBLISHED, Outcome, told
 from tests.client.matrix.states import INSTALLS, LOCKED, REFUSES, SOME_LOCKED, become, begin, enact, patched, wheels
 from tests.installers import INSTALLERS
-from tests.servers import free_port
 
 
 def run(stage, terminal, project, *options):
@@ -33,6 +32,10 @@ def wanted(rows):
     return [f"{name}{row.wanted}" for name, row in rows.items()]
 
 
+AMONG_ATTACKS = {"quarantinedproject", "placeholder", "takendown"}
+"""What test_attacks has in the hands of every installer already."""
+
+
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_what_may_be_installed_is_installed_with_what_a_person_should_know(stage, terminal, installer):
     enact(stage, INSTALLS)
@@ -44,7 +47,7 @@ def test_what_may_be_installed_is_installed_with_what_a_person_should_know(stage
     golden.check("states-that-install", installer, outcome)
 
 
-@pytest.mark.parametrize("name", REFUSES)
+@pytest.mark.parametrize("name", [name for name in REFUSES if name not in AMONG_ATTACKS])
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_what_may_not_be_installed_is_refused_with_the_reason(stage, terminal, installer, name):
     row = REFUSES[name]
@@ -105,7 +108,6 @@ STILL_WANTED = {("uv sync", "filegone"): "unpublished"}
 
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_a_lock_of_better_days_brings_back_nothing_and_warm_caches_do_not_either(stage, terminal, installer):
-    stage.environment["TALLYSTICK_PORT"] = str(free_port())  # it is recorded, and must be ours again
     rows = LOCKED if installer == "uv sync" else SOME_LOCKED  # the others are slow, and all ask the page first
     begin(stage, rows)
     project = INSTALLERS[installer].project(stage.folder / "project")
