@@ -126,6 +126,8 @@ def test_a_lock_of_better_days_brings_back_nothing_and_warm_caches_do_not_either
         code = STILL_WANTED.get((installer, name), row.code)
         expected = (0, (f"{name}-1.0",)) if code is None else (KINDS[code].exit, ())
         assert (outcome.code, outcome.installed) == expected, f"{name}: {stage.printed}"
+    fetched = [path for path in stage.mirror.asked if path.endswith(wheels("yankedpin")[0].filename)]
+    assert len(fetched) == 1, "our own cache was warm, and would have had what was refused"
 
 
 def read(stage, terminal, *words):
