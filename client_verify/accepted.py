@@ -16,5 +16,9 @@ class Accepted:
     lower_versions: frozenset[str] = frozenset()
     pinned: frozenset[tuple[str, str]] = frozenset()
 
+    def versions(self, name: str) -> list[str]:
+        """The exact versions of a name that were asked for."""
+        return [version for pinned, version in self.pinned if pinned == name]
+
 
 NOTHING: Final = Accepted()

@@ -24,6 +24,7 @@ Code = Literal[
     "reserved",
     "vacant",
     "quarantined",
+    "release-quarantined",
     "unpublished",
     "taken-down",
     "security-yanked",
@@ -148,6 +149,14 @@ KINDS: Final[dict[Code, Kind]] = {
         "project is quarantined",
         "The registry suspects the project and allows no installation until it has decided. Do not fetch the files "
         "from elsewhere meanwhile; if an earlier version is installed, watch the registry's verdict.",
+    ),
+    "release-quarantined": Kind(
+        7,
+        HTTPStatus.FORBIDDEN,
+        "release is quarantined",
+        "The registry suspects this release and allows no installation of it until it has decided. Choose another "
+        "version, and do not fetch this one from elsewhere meanwhile; if it is installed here, watch the registry's "
+        "verdict (`tallystick show NAME`).",
     ),
     "unpublished": Kind(
         7,

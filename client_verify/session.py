@@ -295,8 +295,10 @@ class Session:
         if after.generation > before.state.generation and name not in self._accepted.generations:
             raise Refused(
                 "new-generation",
-                f"{name} is in generation {after.generation} since {after.since.at}; this machine has verified "
-                f"generation {before.state.generation}, of {before.state.since.at}, on {before.verified_at}",
+                f"{name} is in generation {after.generation} since {after.since.at}: its holder is unrelated to the "
+                f"one before. This machine has verified generation {before.state.generation}, of "
+                f"{before.state.since.at}, on {before.verified_at}. If you want what the new holder publishes, tell "
+                f"`tallystick run` or `download`: --accept-new-generation {name}",
             )
 
     def _contradiction(self, name: str, before: Remembered, after: dict[str, bytes], why: str) -> None:

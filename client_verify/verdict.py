@@ -9,12 +9,13 @@ or a lock file names; for what an installer chooses there is more to ask (client
 from dataclasses import dataclass, replace
 from typing import Final
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Past, ProvenAbsent
 from client_verify.refusals import Code
-from keys.state import ActorClass, File, Mark, NameState, Release, Takedown, Yank, installable, is_installable
+from keys.state import ActorClass, File, HeldYank, Mark, NameState, Release, Takedown, Yank, installable, is_installable
 from keys.times import stamp
 
 BY: Final[dict[ActorClass, str]] = {
@@ -25,13 +26,15 @@ BY: Final[dict[ActorClass, str]] = {
     "system": "the registry",
     "clock": "the registry, by rule",
 }
+_NOT_YET: Final = ". If it was published a moment ago, it is not signed yet: try again in a minute"
 
 
 @dataclass(frozen=True, slots=True)
 class Install:
-    """Nothing speaks against it."""
+    """Nothing speaks against it. ``note`` is what is good to know all the same."""
 
     sentence: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def of_absence(absent: ProvenAbsent) -> Refuse:
     return Refuse(
         "absent",
         f"{absent.name} is not known to the registry: proven by snapshot {absent.snapshot}, "
-        f"valid until {stamp(absent.expires)}",
+        f"valid until {stamp(absent.expires)}{_NOT_YET}",
     )
 
 
@@ -67,7 +70,7 @@ def of_name(state: NameState) -> Refuse | None:
     match state.state:
         case "prohibited":
             advice = _harm(state) or "Check the spelling of the name"
-            return Refuse("prohibited", f"{who} is prohibited {since(state.since)}. {advice}")
+            return Refuse("prohibited", f"{who} is prohibited {_since_held(state)}. {advice}")
         case "placeholder":
             harm = f". {harm}" if (harm := _harm(state)) else ""
             return Refuse("placeholder", f"{who} was removed and its name is kept empty {since(state.since)}{harm}")
@@ -116,6 +119,20 @@ def of_version(state: NameState, text: str, accepted: Accepted = NOTHING) -> Ver
     return _of_release(state, release, accepted)
 
 
+def of_range(state: NameState, wanted: SpecifierSet) -> Refuse | None:
+    """Why a resolver finds nothing among the versions that somebody wants, if that is so."""
+    fitting = [
+        each for each in state.releases if is_readable(each.version) and wanted.contains(each.version, prereleases=True)
+    ]
+    if any(is_installable(state, each) and each.yank is None for each in fitting):
+        return None
+    if not fitting:
+        return Refuse("unknown-version", f"{state.name} has no version {wanted}. {_instead(state)}{_NOT_YET}")
+    newest = max(fitting, key=lambda each: Version(each.version))
+    given = of_version(state, newest.version)
+    return given if isinstance(given, Refuse) else Refuse("all-yanked", given.sentence)
+
+
 def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Verdict:
     """A file by its name."""
     found = state.file(filename)
@@ -129,7 +146,7 @@ def of_file(state: NameState, filename: str, accepted: Accepted = NOTHING) -> Ve
     release, file = found
     removal = next((each for each in release.removals if each.filename == file.filename), None)
     if removal is not None and release.removed is None:
-        return Refuse("unpublished", f"{filename} was removed {on(removal.mark)}. {_instead(state)}")
+        return Refuse("unpublished", f"{filename} was removed {on(removal.mark)}. {_other_file(state, release)}")
     return _of_release(state, release, accepted)
 
 
@@ -175,7 +192,7 @@ def _of_release(state: NameState, release: Release, accepted: Accepted) -> Verdi
     if release.removed is not None:
         return Refuse("unpublished", f"{what} was {release.state} {on(release.removed)}. {_instead(state)}")
     if release.quarantine is not None:
-        return Refuse("quarantined", f"{what} is quarantined {since(release.quarantine)}. {_instead(state)}")
+        return Refuse("release-quarantined", f"{what} is quarantined {since(release.quarantine)}. {_instead(state)}")
     if (suspicion := _suspicion(state, release)) is not None:
         return Warn(f"{what} is {takedown(suspicion)}. {_instead(state)}")
     if release.yank is not None:
@@ -184,9 +201,19 @@ def _of_release(state: NameState, release: Release, accepted: Accepted) -> Verdi
         instead = f". Use {advice.alternative} instead" if advice.alternative else ""
         return Warn(f"{what} is deprecated {since(advice.mark)}{instead}")
     if release.held_yank is not None:
-        return Warn(f"{what} will be yanked at {release.held_yank.effective_at} unless that is cancelled")
-    archived = f"; the project is archived {since(state.archived)}" if state.archived else ""
-    return Install(f"{what} was published {release.published_at[:10]}{archived}")
+        return _of_held_yank(what, release.held_yank)
+    published = f"{what} was published {release.published_at[:10]}"
+    if state.archived is None:
+        return Install(published)
+    archived = f"archived {since(state.archived)}"
+    return Install(
+        f"{published}; the project is {archived}", f"{state.name} is {archived}. It installs; expect no new releases"
+    )
+
+
+def _of_held_yank(what: str, held: HeldYank) -> Warn:
+    by = f"by {BY[held.mark.by]}{_why(held.mark)}"
+    return Warn(f"{what} will be yanked at {held.effective_at} unless that is cancelled, {by}")
 
 
 def _of_yank(state: NameState, what: str, yank: Yank, accepted: Accepted) -> Verdict:
@@ -208,6 +235,12 @@ def since(mark: Mark) -> str:
     return f"since {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
 
 
+def _since_held(state: NameState) -> str:
+    if state.event:
+        return since(state.since)
+    return f"since {state.since.at[:10]} by the holders of the registry's offline keys{_why(state.since)}"
+
+
 def on(mark: Mark) -> str:
     """When something was done, by whom and why."""
     return f"on {mark.at[:10]} by {BY[mark.by]}{_why(mark)}"
@@ -224,13 +257,19 @@ def _instead(state: NameState) -> str:
     return f"The newest version to install is {version}" if version else "There is no other version to install"
 
 
+def _other_file(state: NameState, release: Release) -> str:
+    if not is_installable(state, release) or release.yank is not None:
+        return _instead(state)
+    return f"Other files of {state.name} {release.version} are there to install"
+
+
 def _not_yet(state: NameState, version: str | None) -> str:
     """What to think of a version above all that are known: it is new, and the next snapshot has it."""
     versions = [release.version for release in state.releases if is_readable(release.version)]
     newest = max(map(Version, versions), default=None)
     if version is None or not is_readable(version) or (newest is not None and Version(version) < newest):
         return ""
-    return ". If it was published a moment ago, it is not signed yet: try again in a minute"
+    return _NOT_YET
 
 
 def _version_in(filename: str) -> str | None:

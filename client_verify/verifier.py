@@ -151,9 +151,7 @@ class Verifier:
     def ask(self, name: str) -> Answer:
         """What is known about a name in any spelling. Refused if that cannot be told; names.InvalidName."""
         normal = names.normalise(name)
-        return self._at_last(
-            normal, lambda: self.session(normal).page(normal), lambda answer: isinstance(answer, ProvenAbsent)
-        )
+        return self._at_last(normal, lambda: self.session(normal).page(normal), self._is_late)
 
     def prefetch(self, wanted: Iterable[str]) -> None:
         """Let what will be needed for these names, in any spelling, come while nobody waits. Nothing is refused yet."""
@@ -225,19 +223,30 @@ class Verifier:
             names.normalise(name), ask, lambda given: isinstance(given, Refuse) and given.code in _LATE
         )
 
+    def _is_late(self, answer: Answer) -> bool:
+        """Is something not there that somebody named?"""
+        if isinstance(answer, ProvenAbsent):
+            return True
+        named, there = self._accepted.versions(answer.state.name), answer.state.releases
+        return any(not any(verdict.is_same(each.version, version) for each in there) for version in named)
+
     def _at_last(self, name: str, ask: Callable[[], T], is_late: Callable[[T], bool]) -> T:
         """An answer; of a newer snapshot, if it was that something is not there, or a file of this one has gone."""
+        pin = self._repositories.of(name)
+        self._session(pin)
+        before = self._opened[pin.name]
         try:
             answer = ask()
         except Refused as refused:
-            if not _is_gone(refused) or not self._asks_again(name):
+            if not _is_gone(refused) or not self._asks_again(pin, before):
                 raise
             return ask()
-        return ask() if is_late(answer) and self._asks_again(name) else answer
+        return ask() if is_late(answer) and self._asks_again(pin, before) else answer
 
-    def _asks_again(self, name: str) -> bool:
-        pin = self._repositories.of(name)
+    def _asks_again(self, pin: Pin, before: _Opened) -> bool:
         with self._lock:
+            if self._opened[pin.name] is not before:
+                return True  # another thread has, while this one waited
             now, last = self._clock(), self._asked_again.get(pin.name)
             if last is not None and now - last < ASKED_AGAIN_AFTER:
                 return False

@@ -106,8 +106,8 @@ def _withdrawn(past: Past, before: NameState | None, after: NameState, now: date
 
 
 def _is_accepted(name: str, version: str, accepted: Accepted) -> bool:
-    asked = [text for pinned, text in accepted.pinned if pinned == name]
-    return name in accepted.lower_versions or any(verdict.is_same(version, text) for text in asked)
+    named = any(verdict.is_same(version, text) for text in accepted.versions(name))
+    return named or name in accepted.lower_versions
 
 
 def _lower(state: NameState, release: Release, gone: list[_Gone]) -> str:

@@ -1,12 +1,14 @@
 """Verified answers as text and as JSON: what a person asks to see of a name."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from packaging.version import Version
 
-from client_verify import verdict
-from client_verify.answers import Answer, ProvenAbsent
+from client_verify import verdict, withdrawals
+from client_verify.accepted import NOTHING
+from client_verify.answers import Answer, Found, ProvenAbsent
 from client_verify.commands import terminal
 from client_verify.session import Session
 from client_verify.verdict import Refuse, Verdict
@@ -64,7 +66,7 @@ def as_text(session: Session, answer: Answer) -> Iterator[str]:
     state = answer.state
     since = f" since {_mark(state.since)}" if state.state == "registered" else ""  # of others the refusal says it
     yield terminal.folded(f"{state.display}: {state.state}{since}", "", "  ")
-    for line in _lines(state):
+    for line in (_would(answer, session.now), *_lines(state)):
         yield terminal.folded(line, hanging="  ")
     yield from _listed(state)
     yield f"signed as serial {state.serial}, generation {state.generation}, {_proven(session)}"
@@ -76,11 +78,6 @@ def _proven(session: Session) -> str:
 
 
 def _lines(state: NameState) -> Iterator[str]:
-    refused = verdict.of_name(state)
-    if refused is not None:
-        yield f"not installable: {refused.sentence}."
-    else:
-        yield _would(state)
     for what, mark in (("archived", state.archived), ("locked", state.locked)):
         if mark is not None:
             yield f"{what} since {_mark(mark)}"
@@ -95,12 +92,25 @@ def _lines(state: NameState) -> Iterator[str]:
     yield from _namespaces(state)
 
 
-def _would(state: NameState) -> str:
-    version = verdict.newest(state)
-    if version is not None:
-        return f"`pip install {state.name}` would install {version}"
-    why = "every release is yanked or removed" if state.releases else "it has no release"
-    return f"`pip install {state.name}` would install nothing: {why}"
+def _would(found: Found, now: datetime) -> str:
+    state = found.state
+    if (refused := verdict.of_name(state)) is not None:
+        return f"not installable: {refused.sentence}."
+    what = f"`pip install {state.name}` would install"
+    if (version := verdict.newest(state)) is not None:
+        refused = _lower(found, version, now)
+        return f"{what} {version}" if refused is None else f"{what} nothing: {refused.sentence}."
+    if (refused := verdict.of_no_choice(state, found.past)) is not None:
+        return f"{what} nothing: {refused.sentence}."
+    return f"{what} nothing: {'every release is yanked or removed' if state.releases else 'it has no release'}"
+
+
+def _lower(found: Found, version: str, now: datetime) -> Refuse | None:
+    """Why the newest version is not chosen on this machine for now, if that is so."""
+    release = found.state.release(version)
+    assert release is not None, "the newest is one of them"
+    given = withdrawals.of_choice(found, release.present[0].filename, NOTHING, now)
+    return given if isinstance(given, Refuse) else None
 
 
 def _namespaces(state: NameState) -> Iterator[str]:

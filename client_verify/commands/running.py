@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
     if not command:
         raise Usage("which installer? For example: tallystick run -- pip install flask")
     run.check(command, os.environ)
-    accepted = terminal.accepted(arguments, run.pinned(command))
+    accepted = terminal.accepted(arguments, run.pinned(command, os.environ))
     try:
         verifier = terminal.verifier(arguments, where, accepted)
     except Refused as refused:
@@ -59,4 +59,6 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
         terminal.keep(where, entry, run.program(command))
     for warning in report.warnings():
         terminal.complain(f"tallystick: warning: {warning}")
+    for note in report.notes():
+        terminal.complain(f"tallystick: note: {note}")
     return report.exit_code(child)

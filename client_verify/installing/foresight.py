@@ -14,16 +14,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from client_verify import verdict
 from client_verify.fetching.ahead import Crew
+from client_verify.installing.written import content, written
 from client_verify.verifier import Verifier
 from keys import names
 from keys.state import File, NameState
 
 _MOST: Final = 200
-_MOST_BYTES: Final = 4 << 20
 _VERBS: Final = frozenset(
     {"add", "compile", "download", "install", "lock", "pdm", "pip", "poetry", "run", "sync", "tool", "uv", "wheel"}
 )
-_FILE: Final = re.compile(r"-r(.+)|--requirements?=(.+)", re.DOTALL)
 _LOCKS: Final = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
 _LOCKED: Final = re.compile(r'^name = "([^"\n]+)"', re.MULTILINE)
 """A package in each of the four kinds of lock files in TOML; what it depends on stands within a line."""
@@ -66,11 +65,9 @@ def required(metadata: bytes) -> list[str]:
 
 def named(command: Sequence[str], folder: Path) -> list[str]:
     """Names that a command line gives, itself or in requirements files; else those of the lock files in a folder."""
-    written = [word for word in command[1:] if not word.startswith("-") and word not in _VERBS]
-    lines = [line for file in _requirements(command) for line in _text(folder / file).splitlines()]
-    found = [*_names(written), *_names(line.partition("#")[0].partition(" --")[0].rstrip("\\ ") for line in lines)]
+    found = [*_names(each for each in written(command, folder) if each not in _VERBS)]
     if not found and "pip" not in map(_program, command):
-        found = [*_names(name for lock in _LOCKS for name in _LOCKED.findall(_text(folder / lock)))]
+        found = [*_names(name for lock in _LOCKS for name in _LOCKED.findall(content(folder / lock)))]
     return [*dict.fromkeys(found)][:_MOST]
 
 
@@ -88,23 +85,6 @@ def _applies(requirement: str) -> bool:
         return marker is None or marker.evaluate({"extra": ""})
     except ValueError:
         return False
-
-
-def _requirements(command: Sequence[str]) -> Iterator[str]:
-    """Requirements files that a command line names, in each of the spellings of pip's option."""
-    for word, after in zip(command, [*command[1:], ""], strict=True):
-        if word in ("-r", "--requirement", "--requirements"):
-            yield after
-        elif match := _FILE.fullmatch(word):
-            yield match[1] or match[2]
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _program(word: str) -> str:

@@ -103,6 +103,8 @@ class Listener(Protocol):
 
     def warn(self, sentence: str) -> None: ...
 
+    def note(self, sentence: str) -> None: ...
+
 
 class Index:
     """The WSGI application over a verifier. ``report`` learns of every refusal; ``asked`` are names whose page was."""
@@ -202,6 +204,8 @@ class Index:
                 raise Refused(code, sentence)
             case verdict.Warn(sentence):
                 self._report.warn(sentence)
+            case verdict.Install(_, str(note)):
+                self._report.note(note)
         listed = self._found(name).state.file(filename)
         assert listed is not None, "a file that is not listed is refused above"
         return listed[1]

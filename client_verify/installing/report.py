@@ -31,6 +31,7 @@ class Report:
         self._lock = threading.Lock()
         self._refused: dict[tuple[Code, str], Entry] = {}
         self._warnings: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
 
     def refuse(self, entry: Entry) -> None:
         with self._lock:
@@ -40,6 +41,10 @@ class Report:
         with self._lock:
             self._warnings.setdefault(sentence)
 
+    def note(self, sentence: str) -> None:
+        with self._lock:
+            self._notes.setdefault(sentence)
+
     def refused(self, child: int) -> list[Entry]:
         """The refusals that count, where the installer ended with code ``child``."""
         with self._lock:
@@ -48,6 +53,10 @@ class Report:
     def warnings(self) -> list[str]:
         with self._lock:
             return list(self._warnings)
+
+    def notes(self) -> list[str]:
+        with self._lock:
+            return list(self._notes)
 
     def exit_code(self, child: int) -> int:
         """The installer's own code if nothing was refused; otherwise that of the gravest refusal, the lowest."""

@@ -14,14 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from packaging.requirements import Requirement
+
 from client_verify import verdict
-from client_verify.answers import ProvenAbsent
+from client_verify.answers import Found, ProvenAbsent
 from client_verify.installing import doctor, foresight, pins
 from client_verify.installing.doors import poetry, project
 from client_verify.installing.doors.door import Surroundings
 from client_verify.installing.environment import environment, with_poetry
 from client_verify.installing.index import Index, preferred, serving, usual_port
 from client_verify.installing.report import Entry, Report
+from client_verify.installing.written import written
 from client_verify.refusals import Refused, Usage
 from client_verify.verifier import Verifier
 
@@ -44,9 +47,10 @@ def installer(command: Sequence[str], verifier: Verifier, environ: Mapping[str, 
         made = environment(environ, address, Path(private), poetry.virtualenvs(around))
         child = _child(command, with_poetry(made, address) if names_poetry(command) else made)
     if child != 0:
-        of_project = (pin for pin in pins.of_project(around.project) if pin[0] in index.asked)
-        for name, version in dict.fromkeys((*pinned(command), *of_project)):
-            _explain_pin(verifier, report, name, version)
+        wanted = [*written(command, around.project), *pins.of_project(around.project)]
+        for requirement in pins.read(dict.fromkeys(wanted)):
+            if requirement.name in index.asked:
+                _explain(verifier, report, requirement)
     return child, report
 
 
@@ -105,23 +109,31 @@ def _naming(folder: Path, address: str) -> set[Path]:
     return {lock for lock in project.locks(folder) if f"{address}/".encode() in lock.read_bytes()}
 
 
-def pinned(command: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and versions that a command line pins exactly: ``flask==1.0``."""
-    return pins.of_requirements(command)
+def pinned(command: Sequence[str], environ: Mapping[str, str]) -> Iterator[pins.Pin]:
+    """Names and exact versions that somebody gave: with the command, or in a project's files before it is run."""
+    for folder in _folders(command, environ):
+        yield from pins.of_requirements([*written(command, folder), *pins.of_project(folder)])
 
 
-def _explain_pin(verifier: Verifier, report: Report, name: str, version: str) -> None:
+def _explain(verifier: Verifier, report: Report, requirement: Requirement) -> None:
     # pip only says that no distribution matches; the signed state knows why.
+    name = requirement.name
     try:
         answer = verifier.ask(name)
         if isinstance(answer, ProvenAbsent):
             return
-        given = verifier.of_version(name, version)
+        exact = pins.version(requirement)
+        given = _of_range(answer, requirement) if exact is None else verifier.of_version(name, exact)
     except Refused:
         return  # the index has reported it when the installer asked
     match given:
         case verdict.Refuse(code, sentence) as refused if refused != verdict.of_name(answer.state):
-            report.refuse(Entry(f"{name}=={version}", code, sentence, verifier.repository(name)))
+            report.refuse(Entry(f"{name}{requirement.specifier}", code, sentence, verifier.repository(name)))
+
+
+def _of_range(found: Found, requirement: Requirement) -> verdict.Refuse | None:
+    told = verdict.of_name(found.state) or verdict.of_no_choice(found.state, found.past)
+    return None if told else verdict.of_range(found.state, requirement.specifier)
 
 
 def _child(command: Sequence[str], environ: Mapping[str, str]) -> int:

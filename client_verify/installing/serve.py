@@ -19,7 +19,7 @@ _STOPPED_BY: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Spoken:
-    """Says each refusal and warning once; after a thousand others, or a restart, again."""
+    """Says each refusal, warning and note once; after a thousand others, or a restart, again."""
 
     def __init__(self, say: Callable[[str], None], keep: Callable[[Entry], None]) -> None:
         self._say = say
@@ -37,6 +37,11 @@ class Spoken:
         with self._lock:
             if self._is_new(sentence):
                 self._say(f"tallystick: warning: {sentence}")
+
+    def note(self, sentence: str) -> None:
+        with self._lock:
+            if self._is_new(sentence):
+                self._say(f"tallystick: note: {sentence}")
 
     def know(self, warnings: Iterable[str]) -> None:
         for warning in warnings:

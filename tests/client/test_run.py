@@ -144,6 +144,17 @@ def test_a_pinned_version_that_was_removed_or_never_was_is_explained(desk):
     assert "REFUSED tallyflask==9: version is not signed" in desk.err
 
 
+def test_a_range_in_which_everything_was_withdrawn_is_explained(desk):
+    quarantined = replace(desk.releases[1], quarantine=paper.mark(desk.now, "admin", text="it may steal tokens"))
+    desk.say(desk.releases[0], quarantined, serial=2)
+    for install in (desk.pip, desk.uv):
+        assert install("tallyflask>1") == 7
+        assert "REFUSED tallyflask>1: release is quarantined" in desk.err and "it may steal tokens" in desk.err
+    assert desk.pip("tallyflask>=3") == 7
+    assert "REFUSED tallyflask>=3: version is not signed" in desk.err and "try again in a minute" in desk.err
+    assert desk.pip("tallyflask>=1") == 0, "there is another"
+
+
 def test_a_name_that_does_not_exist_is_proven_absent(desk):
     assert desk.pip("nobody") == 7
     assert "nobody is not known to the registry: proven by snapshot 1" in desk.err
@@ -419,9 +430,25 @@ def test_a_refusal_is_kept_with_the_program_that_met_it(desk):
     assert desk.tallystick("log") == 0 and "simple/nobody" in desk.out
 
 
-def test_only_exact_pins_are_read_from_a_command_line():
+def test_only_exact_pins_are_read_from_a_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     words = ["pip", "install", "-r", "Flask==1.0", "x>=1", "y==1.*", "z===2", "./local", "a==1,!=2"]
-    assert list(pinned(words)) == [("flask", "1.0"), ("z", "2")]
+    assert list(pinned(words, {})) == [("flask", "1.0"), ("z", "2")]
+
+
+def test_a_pin_in_a_file_that_the_command_names_or_the_project_has_is_as_good_as_one_in_the_command(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r.txt").write_text("Flask==1.0 \\\n    --hash=sha256:00  # a comment\nx>=1\n-e .\n")
+    assert list(pinned(["pip", "install", "-rr.txt"], {})) == [("flask", "1.0")]
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["a==1", "b>=1"]\n')
+    (tmp_path / "uv.lock").write_text('[[package]]\nname = "b"\nversion = "2"\n')
+    assert list(pinned(["uv", "sync"], {})) == [("a", "1"), ("b", "2")]
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert list(pinned(["uv", "sync", "--project", ".."], {})) == [("a", "1"), ("b", "2")]
+    assert list(pinned(["uv", "sync"], {"UV_PROJECT": ".."})) == [("a", "1"), ("b", "2")]
 
 
 def test_a_signal_reaches_the_installer_and_everything_is_cleaned_up(desk, tmp_path):

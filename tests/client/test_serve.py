@@ -123,6 +123,9 @@ def test_what_it_has_said_it_says_again_only_after_a_thousand_others():
     spoken.warn("another")
     spoken.warn("first")
     assert len(said) == 1002
+    for _ in range(2):
+        spoken.note("it is archived")
+    assert said[1002:] == ["tallystick: note: it is archived"]
 
 
 def test_who_has_it_running_for_days_is_told_that_nothing_new_is_signed(world, terminal):

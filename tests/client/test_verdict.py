@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from client_verify.accepted import Accepted
-from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_version
+from client_verify.verdict import BY, Install, Refuse, Warn, of_file, of_name, of_range, of_version
 from keys.state import ActorClass, Deprecation, HeldYank, Removal, Reservation, Takedown, installable
 from tests import paper
 
@@ -110,6 +111,23 @@ def test_a_version_is_found_in_every_spelling(spelling):
     assert isinstance(of_version(flask(ONE), spelling), Install)
 
 
+@pytest.mark.parametrize(
+    ("state", "wanted", "code", "word"),
+    [
+        (flask(ONE, replace(TWO, quarantine=QUARANTINE)), ">=2", "release-quarantined", "credential stealer"),
+        (flask(ONE, paper.removed(NOW, TWO, "published by mistake")), "~=2.0", "unpublished", "published by mistake"),
+        (flask(YANKED, TWO), "<2", "all-yanked", "leaks memory"),
+        (flask(SECURITY, TWO), "==1.*", "security-yanked", "--allow-security-yanked flask"),
+        (flask(ONE, TWO), ">=3", "unknown-version", "flask has no version >=3. The newest version to install is 2.0"),
+        (flask(ONE, TWO), ">=3", "unknown-version", "it is not signed yet: try again in a minute"),
+    ],
+)
+def test_a_range_in_which_there_is_nothing_to_choose_says_why_of_its_newest(state, wanted, code, word):
+    refused = of_range(state, SpecifierSet(wanted))
+    assert (refused.code, word in refused.sentence) == (code, True), refused.sentence
+    assert of_range(state, SpecifierSet(">=0")) is None, "there is another"
+
+
 def test_an_unknown_version_and_an_unknown_file_are_refused():
     assert of_version(flask(ONE), "3.0").code == "unknown-version"
     assert of_version(flask(ONE), "not a version").code == "unknown-version"
@@ -153,7 +171,7 @@ def test_every_class_of_actor_has_a_name():
 def test_a_quarantined_release_is_refused_although_another_installs():
     state = flask(replace(ONE, quarantine=QUARANTINE), TWO)
     refused = of_version(state, "1.0")
-    assert isinstance(refused, Refuse) and refused.code == "quarantined" and "2.0" in refused.sentence
+    assert isinstance(refused, Refuse) and refused.code == "release-quarantined" and "2.0" in refused.sentence
     assert isinstance(of_version(state, "2.0"), Install)
 
 
@@ -179,12 +197,20 @@ def test_deprecation_warns_with_what_to_use_instead(where):
 def test_an_archived_project_installs_and_says_so():
     verdict = of_version(flask(ONE, archived=QUARANTINE), "1.0")
     assert isinstance(verdict, Install) and "archived since 2026-11-22" in verdict.sentence
+    assert verdict.note.startswith("flask is archived since 2026-11-22 by an administrator: credential stealer. It in")
 
 
 def test_a_yank_that_waits_is_told_and_the_release_installs():
     held = HeldYank("owner", QUARANTINE, "2026-11-23T10:00:00Z")
     verdict = of_version(flask(replace(ONE, held_yank=held)), "1.0")
     assert isinstance(verdict, Warn) and "will be yanked at 2026-11-23T10:00:00Z" in verdict.sentence
+    assert verdict.sentence.endswith("unless that is cancelled, by an administrator: credential stealer")
+
+
+def test_what_the_holders_of_the_offline_keys_prohibit_says_so():
+    assert (
+        "since 2026-11-22 by the holders of the registry's offline keys" in of_name(paper.prohibited(NOW, "x")).sentence
+    )
 
 
 TAKEN_DOWN = Takedown(

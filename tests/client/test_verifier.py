@@ -4,11 +4,13 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from client_verify import trust
+from client_verify.accepted import Accepted
 from client_verify.places import places
 from client_verify.trust import Pin
 from client_verify.verifier import Found, Install, InvalidName, ProvenAbsent, Refuse, Refused, Usage, Verifier, Warn
@@ -201,3 +203,30 @@ def test_the_api_loads_no_server_s_library():
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, env=os.environ, check=True)
     assert done.stdout.strip() == ""
+
+
+NAMED = Accepted(pinned=frozenset({("tallyflask", "2.0")}))
+
+
+def test_a_version_that_somebody_named_is_waited_for_before_its_page_is_answered(acme):
+    made, other = acme.verifier(NAMED), acme.verifier(Accepted(pinned=frozenset({("tallyflask", "1")})))
+    say_more(acme)
+    assert other.ask("tallyflask").state.serial == 1, "what was named is there"
+    assert made.ask("tallyflask").state.serial == 2
+
+
+def test_who_asks_while_a_newer_snapshot_comes_for_somebody_else_is_answered_from_that(acme):
+    """uv asks for all pages at once."""
+    made = acme.verifier(NAMED)
+    say_more(acme)
+    asking = threading.Thread(target=made.ask, args=["new"])
+
+    class Meanwhile(dict):
+        def __getitem__(self, path):
+            if "simple/tallyflask" in path and asking.ident is None:
+                asking.start()
+                asking.join()
+            return super().__getitem__(path)
+
+    acme.fetcher.files = Meanwhile(acme.fetcher.files)
+    assert made.ask("tallyflask").state.serial == 2
