@@ -25,8 +25,8 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import Updater
 
-from client_verify import reading
 from client_verify.fetching.transport import Fetcher
+from client_verify.metadata import reading
 from client_verify.session import alone
 from keys import records
 

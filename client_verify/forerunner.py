@@ -16,9 +16,9 @@ from tuf.api.metadata import MetaFile, Signed, Targets
 from tuf.ngclient import UpdaterConfig
 
 from client_verify.fetching.ahead import Ahead
-from client_verify.memory import Remembered
-from client_verify.reading import Read
-from client_verify.trusted import Trusted
+from client_verify.metadata.reading import Read
+from client_verify.metadata.trusted import Trusted
+from client_verify.remembering.memory import Remembered
 from keys import layout, names
 from keys.encoding import sha256
 

@@ -1,7 +1,7 @@
 """One session with a repository: a snapshot is verified once, and every question is answered out of it.
 
-Transport stands before python-tuf's Updater; after it come the checks of client_verify.trusted, the page, and what
-this machine remembers of the name. Verify, then use, then store.
+Transport stands before python-tuf's Updater; after it come the checks of client_verify.metadata.trusted, the page, and
+what this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
@@ -18,20 +18,22 @@ from tuf.api.metadata import Signed, TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
-from client_verify import diagnosis, equivocation, evidence, freshness, proofs, reading, withdrawals
+from client_verify import withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, Past, ProvenAbsent
-from client_verify.evidence import Evidence
 from client_verify.fetching.ahead import Ahead, Crew
 from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
 from client_verify.forerunner import Forerunner
-from client_verify.memory import LATEST, NEWEST, Memory, Remembered
-from client_verify.proofs import PAGE
+from client_verify.metadata import diagnosis, freshness, reading
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
+from client_verify.remembering import equivocation, evidence, proofs
+from client_verify.remembering.evidence import Evidence
+from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
+from client_verify.remembering.proofs import PAGE
 from client_verify.trust import Pin
-from client_verify.trusted import Trusted
 from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import stamp

@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from client_verify import disk
-from client_verify.memory import Memory
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
+from client_verify.remembering.memory import Memory
 from client_verify.session import MEMORY, alone
 from client_verify.trust import Pin
-from client_verify.trusted import Trusted
 from keys import layout
 
 

@@ -24,6 +24,15 @@ def test_every_room_of_the_service_is_on_the_map() -> None:
     assert rooms - told == set()
 
 
+def test_every_room_of_the_client_is_on_the_map() -> None:
+    whole = {"commands", "locks", "doors", "poetry-plugin"}  # of these the folder is
+    rooms = {path.stem for path in (ROOT / "client_verify").rglob("*.py") if path.parent.name not in whole} - {
+        "__init__"
+    }
+    told = set(re.findall(r"`(?:[a-z_]+/)*([a-z0-9_]+)(?:\.py)?`", TEXT))
+    assert rooms - told == set()
+
+
 def test_every_decision_has_a_number_of_its_own() -> None:
     decisions = sorted((ROOT / "docs/adr").glob("*.md"))
     assert len({path.name[:4] for path in decisions}) == len(decisions) > 20

@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from client_verify import evidence, files, memory, moving, trust
+from client_verify import files, trust
 from client_verify.commands import terminal
-from client_verify.evidence import Evidence
-from client_verify.memory import Memory
+from client_verify.metadata.trusted import Trusted
 from client_verify.places import Places
-from client_verify.proofs import PAGE
 from client_verify.refusals import Usage
+from client_verify.remembering import evidence, memory, moving
+from client_verify.remembering.evidence import Evidence
+from client_verify.remembering.memory import Memory
+from client_verify.remembering.proofs import PAGE
 from client_verify.repositories import NOTHING_PINNED
 from client_verify.session import MEMORY, alone, data_directory
 from client_verify.trust import Pin
-from client_verify.trusted import Trusted
 from keys import strict
 from keys.encoding import sha256
 from keys.times import stamp

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from client_verify import trust
 from client_verify.commands import history, terminal, trusting
-from client_verify.freshness import STALE
 from client_verify.installing import record
 from client_verify.installing.record import Refusal
+from client_verify.metadata.freshness import STALE
 from client_verify.places import Places
 from client_verify.refusals import KINDS, USAGE, Refused
 from client_verify.session import data_directory

@@ -21,8 +21,10 @@ from tuf.api.serialization import json as tuf_json
 from tuf.ngclient import Updater, fetcher
 from tuf.ngclient._internal import trusted_metadata_set as tuf_set
 
-from client_verify import equivocation, reading, session, trusted
+from client_verify import session
 from client_verify.fetching import blobs, transport
+from client_verify.metadata import reading, trusted
+from client_verify.remembering import equivocation
 from keys import counting, page, rules, strict
 from tests.client import test_attacks, test_corruption, test_delegated, test_limits, test_session
 

@@ -18,7 +18,7 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
-from client_verify.memory import Memory
+from client_verify.remembering.memory import Memory
 from client_verify.session import MakeUpdater, Session
 from client_verify.trust import Pin
 from client_verify.verifier import Verifier

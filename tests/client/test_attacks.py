@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from client_verify.answers import ProvenAbsent
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import KINDS, Refused
-from client_verify.trusted import Trusted
 from client_verify.verdict import of_name
 from keys import layout, names, page
 from keys.encoding import sha256

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_verify import equivocation, evidence
 from client_verify.answers import Found
-from client_verify.evidence import doubts
 from client_verify.refusals import Refused
+from client_verify.remembering import equivocation, evidence
+from client_verify.remembering.evidence import doubts
 from keys import layout
 from keys.encoding import compact
 from keys.signing import signed_file

@@ -17,9 +17,9 @@ from tuf.api.serialization.json import CanonicalJSONSerializer
 from tuf.ngclient import Updater
 from tuf.ngclient._internal import trusted_metadata_set
 
-from client_verify import reading
+from client_verify.metadata import reading
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
-from client_verify.trusted import Trusted
 from keys.encoding import sha256
 from keys.signing import SPEC_VERSION
 from tests import paper

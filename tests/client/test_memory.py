@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from client_verify import equivocation, memory, moving
 from client_verify.answers import Highest, Past, Withdrawn
-from client_verify.memory import LATEST, NEWEST, Memory, Remembered
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused, Usage
+from client_verify.remembering import equivocation, memory, moving
+from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
 from client_verify.session import alone
 from client_verify.trust import Pin
-from client_verify.trusted import Trusted
 from keys import layout, page
 from keys.signing import signed_file
 from keys.times import stamp
@@ -148,7 +148,7 @@ def test_a_proof_that_was_changed_in_the_file_is_damage(world):
 WRITER = """
 import sys
 from pathlib import Path
-from client_verify.memory import Memory, Remembered
+from client_verify.remembering.memory import Memory, Remembered
 from client_verify.session import alone
 directory, data = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
 for number in range(int(sys.argv[3]), 100_000):

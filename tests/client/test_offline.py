@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from tuf.api.exceptions import DownloadHTTPError, SlowRetrievalError
 
-from client_verify import freshness
 from client_verify.answers import Found, ProvenAbsent
 from client_verify.commands import terminal as commands
 from client_verify.fetching import supply
 from client_verify.fetching.layers import Hurried
 from client_verify.fetching.offline import Offline
 from client_verify.fetching.sources import offline, over_http
+from client_verify.metadata import freshness
 from client_verify.refusals import Refused
 from client_verify.session import Session
 from client_verify.trust import Pin

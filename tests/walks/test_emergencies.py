@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 
 from client_verify.answers import Found
-from client_verify.evidence import doubts
-from client_verify.memory import Memory
+from client_verify.remembering.evidence import doubts
+from client_verify.remembering.memory import Memory
 from client_verify.session import forget
 from keys import sealed, trust
 from keys.signing import signed_file

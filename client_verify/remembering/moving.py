@@ -12,12 +12,13 @@ from typing import Final, Literal
 from packaging.version import Version
 from tuf.api.metadata import Root
 
-from client_verify import equivocation, evidence, proofs, withdrawals
+from client_verify import withdrawals
 from client_verify.answers import Highest, Past
-from client_verify.evidence import Evidence, Statement
-from client_verify.memory import LATEST, NEWEST, Memory, Remembered
-from client_verify.proofs import PAGE, Document, Unproven
 from client_verify.refusals import Usage
+from client_verify.remembering import equivocation, evidence, proofs
+from client_verify.remembering.evidence import Evidence, Statement
+from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
+from client_verify.remembering.proofs import PAGE, Document, Unproven
 from client_verify.trust import Pin
 from keys import layout, page, strict, succession
 from keys.encoding import compact

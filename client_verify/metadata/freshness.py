@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from client_verify.metadata.trusted import Trusted
 from client_verify.trust import Pin
-from client_verify.trusted import Trusted
 from keys import layout
 from keys.times import moment, stamp
 

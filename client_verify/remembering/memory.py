@@ -18,11 +18,12 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from client_verify import evidence, withdrawals
+from client_verify import withdrawals
 from client_verify.answers import Past
-from client_verify.evidence import Evidence
-from client_verify.proofs import PAGE
 from client_verify.refusals import Refused, Usage
+from client_verify.remembering import evidence
+from client_verify.remembering.evidence import Evidence
+from client_verify.remembering.proofs import PAGE
 from keys import page, strict
 from keys.encoding import compact, sha256
 from keys.state import NameState

@@ -15,9 +15,9 @@ from typing import Final
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
-from client_verify.evidence import differs
+from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
-from client_verify.trusted import Trusted
+from client_verify.remembering.evidence import differs
 from keys import counting, layout
 from keys.encoding import sha256
 from keys.times import moment

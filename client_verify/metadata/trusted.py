@@ -13,7 +13,7 @@ from typing import TypeVar
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
-from client_verify import reading
+from client_verify.metadata import reading
 from client_verify.refusals import Refused
 from keys import counting, layout, rules
 

@@ -1,9 +1,9 @@
 """Metadata files read once: python-tuf's parse of them, and the bytes that their signatures cover, made faster.
 
 Of a snapshot of 16,384 bins most of python-tuf's time is its canonical encoder in Python, which it runs twice;
-the checks of client_verify.trusted would run it again. Here the same bytes are made in C where that is proved to be the
-same (docs/adr/0030-reading-fast.md), and what was read is remembered by the file's own bytes. Whatever is not accepted
-this way python-tuf judges alone, so that all errors are its own.
+the checks of client_verify.metadata.trusted would run it again. Here the same bytes are made in C where that is proved
+to be the same (docs/adr/0030-reading-fast.md), and what was read is remembered by the file's own bytes. Whatever is not
+accepted this way python-tuf judges alone, so that all errors are its own.
 """
 
 import gc

@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from tuf.api.metadata import Metadata, Root
 
-from client_verify import proofs
-from client_verify.proofs import PAGE, Document, Unproven
+from client_verify.remembering import proofs
+from client_verify.remembering.proofs import PAGE, Document, Unproven
 from keys import layout, page, strict, succession
 from keys.counting import payload_of
 from keys.encoding import compact, sha256
