@@ -10,7 +10,6 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from client_verify import disk
@@ -95,13 +94,19 @@ def _orient(_: argparse.Namespace, where: Places) -> int:
     return 0
 
 
+def _version() -> str:
+    from importlib.metadata import version  # here, because every other command starts sooner without it
+
+    return f"tallystick {version('tallystick')}"
+
+
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tallystick",
         description="Install only what a registry has signed.",
         epilog="Exit codes: 0 done; 2 usage or configuration; 3 to 9 refused (tallystick explain).",
     )
-    parser.add_argument("--version", action="version", version=f"tallystick {version('tallystick')}")
+    parser.add_argument("--version", action="version", version=_version() if "--version" in words else "")
     parser.set_defaults(answer=_orient)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     if words and words[0] in COMMANDS:

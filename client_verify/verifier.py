@@ -19,6 +19,7 @@ close.
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -109,7 +110,7 @@ class Verifier:
         self._accepted = accepted
         self._asked_again: dict[str, datetime] = {}
         self._opened: dict[str, _Opened] = {}
-        self._lock = threading.Lock()
+        self._locks = {pin.name: threading.Lock() for pin in pins}
         self._turns = Turns()
 
     @classmethod
@@ -138,14 +139,15 @@ class Verifier:
 
     def open(self) -> None:
         """Ask every repository for its newest snapshot now. Refused only if not one of them can be used."""
-        refused = [answer for pin in self._pins.values() if isinstance(answer := self._session(pin), Refused)]
-        if len(refused) == len(self._pins):
-            raise refused[0]
+        with ThreadPoolExecutor(len(self._pins)) as pool:  # one that does not answer holds up no other
+            answers = list(pool.map(self._session, self._pins.values()))
+        if all(isinstance(answer, Refused) for answer in answers):
+            raise next(answer for answer in answers if isinstance(answer, Refused))
 
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        sessions = [opened.session for opened in self._opened.values()]
+        sessions = [opened.session for opened in [*self._opened.values()]]
         return [warning for each in sessions if isinstance(each, Session) for warning in each.warnings]
 
     def ask(self, name: str) -> Answer:
@@ -244,7 +246,7 @@ class Verifier:
         return ask() if is_late(answer) and self._asks_again(pin, before) else answer
 
     def _asks_again(self, pin: Pin, before: _Opened) -> bool:
-        with self._lock:
+        with self._locks[pin.name]:
             if self._opened[pin.name] is not before:
                 return True  # another thread has, while this one waited
             now, last = self._clock(), self._asked_again.get(pin.name)
@@ -255,7 +257,7 @@ class Verifier:
             return True
 
     def _session(self, pin: Pin) -> Session | Refused:
-        with self._lock:
+        with self._locks[pin.name]:
             opened = self._opened.get(pin.name)
             if opened is None or self._is_old(opened):
                 opened = self._opened[pin.name] = self._renewed(pin, opened)
