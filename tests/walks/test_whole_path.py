@@ -7,7 +7,7 @@ from keys.times import stamp
 from repo_service.accepting.turned_away import Refused
 from repo_service.domain import requests as r
 from repo_service.publishing.roots import NotTakenIn
-from tests.world import ADMIN, BECAUSE, OWNER, World, publishing, root_of_trust
+from tests.world import ADMIN, BECAUSE, OWNER, URL, Mirror, World, publishing, root_of_trust
 
 
 def test_what_is_published_is_seen_by_our_client_and_by_stock_tuf(world: World) -> None:
@@ -82,3 +82,19 @@ def test_a_project_may_be_called_like_a_folder_or_a_role_of_ours(world: World) -
         assert (state.name, state.state) == (name, "registered")
         filename = state.releases[0].files[0].filename
         assert stock.get_targetinfo(f"packages/{name}/{filename}") is not None
+
+
+def test_a_client_that_comes_back_reads_the_deltas_that_the_service_drew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.do(publishing("flask"))
+    world.client().page("flask")
+    for number in range(3):
+        world.do(publishing("flask", f"1.{number + 1}"))
+    asked: list[str] = []
+    fetch = Mirror._fetch
+    monkeypatch.setattr(Mirror, "_fetch", lambda self, url: (asked.append(url.removeprefix(URL)), fetch(self, url))[1])
+    assert len(world.client().page("flask").state.releases) == 4
+    drawn = [path for path in asked if path.startswith("/deltas/")]
+    assert {path.rpartition(".")[0].split(".")[-1].split("-")[0] for path in drawn} == {"snapshot", "bin"}
+    assert [path for path in asked if "snapshot.json" in path or (".bin-" in path and path not in drawn)] == []
