@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from client_verify.accepted import Accepted
 from keys.times import stamp
 from repo_service.web.app import create_app
 from repo_service.web.desk import MAX_BODY
@@ -42,7 +43,7 @@ def test_every_verb_is_answered_when_it_is_signed(door: Door) -> None:
         serial = receipt["serial"]
         found = door.get("/v1/names/foo").get_json()
         assert (found["state"], found["serial"]) == (state, serial)
-        assert door.world.client(accepted=frozenset({"foo"})).page("foo").state.serial == serial  # type: ignore[union-attr]
+        assert door.world.client(accepted=Accepted(generations=frozenset({"foo"}))).page("foo").state.serial == serial  # type: ignore[union-attr]
 
 
 def test_a_receipt_says_accepted_and_then_where_it_is_signed(world: World) -> None:

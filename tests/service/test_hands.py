@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from client_verify.accepted import Accepted
 from client_verify.refusals import Refused
 from keys import strict
 from keys.times import stamp
@@ -76,7 +77,7 @@ def test_a_placeholder_that_a_stranger_claims_is_a_new_generation_that_clients_a
     with pytest.raises(Refused) as asked:
         world.client().page("foo")
     assert asked.value.code == "new-generation" and "generation 2" in str(asked.value)
-    assert world.client(accepted=frozenset({"foo"})).page("foo").state.generation == 2
+    assert world.client(accepted=Accepted(generations=frozenset({"foo"}))).page("foo").state.generation == 2
 
 
 def test_the_journal_remembers_whose_a_placeholder_was(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tuf.ngclient import Updater
 
+from client_verify.accepted import Accepted
 from client_verify.answers import Found, ProvenAbsent
 from keys import names
 from keys.times import stamp
@@ -267,7 +268,7 @@ class Registry(RuleBasedStateMachine):
         """A client that was always there, and one that knows nothing, have nothing to refuse."""
         self._strangers += 1
         for client in ("always there", f"stranger {self._strangers}"):
-            session = self.world.client(client, accepted=frozenset(NAMES))
+            session = self.world.client(client, accepted=Accepted(generations=frozenset(NAMES)))
             for name in NAMES:
                 assert isinstance(session.page(name), Found | ProvenAbsent)
 

@@ -32,7 +32,7 @@ def test_the_last_version_goes_and_the_placeholder_comes_in_one_snapshot(world: 
     assert world.client("waits").page("foo").state.state == "registered", "accepted is not in force"
     release = world.service.round()
     assert release is not None
-    seen = [world.client(str(mirror), mirror).page("foo").state for mirror in (before, world.public)]
+    seen = [world.client(f"client-of-{mirror.name}", mirror).page("foo").state for mirror in (before, world.public)]
     assert [(state.state, [each.state for each in state.releases]) for state in seen] == [
         ("registered", ["published"]),
         ("placeholder", ["unpublished"]),
