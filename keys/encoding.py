@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from securesystemslib.exceptions import FormatError
 from securesystemslib.formats import encode_canonical
 
 from keys import strict
@@ -88,10 +89,13 @@ def listed(encoded: Iterable[bytes]) -> list[bytes]:
 
 
 def canonical(value: Any) -> bytes:
-    """The bytes that a signature covers."""
+    """The bytes that a signature covers. ValueError for what has none, such as a float beside a PEM key."""
     fast = compact(value)
     if _escapes_control_characters(fast):
-        reference = encode_canonical(value)
+        try:
+            reference = encode_canonical(value)
+        except FormatError as error:
+            raise ValueError(f"it has no canonical form: {str(error).rpartition(': ')[2]}") from None
         assert reference is not None, "only None is returned where an output function is given"
         return reference.encode()
     return fast

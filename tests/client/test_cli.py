@@ -109,6 +109,12 @@ def test_a_root_that_no_ceremony_makes_is_not_pinned(terminal, now, tmp_path, ro
     assert why in terminal.err
 
 
+def test_a_root_with_a_number_that_nobody_can_sign_is_not_pinned(terminal, registry):
+    registry.root_file.write_bytes(registry.root.replace(b'"signed":{', b'"signed":{"x-odd":0.5,'))
+    assert terminal("trust", "add", "acme", "--url", "http://registry.test", "--root", registry.root_file) == 2
+    assert "no canonical form" in " ".join(terminal.err.split()) and "Nothing was written" in terminal.err
+
+
 def test_metadata_that_is_no_root_is_not_pinned(terminal, registry, tmp_path):
     for data in (registry.files["metadata/timestamp.json"], b"{}", b"\x00"):
         registry.root_file.write_bytes(data)

@@ -78,3 +78,8 @@ def test_no_not_a_number_is_written() -> None:
 
 def test_sha256_is_lower_case_hexadecimal() -> None:
     assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_what_has_no_canonical_form_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no canonical form: I cannot encode 0.0"):
+        canonical({"key": "-----BEGIN\n", "odd": 0.0})
