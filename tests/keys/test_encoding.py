@@ -81,5 +81,5 @@ def test_sha256_is_lower_case_hexadecimal() -> None:
 
 
 def test_what_has_no_canonical_form_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="no canonical form: I cannot encode 0.0"):
+    with pytest.raises(ValueError, match="no canonical form: I cannot encode 0"):
         canonical({"key": "-----BEGIN\n", "odd": 0.0})
