@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 
-Stage = Literal["read", "sign", "check", "commit", "copy"]
+Stage = Literal["read", "sign", "check", "log", "commit", "witness", "copy"]
 """The parts of a release, in order: what is timed."""
 
 

@@ -9,24 +9,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Final
 
 from keys import names, trust
 from keys.signing import SignerOvertaken
 from keys.state import purged
+from keys.tlog import merkle, notes, proofs, tiles
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
+from repo_service.build.growth import LOG
 from repo_service.build.metadata import Role
 from repo_service.failpoint import failpoint
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
 from repo_service.publishing.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.publishing.press import Press
+from repo_service.publishing.recording import record
 from repo_service.storage.committing import Overtaken
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Journal
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.spool import Spool
-from repo_service.storage.view import FILES
+from repo_service.storage.view import FILES, View
 
 MANY: Final = 1024
 """Of more bins than this the signed files wait for their commit on the disk, not in memory."""
@@ -137,11 +142,13 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
             if plan.old_root:
                 check_for_old_root(release, plan.old_root)
             check_successions(plan.before, release, now, plan.each)
+        with timed("log"):
+            entered = record(press, view, plan, release, now)
     failpoint("publish.before_commit")
     with timed("commit"):
-        press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
+        press.journal.commit(release, entered, plan.events, press.lifetimes, now, epoch)
     failpoint("publish.committed")
-    press.memory.known = known_after(release, plan)
+    press.memory.known = known_after(release, plan, entered.log if entered else plan.log)
     with timed("copy"):
         finish(press, epoch)
     press.metrics.published(plan.accepted)
@@ -158,6 +165,7 @@ def finish(press: Press, ending: int | None = None) -> None:
         failpoint("finish.staged")
         press.depot.add(staged_files(press.journal, release.generation))
         failpoint("finish.added")
+        publish_head(press, release.generation)
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and release is staged[-1][0]:
@@ -169,6 +177,38 @@ def finish(press: Press, ending: int | None = None) -> None:
             _drop_purged(press, purging)
         press.journal.mark_published(release.generation, ending if release is staged[-1][0] else None)
         failpoint("finish.marked")
+
+
+def publish_head(press: Press, generation: int) -> None:
+    """The log's checkpoint and the proof of a release's snapshot, before anything points to that: what anybody can see
+    is in the log. What witnesses say is kept before it is public, so it is asked for once, whoever dies.
+    """
+    with press.journal.reading() as view:
+        if (logged := view.logged(generation)) is None:
+            return
+        if logged.cosigned is None:
+            with press.metrics.stage("witness"):
+                cosigned = press.cosign(notes.read_note(logged.checkpoint.encode()), _nodes(view, logged))
+            failpoint("finish.cosigned")
+            press.journal.keep_cosigned(logged, "".join(map(str, cosigned)))
+    with press.journal.reading() as view:
+        kept = view.logged(generation)
+        assert kept is not None and kept.cosigned is not None, "what is kept stays"
+        proof = LOG + proofs.proof_path(generation), view.log_file(LOG + proofs.proof_path(generation))
+    press.depot.point_log(f"{kept.checkpoint}{kept.cosigned}".encode())
+    failpoint("finish.log_pointed")
+    press.depot.add([proof])
+
+
+def _nodes(view: View, logged: LoggedRelease) -> merkle.Nodes:
+    """The nodes of a release's tree, read when a witness is behind. One at a time: a view is no thread's alone."""
+    tree, alone = tiles.Tree(logged.size, logged.root, lambda path: view.log_file(LOG + path)), Lock()
+
+    def nodes(height: int, number: int) -> bytes:
+        with alone:
+            return tree.nodes(height, number)
+
+    return nodes
 
 
 def staged_files(journal: Journal, generation: int) -> Iterator[tuple[str, bytes]]:

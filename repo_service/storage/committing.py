@@ -9,16 +9,20 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout
+from keys.encoding import sha256
 from keys.signing import keyids_of
 from keys.times import stamp
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes, renew_at
+from repo_service.build.logbook import Entered
 from repo_service.build.metadata import Role, metadata_path
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.direct import Direct
 from repo_service.storage.view import BATCH, FILES
 
+LAST: Final = 2**31 - 1
+"""The position of what joins a release's files after it was committed."""
 _MOVE: Final = {
     "sqlite": text("UPDATE targets SET bin = bin_of(path, :bits)"),
     "postgresql": text(
@@ -37,8 +41,9 @@ class Overtaken(Exception):
 
 
 def write(
-    connection: Connection, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
-) -> None:
+    connection: Connection, release: Release, entered: Entered | None, events: Collection[int], lifetimes: Lifetimes,
+    now: datetime, epoch: int,
+) -> None:  # fmt: skip
     """All of it, or, by an exception, nothing. Raises Overtaken if something follows that release already."""
     direct = Direct(connection)
     try:
@@ -46,8 +51,11 @@ def write(
         direct.write(s.STORE_FOLLOWED, {"follows": release.follows, "generation": release.generation})
     except IntegrityError as error:
         raise Overtaken(f"a generation after {release.follows} was committed by another publisher") from error
-    store_files(direct, release.immutable, release.generation)
+    logged = ((file.path, file.body, sha256(file.body)) for file in entered.files) if entered else ()
+    store_files(direct, chain(logged, release.immutable), release.generation)
     _supersede(direct, release)
+    if entered:
+        _store_entered(direct, entered, release.generation)
     if release.new.rebinned:
         _rebin(connection, direct, release, release.new.rebinned)
     _store_roles(direct, release, lifetimes)
@@ -71,9 +79,9 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
     }
 
 
-def store_files(direct: Direct, files: Iterable[tuple[str, bytes, str]], generation: int) -> None:
-    """Paths, bytes and SHA-256 that a release brings, in the order of copy-out."""
-    numbered = enumerate(files)
+def store_files(direct: Direct, files: Iterable[tuple[str, bytes, str]], generation: int, first: int = 0) -> None:
+    """Paths, bytes and SHA-256 that a release brings, in the order of copy-out: the first one has this position."""
+    numbered = enumerate(files, first)
     while chunk := list(islice(numbered, FILES)):
         rows = [
             {"path": path, "release": generation, "position": position, "length": len(body), "sha256": digest}
@@ -93,6 +101,16 @@ def _supersede(direct: Direct, release: Release) -> None:
     direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
 
 
+def _store_entered(direct: Direct, entered: Entered, generation: int) -> None:
+    """The log after the release. Its checkpoint is cosigned, and the proof made, once this is committed."""
+    row = {
+        "generation": generation, "size": entered.checkpoint.size, "root": entered.checkpoint.root.hex(),
+        "checkpoint": entered.note, "proof": entered.proof, "cosigned": None,
+    }  # fmt: skip
+    direct.write(s.STORE_LOGGED, row)
+    direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": generation} for path in entered.gone])
+
+
 def _store_roles(direct: Direct, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
     direct.write_all(s.STORE_ROLE, list(newest.values()))
@@ -105,6 +123,7 @@ def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
     return {
         "role": role.name, "version": role.version, "expires": stamp(role.expires),
         "renew_at": stamp(due) if due else None, "signers": " ".join(sorted(keyids_of(role.body))) if online else None,
+        "digest": role.signed_digest if role.name not in (*layout.OFFLINE, *layout.ONLINE) else None,
     }  # fmt: skip
 
 
