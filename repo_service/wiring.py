@@ -16,6 +16,8 @@ from typing import Final
 from keys import sealed, strict
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
+from keys.tlog import notes
+from keys.tlog.notes import BadNote, HeldNoteKey
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
@@ -49,6 +51,10 @@ ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
 NEXT_KEY: Final = "online-next.key"
 NEXT_PUB: Final = "online-next.pub"
+LOG_KEY: Final = "log.key"
+LOG_PUB: Final = "log.pub"
+NEXT_LOG_KEY: Final = "log-next.key"
+NEXT_LOG_PUB: Final = "log-next.pub"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
 _PROCESS: Final = secrets.token_hex(4)
@@ -320,6 +326,18 @@ def _held_key(path: Path) -> HeldKey:
     try:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def log_keys(folder: Path) -> list[HeldNoteKey]:
+    """The log's key, and while it is replaced the next one; both sign then. None: this service keeps no log."""
+    return [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+
+
+def _held_note_key(path: Path) -> HeldNoteKey:
+    try:
+        return notes.read_held(path.read_text("utf-8"))
+    except (BadNote, UnicodeDecodeError) as error:
         raise BadSettings(f"{path}: {error}") from None
 
 
