@@ -62,7 +62,8 @@ class Entries:
 @dataclass(frozen=True, slots=True)
 class Entered:
     """A release's part of the log: the log after it, its checkpoint and that as a signed note, the head of its proof
-    (to which the note is added), the files that come and the paths that go.
+    (to which the note is added), the files that come and the paths that go; ``witnessed`` if there are
+    witnesses to be asked.
     """
 
     log: Log
@@ -71,6 +72,7 @@ class Entered:
     proof: str
     files: LogFiles
     gone: tuple[str, ...]
+    witnessed: bool = False
 
 
 def sealed_leaf(role: str, version: int, body: bytes) -> leaves.Sealed:

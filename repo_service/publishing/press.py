@@ -63,7 +63,7 @@ Cosign = Callable[[Note, Nodes], Sequence[Signature]]
 """What witnesses say of a checkpoint, in time or not at all; the nodes are those of its tree. Never raises."""
 
 
-def _cosigned_by_nobody(note: Note, nodes: Nodes) -> Sequence[Signature]:
+def cosigned_by_nobody(note: Note, nodes: Nodes) -> Sequence[Signature]:
     """Where there are no witnesses."""
     del note, nodes
     return ()
@@ -85,5 +85,5 @@ class Press:
     clocks: Sequence[Source] = ()
     draw: Callable[[Iterable[Role]], object] = _draw_nothing
     log: Sequence[LogKey] = ()
-    cosign: Cosign = _cosigned_by_nobody
+    cosign: Cosign = cosigned_by_nobody
     metrics: Metrics = FORGETFUL

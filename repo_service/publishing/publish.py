@@ -15,7 +15,7 @@ from typing import Final
 from keys import names, trust
 from keys.signing import SignerOvertaken
 from keys.state import purged
-from keys.tlog import merkle, notes, proofs, tiles
+from keys.tlog import merkle, notes, tiles
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
 from repo_service.build.growth import LOG
@@ -163,9 +163,12 @@ def finish(press: Press, ending: int | None = None) -> None:
         staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]
     for release, purging in staged:
         failpoint("finish.staged")
+        checkpoint = _cosigned(press, release.generation)
         press.depot.add(staged_files(press.journal, release.generation))
         failpoint("finish.added")
-        publish_head(press, release.generation)
+        if checkpoint:  # what anybody can come to is in the log by now
+            press.depot.point_log(checkpoint)
+            failpoint("finish.log_pointed")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and release is staged[-1][0]:
@@ -179,25 +182,20 @@ def finish(press: Press, ending: int | None = None) -> None:
         failpoint("finish.marked")
 
 
-def publish_head(press: Press, generation: int) -> None:
-    """The log's checkpoint and the proof of a release's snapshot, before anything points to that: what anybody can see
-    is in the log. What witnesses say is kept before it is public, so it is asked for once, whoever dies.
+def _cosigned(press: Press, generation: int) -> bytes | None:
+    """A release's checkpoint with what witnesses say of it; None where there is no log. That is kept, and the proof
+    made, before any of it is public: they are asked once, whoever dies.
     """
     with press.journal.reading() as view:
         if (logged := view.logged(generation)) is None:
-            return
+            return None
         if logged.cosigned is None:
             with press.metrics.stage("witness"):
                 cosigned = press.cosign(notes.read_note(logged.checkpoint.encode()), _nodes(view, logged))
-            failpoint("finish.cosigned")
-            press.journal.keep_cosigned(logged, "".join(map(str, cosigned)))
-    with press.journal.reading() as view:
-        kept = view.logged(generation)
-        assert kept is not None and kept.cosigned is not None, "what is kept stays"
-        proof = LOG + proofs.proof_path(generation), view.log_file(LOG + proofs.proof_path(generation))
-    press.depot.point_log(f"{kept.checkpoint}{kept.cosigned}".encode())
-    failpoint("finish.log_pointed")
-    press.depot.add([proof])
+    if logged.cosigned is None:
+        failpoint("finish.cosigned")
+        logged = press.journal.keep_cosigned(logged, "".join(map(str, cosigned)))
+    return f"{logged.checkpoint}{logged.cosigned}".encode()
 
 
 def _nodes(view: View, logged: LoggedRelease) -> merkle.Nodes:

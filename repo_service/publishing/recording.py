@@ -1,6 +1,7 @@
 """What a release says in the log, gathered from the journal, appended, and looked at as a stranger would."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +18,7 @@ from repo_service.build.metadata import metadata_path
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.publishing.planning import Plan, released_state, stored_at
-from repo_service.publishing.press import Press
+from repo_service.publishing.press import Press, cosigned_by_nobody
 from repo_service.storage.spool import Spool
 from repo_service.storage.view import View
 
@@ -47,7 +48,7 @@ def record(press: Press, view: View, plan: Plan, release: Release, now: datetime
     entries = _everything(view, plan, release, shape) if begins else _what_is_new(view, plan, release)
     entered = enter(before, entries, release, snapshot, shape, press.layout, now, press.log, files)
     check_entered(before, entered, [key.key for key in press.log])
-    return entered
+    return replace(entered, witnessed=press.cosign is not cosigned_by_nobody)
 
 
 def check_entered(before: Log, entered: Entered, keys: Sequence[VerifierKey]) -> None:

@@ -1,6 +1,7 @@
 """What a release leaves in the database: the rows of the transaction in which it becomes true (``Journal.commit``)."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from datetime import datetime
 from itertools import chain, islice
 from typing import Final
@@ -12,13 +13,16 @@ from keys import layout
 from keys.encoding import sha256
 from keys.signing import keyids_of
 from keys.times import stamp
+from keys.tlog.proofs import proof_path
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes, renew_at
+from repo_service.build.growth import LOG
 from repo_service.build.logbook import Entered
 from repo_service.build.metadata import Role, metadata_path
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.direct import Direct
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.view import BATCH, FILES
 
 LAST: Final = 2**31 - 1
@@ -102,13 +106,25 @@ def _supersede(direct: Direct, release: Release) -> None:
 
 
 def _store_entered(direct: Direct, entered: Entered, generation: int) -> None:
-    """The log after the release. Its checkpoint is cosigned, and the proof made, once this is committed."""
-    row = {
-        "generation": generation, "size": entered.checkpoint.size, "root": entered.checkpoint.root.hex(),
-        "checkpoint": entered.note, "proof": entered.proof, "cosigned": None,
-    }  # fmt: skip
-    direct.write(s.STORE_LOGGED, row)
+    """The log after the release. Where it has witnesses, they are asked once this is committed."""
+    logged = LoggedRelease(
+        generation, entered.checkpoint.size, entered.checkpoint.root, entered.note, entered.proof, None
+    )
+    direct.write(s.STORE_LOGGED, {**asdict(logged), "root": logged.root.hex()})
     direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": generation} for path in entered.gone])
+    if not entered.witnessed:
+        keep_cosigned(direct, logged, "")
+
+
+def keep_cosigned(direct: Direct, logged: LoggedRelease, cosigned: str) -> None:
+    """What witnesses said of a release's checkpoint, unless something is kept already; with it the proof is a file, and
+    the one before it is superseded.
+    """
+    if direct.run(s.KEEP_COSIGNED, asked=logged.generation, lines=cosigned):
+        body = f"{logged.proof}{logged.checkpoint}{cosigned}".encode()
+        store_files(direct, [(LOG + proof_path(logged.generation), body, sha256(body))], logged.generation, LAST)
+        if (before := direct.scalar(s.LOGGED_BEFORE, generation=logged.generation)) is not None:
+            direct.write_all(s.SUPERSEDE, [{"gone": LOG + proof_path(before), "superseding": logged.generation}])
 
 
 def _store_roles(direct: Direct, release: Release, lifetimes: Lifetimes) -> None:

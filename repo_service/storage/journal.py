@@ -13,14 +13,12 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, te
 from sqlalchemy.exc import IntegrityError
 
 from keys import page, strict
-from keys.encoding import compact_plain, sha256
+from keys.encoding import compact_plain
 from keys.skeletons import skeleton
 from keys.state import NameState, Reason
 from keys.times import moment, stamp
-from keys.tlog.proofs import proof_path
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes, Signed, rescheduled
-from repo_service.build.growth import LOG
 from repo_service.build.logbook import Entered
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
@@ -253,18 +251,15 @@ class Journal:
             assert seconds is not None, "a database without a clock"
             return datetime.fromtimestamp(seconds, UTC)
 
-    def keep_cosigned(self, logged: LoggedRelease, cosigned: str) -> None:
-        """What witnesses said of a release's checkpoint, before it is public: from here on it is these bytes, whoever
-        dies. Somebody else's answer stands.
+    def keep_cosigned(self, logged: LoggedRelease, cosigned: str) -> LoggedRelease:
+        """What witnesses said of a release's checkpoint, and the proof that this makes: from here on it is these bytes,
+        whoever dies. The release as it is kept now: who kept an answer first is right.
         """
         with self._writing() as connection:
-            direct, its = Direct(connection), logged.generation
-            if direct.run(s.KEEP_COSIGNED, asked=its, lines=cosigned):
-                assert logged.proof is not None, "a proof becomes a file once"
-                body = f"{logged.proof}{logged.checkpoint}{cosigned}".encode()
-                committing.store_files(direct, [(LOG + proof_path(its), body, sha256(body))], its, committing.LAST)
-                if (before := direct.scalar(s.LOGGED_BEFORE, generation=its)) is not None:
-                    direct.write_all(s.SUPERSEDE, [{"gone": LOG + proof_path(before), "superseding": its}])
+            committing.keep_cosigned(Direct(connection), logged, cosigned)
+            kept = View(connection, self._states).logged(logged.generation)
+        assert kept is not None, "what is logged stays"
+        return kept
 
     def mark_published(self, generation: int, ending: int | None = None) -> None:
         """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it

@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     select,
     text,
     update,
@@ -158,7 +159,7 @@ STORE_LOGGED: Final = insert(t.logged)
 KEEP_COSIGNED: Final = (
     update(t.logged)
     .where(t.logged.c.generation == bindparam("asked", type_=Integer), t.logged.c.cosigned.is_(None))
-    .values(cosigned=bindparam("lines"), proof=None)
+    .values(cosigned=bindparam("lines"), proof=null())
 )
 LOGGED_BEFORE: Final = (
     select(t.logged.c.generation)
