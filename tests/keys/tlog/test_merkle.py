@@ -161,6 +161,7 @@ def test_a_proof_of_consistency_proves_no_other_trees():
     [
         (0, 0, [], "leaf 0 is not in a tree of 0"),
         (5, 5, [], "leaf 5 is not in a tree of 5"),
+        (5, 1, [], "leaf 5 is not in a tree of 1"),
         (-1, 5, [], "leaf -1 is not in a tree of 5"),
         (0, 1, [b"x" * 32], "the path is too long"),
         (0, 2, [], "the path is too short"),
