@@ -75,7 +75,8 @@ class NumberedLog:
 
 
 def question(old: int | str, proof: Sequence[bytes], note: Note | str) -> bytes:
-    return f"old {old}\n{''.join(f'{notes.encoded(each)}\n' for each in proof)}\n{note}".encode()
+    hashes = "".join(f"{notes.encoded(each)}\n" for each in proof)
+    return f"old {old}\n{hashes}\n{note}".encode()
 
 
 @contextmanager
