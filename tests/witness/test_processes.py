@@ -114,6 +114,7 @@ def test_two_processes_do_not_sign_with_one_key(folder: Path) -> None:
 def test_a_witness_without_its_memory_does_not_begin_again(folder: Path, refused: Refused) -> None:
     for file in folder.glob("witness.sqlite*"):
         file.unlink()
+    assert "a new name and a new key" in command("run", str(folder)).stderr
     for again in (("key", str(folder), "--name", NAME, "--ml-dsa"), ("show", str(folder))):
         assert "a new name and a new key" in refused(*again).replace("\n", " ")
     assert not (folder / "witness.sqlite").exists()
