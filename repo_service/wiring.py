@@ -137,7 +137,8 @@ class Service:
         """A sealed folder that goes on from what this service has, and what that is."""
         with self.journal.reading() as view:
             known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
+        log = [held.key for held in log_keys(self.folder)]
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, log, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         return found, known
