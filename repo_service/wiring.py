@@ -345,7 +345,10 @@ def _witnesses(its: Settings, folder: Path, clock: Callable[[], datetime], metri
 
 def log_keys(folder: Path) -> list[HeldNoteKey]:
     """The log's key, and while it is replaced the next one; both sign then. None: this service keeps no log."""
-    return [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+    held = [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+    if len(called := {each.key.name for each in held}) > 1:
+        raise BadSettings(f"{folder / NEXT_LOG_KEY} is of another log than {LOG_KEY}: {' and '.join(sorted(called))}")
+    return held
 
 
 def _held_note_key(path: Path) -> HeldNoteKey:

@@ -15,6 +15,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 from keys import layout, rules, trust
 from keys.tlog import proofs
 from keys.tlog.notes import VerifierKey
+from keys.tlog.proofs import Policy
 from keys.trust import RootOfTrust, SignedFile, online_keyids, online_roles, version_of
 from repo_service.build.metadata import Role
 
@@ -106,6 +107,12 @@ def take_in_after_theft(sealed: Sealed, held: Collection[str]) -> Sealed:
 def held_names(targets_file: bytes) -> frozenset[str]:
     """The names that a targets file, verified when it was taken in, gives to ``held``."""
     return trust.held_names(parse_targets(targets_file))
+
+
+@lru_cache(maxsize=2)
+def named_log(root_file: bytes) -> Policy | None:
+    """The log that a root file, verified when it was taken in, names."""
+    return proofs.policy_of(parse_root(root_file))
 
 
 def parse_root(data: bytes) -> Root:
