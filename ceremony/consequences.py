@@ -55,7 +55,7 @@ def _bins(drafted: Draft) -> Iterator[str]:
 def _holders(drafted: Draft, names: Mapping[str, str]) -> Iterator[str]:
     if drafted.current is None:
         return
-    before, after = _root_keyids(drafted.current.root), _root_keyids(_root(drafted))
+    before, after = _root_keyids(drafted.current.root), _root_keyids(drafted.root)
     for keyid in sorted(before - after):
         yield f"{names.get(keyid, f'Key {keyid:.16}')} can no longer sign anything here."
     for keyid in sorted(after - before):
@@ -90,7 +90,7 @@ def _minimum_client(drafted: Draft) -> Iterator[str]:
 
 def _log(drafted: Draft) -> Iterator[str]:
     before = proofs.policy_of(drafted.current.root) if drafted.current is not None else None
-    after = proofs.policy_of(_root(drafted))
+    after = proofs.policy_of(drafted.root)
     if after is not None:
         yield from (*_another_log(drafted, after), *_log_changes(before, after), *_seen_by(after), *_one_house(after))
     elif before is not None:
@@ -184,12 +184,6 @@ def _dates(drafted: Draft) -> Iterator[str]:
 
 def _renewal(drafted: Draft) -> str:
     return long_date(min(body.expires for body in drafted.bodies.values()) - RENEW)
-
-
-def _root(drafted: Draft) -> Root:
-    body = drafted.bodies[layout.ROOT]
-    assert isinstance(body, Root)
-    return body
 
 
 def _root_keyids(root: Root) -> frozenset[str]:

@@ -4,7 +4,6 @@ A coordinator holds no key and decides nothing: what they hand around is made ag
 """
 
 import argparse
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -15,13 +14,12 @@ from ceremony.directory import TRANSCRIPT
 from ceremony.draft import RENEW, key_problems
 from ceremony.errors import BadInput, Refused
 from ceremony.inputs import Ceremony
-from ceremony.plan import Arrangements, Keyring, Log, Plan, signatory
+from ceremony.plan import Arrangements, Keyring, Log, Plan, log_of, signatory
 from ceremony.terminal import fill, say
 from ceremony.tool import TOOL
 from keys import layout
 from keys.encoding import sha256
 from keys.tlog import proofs
-from keys.tlog.notes import VerifierKey
 
 
 def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
@@ -63,17 +61,15 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
 
 def _log(arguments: argparse.Namespace) -> Log | None:
     """The log of the plan: what is not said of it stays as the root before says it."""
-    before = proofs.policy_of(directory.read_trust(arguments.after).root) if arguments.after else None
-    keys = tuple(str(directory.read_log_key(path)) for path in arguments.log) or _spelled(before.keys if before else ())
-    witnesses = _spelled(arguments.witness) or _spelled(before.witnesses if before else ())
-    if arguments.no_log or not (keys or witnesses):
-        return None
-    quorum = arguments.quorum if arguments.quorum is not None else before.quorum if before else 0
-    return Log(keys, witnesses, quorum, arguments.log_begins_anew)
-
-
-def _spelled(keys: Iterable[VerifierKey]) -> tuple[str, ...]:
-    return tuple(map(str, keys))
+    policy = proofs.policy_of(directory.read_trust(arguments.after).root) if arguments.after else None
+    before = log_of(policy) if policy else Log(())
+    said = Log(
+        tuple(str(directory.read_log_key(path)) for path in arguments.log) or before.keys,
+        tuple(map(str, arguments.witness)) or before.witnesses,
+        before.quorum if arguments.quorum is None else arguments.quorum,
+        arguments.log_begins_anew,
+    )
+    return None if arguments.no_log or said == Log(()) else said
 
 
 def make_checklists(arguments: argparse.Namespace, _: datetime) -> None:
