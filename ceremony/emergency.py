@@ -72,7 +72,7 @@ def _log_key(its: Situation, now: datetime) -> tuple[Plan, Facts]:
         "log": policy.origin,
         "log_keys": " and ".join(f"key {key.id.hex()} ({key.digits})" for key in policy.keys),
         "checkpoint": f"{planned.url.rstrip('/')}/log/checkpoint",
-        "witnessed": f"A witness that has seen the log refuses another history, and who requires it asks for {asked}."
+        "witnessed": f"A witness that has seen it refuses another history, and who requires the log asks for {asked}."
         if policy.quorum
         else "No witness need have seen the log: only who compares two of its heads finds out.",
         "ceremony": _ceremony(its, planned, due, now, online="online.pub", log="DIR/log-next.pub"),

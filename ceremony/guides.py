@@ -173,13 +173,14 @@ name, until its user has read the announcement and says `tallystick forget NAME`
 """
 
 _LOG_KEY: Final = """\
-== EMERGENCY: THE LOG'S KEY IS STOLEN
+== EMERGENCY: THE LOG'S KEY IS STOLEN OR LOST
 
 {about}
 
-Stolen: {log_keys}. It signs what the log {log} holds, and nothing that anybody installs. With it a thief can show
-somebody another history of the log. With the online key too they can sign for one victim what nobody else ever sees.
-{witnessed} It also makes the salts of the log: texts that were taken back may be guessed.
+Stolen or lost: {log_keys}. It signs what the log {log} holds, and nothing that anybody installs. With it a thief can
+show somebody another history of the log. With the online key too they can sign for one victim what nobody else ever
+sees.
+{witnessed} The key also makes the log's salts: whoever has it may guess texts that were taken back.
 
 == WHAT TO DO
 
@@ -191,14 +192,18 @@ coordinator and to whoever runs a witness.
 $ tallystick-service key DIR --next-log
 $ systemctl restart tallystick
 
+# Operator: IF nobody has the key any more, THEN make another instead, for the same log, and take log.pub where it says
+log-next.pub below. Nothing is published until root {next_root} is.
+$ tallystick-service key DIR --log --log-name {log}
+
 # Witnesses: Compare the last checkpoint that you cosigned with the public one. IF neither goes on from the other, THEN
 it is a fork: keep both, and cosign nothing until the coordinator has seen them.
 $ curl {checkpoint}
 
 {ceremony}
 
-# Operator: Take the sealed files in. An hour later let the new key sign alone, and start the service again. Then
-destroy the old one.
+# Operator: Take the sealed files in. IF there are two keys, THEN an hour later let the new one sign alone, start the
+service again, and destroy the old one.
 $ tallystick-service take-in DIR --sealed {dir}/sealed
 $ tallystick-service key DIR --retire-log
 $ systemctl restart tallystick

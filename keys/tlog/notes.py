@@ -121,15 +121,16 @@ def read_key(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     hint, _, encoded = rest.partition("+")
     try:
-        data = decoded(encoded)
+        if not (data := decoded(encoded)):
+            raise BadNote("it is empty")
         key = VerifierKey(_name(name), data[0], data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
             raise BadNote(f"its id is {key.id.hex()}, not {hint:.16}")
         _check_public(key)
-    except (BadNote, IndexError) as error:
-        raise BadNote(f"{text[:80]!r} is no verifier key: {str(error) or 'it is empty'}") from None
+    except BadNote as error:
+        raise BadNote(f"{text[:80]!r} is no verifier key: {error}") from None
     return key
 
 

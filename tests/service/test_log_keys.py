@@ -148,6 +148,21 @@ def test_the_old_key_of_the_log_is_not_retired_before_clients_know_the_new_one(w
     assert [each.key for each in log_keys(world.service.folder)] == [OLD, NEW]
 
 
+def test_a_lost_key_of_the_log_stops_publishing_until_a_root_names_another_for_the_same_log(world: World) -> None:
+    """emergency log-key: nothing that clients would refuse is published meanwhile."""
+    (world.service.folder / "log.key").unlink()
+    hold(world, "log.key", 2)
+    world.reopen()
+    world.record(publishing("bar"))
+    with pytest.raises(WouldBeRefused, match="the log is signed by no key that the newest root names"):
+        world.service.round()
+    assert signed_by(world) == {OLD}
+    world.take_in(following(world, NEW))
+    assert counts(world)
+    world.service.round()
+    assert counts(world) and signed_by(world) == {NEW}
+
+
 def test_retiring_can_be_run_again_and_overwrites_no_key(world: World) -> None:
     hold_next(world)
     world.take_in(following(world, NEW))
