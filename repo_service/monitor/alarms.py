@@ -5,7 +5,7 @@ dates of releases, in ``Memory``, whose size the limits bound. The same log and 
 replays it and however often it is broken off.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,13 +17,14 @@ from keys.state import Mark, NameState, is_installable
 from keys.state import Release as ReleaseState
 from keys.succession import broken_promises
 from keys.times import moment, stamp
-from keys.tlog.leaves import Document, Sealed, Snapshot, TakenOver
+from keys.tlog.leaves import Snapshot
 from keys.tlog.proofs import LOG_FIELD, Policy, Witnessed
 from repo_service.domain import changes as c
-from repo_service.domain.flags import DOCUMENT
+from repo_service.domain.flags import FlagAct
 from repo_service.monitor.codes import CODES
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.limits import Limits
+from repo_service.monitor.seen import Announced, Released, SealedFile, WentOn
 
 SEVERAL: Final = 3
 """Releases from which on it is an alarm that none is left."""
@@ -54,7 +55,7 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Rooted:
-    """A root that was sealed, verified, and the one before it (None: the first)."""
+    """A root that was sealed, and the one before it (None: the first)."""
 
     index: int
     before: Root | None
@@ -62,14 +63,23 @@ class Rooted:
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
-    """A release as it was replayed. ``index`` is that of its snapshot's leaf; ``others`` are leaves of other kinds."""
+class Whole:
+    """A release with all that was in it. ``others`` are its roots, other sealed files, documents and names that were
+    taken over.
+    """
 
-    index: int
-    leaf: Snapshot
-    touched: Iterable[Touched]
-    others: Sequence[tuple[int, Sealed | Document | TakenOver]] = ()
-    roots: Sequence[Rooted] = ()
+    released: Released
+    touched: Sequence[Touched] = ()
+    others: Sequence[Rooted | SealedFile | Announced | WentOn] = ()
+
+    @property
+    def leaf(self) -> Snapshot:
+        return self.released.leaf
+
+    @property
+    def index(self) -> int:
+        """Of its snapshot's leaf."""
+        return self.released.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +102,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered between releases: the last one, and the counts of the running window."""
+    """What is remembered between releases: the counts of the running window."""
 
-    generation: int = 0
-    version: int = 0
     tallies: tuple[Tally, ...] = ()
     seen: tuple[Seen, ...] = ()
 
 
-def of_release(release: Released, memory: Memory, limits: Limits) -> tuple[list[Finding], Memory]:
+def of_release(release: Whole, memory: Memory, limits: Limits) -> tuple[list[Finding], Memory]:
     """What is to be said of a release, in the order of leaves, and what to remember for the next one."""
-    found = [*_gaps(release, memory), *_leaves(release, memory), *_roots(release)]
+    found = [*_gaps(release), *_taken_over(release), *_others(release)]
     counted = _Counted()
     for touched in release.touched:
         for rule in _OF_A_NAME:
@@ -119,7 +127,7 @@ def _finding(code: str, sentence: str, at: str, index: int | None = None, name: 
 # Rules of one name
 
 
-def _withdrawals(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _withdrawals(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     """Many releases of one project, counted from the marks in its state: nothing need be remembered."""
     now = _gone(touched)
     since = _seconds(release.leaf.signed_at) - limits.window_s
@@ -143,7 +151,7 @@ def _loudness(count: int, rest: int, limits: Limits) -> int:
     return max(_doubled(count, limits.withdrawn), int(share))
 
 
-def _all_withdrawn(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _all_withdrawn(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
     gone = _gone(touched)
     if gone and not _there(touched.after) and len(touched.after.releases) >= SEVERAL:
@@ -153,7 +161,7 @@ def _all_withdrawn(touched: Touched, release: Released, limits: Limits) -> Itera
         yield _about(touched, "all-withdrawn", sentence, _AWAY)
 
 
-def _newest_withdrawn(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _newest_withdrawn(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
     gone = _gone(touched)
     newest = _newest(_there(touched.before)) if gone and touched.before else None
@@ -161,7 +169,7 @@ def _newest_withdrawn(touched: Touched, release: Released, limits: Limits) -> It
         yield _about(touched, "newest-withdrawn", f"{touched.after.name} {newest}, its newest, was taken away", _AWAY)
 
 
-def _promises(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _promises(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     """What may follow what is one function for everyone (keys/succession.py)."""
     del release, limits
     for broken in broken_promises(touched.before, touched.after) if touched.before else ():
@@ -169,7 +177,7 @@ def _promises(touched: Touched, release: Released, limits: Limits) -> Iterator[F
         yield _about(touched, code, f"{touched.after.name}: {broken.sentence}")
 
 
-def _hands(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _hands(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
     name = touched.after.name
     for index, event in touched.events:
@@ -179,7 +187,7 @@ def _hands(touched: Touched, release: Released, limits: Limits) -> Iterator[Find
         yield _about(touched, "new-generation", f"{name} begins anew: this is generation {touched.after.generation}")
 
 
-def _returns(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _returns(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
     for index, event in touched.events:
         if c.type_of(event.change) in _RETURNS:
@@ -187,7 +195,7 @@ def _returns(touched: Touched, release: Released, limits: Limits) -> Iterator[Fi
             yield _finding("restored", f"{what} came back after it was removed", event.at, index, touched.after.name)
 
 
-def _held(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _held(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
     held = [event.change for _, event in touched.events if isinstance(event.change, c.YankHeld)]
     if held:
@@ -198,7 +206,7 @@ def _held(touched: Touched, release: Released, limits: Limits) -> Iterator[Findi
         yield _about(touched, "yanks-held", sentence, frozenset({"release.yank_held"}))
 
 
-def _late(touched: Touched, release: Released, limits: Limits) -> Iterator[Finding]:
+def _late(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     """A date that is not the truth would let what belongs together be counted apart."""
     signed = _seconds(release.leaf.signed_at)
     late = [(i, event) for i, event in touched.events if not 0 <= signed - _seconds(event.at) <= limits.late_s]
@@ -211,7 +219,7 @@ def _late(touched: Touched, release: Released, limits: Limits) -> Iterator[Findi
         yield _finding("late-event", sentence, release.leaf.signed_at, index, name)
 
 
-Rule = Callable[[Touched, Released, Limits], Iterator[Finding]]
+Rule = Callable[[Touched, Whole, Limits], Iterator[Finding]]
 _OF_A_NAME: Final[tuple[Rule, ...]] = (
     _promises, _withdrawals, _all_withdrawn, _newest_withdrawn, _hands, _returns, _held, _late,
 )  # fmt: skip
@@ -220,42 +228,49 @@ _OF_A_NAME: Final[tuple[Rule, ...]] = (
 # Rules of a whole release
 
 
-def _gaps(release: Released, memory: Memory) -> Iterator[Finding]:
-    leaf = release.leaf
-    if not memory.generation:
+def _gaps(release: Whole) -> Iterator[Finding]:
+    leaf, before = release.leaf, release.released.before
+    if before is None:
         return
-    if leaf.generation != memory.generation + 1:
-        sentence = f"release {leaf.generation} follows release {memory.generation} in the log"
+    if leaf.generation != before.generation + 1:
+        sentence = f"release {leaf.generation} follows release {before.generation} in the log"
         yield _finding("version-gap", sentence, leaf.signed_at, release.index)
-    if leaf.version not in (memory.version, memory.version + 1):
-        sentence = f"snapshot {leaf.version} follows snapshot {memory.version} in the log"
+    if leaf.version not in (before.version, before.version + 1):
+        sentence = f"snapshot {leaf.version} follows snapshot {before.version} in the log"
         yield _finding("version-gap", sentence, leaf.signed_at, release.index)
 
 
-def _leaves(release: Released, memory: Memory) -> Iterator[Finding]:
+def _taken_over(release: Whole) -> Iterator[Finding]:
+    """The first release of a log takes over what was there before it."""
+    taken = [each for each in release.others if isinstance(each, WentOn)]
+    if taken and release.released.before:
+        name, rest = taken[0].leaf.name, len(taken) - 1
+        goes_on = (
+            f"{name} and {rest} more {_plural(rest, 'name')} go on from pages"
+            if rest
+            else f"{name} goes on from a page"
+        )
+        yield _finding("taken-over", f"{goes_on} without events", release.leaf.signed_at, taken[0].index, name)
+
+
+def _others(release: Whole) -> Iterator[Finding]:
     at = release.leaf.signed_at
-    taken = [(index, leaf) for index, leaf in release.others if isinstance(leaf, TakenOver)]
-    if taken and memory.generation:  # the first release of a log takes over what was there before it
-        index, first = taken[0]
-        more = f" and {len(taken) - 1} more {_plural(len(taken) - 1, 'name')}" if taken[1:] else ""
-        yield _finding("taken-over", f"{first.name}{more} goes on from a page without events", at, index, first.name)
-    for index, leaf in release.others:
-        if isinstance(leaf, Sealed) and leaf.role != "root":
-            yield _finding("sealed", f"{leaf.role} {leaf.version} was sealed", at, index)
-        if isinstance(leaf, Document):
-            yield _document(leaf, at, index)
+    for each in release.others:
+        if isinstance(each, Rooted):
+            yield from of_root(each, at)
+        elif isinstance(each, SealedFile):
+            yield _finding("sealed", f"{each.leaf.role} {each.leaf.version} was sealed", at, each.index)
+        elif isinstance(each, Announced):
+            yield _announced(each)
 
 
-def _document(leaf: Document, at: str, index: int) -> Finding:
-    _, name, number = leaf.path.removesuffix(".json").split("/")
-    if name == DOCUMENT:
-        return _finding("flag", f"a flag was set or cleared (act {number})", at, index)
-    return _finding("policy", f"policy {name}/{number} was published", at, index)
-
-
-def _roots(release: Released) -> Iterator[Finding]:
-    for rooted in release.roots:
-        yield from of_root(rooted, release.leaf.signed_at)
+def _announced(seen: Announced) -> Finding:
+    said = seen.document
+    if isinstance(said, FlagAct):
+        return _finding("flag", f"{said.by} {said.act} the flag {said.flag} (act {said.number})", said.at, seen.index)
+    policy = said.policy
+    sentence = f"policy {policy.id} was published; it is in force from {said.effective_from}"
+    return _finding("policy", sentence, said.published_at, seen.index)
 
 
 def of_root(rooted: Rooted, at: str) -> Iterator[Finding]:
@@ -312,7 +327,7 @@ _COUNTED: Final[dict[str, tuple[Callable[[Limits], int], str]]] = {
 _ONE_CLASS: Final = "one-class"
 
 
-def _everywhere(release: Released, memory: Memory, counted: _Counted, limits: Limits) -> tuple[list[Finding], Memory]:
+def _everywhere(release: Whole, memory: Memory, counted: _Counted, limits: Limits) -> tuple[list[Finding], Memory]:
     minute = _seconds(release.leaf.signed_at) // 60
     first = minute - -(-limits.window_s // 60) + 1
     old = {each.what: each for each in memory.tallies}
@@ -335,7 +350,7 @@ def _everywhere(release: Released, memory: Memory, counted: _Counted, limits: Li
         total = sum(each.by == by for each in seen)
         sentence = f"{by}: something was taken away from {total} projects within {_span(limits.window_s)}"
         tell(_ONE_CLASS, Tally(f"{_ONE_CLASS}/{by}"), total, limits.projects_of_one_class, sentence)
-    return found, Memory(release.leaf.generation, release.leaf.version, tuple(tallies), seen)
+    return found, Memory(tuple(tallies), seen)
 
 
 def _counted_on(tally: Tally, minute: int, first: int, count: int) -> Tally:

@@ -9,9 +9,7 @@ from repo_service.monitor.reading import Public
 from repo_service.monitor.seen import Watch
 
 
-def follow(
-    public: Public, book: Book, pin: bytes, now: datetime, watches: Sequence[Watch] = ()
-) -> Iterator[Finding]:
+def follow(public: Public, book: Book, pin: bytes, now: datetime, watches: Sequence[Watch] = ()) -> Iterator[Finding]:
     """Take in what the log has grown by since the last time, and give what is found, each kept in the book before.
     ``pin`` is the file 1.root.json, which alone is believed. Raises OutOfReach and NotTrusted.
     """
