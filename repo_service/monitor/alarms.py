@@ -5,7 +5,7 @@ dates of releases, in ``Memory``, whose size the limits bound. The same log and 
 replays it and however often it is broken off.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,11 +21,42 @@ from keys.tlog.leaves import Snapshot
 from keys.tlog.proofs import LOG_FIELD, Policy, Witnessed
 from repo_service.domain import changes as c
 from repo_service.domain.flags import FlagAct
-from repo_service.monitor.codes import CODES
-from repo_service.monitor.findings import Finding
+from repo_service.monitor.findings import Finding, Level
 from repo_service.monitor.limits import Limits
 from repo_service.monitor.seen import Announced, Released, SealedFile, WentOn
 
+CODES: Final[Mapping[str, tuple[Level, str]]] = {
+    # Much at once.
+    "withdrawn": ("alarm", "More releases of one project were taken away within the window than the limit says."),
+    "all-withdrawn": ("alarm", "Nothing is left to install of a project that had several releases."),
+    "withdrawn-everywhere": (
+        "alarm",
+        "More releases of all projects were taken away within the window than the limit.",
+    ),
+    "one-class": ("alarm", "One class of actor took something away from more projects than the limit."),
+    "quarantines": ("alarm", "More was put into quarantine within the window than the limit says."),
+    "takedowns": ("alarm", "More takedowns were said within the window than the limit says."),
+    # What must not be, or needs a second look.
+    "digest-changed": ("alarm", "A file name or an artifact identity has other bytes than before. This must never be."),
+    "taken-over": ("alarm", "Names go on from pages whose events are not in the log."),
+    "late-event": ("alarm", "An event came into the log long after its own date."),
+    "root-changed": ("alarm", "The key holders sealed a root with other keys or thresholds, or of another log."),
+    "cosignatures-stale": ("alarm", "It is too long since a quorum of witnesses cosigned."),
+    "split-view": ("alarm", "Another vantage has another tree of the same log: not everyone is shown the same."),
+    "held-back": ("alarm", "Another vantage has a newer head of the log than is served here, and has had it for long."),
+    # Good to know.
+    "root-renewed": ("notice", "The key holders sealed a root that changes dates alone."),
+    "sealed": ("notice", "The key holders sealed a file of targets, held names or bins, or the first root."),
+    "policy": ("notice", "A policy was published."),
+    "flag": ("notice", "A flag, which halts a kind of change, was set or cleared."),
+    "passed-on": ("notice", "A name, a reservation or a namespace passed to somebody else."),
+    "new-generation": ("notice", "A name that somebody else had begins anew."),
+    "restored": ("notice", "What was removed came back, as the policy allows."),
+    "newest-withdrawn": ("notice", "The newest stable release of a project was taken away, and older ones are left."),
+    "yanks-held": ("notice", "Yanks wait, because they would leave little to install."),
+    "vantage-away": ("notice", "Another vantage could not be looked at."),
+}
+"""What these rules and the look at other vantages can find: level, and what it says in general."""
 SEVERAL: Final = 3
 """Releases from which on it is an alarm that none is left."""
 _AWAY: Final = frozenset({
@@ -83,11 +114,17 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Minute:
+    at: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Something that is counted: what and of whom, how much of it in which minute, and how loud it was told."""
 
     what: str
-    minutes: tuple[tuple[int, int], ...] = ()
+    minutes: tuple[Minute, ...] = ()
     level: int = 0
 
 
@@ -110,7 +147,7 @@ class Memory:
 
 def of_release(release: Whole, memory: Memory, limits: Limits) -> tuple[list[Finding], Memory]:
     """What is to be said of a release, in the order of leaves, and what to remember for the next one."""
-    found = [*_gaps(release), *_taken_over(release), *_others(release)]
+    found = [*_taken_over(release), *_others(release)]
     counted = _Counted()
     for touched in release.touched:
         for rule in _OF_A_NAME:
@@ -120,8 +157,9 @@ def of_release(release: Whole, memory: Memory, limits: Limits) -> tuple[list[Fin
     return sorted([*found, *told], key=lambda each: (each.index or 0, each.code)), after
 
 
-def _finding(code: str, sentence: str, at: str, index: int | None = None, name: str | None = None) -> Finding:
-    return Finding(code, CODES[code].level, sentence, at, index, name)
+def finding(code: str, sentence: str, at: str, index: int | None = None, name: str | None = None) -> Finding:
+    """A finding of one of these codes."""
+    return Finding(code, CODES[code][0], sentence, at, index, name)
 
 
 # Rules of one name
@@ -169,12 +207,15 @@ def _newest_withdrawn(touched: Touched, release: Whole, limits: Limits) -> Itera
         yield _about(touched, "newest-withdrawn", f"{touched.after.name} {newest}, its newest, was taken away", _AWAY)
 
 
-def _promises(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
-    """What may follow what is one function for everyone (keys/succession.py)."""
+def _bytes(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
+    """The one promise that nothing can ever excuse. Whoever replays asks for all of them (keys/succession.py)."""
     del release, limits
-    for broken in broken_promises(touched.before, touched.after) if touched.before else ():
-        code = "digest-changed" if broken.promise == "bytes" else "promise-broken"
-        yield _about(touched, code, f"{touched.after.name}: {broken.sentence}")
+    if touched.before and any(
+        isinstance(event.change, c.ReleasePublished | c.FileAdded) for _, event in touched.events
+    ):
+        for broken in broken_promises(touched.before, touched.after):
+            if broken.promise == "bytes":
+                yield _about(touched, "digest-changed", f"{touched.after.name}: {broken.sentence}")
 
 
 def _hands(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
@@ -182,7 +223,7 @@ def _hands(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding
     name = touched.after.name
     for index, event in touched.events:
         if how := _PASSES.get(c.type_of(event.change)):
-            yield _finding("passed-on", f"{name} passed {how}", event.at, index, name)
+            yield finding("passed-on", f"{name} passed {how}", event.at, index, name)
     if touched.before and touched.after.generation > touched.before.generation:
         yield _about(touched, "new-generation", f"{name} begins anew: this is generation {touched.after.generation}")
 
@@ -192,7 +233,7 @@ def _returns(touched: Touched, release: Whole, limits: Limits) -> Iterator[Findi
     for index, event in touched.events:
         if c.type_of(event.change) in _RETURNS:
             what = " ".join((touched.after.name, getattr(event.change, "version", ""))).strip()
-            yield _finding("restored", f"{what} came back after it was removed", event.at, index, touched.after.name)
+            yield finding("restored", f"{what} came back after it was removed", event.at, index, touched.after.name)
 
 
 def _held(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
@@ -209,35 +250,23 @@ def _held(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]
 def _late(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     """A date that is not the truth would let what belongs together be counted apart."""
     signed = _seconds(release.leaf.signed_at)
-    late = [(i, event) for i, event in touched.events if not 0 <= signed - _seconds(event.at) <= limits.late_s]
+    late = [(i, event) for i, event in touched.events if signed - _seconds(event.at) > limits.late_s]
     if late:
         (index, event), name = late[0], touched.after.name
         sentence = (
             f"{len(late)} {_plural(len(late), 'event')} of {name} of {event.at} came into the log with the release of "
             f"{release.leaf.signed_at}"
         )
-        yield _finding("late-event", sentence, release.leaf.signed_at, index, name)
+        yield finding("late-event", sentence, release.leaf.signed_at, index, name)
 
 
 Rule = Callable[[Touched, Whole, Limits], Iterator[Finding]]
 _OF_A_NAME: Final[tuple[Rule, ...]] = (
-    _promises, _withdrawals, _all_withdrawn, _newest_withdrawn, _hands, _returns, _held, _late,
+    _bytes, _withdrawals, _all_withdrawn, _newest_withdrawn, _hands, _returns, _held, _late,
 )  # fmt: skip
 
 
 # Rules of a whole release
-
-
-def _gaps(release: Whole) -> Iterator[Finding]:
-    leaf, before = release.leaf, release.released.before
-    if before is None:
-        return
-    if leaf.generation != before.generation + 1:
-        sentence = f"release {leaf.generation} follows release {before.generation} in the log"
-        yield _finding("version-gap", sentence, leaf.signed_at, release.index)
-    if leaf.version not in (before.version, before.version + 1):
-        sentence = f"snapshot {leaf.version} follows snapshot {before.version} in the log"
-        yield _finding("version-gap", sentence, leaf.signed_at, release.index)
 
 
 def _taken_over(release: Whole) -> Iterator[Finding]:
@@ -250,7 +279,7 @@ def _taken_over(release: Whole) -> Iterator[Finding]:
             if rest
             else f"{name} goes on from a page"
         )
-        yield _finding("taken-over", f"{goes_on} without events", release.leaf.signed_at, taken[0].index, name)
+        yield finding("taken-over", f"{goes_on} without events", release.leaf.signed_at, taken[0].index, name)
 
 
 def _others(release: Whole) -> Iterator[Finding]:
@@ -259,7 +288,7 @@ def _others(release: Whole) -> Iterator[Finding]:
         if isinstance(each, Rooted):
             yield from of_root(each, at)
         elif isinstance(each, SealedFile):
-            yield _finding("sealed", f"{each.leaf.role} {each.leaf.version} was sealed", at, each.index)
+            yield finding("sealed", f"{each.leaf.role} {each.leaf.version} was sealed", at, each.index)
         elif isinstance(each, Announced):
             yield _announced(each)
 
@@ -267,17 +296,17 @@ def _others(release: Whole) -> Iterator[Finding]:
 def _announced(seen: Announced) -> Finding:
     said = seen.document
     if isinstance(said, FlagAct):
-        return _finding("flag", f"{said.by} {said.act} the flag {said.flag} (act {said.number})", said.at, seen.index)
+        return finding("flag", f"{said.by} {said.act} the flag {said.flag} (act {said.number})", said.at, seen.index)
     policy = said.policy
     sentence = f"policy {policy.id} was published; it is in force from {said.effective_from}"
-    return _finding("policy", sentence, said.published_at, seen.index)
+    return finding("policy", sentence, said.published_at, seen.index)
 
 
 def of_root(rooted: Rooted, at: str) -> Iterator[Finding]:
     """What a root changed of the one before it: who may sign with how many, and which log counts."""
     after, before = rooted.after, rooted.before
     if before is None:
-        yield _finding("sealed", f"root {after.version} was sealed", at, rooted.index)
+        yield finding("sealed", f"root {after.version} was sealed", at, rooted.index)
         return
     changed = [
         *(f"the keys of {role}" for role in after.roles if _held_by(after, role) != _held_by(before, role)),
@@ -286,9 +315,9 @@ def of_root(rooted: Rooted, at: str) -> Iterator[Finding]:
     ]
     if changed:
         sentence = f"root {after.version} changes {'; '.join(changed)}"
-        yield _finding("root-changed", sentence, at, rooted.index)
+        yield finding("root-changed", sentence, at, rooted.index)
     else:
-        yield _finding("root-renewed", f"root {after.version} was sealed; keys are as before", at, rooted.index)
+        yield finding("root-renewed", f"root {after.version} was sealed; keys are as before", at, rooted.index)
 
 
 def _held_by(root: Root, role: str) -> dict[str, Any]:
@@ -337,13 +366,13 @@ def _everywhere(release: Whole, memory: Memory, counted: _Counted, limits: Limit
         before = old.get(after.what, Tally(after.what)).level
         loud = _doubled(total, limit)
         if loud > before:
-            found.append(_finding(code, sentence, release.leaf.signed_at, release.index))
+            found.append(finding(code, sentence, release.leaf.signed_at, release.index))
         # It is told again once it was quiet: within half of the limit.
         tallies.append(Tally(after.what, after.minutes, max(before, loud) if total > limit // 2 else 0))
 
     for code, (limit_of, said) in _COUNTED.items():
         tally = _counted_on(old.get(code, Tally(code)), minute, first, counted.counts[code])
-        total = sum(number for _, number in tally.minutes)
+        total = sum(each.count for each in tally.minutes)
         tell(code, tally, total, limit_of(limits), said.format(total, _span(limits.window_s)))
     seen = _seen(memory.seen, counted.projects, minute, first, 8 * limits.projects_of_one_class)
     for by in sorted({each.by for each in seen}):
@@ -355,10 +384,10 @@ def _everywhere(release: Whole, memory: Memory, counted: _Counted, limits: Limit
 
 def _counted_on(tally: Tally, minute: int, first: int, count: int) -> Tally:
     """With ``count`` more in this minute, without what is before the window."""
-    kept = {at: number for at, number in tally.minutes if first <= at}
+    kept = {each.at: each.count for each in tally.minutes if first <= each.at}
     if count:
         kept[minute] = kept.get(minute, 0) + count
-    return Tally(tally.what, tuple(sorted(kept.items())), tally.level)
+    return Tally(tally.what, tuple(Minute(at, number) for at, number in sorted(kept.items())), tally.level)
 
 
 def _seen(
@@ -378,27 +407,13 @@ def _seen(
 # The head, as it is looked at now
 
 
-def of_head(
-    head: Witnessed, policy: Policy, newest: Snapshot, limits: Limits, now: datetime, index: int | None = None
-) -> Iterator[Finding]:
-    """What is to be said of the newest checkpoint and release at this moment."""
-    at = stamp(now)
-    age = _seconds(at) - _seconds(newest.signed_at)
-    if age > limits.release_age_s:
-        yield _finding(
-            "stale-release", f"the newest release was signed {_span(age)} ago ({newest.signed_at})", at, index
-        )
-    elif at > newest.timestamp_expires:
-        yield _finding("stale-release", f"the newest timestamp expired {newest.timestamp_expires}", at, index)
+def of_head(head: Witnessed, policy: Policy, limits: Limits, now: datetime) -> Iterator[Finding]:
+    """How long ago the last of a quorum cosigned. Where there is no quorum, whoever follows says so."""
     times = sorted(head.cosigned.values(), reverse=True)
-    if len(times) < policy.quorum:
-        sentence = (
-            f"{len(times)} of {len(policy.witnesses)} witnesses cosigned the checkpoint of {head.checkpoint.size} "
-            f"leaves; the root asks for {policy.quorum}"
-        )
-        yield _finding("few-witnesses", sentence, at)
-    elif policy.quorum and (old := _seconds(at) - times[policy.quorum - 1]) > limits.cosigned_age_s:
-        yield _finding("stale-cosignatures", f"a quorum of witnesses cosigned last {_span(old)} ago", at)
+    if policy.quorum and len(times) >= policy.quorum:
+        age = int(now.timestamp()) - times[policy.quorum - 1]
+        if age > limits.cosigned_age_s:
+            yield finding("cosignatures-stale", f"a quorum of witnesses cosigned last {_span(age)} ago", stamp(now))
 
 
 # What the rules ask
@@ -441,7 +456,7 @@ def _about(touched: Touched, code: str, sentence: str, types: frozenset[str] = f
     """With the leaf of the last event of these types, or of any."""
     of_types = [each for each in touched.events if c.type_of(each[1].change) in types]
     index, event = (of_types or touched.events)[-1]
-    return _finding(code, sentence, event.at, index, touched.after.name)
+    return finding(code, sentence, event.at, index, touched.after.name)
 
 
 def _classes(touched: Touched) -> list[str]:

@@ -22,7 +22,7 @@ class Limits:
     quarantines: int = 20
     takedowns: int = 20
     late_s: int = 86400
-    release_age_s: int = 3 * 86400
+    held_back_s: int = 3600
     cosigned_age_s: int = 3 * 86400
 
     def __post_init__(self) -> None:
@@ -41,7 +41,7 @@ ABOUT: Final[dict[str, str]] = {
     "quarantines": "projects and releases that are put into quarantine",
     "takedowns": "takedowns that are listed or confirmed",
     "late_s": "seconds between the date of an event and that of its release",
-    "release_age_s": "seconds since the newest release was signed",
+    "held_back_s": "seconds that another vantage has a newer head of the log than is served here",
     "cosigned_age_s": "seconds since the last of a quorum of witnesses cosigned",
 }
 """What each limit counts, for people (docs/LOG.md)."""
