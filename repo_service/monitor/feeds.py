@@ -177,7 +177,7 @@ def _head(place: Place, feed: str, lines: list[str]) -> str:
     kind, _, segment = feed.partition("/")
     title = f"{kind} {names.name_of(segment)}" if segment else kind
     updated = max((re.findall(r"<updated>([^<]*)</updated>", line)[0] for line in lines), default="")
-    link = f"<link rel="alternate" href={quoteattr(place.url)}/>\n" if place.url else ""
+    link = f'<link rel="alternate" href={quoteattr(place.url)}/>\n' if place.url else ""
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
         f"<id>{_id(place, feed)}</id>\n<title>{_text(f'{title} at {place.origin}')}</title>\n"
@@ -190,10 +190,10 @@ def _line(place: Place, entry: Entry) -> str:
     link = ""
     if place.url and entry.name:
         href = f"{place.url.rstrip('/')}/simple/{names.segment(entry.name)}/"
-        link = f"<link rel="alternate" href={quoteattr(href)}/>"
+        link = f'<link rel="alternate" href={quoteattr(href)}/>'
     return (
         f"<entry><id>{_id(place, entry.key)}</id><title>{_text(entry.title)}</title><updated>{entry.at}</updated>"
-        f"{link}<content type="text">{_text(entry.text)}</content></entry>"
+        f'{link}<content type="text">{_text(entry.text)}</content></entry>'
     )
 
 

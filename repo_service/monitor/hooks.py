@@ -1,7 +1,7 @@
 """Alarms to a webhook, as Standard Webhooks says: signed, at least once, under one id until it was taken.
 
-What is to be told waits in the monitor's book. A receiver that is away costs a round one attempt, one that is slow half a
-minute; then the round goes on.
+What is to be told waits in the monitor's book. A receiver that is away costs a round one attempt, one that is slow half
+a minute; then the round goes on.
 """
 
 import hmac
@@ -60,7 +60,7 @@ def secret_of(file: Path | None, environment: Mapping[str, str] = os.environ) ->
 
 
 def headers(secret: bytes, identity: str, at: int, body: bytes) -> dict[str, str]:
-    """What goes with a message: its id, when it was sent (seconds since 1970), and the signature of both and the body."""
+    """What goes with a message: its id, when it is sent (seconds since 1970), and the signature of both and the body."""
     signed = f"{identity}.{at}.".encode() + body
     return {
         "webhook-id": identity,
@@ -106,7 +106,7 @@ def deliver(book: Book, hook: Hook, origin: str, now: datetime) -> int:
 
 def _send(pool: urllib3.PoolManager, hook: Hook, origin: str, number: int, finding: Finding, at: int) -> int | None:
     """The status that came back; None if nobody answered."""
-    body = telling.body(origin, number, finding)
+    body = telling.body(origin, finding)
     signed = headers(hook.secret, telling.identity(origin, number, finding), at, body)
     try:
         response = pool.request(

@@ -71,7 +71,7 @@ def identity(origin: str, number: int, finding: Finding) -> str:
     return f"msg_{hashlib.sha256(said).hexdigest()[:32]}"
 
 
-def body(origin: str, number: int, finding: Finding) -> bytes:
+def body(origin: str, finding: Finding) -> bytes:
     """A finding as a webhook's body (Standard Webhooks: type, timestamp, data)."""
     data: dict[str, Any] = {**strict.dump(finding), "origin": origin, "do": DO[finding.code]}
     return compact({"type": f"monitor.{finding.level}", "timestamp": finding.at, "data": data})

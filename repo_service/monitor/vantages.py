@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from keys.encoding import sha256
-from keys.times import stamp
-from keys.tlog import merkle, notes, proofs
+from keys.encoding import compact_plain, read_plain
+from keys.times import moment, stamp
+from keys.tlog import notes, proofs
 from keys.tlog.merkle import NotProven
 from keys.tlog.notes import BadNote
 from keys.tlog.proofs import Policy, Witnessed
@@ -59,3 +59,100 @@ def look(vantage: Vantage, policy: Policy) -> Look:
         return Look(vantage, None, "it has no checkpoint of this log")
     except (OutOfReach, NotProven, BadNote) as error:
         return Look(vantage, None, str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a vantage is compared with: the verified head that we have, and what it was verified by."""
+
+    head: Witnessed
+    policy: Policy
+    public: Public
+    folder: Path
+    """The monitor's, where evidence goes."""
+
+
+def compare(looked: Look, here: Here, book: Book, limits: Limits, now: datetime) -> Iterator[Finding]:
+    """What a vantage has against what we have. A head that is newer than ours is remembered until ours is as new."""
+    where, at = looked.vantage.where, stamp(now)
+    if looked.head is None:
+        yield finding("vantage-away", f"{where}: {looked.why}", at)
+    ahead = _Ahead.read(book, where, here.policy)
+    for theirs in (each for each in (looked.head, ahead and ahead.head) if each):
+        agrees = _agree(here, theirs, looked.vantage.public)
+        if agrees is False:
+            yield _split(where, here, theirs, at)
+        elif agrees is None and theirs.checkpoint.size < here.head.checkpoint.size:
+            yield finding("vantage-away", f"{where}: the registry's tiles do not say whether the trees agree", at)
+    size = here.head.checkpoint.size
+    if ahead and ahead.head.checkpoint.size <= size:
+        ahead = None
+    if ahead is None and looked.head and looked.head.checkpoint.size > size:
+        ahead = _Ahead(looked.head, at)
+    _Ahead.keep(book, where, ahead)
+    if ahead and (moment(at) - moment(ahead.since)).total_seconds() > limits.held_back_s:
+        sentence = f"{where} has had {ahead.head.checkpoint.size} leaves since {ahead.since}, and here are {size}"
+        yield finding("held-back", sentence, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A head that a vantage had before us, and since when we know."""
+
+    head: Witnessed
+    since: str
+
+    @staticmethod
+    def read(book: Book, where: str, policy: Policy) -> "_Ahead | None":
+        kept = book.value(f"ahead/{where}")
+        if not kept:
+            return None
+        said = read_plain(kept)
+        try:
+            return _Ahead(proofs.check_head(notes.read_note(said["note"].encode()), policy), said["since"])
+        except NotProven:  # of a key that the log had then
+            return None
+
+    @staticmethod
+    def keep(book: Book, where: str, ahead: "_Ahead | None") -> None:
+        said = compact_plain({"note": str(ahead.head.note), "since": ahead.since}) if ahead else b""
+        if said != (book.value(f"ahead/{where}") or b""):
+            book.keep(f"ahead/{where}", said)
+
+
+def _agree(here: Here, theirs: Witnessed, elsewhere: Public) -> bool | None:
+    """Whether two trees are one; None if the tiles that would tell are not there."""
+    if theirs.checkpoint.size == here.head.checkpoint.size:
+        return theirs.checkpoint.root == here.head.checkpoint.root
+    if theirs.checkpoint.size < here.head.checkpoint.size:
+        return _begins(here.head, theirs, here.public)
+    return _begins(theirs, here.head, elsewhere)
+
+
+def _begins(larger: Witnessed, smaller: Witnessed, public: Public) -> bool | None:
+    """Whether the larger tree, whose tiles are read from there, begins with the smaller one."""
+
+    def fetch(path: str) -> bytes:
+        data = public.read(f"{LOG}{path}")
+        if data is None:
+            raise NotProven(f"{path} is not there")
+        return data
+
+    try:
+        tree = Tree(larger.checkpoint.size, larger.checkpoint.root, fetch)
+        return tree.root_at(smaller.checkpoint.size) == smaller.checkpoint.root
+    except (NotProven, OutOfReach):
+        return None
+
+
+def _split(where: str, here: Here, theirs: Witnessed, at: str) -> Finding:
+    for each in (here.head, theirs):
+        file = here.folder / EVIDENCE / f"{each.checkpoint.size}-{each.checkpoint.root.hex()[:16]}.checkpoint"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(str(each.note), "utf-8")
+    there, ours = theirs.checkpoint, here.head.checkpoint
+    sentence = (
+        f"{where} has a tree of {there.size} leaves with the root {there.root.hex()[:16]}…, which does not go with the "
+        f"{ours.size} leaves with the root {ours.root.hex()[:16]}… here; the log's key signed both"
+    )
+    return finding("split-view", sentence, at)
