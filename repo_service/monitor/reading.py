@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import urllib3
 
-MOST: Final = 8 << 20
-"""Bytes of one file: more than a bundle of 256 of the longest leaves needs less than twice."""
+MOST: Final = 32 << 20
+"""Bytes of one file: a bundle of 256 of the longest leaves has half of that."""
 SECONDS: Final = 30
 _TRIES: Final = 4
 _CHUNK: Final = 1 << 16
