@@ -43,6 +43,8 @@ CODES: Final[Mapping[str, tuple[Level, str]]] = {
     "root-changed": ("alarm", "The key holders sealed a root with other keys or thresholds, or of another log."),
     "cosignatures-stale": ("alarm", "It is too long since a quorum of witnesses cosigned."),
     "split-view": ("alarm", "Another vantage has another tree of the same log: not everyone is shown the same."),
+    "unreachable": ("alarm", "The registry has not been in reach for long."),
+    "not-trusted": ("alarm", "The root, or what it delegates to, is not signed as it must be."),
     "held-back": ("alarm", "Another vantage has a newer head of the log than is served here, and has had it for long."),
     # Good to know.
     "root-renewed": ("notice", "The key holders sealed a root that changes dates alone."),

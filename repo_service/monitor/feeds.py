@@ -20,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from xml.sax.saxutils import escape, quoteattr
 
 from keys import names
+from repo_service.monitor import telling
 from repo_service.monitor.alarms import Touched, Whole
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
@@ -106,15 +107,9 @@ def write(book: Book, folder: Path, place: Place) -> int:
     """Write what is new into the feeds below a folder; how many files were written."""
     book.db.executescript(_TABLES)
     changed = _write(book, folder, place)
-    while book.number(_TOLD, 0) < _last(book):
+    while book.number(_TOLD, 0) < telling.last(book):
         changed += _write(book, folder, place)
     return changed
-
-
-def _last(book: Book) -> int:
-    """The number of the newest finding; 0 if there is none."""
-    number: int = book.db.execute("SELECT coalesce(max(number), 0) FROM finding").fetchone()[0]
-    return number
 
 
 def _write(book: Book, folder: Path, place: Place) -> int:

@@ -60,7 +60,7 @@ def secret_of(file: Path | None, environment: Mapping[str, str] = os.environ) ->
 
 
 def headers(secret: bytes, identity: str, at: int, body: bytes) -> dict[str, str]:
-    """What goes with a message: its id, when it is sent (seconds since 1970), and the signature of both and the body."""
+    """What goes with a message: its id, when it is sent (s since 1970), and the signature of both and the body."""
     signed = f"{identity}.{at}.".encode() + body
     return {
         "webhook-id": identity,

@@ -22,6 +22,7 @@ class Limits:
     quarantines: int = 20
     takedowns: int = 20
     late_s: int = 86400
+    standstill_s: int = 12 * 3600
     held_back_s: int = 3600
     cosigned_age_s: int = 3 * 86400
 
@@ -41,7 +42,8 @@ ABOUT: Final[dict[str, str]] = {
     "quarantines": "projects and releases that are put into quarantine",
     "takedowns": "takedowns that are listed or confirmed",
     "late_s": "seconds between the date of an event and that of its release",
-    "held_back_s": "seconds that another vantage has a newer head of the log than is served here",
+    "standstill_s": "seconds since the newest release was signed",
+    "held_back_s": "seconds that the registry is out of reach, or a vantage has a newer head of the log",
     "cosigned_age_s": "seconds since the last of a quorum of witnesses cosigned",
 }
 """What each limit counts, for people (docs/LOG.md)."""

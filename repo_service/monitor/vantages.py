@@ -15,16 +15,16 @@ from keys.encoding import compact_plain, read_plain
 from keys.times import moment, stamp
 from keys.tlog import notes, proofs
 from keys.tlog.merkle import NotProven
-from keys.tlog.notes import BadNote
+from keys.tlog.notes import BadNote, Checkpoint
 from keys.tlog.proofs import Policy, Witnessed
 from keys.tlog.tiles import Tree
+from repo_service.build.growth import LOG
 from repo_service.monitor.alarms import finding
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.limits import Limits
 from repo_service.monitor.reading import OutOfReach, Public, public_at
 
-LOG: Final = "log/"
 EVIDENCE: Final = "evidence"
 
 
@@ -79,7 +79,7 @@ def compare(looked: Look, here: Here, book: Book, limits: Limits, now: datetime)
         yield finding("vantage-away", f"{where}: {looked.why}", at)
     ahead = _Ahead.read(book, where, here.policy)
     for theirs in (each for each in (looked.head, ahead and ahead.head) if each):
-        agrees = _agree(here, theirs, looked.vantage.public)
+        agrees = agree(here.head.checkpoint, theirs.checkpoint, here.public, looked.vantage.public)
         if agrees is False:
             yield _split(where, here, theirs, at)
         elif agrees is None and theirs.checkpoint.size < here.head.checkpoint.size:
@@ -120,16 +120,16 @@ class _Ahead:
             book.keep(f"ahead/{where}", said)
 
 
-def _agree(here: Here, theirs: Witnessed, elsewhere: Public) -> bool | None:
-    """Whether two trees are one; None if the tiles that would tell are not there."""
-    if theirs.checkpoint.size == here.head.checkpoint.size:
-        return theirs.checkpoint.root == here.head.checkpoint.root
-    if theirs.checkpoint.size < here.head.checkpoint.size:
-        return _begins(here.head, theirs, here.public)
-    return _begins(theirs, here.head, elsewhere)
+def agree(here: Checkpoint, there: Checkpoint, here_public: Public, there_public: Public) -> bool | None:
+    """Whether two trees of one log are one; None if the tiles that would tell are not there."""
+    if here.size == there.size:
+        return here.root == there.root
+    if there.size < here.size:
+        return _begins(here, there, here_public)
+    return _begins(there, here, there_public)
 
 
-def _begins(larger: Witnessed, smaller: Witnessed, public: Public) -> bool | None:
+def _begins(larger: Checkpoint, smaller: Checkpoint, public: Public) -> bool | None:
     """Whether the larger tree, whose tiles are read from there, begins with the smaller one."""
 
     def fetch(path: str) -> bytes:
@@ -139,20 +139,25 @@ def _begins(larger: Witnessed, smaller: Witnessed, public: Public) -> bool | Non
         return data
 
     try:
-        tree = Tree(larger.checkpoint.size, larger.checkpoint.root, fetch)
-        return tree.root_at(smaller.checkpoint.size) == smaller.checkpoint.root
+        return Tree(larger.size, larger.root, fetch).root_at(smaller.size) == smaller.root
     except (NotProven, OutOfReach):
         return None
 
 
 def _split(where: str, here: Here, theirs: Witnessed, at: str) -> Finding:
-    for each in (here.head, theirs):
-        file = here.folder / EVIDENCE / f"{each.checkpoint.size}-{each.checkpoint.root.hex()[:16]}.checkpoint"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(str(each.note), "utf-8")
+    keep(here.folder, str(here.head.note), str(theirs.note))
     there, ours = theirs.checkpoint, here.head.checkpoint
     sentence = (
         f"{where} has a tree of {there.size} leaves with the root {there.root.hex()[:16]}…, which does not go with the "
         f"{ours.size} leaves with the root {ours.root.hex()[:16]}… here; the log's key signed both"
     )
     return finding("split-view", sentence, at)
+
+
+def keep(folder: Path, *found: str) -> None:
+    """Write down what the log signed, each note once."""
+    for note in found:
+        checkpoint = notes.read_checkpoint(notes.read_note(note.encode()).text)
+        file = folder / EVIDENCE / f"{checkpoint.size}-{checkpoint.root.hex()[:16]}.checkpoint"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(note, "utf-8")
