@@ -18,7 +18,7 @@ from repo_service.build.growth import LOG
 from repo_service.monitor import codes
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
-from repo_service.monitor.reading import OutOfReach, Public
+from repo_service.monitor.reading import Public
 from repo_service.monitor.replay import Replay
 from repo_service.monitor.seen import Watch
 from repo_service.monitor.trusting import roots

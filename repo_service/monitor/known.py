@@ -18,12 +18,13 @@ MOST: Final = 8192
 @dataclass(frozen=True, slots=True)
 class Known:
     """A name's state after its last release, its page as the log says it, and the layout by which it was rendered.
-    ``is_whole`` unless a text of it was taken back, and its page cannot be made again.
+    ``is_whole`` unless a text of it was taken back, and its page cannot be made again. ``generation`` is the release.
     """
 
     state: NameState
     layout: Layout
     page: PageSum
+    generation: int
     is_whole: bool = True
 
 
@@ -64,16 +65,19 @@ class Names:
     def _write(self, names: set[str]) -> None:
         found = ((name, known) for name in names if (known := self._kept[name]) is not None)
         self._db.executemany(
-            "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (name, page.encode(known.state), known.layout, known.page.length, known.page.sha256, known.is_whole)
-                for name, known in found
-            ),
+            "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((name, *_row(known)) for name, known in found),
         )
 
     def _read(self, name: str) -> Known | None:
-        query = "SELECT state, layout, length, sha256, is_whole FROM name WHERE name = ?"
+        query = "SELECT state, layout, length, sha256, is_whole, generation FROM name WHERE name = ?"
         if (row := self._db.execute(query, (name,)).fetchone()) is None:
             return None
-        state, layout, length, sha256, is_whole = row
-        return Known(strict.load(NameState, read_plain(state)), layout, PageSum(length, sha256), bool(is_whole))
+        said, layout, length, sha256, is_whole, generation = row
+        state = strict.load(NameState, read_plain(said))
+        return Known(state, layout, PageSum(length, sha256), generation, bool(is_whole))
+
+
+def _row(known: Known) -> tuple[object, ...]:
+    its = known.page
+    return page.encode(known.state), known.layout, its.length, its.sha256, known.is_whole, known.generation

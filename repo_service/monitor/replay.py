@@ -18,7 +18,7 @@ from keys.tlog.leaves import BadLeaf
 from repo_service.build.growth import LOG
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import snapshot_body
-from repo_service.build.pages import Layout, Target, file_targets, page_of
+from repo_service.build.pages import Target, file_targets, page_of
 from repo_service.domain import changes as c
 from repo_service.domain import logged
 from repo_service.domain.announcing import Published
@@ -131,7 +131,7 @@ class Replay:
         for index, event in its.events:
             yield from self._take_event(index, event, its.at, touched)
         for name, each in touched.items():
-            yield from self._sign_page(name, each, its.at, its.last[1].layout, placed)
+            yield from self._sign_page(name, each, its.last[1], placed)
         yield from self._sign_bins(its, placed)
         yield from self._sign_snapshot(its)
         self._db.execute(
@@ -259,8 +259,9 @@ class Replay:
 
     # What is signed.
 
-    def _sign_page(self, name: str, its: _Touched, at: str, targets: Layout, placed: set[int]) -> Iterator[Finding]:
+    def _sign_page(self, name: str, its: _Touched, release: leaves.Snapshot, placed: set[int]) -> Iterator[Finding]:
         """The page of a name that changed, and its targets in their bins."""
+        at, targets = release.signed_at, release.layout
         if (state := its.state) is None:
             return  # its first event is none that can be read; that was said
         yield from _wrong_state(its.before.state if its.before else None, state, at, its.index)
@@ -281,7 +282,7 @@ class Replay:
         said = said or whole
         own = Target.of(names.page_path(name), said.length, said.sha256)
         self._place(its.before, (own, *file_targets(state, targets)), placed)
-        self.names.put(name, Known(state, targets, said, its.is_whole))
+        self.names.put(name, Known(state, targets, said, release.generation, its.is_whole))
 
     def _place(self, before: Known | None, after: tuple[Target, ...], placed: set[int]) -> None:
         """The targets of a name, instead of those that it had."""
