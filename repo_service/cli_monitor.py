@@ -1,4 +1,4 @@
-"""``tallystick-service monitor``: an outsider looks whether a registry keeps to its log. It needs no server's library."""
+"""``tallystick-service monitor``: does a registry keep to its log? It starts without the server's libraries."""
 
 import argparse
 import signal
@@ -17,11 +17,13 @@ from repo_service.monitor.feeds import Place
 from repo_service.monitor.hooks import BadSecret, Hook
 from repo_service.monitor.limits import BadLimits, Limits
 from repo_service.monitor.reading import OutOfReach, public_at
-from repo_service.monitor.rounds import Post, Round
+from repo_service.monitor.rounds import Post
 from repo_service.monitor.trusting import signed_file
 from repo_service.monitor.vantages import Vantage
 
-HELP: Final = "look from outside whether a registry keeps to its log: replay it, compare what is served, say what alarms"
+HELP: Final = (
+    "look from outside whether a registry keeps to its log: replay it, compare what is served, say what alarms"
+)
 PINNED: Final = "root.json"
 ALARM: Final = 6
 _EXIT: Final[dict[type[Exception], int]] = {
@@ -117,8 +119,8 @@ def pinned(state: Path, root: Path | None, registry: str) -> bytes:
         if not kept.exists():
             raise NotPinned(
                 f"{state} pins no root yet, and nothing is believed unseen. Get "
-                f"{registry.rstrip('/')}/metadata/1.root.json, compare its SHA-256 with the one that the key holders announced "
-                "(their transcript says it), and give it with --root. Nothing was written."
+                f"{registry.rstrip('/')}/metadata/1.root.json, compare its SHA-256 with the one that the key holders "
+                "announced (their transcript says it), and give it with --root. Nothing was written."
             )
         return kept.read_bytes()
     data = root.read_bytes()
@@ -176,11 +178,13 @@ class _Watcher:
         return 0
 
     def _tell(self) -> None:
-        """What is new, everywhere it is to be told. Whoever is killed in the middle tells it again under the same id."""
+        """What is new, everywhere it is to be told. Who is killed in the middle tells it again, under the same id."""
         origin = (self._book.value(rounds.ORIGIN) or self._options.registry.encode()).decode()
         for number, finding in self._book.findings(self._book.number(_TOLD, 0)):
             is_json = self._options.json
-            print(telling.as_json(origin, number, finding) if is_json else f"{telling.paragraph(finding)}\n", flush=True)
+            print(
+                telling.as_json(origin, number, finding) if is_json else f"{telling.paragraph(finding)}\n", flush=True
+            )
             self._book.keep(_TOLD, str(number).encode())
         if self._options.feeds:
             feeds.write(self._book, self._options.feeds, self._place(origin))
