@@ -243,7 +243,7 @@ def _held(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]
     held = [event.change for _, event in touched.events if isinstance(event.change, c.YankHeld)]
     if held:
         sentence = (
-            f"{len(held)} {_plural(len(held), 'yank')} of {touched.after.name} {_plural(len(held), 'wait', 'waits')} "
+            f"{len(held)} {_plural(len(held), 'yank')} of {touched.after.name} {_plural(len(held), 'waits', 'wait')} "
             f"until {max(each.effective_at for each in held)}"
         )
         yield _about(touched, "yanks-held", sentence, frozenset({"release.yank_held"}))

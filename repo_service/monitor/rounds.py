@@ -190,8 +190,10 @@ def summary(found: Round, post: Post) -> str:
         rows[:0] = [
             ("log", f"{found.origin}, {checkpoint.size} leaves"),
             ("root", checkpoint.root.hex()),
-            ("witnesses", f"{len(head.cosigned)} of {witnesses}; the root asks for {found.policy.quorum}"),
+            ("witnesses", f"{len(head.cosigned)} of {witnesses}; the root asks for {found.policy.quorum or 'none'}"),
         ]
+    else:
+        rows[:0] = [("log", f"{found.origin}; what is served is not the head that was followed")]
     if post.elsewhere:
         rows.insert(-1, ("vantages", f"{found.vantages} of {len(post.elsewhere)} were looked at"))
     lines = [f"Looked at {post.where}, {found.at}", *(f"  {what:<10}{said}" for what, said in rows)]

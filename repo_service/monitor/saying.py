@@ -21,6 +21,10 @@ def _matched(change: c.NamespacesMatched) -> str:
     return f"is under these namespaces now: {', '.join(under)}" if under else "is under no namespace any more"
 
 
+def _kind(kind: str) -> str:
+    return "" if kind == "owner" else f" ({kind})"
+
+
 def _advice(alternative: str | None) -> str:
     return f"; {alternative} is the alternative" if alternative else ""
 
@@ -36,10 +40,10 @@ _SAID: Final[dict[type[c.Change], Callable[[Any], str]]] = {
     c.ProjectCreated: lambda _: "the project was created",
     c.ReleasePublished: lambda it: f"release {it.version} was published with {len(it.files)} file(s)",
     c.FileAdded: lambda it: f"file {it.file.filename} was added to release {it.version}",
-    c.ReleaseYanked: lambda it: f"release {it.version} was yanked ({it.kind})",
-    c.YankHeld: lambda it: f"a yank of release {it.version} ({it.kind}) waits until {it.effective_at}",
+    c.ReleaseYanked: lambda it: f"release {it.version} was yanked{_kind(it.kind)}",
+    c.YankHeld: lambda it: f"a yank of release {it.version}{_kind(it.kind)} waits until {it.effective_at}",
     c.YankCancelled: lambda it: f"the waiting yank of release {it.version} was cancelled",
-    c.YankReasonChanged: lambda it: f"the yank of release {it.version} has another reason ({it.kind})",
+    c.YankReasonChanged: lambda it: f"the yank of release {it.version} has another reason{_kind(it.kind)}",
     c.ReleaseUnyanked: lambda it: f"the yank of release {it.version} was lifted",
     c.ReleaseUnpublished: lambda it: f"release {it.version} was removed",
     c.ReleaseRestored: lambda it: f"release {it.version}, which was removed, came back",

@@ -32,13 +32,13 @@ DO: Final[Mapping[str, str]] = {
     "cosignatures-stale": "ask the witnesses which checkpoint they have (--vantage)",
     "split-view": "publish both checkpoints, which are in the monitor's folder below evidence/",
     "held-back": "look at the registry from another network; if it is the same there, ask the registry",
-    "root-renewed": "nothing",
-    "sealed": "nothing",
+    "root-renewed": "",
+    "sealed": "",
     "policy": "read it, if you depend on what it allows",
     "flag": "read the act, which says why",
     "passed-on": "decide whether you trust the new holder",
     "new-generation": "take it for another project than the one before",
-    "restored": "nothing",
+    "restored": "",
     "newest-withdrawn": "read the reason on the project's page",
     "yanks-held": "if the project is yours and they are not, cancel them",
     "vantage-away": "look again later",
@@ -84,7 +84,7 @@ DO: Final[Mapping[str, str]] = {
     "checkpoint-stale": "look from another network; if it is the same there, ask the registry",
     "quorum-missed": "ask the witnesses which checkpoint they have (--vantage)",
 }
-"""What helps, by code."""
+"""What helps, by code; nothing need be done where it is empty."""
 AS_ONE: Final = frozenset({
     "cosignatures-stale", "held-back", "vantage-away", "log-behind", "quorum-missed", "checkpoint-stale",
     "timestamp-expired", "timestamp-behind", "unreachable",
@@ -101,7 +101,7 @@ def paragraph(finding: Finding) -> str:
         f"{finding.level.upper()} {finding.code}",
         *_wrapped(f"{finding.sentence}."),
         *_wrapped(f"{leaf}{finding.at}"),
-        *_wrapped(f"Next: {DO[finding.code]}."),
+        *(_wrapped(f"Next: {DO[finding.code]}.") if DO[finding.code] else ()),
     ]
     return "\n".join(lines)
 
