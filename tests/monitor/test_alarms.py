@@ -345,8 +345,14 @@ def test_every_limit_is_explained_and_every_code_has_a_next_step() -> None:
 
 def test_limits_are_read_strictly() -> None:
     assert limits.read("withdrawn = 7\n") == Limits(withdrawn=7)
-    for text, why in (("withdraw = 7", "withdraw is no limit"), ('withdrawn = "7"', "whole number"),
-                      ("withdrawn = true", "whole number"), ("withdrawn = 0", "at least 1"), ("=", "Invalid")):  # fmt: skip
+    wrong = {
+        "withdraw = 7": "withdraw is no limit",
+        'withdrawn = "7"': "whole number",
+        "withdrawn = true": "whole number",
+        "withdrawn = 0": "at least 1",
+        "=": "Invalid",
+    }
+    for text, why in wrong.items():
         with pytest.raises(BadLimits, match=why):
             limits.read(text)
 
