@@ -264,21 +264,16 @@ class Replay:
         at, targets = release.signed_at, release.layout
         if (state := its.state) is None:
             return  # its first event is none that can be read; that was said
-        yield from _wrong_state(its.before.state if its.before else None, state, at, its.index)
         made = page_of(state, targets)
         said, whole = its.page, PageSum(len(made.body), made.targets[0].sha256)
         if said is None and self.last is not None:
             yield codes.found("page-unnamed", f"{name} changed, and the log names no page", at, its.index, name)
-        if said is not None and said != whole:
+        if said is not None and said != whole and its.is_whole:
+            sentence = f"the page of {name} is sha256 {said.sha256:.16}…; {whole.sha256:.16}… follows from its events"
+            yield codes.found("page-differs", sentence, at, its.index, name)
             # What was signed is what the next events follow, if it can still be seen.
-            signed = self._page(name, said)
-            if its.is_whole:
-                sentence = (
-                    f"the page of {name} is sha256 {said.sha256:.16}…; {whole.sha256:.16}… follows from its events"
-                )
-                yield codes.found("page-differs", sentence, at, its.index, name)
-            if its.is_whole and signed is not None:
-                state = signed
+            state = self._page(name, said) or state
+        yield from _wrong_state(its.before.state if its.before else None, state, at, its.index)
         said = said or whole
         own = Target.of(names.page_path(name), said.length, said.sha256)
         self._place(its.before, (own, *file_targets(state, targets)), placed)
