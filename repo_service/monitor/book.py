@@ -101,10 +101,12 @@ def _in_one_line(finding: Finding) -> Finding:
     """Without what moves a cursor. Sentences quote strangers, and what cannot be read back would be in the way of all
     that follows it.
     """
-    if finding.sentence.isascii() and finding.sentence.isprintable():
-        return finding
-    plain = (
-        " " if each == "\n" else "\ufffd" if unicodedata.category(each) in _UNSAFE else each
-        for each in finding.sentence
-    )
-    return replace(finding, sentence="".join(plain))
+    name = finding.name if finding.name is None else _line(finding.name)
+    return replace(finding, sentence=_line(finding.sentence), name=name)
+
+
+def _line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    safe = ("\ufffd" if unicodedata.category(each) in _UNSAFE else each for each in text.replace("\n", " "))
+    return "".join(safe)

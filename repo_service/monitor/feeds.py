@@ -99,6 +99,14 @@ def project(name: str) -> str:
     return f"project/{names.segment(name)}"
 
 
+def _is_name(text: str) -> bool:
+    """Findings quote strangers."""
+    try:
+        return names.normalise(text) == text
+    except names.InvalidName:
+        return False
+
+
 def namespace(prefix: str) -> str:
     return f"namespace/{names.segment(prefix)}"
 
@@ -117,7 +125,7 @@ def _write(book: Book, folder: Path, place: Place) -> int:
     entries = [_of_finding(each) for _, each in findings]
     about: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.name is not None:
+        if entry.name is not None and _is_name(entry.name):
             about.setdefault(project(entry.name), []).append(entry)
     changed = _amend(folder, place, ALARMS, entries)
     changed += _amend(folder, place, EVERYTHING, _news(book, "SELECT place FROM news ORDER BY place DESC LIMIT ?"))
@@ -183,7 +191,7 @@ def _head(place: Place, feed: str, lines: list[str]) -> str:
 
 def _line(place: Place, entry: Entry) -> str:
     link = ""
-    if place.url and entry.name:
+    if place.url and entry.name and _is_name(entry.name):
         href = f"{place.url.rstrip('/')}/simple/{names.segment(entry.name)}/"
         link = f'<link rel="alternate" href={quoteattr(href)}/>'
     return (
