@@ -20,6 +20,7 @@ from keys.encoding import canonical, sha256
 from keys.signing import SPEC_VERSION, envelope
 from keys.state import Mark, NameState, Reason
 from keys.times import stamp
+from keys.tlog.proofs import LOG_FIELD
 from keys.trust import Body, RootOfTrust, SignedFile
 
 RENEW: Final = timedelta(days=90)
@@ -134,8 +135,12 @@ def _chain_problems(drafted: Draft) -> Iterator[str]:
     assert isinstance(root, Root)
     if not drafted.plan.accept_no_spare:
         yield from (f"{problem}; or say accept_no_spare = true" for problem in rules.spare_problems(root))
-    before = drafted.current.roots if drafted.current is not None else ()
-    chain = {body.version: body for body in (*(file.body for file in before), root) if isinstance(body, Root)}
+    files = drafted.current.roots if drafted.current is not None else ()
+    before = [file.body for file in files if isinstance(file.body, Root)]
+    if drafted.plan.log and not drafted.plan.log.begins_anew:
+        problems = rules.another_log_problems(before, root)
+        yield from (f"{problem}; name the old one, or say begins_anew = true" for problem in problems)
+    chain = {body.version: body for body in (*before, root)}
     yield from rules.chain_problems([*chain.values()], (drafted.plan.oldest_root,))
 
 
@@ -187,6 +192,10 @@ def _plan_problems(plan: Plan) -> Iterator[str]:
             names.normalise(name)
         except names.InvalidName as error:
             yield f"held: {error}"
+    try:
+        _named_log(plan)
+    except ValueError as error:
+        yield f"log: {error}"
 
 
 def bins_of(current: RootOfTrust) -> int:
@@ -222,7 +231,7 @@ def _root(plan: Plan, keyring: Keyring, expires: datetime) -> Root:
     offline = {role: Role(_offline_keyids(keyring), plan.threshold) for role in (layout.ROOT, layout.TARGETS)}
     online = {role: Role([keyring.online.key.keyid], 1) for role in layout.ONLINE}
     keys: dict[str, Any] = {file.key.keyid: file.key for file in keyring}
-    extra = {**({layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}), **_minimum_client(plan)}
+    extra = {**({layout.REHEARSAL_FIELD: True} if plan.rehearsal else {}), **_minimum_client(plan), **_named_log(plan)}
     return Root(1, SPEC_VERSION, expires, keys, offline | online, True, extra)  # noqa: FBT003 - python-tuf's signature
 
 
@@ -251,6 +260,11 @@ def _bins(plan: Plan, keyring: Keyring, expires: datetime) -> Targets:
 def _minimum_client(plan: Plan) -> dict[str, Any]:
     """What each file says that may carry a key of a new kind (docs/adr/0026)."""
     return {layout.MINIMUM_CLIENT_FIELD: plan.minimum_client} if plan.minimum_client else {}
+
+
+def _named_log(plan: Plan) -> dict[str, Any]:
+    """What a root says of its log. ValueError if the plan's is none."""
+    return {LOG_FIELD: plan.log.policy().described()} if plan.log else {}
 
 
 def _targets_of(

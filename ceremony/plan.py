@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ceremony.errors import BadInput, Mismatch
 from keys import strict
 from keys.possession import PublicKeyFile
+from keys.tlog import proofs
+from keys.tlog.proofs import Policy
 
 _TEXT = """\
 # The plan of a ceremony, to be read and corrected by people before it is
@@ -59,6 +61,18 @@ minimum_client = {minimum_client}
 {online}
 """
 
+_LOG = """
+# The transparency log (docs/LOG.md): its key (two while one takes the
+# other's place), whose witness counts, and how many of them must have seen
+# what a client that requires the log accepts. Keys as log.pub holds them.
+# begins_anew = true: another log than the roots before name, by its name.
+[log]
+keys = {keys}
+witnesses = {witnesses}
+quorum = {quorum}
+begins_anew = {begins_anew}
+"""
+
 _HOLDER = """
 [[holders]]
 {holder}
@@ -85,6 +99,22 @@ class Arrangements:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """Which transparency log a root is to name: its keys and its witnesses in their own spelling, which holds the whole
+    key, so that no file need lie beside the plan (docs/adr/0039).
+    """
+
+    keys: tuple[str, ...]
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 0
+    begins_anew: bool = False
+
+    def policy(self) -> Policy:
+        """ValueError if it is none."""
+        return proofs.read_policy({"keys": [*self.keys], "witnesses": [*self.witnesses], "quorum": self.quorum})
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the files of a ceremony are to say. Not yet checked: ``ceremony.draft`` names every problem at once."""
 
@@ -102,6 +132,7 @@ class Plan:
     oldest_root: int = 1
     minimum_client: str = ""
     ceremony: Arrangements = Arrangements()
+    log: Log | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +155,8 @@ def write(plan: Plan) -> bytes:
     """``plan.toml`` with its comments."""
     values = {field: _toml(value) for field, value in strict.dump(plan).items() if not isinstance(value, dict)}
     values |= {"online": _table(plan.online), "ceremony": _table(plan.ceremony)}
-    tables = [_HOLDER.format(holder=_table(holder)) for holder in plan.holders]
+    tables = [_log(plan.log)] if plan.log else []
+    tables += [_HOLDER.format(holder=_table(holder)) for holder in plan.holders]
     return "".join([_TEXT.format(**values), *tables]).encode()
 
 
@@ -152,6 +184,16 @@ def check_keyring(plan: Plan, keyring: Keyring) -> None:
 
 def _table(entry: Signatory | Arrangements) -> str:
     return "\n".join(f"{field} = {_toml(value)}" for field, value in strict.dump(entry).items())
+
+
+def _log(log: Log) -> str:
+    values = {field: _toml(value) for field, value in strict.dump(log).items()}
+    return _LOG.format(**(values | {"keys": _lines(log.keys), "witnesses": _lines(log.witnesses)}))
+
+
+def _lines(texts: tuple[str, ...]) -> str:
+    """A list with a line for each text, as people compare them one by one."""
+    return "".join(("[", *(f"\n  {_toml(text)}," for text in texts), "\n]" if texts else "]"))
 
 
 def _toml(value: object) -> str:

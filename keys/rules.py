@@ -16,6 +16,8 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 
 from keys import counting, layout, records
+from keys.tlog import notes, proofs
+from keys.tlog.proofs import LOG_FIELD, Policy
 
 MAX_DAYS: Final = 400
 """No offline role may live longer: a year and the weeks in which it is signed again."""
@@ -32,7 +34,12 @@ _ADDRESS: Final = re.compile(
 def root_problems(root: Root) -> list[str]:
     """Everything wrong with a root; an empty list if it may be signed."""
     said = _Keys(layout.ROOT, root.keys, root.roles, minimum_client(root))
-    return [*_all(ROOT_RULES, root), *_all(KEY_RULES, said), *_all(TEXT_RULES, (layout.ROOT, root))]
+    return [
+        *_all(ROOT_RULES, root),
+        *_all(KEY_RULES, said),
+        *_all(TEXT_RULES, (layout.ROOT, root)),
+        *_log_problems(root),
+    ]
 
 
 def targets_problems(targets: Targets) -> list[str]:
@@ -67,6 +74,26 @@ def spare_problems(root: Root) -> list[str]:
     without in so many words.
     """
     return _all(SPARE_RULES, root)
+
+
+def another_log_problems(before: Sequence[Root], after: Root) -> list[str]:
+    """Whether ``after`` names another log than the roots before it. Apart from the rules above: it begins anew, and
+    nobody who remembers the old one can compare them, so a plan must say so in so many words.
+    """
+    old, new = last_log(before), proofs.policy_of(after)
+    if old is None or new is None or old.origin == new.origin:
+        return []
+    return [f"root: the log {old.origin} becomes {new.origin}, which is another log and begins anew"]
+
+
+def last_log(roots: Sequence[Root]) -> Policy | None:
+    """The log that the newest of these roots names which names one."""
+    return next((found for root in reversed(roots) if (found := proofs.policy_of(root)) is not None), None)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a log or a witness may be called this."""
+    return name.isascii() and not _ADDRESS.search(name)
 
 
 def step_problems(before: Root, after: Root) -> list[str]:
@@ -145,6 +172,41 @@ def _apart(root: Root) -> Iterator[str]:
         yield f"root: key {keyid:.16} is both online and offline"
 
 
+# Of the log that a root names.
+
+
+def _log_problems(root: Root) -> list[str]:
+    if LOG_FIELD not in root.unrecognized_fields:
+        return []
+    try:
+        policy = proofs.read_policy(root.unrecognized_fields[LOG_FIELD])
+    except ValueError as error:
+        return [f"root: {LOG_FIELD}: {error}"]
+    return _all(LOG_RULES, (root, policy))
+
+
+def _one_spelling(said: tuple[Root, Policy]) -> Iterator[str]:
+    root, policy = said
+    if root.unrecognized_fields[LOG_FIELD] != policy.described():
+        yield f"root: {LOG_FIELD}: its keys and its witnesses must be in order"
+
+
+def _plain_names(said: tuple[Root, Policy]) -> Iterator[str]:
+    """People compare them on screens, where other alphabets have letters that look the same."""
+    for key in (*said[1].keys, *said[1].witnesses):
+        if not is_plain_name(key.name):
+            yield f"root: {LOG_FIELD}: {key.name!r:.60} must be plain letters, digits and marks, and no address"
+
+
+def _log_apart(said: tuple[Root, Policy]) -> Iterator[str]:
+    """What a holder or the service signs must never count for the log, nor the other way round."""
+    root, policy = said
+    own = {_fingerprint(root.keys, keyid): keyid for keyid in root.keys}
+    for key in (*policy.keys, *policy.witnesses):
+        if keyid := own.get(records.fingerprint(records.record(notes.public_key(key)))):
+            yield f"root: {LOG_FIELD}: the key of {key.name} is key {keyid:.16} of this root; each needs one of its own"
+
+
 # Of the keys and roles of a root, of targets and of bins.
 
 
@@ -157,7 +219,7 @@ def _acceptable(said: _Keys) -> Iterator[str]:
 
 
 def _distinct(said: _Keys) -> Iterator[str]:
-    readable = {keyid: key for keyid, key in said.keys.items() if _fingerprint(said, keyid) != keyid}
+    readable = {keyid: key for keyid, key in said.keys.items() if _fingerprint(said.keys, keyid) != keyid}
     if twice := counting.same_key_twice(readable):
         yield f"{said.where}: {twice[0]:.16} and {twice[1]:.16} are the same private key; it would count twice"
 
@@ -171,7 +233,7 @@ def _carried(said: _Keys) -> Iterator[str]:
 
 def _reachable(said: _Keys) -> Iterator[str]:
     for name, role in said.roles.items():
-        different = {_fingerprint(said, keyid) for keyid in role.keyids}
+        different = {_fingerprint(said.keys, keyid) for keyid in role.keyids}
         if not 1 <= role.threshold <= len(different):
             yield f"{name}: the threshold is {role.threshold} of {len(different)} keys, which nobody can meet"
 
@@ -296,6 +358,7 @@ def _near(chain: _Chain) -> Iterator[str]:
 Rule = Callable[[Any], Iterator[str]]
 
 ROOT_RULES: Final[tuple[Rule, ...]] = (_consistent, _apart)
+LOG_RULES: Final[tuple[Rule, ...]] = (_one_spelling, _plain_names, _log_apart)
 KEY_RULES: Final[tuple[Rule, ...]] = (_acceptable, _gate, _distinct, _carried, _reachable)
 DELEGATION_RULES: Final[tuple[Rule, ...]] = (_terminating, _by_paths, _bin_paths, _held_paths)
 HELD_RULES: Final[tuple[Rule, ...]] = (_pages_only, _delegates_nothing)
@@ -309,10 +372,10 @@ def _all(rules: tuple[Rule, ...], value: object) -> list[str]:
     return [problem for rule in rules for problem in rule(value)]
 
 
-def _fingerprint(said: _Keys, keyid: str) -> str:
+def _fingerprint(keys: Mapping[str, Key], keyid: str) -> str:
     """Of a key that is carried and can be read; of any other its id, for ``_carried`` and ``_acceptable`` name it."""
     try:
-        return records.fingerprint(said.keys[keyid]) if keyid in said.keys else keyid
+        return records.fingerprint(keys[keyid]) if keyid in keys else keyid
     except records.UnacceptableKey:
         return keyid
 

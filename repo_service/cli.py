@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,7 +35,11 @@ from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
 from repo_service.wiring import (
     EVIDENCE,
+    LOG_KEY,
+    LOG_PUB,
     NEXT_KEY,
+    NEXT_LOG_KEY,
+    NEXT_LOG_PUB,
     NEXT_PUB,
     ONLINE_KEY,
     ONLINE_PUB,
@@ -98,11 +103,18 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
         return command
 
-    key = add("key", _key, "begin a service: make its online key and settings; the ceremony needs DIR/online.pub")
+    key = add("key", _key, "begin a service: its online key, its log's key and its settings; the ceremony needs *.pub")
     key.add_argument("--name", default="online", help="how the ceremony shows this key (default: online)")
     step = key.add_mutually_exclusive_group()
     step.add_argument("--next", action="store_true", help="make the key that is to follow; both sign until --retire")
     step.add_argument("--retire", action="store_true", help="let the next key sign alone (docs/OPERATIONS.md)")
+    step.add_argument("--log", action="store_true", help="make the log's key, for a service that has none")
+    step.add_argument("--next-log", action="store_true", help="make the log's key that is to follow; both sign")
+    key.add_argument(
+        "--log-name", metavar="NAME",
+        help="what the log is called for good: its address without https://, like pkgs.acme.example/log (default: from "
+        "the url of the settings, or a random name)",
+    )  # fmt: skip
     key.add_argument("--rehearsal", action="store_true", help="a throw-away key, for a rehearsal ceremony")
     for name, run, text in (
         ("init", _init, "take a first ceremony's sealed files in, verify them again and publish the first snapshot"),
@@ -160,11 +172,51 @@ def _key(options: argparse.Namespace) -> int:
         return _next_key(options)
     if options.retire:
         return _retire_key(options)
+    if options.log:
+        return _log_key(options)
+    if options.next_log:
+        return _next_log_key(options)
+    log = _log_name(options)
     cli_keys.make(folder, options.name, rehearsal=options.rehearsal)
     if not (folder / SETTINGS).exists():
         (folder / SETTINGS).write_text(settings.template(), "utf-8")
     print(f"Wrote {folder / ONLINE_KEY} (keep it; only its owner can read it), {folder / SETTINGS}")
     print(f"and {folder / ONLINE_PUB}, which the ceremony needs: `tallystick-ceremony plan --online ...`.")
+    if not (folder / LOG_KEY).exists():  # else a new online key goes on with the log of before
+        _make_log(folder, log)
+    return 0
+
+
+def _log_key(options: argparse.Namespace) -> int:
+    _make_log(options.folder, _log_name(options))
+    return 0
+
+
+def _log_name(options: argparse.Namespace) -> str:
+    """How the log is to be called. Of a rehearsal never as the real one: witnesses forget no log."""
+    folder: Path = options.folder
+    known = (folder / SETTINGS).exists() and not options.rehearsal
+    url = found_settings(folder).settings.url if known else ""
+    name = options.log_name or cli_keys.log_name(url, secrets.token_hex(8))
+    cli_keys.check_log_name(name)
+    return name
+
+
+def _make_log(folder: Path, name: str) -> None:
+    made = cli_keys.make_log(folder, name)
+    print(f"Wrote {folder / LOG_KEY} (keep it too) and {folder / LOG_PUB}, for `plan --log ...`.")
+    print(f"The log is called {made.name} for good (--log-name says another name); its key is {made.digits}.")
+
+
+def _next_log_key(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    made = cli_keys.make_next_log(folder)
+    print(f"Wrote {folder / NEXT_LOG_KEY} (keep it; only its owner can read it) and {folder / NEXT_LOG_PUB}.")
+    print(f"The key is {made.digits}, for the ceremony to compare.")
+    print("Restart the service now: from then on both keys sign each checkpoint. Give log-next.pub to the witnesses.")
+    print(
+        f"Then hold a ceremony, `tallystick-ceremony plan ... --log {folder / NEXT_LOG_PUB} --after ...`, and take-in."
+    )
     return 0
 
 

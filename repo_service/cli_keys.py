@@ -1,21 +1,40 @@
-"""``tallystick-service key``: the online key, and another in its place without a moment in which a client fails."""
+"""``tallystick-service key``: the online key and the log's, and another in the place of each, and no client fails."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keys import layout, possession, sealed, trust
+from keys import layout, possession, rules, sealed, trust
 from keys.signing import HeldKey, HeldKeys, Signer, SignerFailed
 from keys.times import stamp
+from keys.tlog.notes import BadNote, HeldNoteKey, VerifierKey
 from repo_service.publishing import roots
-from repo_service.wiring import NEXT_KEY, NEXT_PUB, ONLINE_KEY, ONLINE_PUB, Service
+from repo_service.wiring import (
+    LOG_KEY,
+    LOG_PUB,
+    NEXT_KEY,
+    NEXT_LOG_KEY,
+    NEXT_LOG_PUB,
+    NEXT_PUB,
+    ONLINE_KEY,
+    ONLINE_PUB,
+    Service,
+    log_keys,
+)
 
 RETIRE_AFTER: Final = timedelta(hours=1)
 """How long both keys sign after the new root is public: a client that began before it is done by then."""
+
+
+_PUBLIC: Final = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*(?::\d+)?(?:/[\w.~/-]*)?)", re.ASCII)
+"""An address by which others than this machine reach a service: with a domain's name."""
+_NOWHERE: Final = (".invalid", ".test", ".localhost", ".local", ".internal")
 
 
 class KeyRefused(Exception):
@@ -33,6 +52,41 @@ def make_next(folder: Path, name: str, *, rehearsal: bool) -> None:
     if not (folder / ONLINE_KEY).exists():
         raise KeyRefused(f"{folder / ONLINE_KEY} is missing: there is no key to follow. Nothing was written.")
     _write(folder / NEXT_KEY, folder / NEXT_PUB, name, rehearsal=rehearsal)
+
+
+def log_name(url: str, random: str) -> str:
+    """What a log is called if nobody says: its address without the scheme (C2SP tlog-checkpoint) where ``url`` is one
+    that others reach, else a name that nobody else has and that is no address.
+    """
+    address = _PUBLIC.fullmatch(url)
+    if address is None or url.split("/")[2].partition(":")[0].endswith(_NOWHERE):
+        return f"tallystick.invalid/{random}"
+    return f"{address[1].rstrip('/')}/log"
+
+
+def check_log_name(name: str) -> None:
+    """KeyRefused if no log can be called this."""
+    try:
+        HeldNoteKey(name, Ed25519PrivateKey.generate())
+    except BadNote as error:
+        raise KeyRefused(f"--log-name: {error}. Nothing was written.") from None
+    if not rules.is_plain_name(name):
+        raise KeyRefused(
+            f"--log-name: {name!r:.80} must be plain letters, digits and marks, and without https://, as no root may "
+            "name another. Nothing was written."
+        )
+
+
+def make_log(folder: Path, name: str) -> VerifierKey:
+    """Write the first key of the log called ``name``, and its public half for the ceremony."""
+    return _write_log(folder / LOG_KEY, folder / LOG_PUB, name)
+
+
+def make_next_log(folder: Path) -> VerifierKey:
+    """Write the log's key that is to follow; from the next start of the service on both sign each checkpoint."""
+    if not (held := log_keys(folder)) or not (folder / LOG_KEY).exists():
+        raise KeyRefused(f"{folder / LOG_KEY} is missing: there is no key to follow. Nothing was written.")
+    return _write_log(folder / NEXT_LOG_KEY, folder / NEXT_LOG_PUB, held[0].key.name)
 
 
 def retire(service: Service) -> Path:
@@ -110,6 +164,13 @@ def _write(secret: Path, public: Path, name: str, *, rehearsal: bool) -> None:
     private = generate_private_key(SECP256R1())
     sealed.write_private(secret, sealed.plain(private))
     public.write_bytes(possession.write(name, HeldKey(private), rehearsal=rehearsal))
+
+
+def _write_log(secret: Path, public: Path, name: str) -> VerifierKey:
+    held = HeldNoteKey(name, Ed25519PrivateKey.generate())
+    sealed.write_private(secret, held.written.encode())
+    public.write_text(held.key.line, "utf-8")
+    return held.key
 
 
 def _sync(folder: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Final
 from keys import sealed, strict
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
+from keys.tlog import notes
+from keys.tlog.notes import BadNote, HeldNoteKey
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
@@ -32,9 +34,10 @@ from repo_service.operating.status import Status
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
 from repo_service.publishing.drawing import Drawer
-from repo_service.publishing.press import Press, Turn
+from repo_service.publishing.press import Cosign, Press, Turn, cosigned_by_nobody
 from repo_service.publishing.publish import check_not_behind, publish
 from repo_service.publishing.shelf import Shelf
+from repo_service.publishing.witnessing import BadPolicy, Witnesses, read_witnesses
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
@@ -49,6 +52,10 @@ ONLINE_KEY: Final = "online.key"
 ONLINE_PUB: Final = "online.pub"
 NEXT_KEY: Final = "online-next.key"
 NEXT_PUB: Final = "online-next.pub"
+LOG_KEY: Final = "log.key"
+LOG_PUB: Final = "log.pub"
+NEXT_LOG_KEY: Final = "log-next.key"
+NEXT_LOG_PUB: Final = "log-next.pub"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
 _PROCESS: Final = secrets.token_hex(4)
@@ -291,8 +298,9 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     turn = Turn(_holder, _is_dead, float(its.lease_s))
     counted = Counted(clock or _utc_now)
     press = Press(
-        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted
-    )
+        journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted,
+        log=log_keys(folder), cosign=_witnesses(its, folder, clock or _utc_now, counted),
+    )  # fmt: skip
     return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
 
@@ -320,6 +328,29 @@ def _held_key(path: Path) -> HeldKey:
     try:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def _witnesses(its: Settings, folder: Path, clock: Callable[[], datetime], metrics: Counted) -> Cosign:
+    """How the log's witnesses are asked, where the settings name a file of them."""
+    if its.witnesses is None:
+        return cosigned_by_nobody
+    try:
+        panel = read_witnesses((folder / its.witnesses).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, BadPolicy) as error:
+        raise BadSettings(f"witnesses {folder / its.witnesses}: {error}. Nothing was written.") from None
+    return Witnesses(panel, clock, metrics=metrics, deadline_s=its.witness_s).ask
+
+
+def log_keys(folder: Path) -> list[HeldNoteKey]:
+    """The log's key, and while it is replaced the next one; both sign then. None: this service keeps no log."""
+    return [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+
+
+def _held_note_key(path: Path) -> HeldNoteKey:
+    try:
+        return notes.read_held(path.read_text("utf-8"))
+    except (BadNote, UnicodeDecodeError) as error:
         raise BadSettings(f"{path}: {error}") from None
 
 

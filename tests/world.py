@@ -20,22 +20,25 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from ceremony.answers import Answer, answer
 from ceremony.draft import Draft, draft
-from ceremony.plan import Keyring, Plan, signatory
+from ceremony.plan import Keyring, Log, Plan, signatory
 from ceremony.seal import seal
 from client_verify.session import Session
 from client_verify.trust import Pin
 from keys import possession, sealed
 from keys.signing import HeldKey
 from keys.state import Reason
+from keys.tlog import proofs
+from keys.tlog.notes import HeldNoteKey
 from keys.trust import RootOfTrust
 from repo_service.accepting import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.storage.local import LocalDepot
 from repo_service.storage.view import ChangeRecord
-from repo_service.wiring import Service, open_service
+from repo_service.wiring import LOG_KEY, Service, open_service
 
 URL: Final = "https://registry.test"
+LOG_NAME: Final = "registry.test/log"
 BEGIN: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 OWNER: Final = r.Actor("owner", "account-1", approver="account-3")
 STRANGER: Final = r.Actor("owner", "account-2", approver="account-3")
@@ -51,6 +54,11 @@ def held_key(number: int) -> HeldKey:
 def online_key(number: int = 1) -> HeldKey:
     """An online key: always the same for a number."""
     return HeldKey(derive_private_key(int.from_bytes(hashlib.sha256(b"online %d" % number).digest()), SECP256R1()))
+
+
+def log_key(number: int = 1, name: str = LOG_NAME) -> HeldNoteKey:
+    """A key of the log: always the same for a number."""
+    return HeldNoteKey(name, Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"log %d" % number).digest()))
 
 
 def held_ceremony(
@@ -69,6 +77,7 @@ def held_ceremony(
     parts: dict[str, Any] = {
         "name": "test", "url": URL, "purpose": "tests", "rehearsal": True, "threshold": 2, "days": 365, "bins": 4,
         "held": (), "online": signatory(online), "holders": tuple(signatory(file) for file in files),
+        "log": Log((str(log_key().key),)),
     }  # fmt: skip
     planned = Plan(**{**parts, **amended})
     planned = replace(planned, accept_no_spare=planned.threshold in (1, len(files)))
@@ -107,7 +116,11 @@ class Mirror(FetcherInterface):
 
 
 class World:
-    """A repository that begins with a ceremony and an empty snapshot. ``tick`` moves its clock."""
+    """A repository that begins with a ceremony and an empty snapshot. ``tick`` moves its clock.
+
+    Its root names the log of ``log_key()`` without witnesses, unless ``log`` says another (``ceremony.plan.Log``; None:
+    it keeps no log).
+    """
 
     def __init__(self, folder: Path, settings: str = "", begin: datetime = BEGIN, **plan: Any) -> None:
         self.folder = folder
@@ -117,6 +130,7 @@ class World:
         home.mkdir(parents=True)
         (home / "service.toml").write_text(settings)
         self.hold_keys(home)
+        self.hold_log_key(home)
         self.service: Service = open_service(home, clock=lambda: self.now)
         self.service.journal.create()
         self.take_in(self.trust)
@@ -125,6 +139,11 @@ class World:
     def hold_keys(self, home: Path) -> None:
         """Give the service its online key."""
         sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
+
+    def hold_log_key(self, home: Path) -> None:
+        """Give the service the key of the log that the root names, if it names one."""
+        if proofs.policy_of(self.trust.root) is not None:
+            sealed.write_private(home / LOG_KEY, log_key().written.encode())
 
     @property
     def public(self) -> Path:

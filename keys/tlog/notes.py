@@ -7,6 +7,7 @@ one by a key that was asked for and that does not verify refuses the whole note.
 
 import hashlib
 import re
+import textwrap
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ MAX_SIGNATURES: Final = 64
 _KEY_BYTES: Final = {ED25519: 32, COSIGNED_ED25519: 32, COSIGNED_MLDSA44: 1312}
 _SIGNATURE_BYTES: Final = {ED25519: 64, COSIGNED_ED25519: 8 + 64, COSIGNED_MLDSA44: 8 + 2420}
 _DASH: Final = "\u2014 "
+_PRIVATE: Final = "PRIVATE+KEY+"
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _MAX_SIZE: Final = (1 << 63) - 1
@@ -52,6 +54,18 @@ class VerifierKey:
 
     def __str__(self) -> str:
         return f"{self.name}+{self.id.hex()}+{encoded(bytes([self.kind]) + self.public)}"
+
+    @property
+    def line(self) -> str:
+        """The file that holds it."""
+        return f"{self}\n"
+
+    @property
+    def digits(self) -> str:
+        """What people compare: 16 digits of the SHA-256 of ``line``, in fours. Of ``id`` anybody could make another key
+        with the same one.
+        """
+        return " ".join(textwrap.wrap(hashlib.sha256(self.line.encode()).hexdigest()[:16], 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +201,9 @@ def cosigned_at(note: Note, witnesses: Iterable[VerifierKey]) -> dict[VerifierKe
 
 
 class HeldNoteKey:
-    """A log's key in memory."""
+    """A log's key in memory. ``written`` and ``read_held`` are its file: one line, as Go's note package writes it. The
+    name is in it, for a key that signs under another name is another log's.
+    """
 
     def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
         self._private = private
@@ -201,9 +217,27 @@ class HeldNoteKey:
         del at
         return Signature(self.key.name, self.key.id, self._private.sign(checkpoint.text.encode()))
 
+    @property
+    def written(self) -> str:
+        data = bytes([ED25519]) + self._private.private_bytes_raw()
+        return f"{_PRIVATE}{self.key.name}+{self.key.id.hex()}+{encoded(data)}\n"
+
     def secret(self, label: str) -> bytes:
         """32 bytes that nobody without the key can guess, always the same for a label: for salts that must repeat."""
         return hashlib.sha256(self._private.sign(f"tallystick-salt/1\n{label}\n".encode())).digest()
+
+
+def read_held(text: str) -> HeldNoteKey:
+    """The inverse of ``written``. Raises BadNote, which never says what stood there."""
+    parts = text.removesuffix("\n").removeprefix(_PRIVATE).split("+", 2)
+    try:
+        data = decoded(parts[-1])
+        held = HeldNoteKey(parts[0], Ed25519PrivateKey.from_private_bytes(data[1:]))
+    except (BadNote, ValueError):
+        held = None
+    if held is None or held.written != text:
+        raise BadNote("this is no private key of a log as `key` writes it")
+    return held
 
 
 class HeldWitnessKey:
@@ -266,9 +300,14 @@ def _cosigned(key: VerifierKey, text: str, at: int) -> bytes:
     ))  # fmt: skip
 
 
+def public_key(key: VerifierKey) -> Ed25519PublicKey | MLDSA44PublicKey:
+    """The public key itself, whatever it signs as."""
+    return _PUBLIC[key.kind].from_public_bytes(key.public)
+
+
 def _check_public(key: VerifierKey) -> None:
     try:
-        _PUBLIC[key.kind].from_public_bytes(key.public)
+        public_key(key)
     except ValueError:
         raise BadNote("it holds no public key") from None
 

@@ -51,8 +51,9 @@ class Policy:
         return self.keys[0].name
 
     def described(self) -> dict[str, Any]:
-        """As a root holds it."""
-        return strict.dump(_Written(tuple(map(str, self.keys)), tuple(map(str, self.witnesses)), self.quorum))  # type: ignore[no-any-return]  # of a dataclass it is an object
+        """As a root holds it: in order, so that one policy has one spelling."""
+        keys, witnesses = (tuple(sorted(map(str, each))) for each in (self.keys, self.witnesses))
+        return strict.dump(_Written(keys, witnesses, self.quorum))  # type: ignore[no-any-return]  # of a dataclass it is an object
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,14 +93,14 @@ class Tree:
         level, above = divmod(height, HEIGHT)
         first = number << above
         tile, at = divmod(first, WIDTH)
-        return merkle.root_of(_hashes(self.tile(level, tile))[at : at + (1 << above)])
+        return merkle.root_of(hashes(self.tile(level, tile))[at : at + (1 << above)])
 
     def tile(self, level: int, number: int) -> bytes:
         """A tile's hashes, checked."""
         if (level, number) not in self._known:
             data = self._fetched(level, number, WIDTH)
             above, at = divmod(number, WIDTH)
-            if merkle.root_of(_hashes(data)) != _hashes(self.tile(level + 1, above))[at]:
+            if merkle.root_of(hashes(data)) != hashes(self.tile(level + 1, above))[at]:
                 raise NotProven(f"{tile_path(level, number)} is not the tile that the tree has there")
             self._known[level, number] = data
         return self._known[level, number]
@@ -127,8 +127,7 @@ class Tree:
         """The partial tiles, which fold to the root."""
         edge = [(level, count) for level, count in levels(self.size) if count % WIDTH]
         tiles = {level: self._fetched(level, count // WIDTH, count % WIDTH) for level, count in edge}
-        peaks = [peak for level, _ in reversed(edge) for peak in _peaks(tiles[level])]
-        if merkle.folded(peaks) != self.root:
+        if merkle.folded([peak for level, _ in reversed(edge) for peak in peaks(tiles[level])]) != self.root:
             raise NotProven(f"the tiles at the edge of a tree of {self.size} leaves do not lead to its root")
         self._known |= {(level, count // WIDTH): tiles[level] for level, count in edge}
 
@@ -140,13 +139,14 @@ class Tree:
         return data
 
 
-def _hashes(tile: bytes) -> list[bytes]:
-    return [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
+def hashes(tile: bytes | bytearray) -> list[bytes]:
+    """The hashes in a tile."""
+    return [bytes(tile[at : at + HASH_BYTES]) for at in range(0, len(tile), HASH_BYTES)]
 
 
-def _peaks(tile: bytes) -> list[bytes]:
-    hashes = _hashes(tile)
+def peaks(tile: bytes) -> list[bytes]:
+    """The complete subtrees of a tile, the largest first."""
+    found = hashes(tile)
     return [
-        merkle.root_of(hashes[number << height : number + 1 << height])
-        for height, number in merkle.peaks_of(len(hashes))
+        merkle.root_of(found[number << height : number + 1 << height]) for height, number in merkle.peaks_of(len(found))
     ]

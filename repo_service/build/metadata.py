@@ -4,17 +4,20 @@ What is large in them (a bin's targets, a snapshot's list) comes encoded already
 its place in the file are the same bytes, since paths, digests and role names hold nothing that JSON escapes.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keys import layout
 from keys.encoding import sha256, spliced
 from keys.kept import kept
-from keys.signing import SPEC_VERSION, Sign, Signatures, signed_file, wrapped
+from keys.signing import SPEC_VERSION, Sign, Signatures, parted, signed_file, wrapped
 from keys.times import stamp
 from repo_service.build.listing import Listing, Meta
+
+_EXPIRES: Final = re.compile(rb'"expires":"([0-9TZ:-]+)"')
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -36,10 +39,32 @@ class Role:
         """The SHA-256 of its bytes, which everyone needs, made once. The check makes its own."""
         return _digest(self)
 
+    @property
+    def signed_digest(self) -> str:
+        """The SHA-256 of what is signed in it, without the signatures."""
+        return _signed_digest(self)
+
+
+@kept
+def _signed_digest(role: Role) -> str:
+    return sha256(body_of(role.body))
+
 
 @kept
 def _digest(role: Role) -> str:
     return sha256(role.body)
+
+
+def body_of(file: bytes) -> bytes:
+    """What is signed in a file of ours that the online key signed: the very bytes. Nothing is verified here."""
+    return parted(file)[1]
+
+
+def expiry_of(body: bytes) -> str:
+    """When a body says that it expires."""
+    match = _EXPIRES.search(body)
+    assert match is not None, "metadata of ours has a date"
+    return match[1].decode()
 
 
 def metadata_path(role: str, version: int) -> str:

@@ -23,7 +23,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from repo_service.build.due import Lifetimes, Signed, freshness
-from repo_service.operating.metrics import Metrics, Stage
+from repo_service.operating.metrics import Metrics, Stage, WitnessFault
 from repo_service.operating.readiness import OK, Parts, public_timestamp
 from repo_service.publishing.clocks import offsets
 from repo_service.storage.depot import Diverged
@@ -54,6 +54,10 @@ class Counted(Metrics):
         self._auth = self._counter("auth_failures", "Requests from nobody we know, or that may not ask so.", "reason")
         self._limited = self._counter("ratelimited", "Requests that came too often.")
         self._collected = self._counter("gc_deleted", "Superseded files that were deleted.")
+        self._asked = self._counter("witness_asked", "Checkpoints that a witness was asked to cosign.", "witness")
+        self._witness_failed = self._counter("witness_failed", "Times that it did not.", "witness", "fault")
+        self._cosigned = self._gauge("witness_cosigned_timestamp_seconds", "When it last cosigned.", "witness")
+        self._cosignatures = self._counter("witness_cosigned", "Checkpoints that it cosigned.", "witness")
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
@@ -87,6 +91,16 @@ class Counted(Metrics):
 
     def collected(self, files: int) -> None:
         self._collected.inc(files)
+
+    def witness_asked(self, name: str) -> None:
+        self._asked.labels(name).inc()
+
+    def witness_cosigned(self, name: str) -> None:
+        self._cosignatures.labels(name).inc()
+        self._cosigned.labels(name).set(self._clock().timestamp())
+
+    def witness_failed(self, name: str, fault: WitnessFault) -> None:
+        self._witness_failed.labels(name, fault).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)

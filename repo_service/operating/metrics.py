@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
 
-Stage = Literal["read", "sign", "check", "commit", "copy"]
+Stage = Literal["read", "sign", "check", "log", "commit", "witness", "copy"]
 """The parts of a release, in order: what is timed."""
+WitnessFault = Literal["away", "late", "rubbish", "signature", "clock", "refused", "ahead", "fork"]
+"""Why a witness did not cosign. The last two say that something is wrong with our log, or was signed for others."""
 
 
 class Metrics:
@@ -44,6 +46,15 @@ class Metrics:
 
     def collected(self, files: int) -> None:
         """So many superseded files were deleted."""
+
+    def witness_asked(self, name: str) -> None:
+        """A witness is asked to cosign a checkpoint, perhaps with more than one question."""
+
+    def witness_cosigned(self, name: str) -> None:
+        """It did, and its signature verifies."""
+
+    def witness_failed(self, name: str, fault: WitnessFault) -> None:
+        """It did not, and is left alone for a while."""
 
 
 FORGETFUL: Metrics = Metrics()

@@ -73,6 +73,11 @@ class Settings:
     guard: Annotated[
         str | None, About("a signing guard holds the key, not this folder", example="/run/tallystick/guard.sock")
     ] = None
+    witnesses: Annotated[
+        str | None,
+        About("who cosigns the log, a file here (docs/LOG.md)", example="witnesses.policy", heading="The log"),
+    ] = None
+    witness_s: Annotated[float, About("a release waits so long for them, at most", least=0.1)] = 2.0
     freshness: Annotated[
         Literal["default", "strict"],
         About(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -26,9 +26,11 @@ from repo_service.build.assemble import (
 )
 from repo_service.build.due import next_renewals
 from repo_service.build.listing import Listing
+from repo_service.build.logbook import Log
 from repo_service.build.metadata import metadata_path
-from repo_service.build.pages import Page, Target, page_of, policy_page
+from repo_service.build.pages import Layout, Page, Target, page_of, policy_page
 from repo_service.domain.clock import check_clock
+from repo_service.domain.logged import PageSum
 from repo_service.publishing import roots
 from repo_service.publishing.press import Known, Press
 from repo_service.publishing.rebinning import Contents, Rebinned
@@ -63,7 +65,8 @@ class Plan:
     that somebody may wait for were ``accepted``; the delegators that its files are signed for, with the root of before
     where there is a new one; what clients have verified of the names that change (``before``); the newest snapshot's
     file. ``is_first_here`` if the release before was not made by this publisher. ``each`` is how to go through what
-    there may be much of, and ``shown`` what a signer that judges wants to see of a bin.
+    there may be much of, and ``shown`` what a signer that judges wants to see of a bin. ``log`` is the log as it was,
+    and ``pages`` are the names that change, with the number of the last event that their page shows.
     """
 
     base: Base
@@ -78,6 +81,8 @@ class Plan:
     is_first_here: bool
     each: Each
     shown: Shown
+    log: Log
+    pages: Mapping[str, tuple[int, PageSum]]
 
 
 def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | None, epoch: int) -> Plan | None:
@@ -123,22 +128,24 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         head is not None and press.memory.of(head.generation) is None,
         each,
         Replaced(view, new, trust.bins_shape(known.bins), shape) if known else replacing_nothing,
+        (known.log if known else None) or Log(),
+        moved.sums,
     )  # fmt: skip
 
 
-def known_after(release: Release, plan: Plan) -> Known:
+def known_after(release: Release, plan: Plan, log: Log) -> Known:
     """What the next plan needs of a release that was made by this one."""
     made = [role.body for role in release.roles if role.name == layout.SNAPSHOT]
     snapshot = made[0] if made else plan.snapshot
     assert snapshot is not None, "a release without a snapshot"
-    return Known(release.generation, release.listing, snapshot, plan.root, plan.bins)
+    return Known(release.generation, release.listing, snapshot, plan.root, plan.bins, log)
 
 
 def released_state(view: View, name: str) -> NameState | None:
     """What the newest release says of a name, read back from its page; None if it has none."""
     if (target := view.target(names.page_path(name))) is None:
         return None
-    body = view.file(_stored(target))
+    body = view.file(stored_at(target))
     assert body is not None, f"the signed page of {name} is gone from the journal"
     assert sha256(body) == target.sha256, f"the page of {name} in the journal is not what was signed"
     return page.state_of(body)
@@ -153,7 +160,7 @@ def _read_known(view: View, head: Head) -> Known:
     snapshot = view.file(metadata_path(layout.SNAPSHOT, head.snapshot.version))
     assert snapshot is not None, "a release without its snapshot"
     root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
-    return Known(head.generation, view.listing(), snapshot, root, bins)
+    return Known(head.generation, view.listing(), snapshot, root, bins, view.log(trust.bins_shape(bins)))
 
 
 def _pending(press: Press, view: View, head: Head | None, epoch: int) -> tuple[Pending, Each]:
@@ -231,6 +238,12 @@ class _Moved:
     placed: Few | SpooledTargets
     gone: list[str]
     superseded: list[str]
+    sums: dict[str, tuple[int, PageSum]] = field(default_factory=dict)
+
+    def page_of(self, state: NameState, targets: Layout) -> Page:
+        page = page_of(state, targets)
+        self.sums[state.name] = state.event, PageSum(len(page.body), page.targets[0].sha256)
+        return page
 
     def take(self, view: View, shape: layout.Bins, pages: Iterable[Page]) -> None:
         """The targets of these, which are all that their names have, beside those that are signed."""
@@ -241,7 +254,7 @@ class _Moved:
             if known != target.entry:
                 self.placed.append(Placed(shape.number(target.path), name, target))
                 if known and target.path.startswith("simple/"):
-                    self.superseded.append(_stored(Target.said(target.path, known)))
+                    self.superseded.append(stored_at(Target.said(target.path, known)))
         self.gone += before
 
 
@@ -252,7 +265,7 @@ def _moved(press: Press, view: View, shape: layout.Bins, pending: Pending, each:
     for start in range(0, len(pending.names), TOGETHER):
         wanted = pending.names[start : start + TOGETHER]
         states = view.states_once(wanted) if many else view.states(wanted).values()
-        pages = tuple(each(lambda state: page_of(state, press.layout), states))
+        pages = tuple(each(lambda state: moved.page_of(state, press.layout), states))
         moved.take(view, shape, pages)
         moved.pages.extend(replace(page, targets=page.targets[:1]) for page in pages)
     return moved
@@ -269,5 +282,6 @@ def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes
     return tuple((path, body) for path, body in sealed.pages if not view.has_file(path)) if sealed else ()
 
 
-def _stored(target: Target) -> str:
+def stored_at(target: Target) -> str:
+    """Where a target lies in the depot."""
     return f"targets/{names.hashed(target.path, target.sha256)}"

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from tuf.api.metadata import Root, Targets
 
 from keys.signing import Signer
+from keys.tlog.merkle import Nodes
+from keys.tlog.notes import Note, Signature
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing
+from repo_service.build.logbook import Log, LogKey
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Layout
 from repo_service.operating.metrics import FORGETFUL, Metrics
@@ -27,6 +30,7 @@ class Known:
     snapshot: bytes
     root: Root
     bins: Targets
+    log: Log
 
 
 class Memory:
@@ -55,9 +59,21 @@ def _draw_nothing(roles: Iterable[Role]) -> None:
     del roles
 
 
+Cosign = Callable[[Note, Nodes], Sequence[Signature]]
+"""What witnesses say of a checkpoint, in time or not at all; the nodes are those of its tree. Never raises."""
+
+
+def cosigned_by_nobody(note: Note, nodes: Nodes) -> Sequence[Signature]:
+    """Where there are no witnesses."""
+    del note, nodes
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout."""
+    """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout.
+    ``log`` are the keys of the log (none: there is no log), and ``cosign`` asks its witnesses.
+    """
 
     journal: Journal
     depot: Depot
@@ -68,4 +84,6 @@ class Press:
     memory: Memory = field(default_factory=Memory)
     clocks: Sequence[Source] = ()
     draw: Callable[[Iterable[Role]], object] = _draw_nothing
+    log: Sequence[LogKey] = ()
+    cosign: Cosign = cosigned_by_nobody
     metrics: Metrics = FORGETFUL

@@ -9,24 +9,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Final
 
 from keys import names, trust
 from keys.signing import SignerOvertaken
 from keys.state import purged
+from keys.tlog import merkle, notes, tiles
 from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
+from repo_service.build.growth import LOG
 from repo_service.build.metadata import Role
 from repo_service.failpoint import failpoint
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
 from repo_service.publishing.planning import GivenUp, known_after, plan_next, released_state
 from repo_service.publishing.press import Press
+from repo_service.publishing.recording import record
 from repo_service.storage.committing import Overtaken
 from repo_service.storage.depot import Behind, version_of
 from repo_service.storage.journal import Journal
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.spool import Spool
-from repo_service.storage.view import FILES
+from repo_service.storage.view import FILES, View
 
 MANY: Final = 1024
 """Of more bins than this the signed files wait for their commit on the disk, not in memory."""
@@ -137,11 +142,13 @@ def _publish_next(press: Press, now: datetime, sealed: roots.Sealed | None, epoc
             if plan.old_root:
                 check_for_old_root(release, plan.old_root)
             check_successions(plan.before, release, now, plan.each)
+        with timed("log"):
+            entered = record(press, view, plan, release, now)
     failpoint("publish.before_commit")
     with timed("commit"):
-        press.journal.commit(release, plan.events, press.lifetimes, now, epoch)
+        press.journal.commit(release, entered, plan.events, press.lifetimes, now, epoch)
     failpoint("publish.committed")
-    press.memory.known = known_after(release, plan)
+    press.memory.known = known_after(release, plan, entered.log if entered else plan.log)
     with timed("copy"):
         finish(press, epoch)
     press.metrics.published(plan.accepted)
@@ -156,8 +163,12 @@ def finish(press: Press, ending: int | None = None) -> None:
         staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]
     for release, purging in staged:
         failpoint("finish.staged")
+        checkpoint = _cosigned(press, release.generation)
         press.depot.add(staged_files(press.journal, release.generation))
         failpoint("finish.added")
+        if checkpoint:  # what anybody can come to is in the log by now
+            press.depot.point_log(checkpoint)
+            failpoint("finish.log_pointed")
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and release is staged[-1][0]:
@@ -169,6 +180,33 @@ def finish(press: Press, ending: int | None = None) -> None:
             _drop_purged(press, purging)
         press.journal.mark_published(release.generation, ending if release is staged[-1][0] else None)
         failpoint("finish.marked")
+
+
+def _cosigned(press: Press, generation: int) -> bytes | None:
+    """A release's checkpoint with what witnesses say of it; None where there is no log. That is kept, and the proof
+    made, before any of it is public: they are asked once, whoever dies.
+    """
+    with press.journal.reading() as view:
+        if (logged := view.logged(generation)) is None:
+            return None
+        if logged.cosigned is None:
+            with press.metrics.stage("witness"):
+                cosigned = press.cosign(notes.read_note(logged.checkpoint.encode()), _nodes(view, logged))
+    if logged.cosigned is None:
+        failpoint("finish.cosigned")
+        logged = press.journal.keep_cosigned(logged, "".join(map(str, cosigned)))
+    return f"{logged.checkpoint}{logged.cosigned}".encode()
+
+
+def _nodes(view: View, logged: LoggedRelease) -> merkle.Nodes:
+    """The nodes of a release's tree, read when a witness is behind. One at a time: a view is no thread's alone."""
+    tree, alone = tiles.Tree(logged.size, logged.root, lambda path: view.log_file(LOG + path)), Lock()
+
+    def nodes(height: int, number: int) -> bytes:
+        with alone:
+            return tree.nodes(height, number)
+
+    return nodes
 
 
 def staged_files(journal: Journal, generation: int) -> Iterator[tuple[str, bytes]]:

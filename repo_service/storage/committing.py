@@ -1,6 +1,7 @@
 """What a release leaves in the database: the rows of the transaction in which it becomes true (``Journal.commit``)."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 from datetime import datetime
 from itertools import chain, islice
 from typing import Final
@@ -9,16 +10,23 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from keys import layout
+from keys.encoding import sha256
 from keys.signing import keyids_of
 from keys.times import stamp
+from keys.tlog.proofs import proof_path
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes, renew_at
+from repo_service.build.growth import LOG
+from repo_service.build.logbook import Entered
 from repo_service.build.metadata import Role, metadata_path
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.direct import Direct
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.view import BATCH, FILES
 
+LAST: Final = 2**31 - 1
+"""The position of what joins a release's files after it was committed."""
 _MOVE: Final = {
     "sqlite": text("UPDATE targets SET bin = bin_of(path, :bits)"),
     "postgresql": text(
@@ -37,8 +45,9 @@ class Overtaken(Exception):
 
 
 def write(
-    connection: Connection, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
-) -> None:
+    connection: Connection, release: Release, entered: Entered | None, events: Collection[int], lifetimes: Lifetimes,
+    now: datetime, epoch: int,
+) -> None:  # fmt: skip
     """All of it, or, by an exception, nothing. Raises Overtaken if something follows that release already."""
     direct = Direct(connection)
     try:
@@ -46,8 +55,11 @@ def write(
         direct.write(s.STORE_FOLLOWED, {"follows": release.follows, "generation": release.generation})
     except IntegrityError as error:
         raise Overtaken(f"a generation after {release.follows} was committed by another publisher") from error
-    store_files(direct, release.immutable, release.generation)
+    logged = ((file.path, file.body, sha256(file.body)) for file in entered.files) if entered else ()
+    store_files(direct, chain(logged, release.immutable), release.generation)
     _supersede(direct, release)
+    if entered:
+        _store_entered(direct, entered, release.generation)
     if release.new.rebinned:
         _rebin(connection, direct, release, release.new.rebinned)
     _store_roles(direct, release, lifetimes)
@@ -71,9 +83,9 @@ def _release_row(release: Release, epoch: int, now: datetime) -> dict[str, objec
     }
 
 
-def store_files(direct: Direct, files: Iterable[tuple[str, bytes, str]], generation: int) -> None:
-    """Paths, bytes and SHA-256 that a release brings, in the order of copy-out."""
-    numbered = enumerate(files)
+def store_files(direct: Direct, files: Iterable[tuple[str, bytes, str]], generation: int, first: int = 0) -> None:
+    """Paths, bytes and SHA-256 that a release brings, in the order of copy-out: the first one has this position."""
+    numbered = enumerate(files, first)
     while chunk := list(islice(numbered, FILES)):
         rows = [
             {"path": path, "release": generation, "position": position, "length": len(body), "sha256": digest}
@@ -93,6 +105,28 @@ def _supersede(direct: Direct, release: Release) -> None:
     direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": release.generation} for path in paths])
 
 
+def _store_entered(direct: Direct, entered: Entered, generation: int) -> None:
+    """The log after the release. Where it has witnesses, they are asked once this is committed."""
+    logged = LoggedRelease(
+        generation, entered.checkpoint.size, entered.checkpoint.root, entered.note, entered.proof, None
+    )
+    direct.write(s.STORE_LOGGED, {**asdict(logged), "root": logged.root.hex()})
+    direct.write_all(s.SUPERSEDE, [{"gone": path, "superseding": generation} for path in entered.gone])
+    if not entered.witnessed:
+        keep_cosigned(direct, logged, "")
+
+
+def keep_cosigned(direct: Direct, logged: LoggedRelease, cosigned: str) -> None:
+    """What witnesses said of a release's checkpoint, unless something is kept already; with it the proof is a file, and
+    the one before it is superseded.
+    """
+    if direct.run(s.KEEP_COSIGNED, asked=logged.generation, lines=cosigned):
+        body = f"{logged.proof}{logged.checkpoint}{cosigned}".encode()
+        store_files(direct, [(LOG + proof_path(logged.generation), body, sha256(body))], logged.generation, LAST)
+        if (before := direct.scalar(s.LOGGED_BEFORE, generation=logged.generation)) is not None:
+            direct.write_all(s.SUPERSEDE, [{"gone": LOG + proof_path(before), "superseding": logged.generation}])
+
+
 def _store_roles(direct: Direct, release: Release, lifetimes: Lifetimes) -> None:
     newest = {role.name: role_row(role, lifetimes) for role in release.roles}  # of several new roots the last
     direct.write_all(s.STORE_ROLE, list(newest.values()))
@@ -105,6 +139,7 @@ def role_row(role: Role, lifetimes: Lifetimes) -> dict[str, object]:
     return {
         "role": role.name, "version": role.version, "expires": stamp(role.expires),
         "renew_at": stamp(due) if due else None, "signers": " ".join(sorted(keyids_of(role.body))) if online else None,
+        "digest": role.signed_digest if role.name not in (*layout.OFFLINE, *layout.ONLINE) else None,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ depots, a folder (`local`) and a bucket (`s3`); one suite of tests holds both to
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 TIMESTAMP: Final = "metadata/timestamp.json"
+CHECKPOINT: Final = "log/checkpoint"
 
 _PART: Final = r"[A-Za-z0-9_+!-][A-Za-z0-9._+!-]{0,254}"
 _PATH: Final = re.compile(rf"{_PART}(?:/{_PART}){{0,15}}", re.ASCII)
@@ -71,6 +72,9 @@ class Depot(Protocol):
         """Make this the public timestamp. False if the public one is of this version or a later one already; then
         nothing moved, and what is there is durable. Diverged if it is of this version and has other bytes."""
 
+    def point_log(self, checkpoint: bytes) -> bool:
+        """Make this the log's public checkpoint, as ``point`` does with the timestamp: by the size of the tree."""
+
     def pointer(self) -> bytes | None:
         """The public timestamp now, or None before the first."""
 
@@ -108,16 +112,26 @@ def version_of(timestamp: bytes) -> int:
     return version
 
 
-def moves(public: bytes | None, timestamp: bytes) -> bool:
-    """Whether the pointer goes from what is public now to ``timestamp``: forward only. Diverged if they are two of
-    one version, or if what is public is no timestamp at all."""
+def size_of(checkpoint: bytes) -> int:
+    """The size of the tree in a checkpoint that we signed ourselves."""
+    return int(checkpoint.split(b"\n", 2)[1])
+
+
+def moves(path: str, public: bytes | None, new: bytes) -> bool:
+    """Whether a pointer goes from what is public now to ``new``: forward only. Diverged if they are two of one version
+    (the log's: of one size), or if what is public is no such thing at all."""
     if public is None:
         return True
-    wanted = version_of(timestamp)
+    order = _ORDERS[path]
+    wanted = order(new)
     try:
-        found = version_of(public)
-    except (ValueError, KeyError, TypeError):
-        raise Diverged(f"{TIMESTAMP} holds something that is no timestamp; nothing was overwritten") from None
-    if found == wanted and public != timestamp:
-        raise Diverged(f"{TIMESTAMP} is of version {found} already, with other bytes; nothing was overwritten")
+        found = order(public)
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise Diverged(f"{path} holds something else than it should; nothing was overwritten") from None
+    if found == wanted and public != new:
+        raise Diverged(f"{path} is at {found} already, with other bytes; nothing was overwritten")
     return found < wanted
+
+
+_ORDERS: Final[Mapping[str, Callable[[bytes], int]]] = {TIMESTAMP: version_of, CHECKPOINT: size_of}
+"""What moves, and by what: all else never changes."""

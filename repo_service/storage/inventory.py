@@ -16,7 +16,8 @@ from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.storage import tables as t
-from repo_service.storage.view import View, event_of
+from repo_service.storage.rows import event_of
+from repo_service.storage.view import View
 
 _PIECE: Final = 200
 _ITS_BODY: Final = t.bodies.c.path == t.files.c.path

@@ -19,6 +19,7 @@ from keys.state import NameState, Reason
 from keys.times import moment, stamp
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes, Signed, rescheduled
+from repo_service.build.logbook import Entered
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
@@ -30,6 +31,7 @@ from repo_service.storage.committing import Overtaken
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.direct import Direct
 from repo_service.storage.inventory import Inventory
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
@@ -206,15 +208,16 @@ class Journal:
             Direct(connection).run(s.GIVE_BACK, its=epoch)
 
     def commit(
-        self, release: Release, events: Collection[int], lifetimes: Lifetimes, now: datetime, epoch: int
-    ) -> None:
+        self, release: Release, entered: Entered | None, events: Collection[int], lifetimes: Lifetimes, now: datetime,
+        epoch: int,
+    ) -> None:  # fmt: skip
         """THE MOMENT A RELEASE BECOMES TRUE. Before it nothing happened; after it, it will, whoever dies.
 
         Which release it follows is the compare-and-swap: two publishers cannot both insert that. Raises Overtaken.
         ``epoch`` says for people under which lease it was made; it is no condition (ADR 3).
         """
         with self._writing() as connection:
-            committing.write(connection, release, events, lifetimes, now, epoch)
+            committing.write(connection, release, entered, events, lifetimes, now, epoch)
 
     def reschedule(self, lifetimes: Lifetimes, now: datetime) -> int:
         """Correct when roles are due, where that follows from other periods than these; how many it corrects."""
@@ -247,6 +250,16 @@ class Journal:
             seconds = connection.scalar(_CLOCK[self._engine.dialect.name])
             assert seconds is not None, "a database without a clock"
             return datetime.fromtimestamp(seconds, UTC)
+
+    def keep_cosigned(self, logged: LoggedRelease, cosigned: str) -> LoggedRelease:
+        """What witnesses said of a release's checkpoint, and the proof that this makes: from here on it is these bytes,
+        whoever dies. The release as it is kept now: who kept an answer first is right.
+        """
+        with self._writing() as connection:
+            committing.keep_cosigned(Direct(connection), logged, cosigned)
+            kept = View(connection, self._states).logged(logged.generation)
+        assert kept is not None, "what is logged stays"
+        return kept
 
     def mark_published(self, generation: int, ending: int | None = None) -> None:
         """Every file of this release is in the depot and the pointer is at it or past it. The bodies of what it

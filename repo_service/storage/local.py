@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from repo_service.failpoint import failpoint
-from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
 from repo_service.storage.disk import Disk
 from repo_service.storage.drafts import FOLDER, Drafts
 
@@ -82,14 +82,20 @@ class LocalDepot:
         self._settle(fresh)
 
     def point(self, timestamp: bytes) -> bool:
-        final = self._inside(TIMESTAMP)
+        return self._move(TIMESTAMP, timestamp)
+
+    def point_log(self, checkpoint: bytes) -> bool:
+        return self._move(CHECKPOINT, checkpoint)
+
+    def _move(self, path: str, new: bytes) -> bool:
+        final = self._inside(path)
         folders, fresh = dict[Path, None]({final.parent: None}), set[Path]()
         self._make_folder(final.parent, folders, fresh)
         with self._alone(), self.drafts.naming() as new_draft:
-            moved = moves(self.pointer(), timestamp)
+            moved = moves(path, self.read(path), new)
             if moved:
                 draft = new_draft()
-                self._disk.create(draft, timestamp)
+                self._disk.create(draft, new)
                 self._disk.sync(draft)
                 failpoint("depot.pointer_written")
                 self._disk.replace(draft, final)

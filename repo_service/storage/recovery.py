@@ -70,7 +70,7 @@ class Recovery(Pen, Inventory):
         """A bin of a former number of bins: nothing delegates to it, and snapshots list it for ever."""
         self._connection.execute(delete(t.roles).where(t.roles.c.role == signed.role))
         row = {"role": signed.role, "version": signed.version, "expires": stamp(signed.expires)}
-        self._direct.write(s.STORE_ROLE, {**row, "renew_at": None, "signers": None})
+        self._direct.write(s.STORE_ROLE, {**row, "renew_at": None, "signers": None, "digest": None})
 
     def described(self, paths: Iterable[str]) -> dict[str, str]:
         """The descriptions of these targets, whatever bin they are in."""

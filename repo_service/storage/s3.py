@@ -32,7 +32,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from repo_service.failpoint import failpoint
-from repo_service.storage.depot import TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Diverged, Opened, Unavailable, Unfit, is_path, moves
 from repo_service.storage.drafts import Drafts
 from repo_service.storage.headers import caching, media_type
 
@@ -122,17 +122,23 @@ class S3Depot:
         self._until(f"{path} could not be written", attempt)
 
     def point(self, timestamp: bytes) -> bool:
+        return self._move(TIMESTAMP, timestamp)
+
+    def point_log(self, checkpoint: bytes) -> bool:
+        return self._move(CHECKPOINT, checkpoint)
+
+    def _move(self, path: str, new: bytes) -> bool:
         tried = False
 
         def attempt() -> bool | None:
             nonlocal tried
-            found, seen = self._seen(TIMESTAMP)
-            if not moves(found, timestamp):
-                return tried and found == timestamp  # an attempt that seemed to fail may have been the one that did it
+            found, seen = self._seen(path)
+            if not moves(path, found, new):
+                return tried and found == new  # an attempt that seemed to fail may have been the one that did it
             failpoint("depot.pointer_read")
             tried = True
             try:
-                self._put(self._store, TIMESTAMP, timestamp, seen)
+                self._put(self._store, path, new, seen)
                 failpoint("depot.pointed")
                 return True
             except (AlreadyExistsError, PreconditionError):

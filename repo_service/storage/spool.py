@@ -14,10 +14,11 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from repo_service.build.assemble import Placed
+from repo_service.build.growth import LogFile
 from repo_service.build.metadata import Role
 from repo_service.build.pages import Page, Target
 
-Kept = TypeVar("Kept", Role, Page)
+Kept = TypeVar("Kept", Role, Page, LogFile)
 
 
 class _File:

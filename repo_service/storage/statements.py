@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     select,
     text,
     update,
@@ -148,6 +149,24 @@ NEWEST: Final = select(t.bodies.c.body).where(
     t.bodies.c.path == "metadata/" + _VERSION + "." + bindparam("role", type_=String) + ".json"
 )
 
+LOGGED: Final = select(t.logged).where(t.logged.c.generation == bindparam("generation", type_=Integer))
+NEWEST_LOGGED: Final = select(t.logged).order_by(t.logged.c.generation.desc()).limit(1)
+SIGNED_DIGESTS: Final = select(t.roles.c.role, t.roles.c.version, t.roles.c.expires, t.roles.c.digest).where(
+    t.roles.c.role.in_(VALUES)
+)
+EVENTS_OF: Final = select(t.events).where(t.events.c.seq.in_(VALUES)).order_by(t.events.c.seq)
+STORE_LOGGED: Final = insert(t.logged)
+KEEP_COSIGNED: Final = (
+    update(t.logged)
+    .where(t.logged.c.generation == bindparam("asked", type_=Integer), t.logged.c.cosigned.is_(None))
+    .values(cosigned=bindparam("lines"), proof=null())
+)
+LOGGED_BEFORE: Final = (
+    select(t.logged.c.generation)
+    .where(t.logged.c.generation < bindparam("generation", type_=Integer))
+    .order_by(t.logged.c.generation.desc())
+    .limit(1)
+)
 TARGET: Final = select(t.targets).where(t.targets.c.path == bindparam("path"))
 PURGED_IN: Final = select(t.events.c.name).where(
     t.events.c.release == bindparam("generation", type_=Integer),
@@ -177,10 +196,10 @@ RESCHEDULE: Final = update(t.roles).where(t.roles.c.role == bindparam("moved")).
 STORE_FILE: Final = insert(t.files)
 STORE_BODY: Final = insert(t.bodies)
 STORE_ROLE: Final = text(
-    "INSERT INTO roles (role, version, expires, renew_at, signers) "
-    "VALUES (:role, :version, :expires, :renew_at, :signers) "
+    "INSERT INTO roles (role, version, expires, renew_at, signers, digest) "
+    "VALUES (:role, :version, :expires, :renew_at, :signers, :digest) "
     "ON CONFLICT (role) DO UPDATE SET version = excluded.version, expires = excluded.expires, "
-    "renew_at = excluded.renew_at, signers = excluded.signers"
+    "renew_at = excluded.renew_at, signers = excluded.signers, digest = excluded.digest"
 )
 REMOVE_TARGETS: Final = delete(t.targets).where(t.targets.c.path.in_(VALUES))
 MARK: Final = (

@@ -207,6 +207,20 @@ followed = Table(
 timestamp's version can be spent by a signer and come to nothing (docs/adr/0025).
 """
 
+logged = Table(
+    "logged",
+    metadata,
+    Column("generation", Integer, ForeignKey("releases.generation"), primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", String, nullable=False),
+    Column("checkpoint", Text, nullable=False),
+    Column("proof", Text),
+    Column("cosigned", Text),
+)
+"""The log's tree after each release, and its checkpoint as the log signed it. ``cosigned`` is what witnesses added,
+kept before anything of it is public (NULL: not asked yet); with it ``proof`` has become a file, and is NULL again.
+"""
+
 files = Table(
     "files",
     metadata,
@@ -247,10 +261,12 @@ roles = Table(
     Column("expires", String, nullable=False),
     Column("renew_at", String, index=True),
     Column("signers", String),
+    Column("digest", String),
 )
 """Everything that is signed with a date, in one place. ``renew_at`` is when it is due to be signed again, ``signers``
 are the key ids that signed it; both NULL where only a ceremony can sign, and for bins of a former number of bins, to
-which nothing delegates any more and which snapshots must list for ever.
+which nothing delegates any more and which snapshots must list for ever. ``digest`` is the SHA-256 of what is signed,
+for the log.
 """
 
 cleared = Table(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, collate, f
 
 from keys import layout, names, strict
 from keys.skeletons import skeleton
-from keys.state import NameState, Reason, Takedown
+from keys.state import NameState, Takedown
 from keys.times import moment, stamp
 from repo_service.build.due import Signed
 from repo_service.build.listing import Listing, Meta
@@ -27,9 +27,10 @@ from repo_service.storage import overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
-from repo_service.storage.direct import Direct
+from repo_service.storage.logreading import LogReading
 from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
+from repo_service.storage.rows import event_of
 from repo_service.storage.states import States
 from repo_service.storage.tokens import Scope, Token
 
@@ -136,7 +137,7 @@ class Staged:
     roots: Sequence[tuple[str, bytes]]
 
 
-class View:
+class View(LogReading):
     """Everything that is only read. Names of methods say what comes back."""
 
     def __init__(self, connection: Connection, states: States) -> None:
@@ -675,11 +676,6 @@ class View:
             name = collate(name, "C")
         return (name > f"{prefix}-") & (name < f"{prefix}.")
 
-    @cached_property
-    def _direct(self) -> Direct:
-        """By which the statements of ``statements.py`` are run."""
-        return Direct(self._connection)
-
     def _first(self, statement: Select[Any], **values: str) -> Mapping[str, Any] | None:
         """The first row of a statement of ``statements.py``."""
         return next(iter(self._direct.mappings(statement, **values)), None)
@@ -740,13 +736,3 @@ def _policy(body: str) -> Published:
 @lru_cache(maxsize=1024)  # as a policy
 def _flag_act(body: str) -> FlagAct:
     return strict.load(FlagAct, json.loads(body), "flags")
-
-
-def event_of(row: Mapping[Any, Any]) -> c.Event:
-    """An event in a whole row of ``events``."""
-    change = strict.load(c.TYPES[row["type"]], json.loads(row["body"]), f"events.{row['seq']}")
-    reason = strict.load(Reason, raw) if (raw := json.loads(row["reason"])) else None
-    return c.Event(
-        row["seq"], row["name"], row["at"], row["by"], reason, row["policy"], change, row["actor"], row["holder"],
-        row["approver"], row["org"],
-    )  # fmt: skip
