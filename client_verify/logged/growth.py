@@ -16,10 +16,8 @@ from client_verify.refusals import Refused
 from client_verify.remembering import logs
 from client_verify.remembering.memory import CHECKED, NEWEST, Head, Memory
 from keys.times import moment, stamp
-from keys.tlog import notes
-from keys.tlog import proofs as tlog
 from keys.tlog.merkle import HASH_BYTES, NotProven
-from keys.tlog.notes import BadNote, Checkpoint
+from keys.tlog.notes import Checkpoint
 from keys.tlog.proofs import Policy, Witnessed
 from keys.tlog.tiles import WIDTH
 
@@ -63,7 +61,7 @@ class Growth:
         """
         for kept in self._kept.values():
             before, after = kept.checkpoint, head.checkpoint
-            if before.size == after.size and before.root != after.root:
+            if logs.is_split(before, after):
                 why = f"two different heads of the log {after.origin} with {after.size} leaves are signed"
                 return Fork(kept.note, _written(head), {}, why)
             if before.size > after.size:
@@ -86,7 +84,7 @@ class Growth:
     def _recalled(self, purpose: str) -> _Kept | None:
         head = self._memory.head(self._policy.origin, purpose)
         # After a theft a new root names another key; what only the old one signed tells nothing then.
-        seen = head and counts(head.note, self._policy)
+        seen = head and logs.head_of(head.note, self._policy)
         return _Kept(head.note, moment(head.at), seen.checkpoint) if head and seen else None
 
     def _is_due(self, head: Checkpoint) -> bool:
@@ -132,14 +130,6 @@ class Growth:
         origin, size = head.checkpoint.origin, head.checkpoint.size
         why = f"the log {origin} of {size} leaves does not begin with the {kept.checkpoint.size} that it had before"
         return Fork(kept.note, _written(head), tiles, why)
-
-
-def counts(note: bytes, policy: Policy) -> Witnessed | None:
-    """The head in a note, if the log that is believed today signed it."""
-    try:
-        return tlog.check_head(notes.read_note(note), policy)
-    except (BadNote, NotProven):
-        return None
 
 
 def _written(head: Witnessed) -> bytes:

@@ -65,6 +65,21 @@ def row_path(logged: Logged, role: str) -> str | None:
         return None
 
 
+def head_of(data: bytes, policy: Policy) -> Witnessed | None:
+    """The head in a note that was kept, if the log that is believed today signed it. After a theft a new root names
+    another key, and what only the old one signed tells nothing.
+    """
+    try:
+        return tlog.check_head(_note(data), policy)
+    except NotProven:
+        return None
+
+
+def is_split(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether two heads have one size and are of two trees."""
+    return one.size == other.size and one.root != other.root
+
+
 def heads(policies: Sequence[Policy], data: Sequence[bytes]) -> list[Witnessed]:
     """These checkpoints' notes, all signed by the log of one of the policies. Unproven otherwise."""
     return _by_any(policies, lambda policy: [tlog.check_head(_note(each), policy) for each in data])
@@ -88,7 +103,7 @@ def forked(old: Checkpoint, new: Checkpoint, fetch: Callable[[str], bytes]) -> b
     if old.size > new.size:
         old, new = new, old
     if old.size == new.size:
-        return old.root != new.root
+        return is_split(old, new)
     return Tree(new.size, new.root, fetch).root_at(old.size) != old.root
 
 
