@@ -39,6 +39,10 @@ class BadNote(Exception):
     """What is no note, no checkpoint, no key or not signed as it must be. Nothing of it was used."""
 
 
+class WrongEmptyRoot(BadNote):
+    """A checkpoint of no leaves with the root of some tree: well spelled, and never true."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
     """A public key under a name and a type of signature: a log's (``ED25519``) or a witness's (the others)."""
@@ -121,8 +125,9 @@ def read_key(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     hint, _, encoded = rest.partition("+")
     try:
-        data = decoded(encoded)
-        key = VerifierKey(_name(name), int.from_bytes(data[:1], "big"), data[1:])
+        if not (data := decoded(encoded)):
+            raise BadNote("it is empty")
+        key = VerifierKey(_name(name), data[0], data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
@@ -174,18 +179,16 @@ def read_checkpoint(text: str) -> Checkpoint:
     if len(hash_ := decoded(root)) != HASH_BYTES:
         raise BadNote("a root is 32 bytes")
     if size == "0" and hash_ != EMPTY:
-        raise BadNote("a tree without leaves has another root")
+        raise WrongEmptyRoot("a tree without leaves has another root")
     return Checkpoint(origin, int(size), hash_, tuple(extensions))
 
 
 def verified(note: Note, key: VerifierKey) -> Signature | None:
     """The signature of this key on a checkpoint's note; None if it has none. BadNote if it has one that is not."""
-    for signature in note.signatures:
-        if (signature.name, signature.id) == (key.name, key.id):
-            if not _verifies(key, note.text, signature.data):
-                raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
-            return signature
-    return None
+    found = [each for each in note.signatures if (each.name, each.id) == (key.name, key.id)]
+    if not all(_verifies(key, note.text, each.data) for each in found):
+        raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
+    return found[0] if found else None
 
 
 def cosigned_at(note: Note, witnesses: Iterable[VerifierKey]) -> dict[VerifierKey, int]:
