@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,14 +49,3 @@ def aics() -> Iterator[Path]:
         if (found := importlib.util.find_spec("aics_tlog")) is None or importlib.util.find_spec("aics_witness") is None:
             missing("aics-tlog", "aics-tlog and aics-witness (make brings them)")
         yield Path(str(found.origin)).parents[1]
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Prints what a stranger accepted, whether or not the test passes."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{request.node.name}: {text}", end="")
-
-    return say

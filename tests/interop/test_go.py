@@ -18,7 +18,7 @@ from tests.keys.tlog.test_tiles import forge
 AT = 1_790_000_000
 
 
-def test_go_proves_every_record_of_our_log_and_that_it_only_grew(go, log, said):
+def test_go_proves_every_record_of_our_log_and_that_it_only_grew(go, log):
     rng = random.Random(5)
     sizes = sorted({1, 255, 256, 257, 65_535, 65_536, 65_537, 70_000, *rng.sample(range(1, 70_000), 100)})
     log.sign(ours.WITNESSES, AT)
@@ -28,7 +28,7 @@ def test_go_proves_every_record_of_our_log_and_that_it_only_grew(go, log, said):
         "origin": ours.ORIGIN, "size": 70_000, "records": 70_000, "direct": 50, "trees": len(sizes),
         "signed": [each.name for each in keys], "unknown": 0,
     }  # fmt: skip
-    said(f"{found['records']} records, {found['trees']} trees, {len(found['signed'])} signatures accepted by Go")
+    print(f"{found['records']} records, {found['trees']} trees, {len(found['signed'])} signatures accepted by Go")
 
 
 def test_go_passes_over_witnesses_that_it_does_not_know(go, log):
@@ -48,7 +48,7 @@ def test_go_refuses_a_note_with_a_signature_that_does_not_verify(which, go, log)
         go("audit", log.path, ",".join(map(str, keys)), "1")
 
 
-def test_go_accepts_our_proofs_and_refuses_forged_ones(go, said):
+def test_go_accepts_our_proofs_and_refuses_forged_ones(go):
     rng, tree = random.Random(6), Reference(leaves_of(2_000))
     good, bad = list[dict[str, object]](), list[dict[str, object]]()
 
@@ -70,11 +70,11 @@ def test_go_accepts_our_proofs_and_refuses_forged_ones(go, said):
     assert found == {"accepted": 800, "refused": 0}
     refused = go("check", lines="\n".join(map(json.dumps, bad)))
     assert refused == {"accepted": 0, "refused": len(bad)}
-    said(f"{found['accepted']} of our proofs accepted by Go, {refused['refused']} forged ones refused")
+    print(f"{found['accepted']} of our proofs accepted by Go, {refused['refused']} forged ones refused")
 
 
 @pytest.mark.parametrize("size", [1, 256, 515, 70_000])
-def test_we_read_a_log_that_go_wrote(size, go, tmp_path, said):
+def test_we_read_a_log_that_go_wrote(size, go, tmp_path):
     keys = go("write", tmp_path, "go.example/log", size, AT)
     witnesses = tuple(map(notes.read_key, keys["witnesses"]))
     policy = Policy((notes.read_key(keys["log"]),), witnesses, 2)
@@ -86,10 +86,10 @@ def test_we_read_a_log_that_go_wrote(size, go, tmp_path, said):
     assert leaves == [b"go %d" % index for index in range(size)]
     for old in {1, size // 2 or 1, size}:
         merkle.check_consistency(old, size, merkle.consistency(tree.nodes, old, size), tree.root_at(old), tree.root)
-    said(f"{len(leaves)} leaves and {len(head.cosigned)} cosignatures of Go accepted by us")
+    print(f"{len(leaves)} leaves and {len(head.cosigned)} cosignatures of Go accepted by us")
 
 
-def test_the_forged_tile_was_believed_by_older_go_and_is_refused_by_go_and_by_us(go, faulty_go, tmp_path, said):
+def test_the_forged_tile_was_believed_by_older_go_and_is_refused_by_go_and_by_us(go, faulty_go, tmp_path):
     """CVE-2026-56865 (tests/keys/tlog/test_tiles.py): the attack is the real one."""
     log = lay(tmp_path, leaves_of(515))
     asked = ("leaf", tmp_path, 515, encoded(log.root), 7)
@@ -99,4 +99,4 @@ def test_the_forged_tile_was_believed_by_older_go_and_is_refused_by_go_and_by_us
     assert go(*asked) == {"refused": "downloaded inconsistent tile"}
     with pytest.raises(NotProven):
         log.tree.leaf(7)
-    said("the forged tile is believed by x/mod as it was, refused by x/mod as it is")
+    print("the forged tile is believed by x/mod as it was, refused by x/mod as it is")
