@@ -324,7 +324,7 @@ BREAKAGES = (
         "a swapped file stays",
         trusted.Trusted,
         "_or_dropped",
-        '(self._directory / f"{role}.json").unlink(missing_ok=True)',
+        "self.drop(role)",
         "pass",
         test_delegated.test_a_file_that_the_holders_signed_for_another_role_is_swapped_and_does_not_stay,
         asked="targets",

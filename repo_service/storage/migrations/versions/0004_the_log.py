@@ -20,4 +20,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["generation"], ["releases.generation"]),
         sa.PrimaryKeyConstraint("generation"),
     )
-    op.add_column("roles", sa.Column("digest", sa.String(), nullable=True))
+    remade = "always" if op.get_bind().dialect.name == "sqlite" else "never"
+    with op.batch_alter_table("roles", recreate=remade) as roles:
+        roles.add_column(sa.Column("digest", sa.String(), nullable=True))
