@@ -30,7 +30,7 @@ _KEY_BYTES: Final = {ED25519: 32, COSIGNED_ED25519: 32, COSIGNED_MLDSA44: 1312}
 _SIGNATURE_BYTES: Final = {ED25519: 64, COSIGNED_ED25519: 8 + 64, COSIGNED_MLDSA44: 8 + 2420}
 _DASH: Final = "\u2014 "
 _PRIVATE: Final = "PRIVATE+KEY+"
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _MAX_SIZE: Final = (1 << 63) - 1
 
@@ -125,15 +125,16 @@ def read_key(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     hint, _, encoded = rest.partition("+")
     try:
-        data = decoded(encoded)
+        if not (data := decoded(encoded)):
+            raise BadNote("it is empty")
         key = VerifierKey(_name(name), data[0], data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
             raise BadNote(f"its id is {key.id.hex()}, not {hint:.16}")
         _check_public(key)
-    except (BadNote, IndexError) as error:
-        raise BadNote(f"{text[:80]!r} is no verifier key: {str(error) or 'it is empty'}") from None
+    except BadNote as error:
+        raise BadNote(f"{text[:80]!r} is no verifier key: {error}") from None
     return key
 
 
