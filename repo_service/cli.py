@@ -13,7 +13,7 @@ from typing import Final
 from keys import trust
 from keys.signing import SignerAway, SignerFailed, SignerOvertaken, SignerRefused
 from keys.times import moment, stamp
-from repo_service import cli_guard, cli_import, cli_journal, cli_keys, cli_tokens
+from repo_service import cli_guard, cli_import, cli_journal, cli_keys, cli_monitor, cli_tokens, cli_witness
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
@@ -163,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     guard = commands.add_parser("guard", help=cli_guard.HELP)  # run by entry.py, without all that is loaded here
     cli_guard.arguments(guard)
     guard.set_defaults(command=cli_guard.run)
+    witness = commands.add_parser("witness", help=cli_witness.HELP)  # so is this
+    cli_witness.arguments(witness)
+    witness.set_defaults(command=cli_witness.run)
+    monitor = commands.add_parser("monitor", help=cli_monitor.HELP)  # so is this
+    cli_monitor.arguments(monitor)
+    monitor.set_defaults(command=cli_monitor.run)
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 
