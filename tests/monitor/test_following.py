@@ -5,6 +5,7 @@ has it. What is taken in is taken in once, wherever the monitor dies.
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -217,8 +218,12 @@ def lie(scribe: Scribe) -> None:
     del scribe.content[number]["packages/x/x-1.tar.gz"]
     scribe.release(bins=[number])
     scribe.release([scribe.event("foo", c.ReleaseUnyanked("0.0"), reason=Reason("moved", "a secret"))])
-    texts = [path for path in (scribe.folder / LOG / "texts").iterdir() if path.read_bytes().endswith(b"a secret")]
-    texts[0].unlink()
+    take_back(scribe, b"a secret")
+
+
+def take_back(scribe: Scribe, text: bytes) -> None:
+    (path,) = [path for path in (scribe.folder / LOG / "texts").iterdir() if path.read_bytes().endswith(text)]
+    path.unlink()
 
 
 def test_a_book_is_one_monitors(tmp_path: Path, book: Book) -> None:
@@ -233,6 +238,24 @@ def test_a_text_that_was_taken_back_is_said_once_and_all_else_is_still_compared(
     lie(scribe)
     found(scribe, book)
     scribe.now += timedelta(hours=1)
+    scribe.release(scribe.publication("foo", "9.0"))
+    assert found(scribe, book) == []
+    scribe.release(unlogged=scribe.publication("foo", "10.0"))
+    assert "bin-differs" in codes(found(scribe, book))
+
+
+def test_a_page_of_which_a_text_is_gone_may_say_that_text_and_nothing_else_besides(scribe: Scribe, book: Book) -> None:
+    event = scribe.event("foo", c.ReleaseUnyanked("0.0"), reason=Reason("moved", "a secret"))
+    scribe.release([event], amend=lambda state: replace(state, display="FOO"))
+    take_back(scribe, b"a secret")
+    assert {*codes(found(scribe, book))} == {"text-gone", "page-differs"}
+
+
+def test_where_the_page_is_gone_too_its_sum_stands_for_it(scribe: Scribe, book: Book) -> None:
+    lie(scribe)
+    for path in (scribe.folder / "targets/simple/foo").iterdir():
+        path.unlink()
+    assert codes(found(scribe, book)) == ["bin-differs", "text-gone"]
     scribe.release(scribe.publication("foo", "9.0"))
     assert found(scribe, book) == []
     scribe.release(unlogged=scribe.publication("foo", "10.0"))

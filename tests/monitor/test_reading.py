@@ -1,4 +1,4 @@
-"""What a registry serves is read within bounds, and a registry that answers badly is asked again before anybody says so."""
+"""What a registry serves is read within bounds, and one that answers badly is asked again before anybody says so."""
 
 import gzip
 from collections.abc import Iterator
