@@ -5,8 +5,10 @@ a release, and nothing is lost or said twice.
 """
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from keys import strict
 from keys.encoding import compact_plain, read_plain
 from repo_service.monitor.findings import Finding
 
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 FORM: Final = 1
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -85,10 +88,25 @@ class Book:
 
     def say(self, findings: Iterable[Finding]) -> None:
         """Keep findings, after those before."""
-        rows = ((each.code, compact_plain(strict.dump(each))) for each in findings)
+        rows = ((each.code, compact_plain(strict.dump(_in_one_line(each)))) for each in findings)
         self.db.executemany("INSERT INTO finding (code, said) VALUES (?, ?)", rows)
 
     def findings(self, after: int = 0) -> Iterator[tuple[int, Finding]]:
         """The findings after a number, each with its own."""
         rows = self.db.execute("SELECT number, said FROM finding WHERE number > ? ORDER BY number", (after,))
         yield from ((number, strict.load(Finding, read_plain(said))) for number, said in rows)
+
+
+def _in_one_line(finding: Finding) -> Finding:
+    """Without what moves a cursor. Sentences quote strangers, and what cannot be read back would be in the way of all
+    that follows it.
+    """
+    name = finding.name if finding.name is None else _line(finding.name)
+    return replace(finding, sentence=_line(finding.sentence), name=name)
+
+
+def _line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    safe = ("\ufffd" if unicodedata.category(each) in _UNSAFE else each for each in text.replace("\n", " "))
+    return "".join(safe)
