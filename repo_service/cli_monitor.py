@@ -28,6 +28,7 @@ PINNED: Final = "root.json"
 ALARM: Final = 6
 _EXIT: Final[dict[type[Exception], int]] = {
     BadLimits: 2,
+    FileNotFoundError: 2,
     BadSecret: 2,
     BookInUse: 2,
     NotTrusted: ALARM,
@@ -94,6 +95,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _monitor(options: argparse.Namespace, clock: Callable[[], datetime]) -> int:
     bounds = limits.read(options.limits.read_text("utf-8")) if options.limits else Limits()
     hook = Hook(options.webhook, hooks.secret_of(options.webhook_secret)) if options.webhook else None
+    if not _is_address(options.registry) and not Path(options.registry).is_dir():
+        raise OutOfReach(options.registry, "is no address and no folder")
     pin = pinned(options.state, options.root, options.registry)
     book = Book(options.state)
     try:
@@ -193,7 +196,11 @@ class _Watcher:
 
     def _place(self, origin: str) -> Place:
         where = self._options.registry
-        return Place(origin, where if where.startswith(("https://", "http://")) else None)
+        return Place(origin, where if _is_address(where) else None)
+
+
+def _is_address(where: str) -> bool:
+    return where.startswith(("https://", "http://"))
 
 
 def _now() -> datetime:
