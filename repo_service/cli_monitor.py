@@ -79,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--state", metavar="DIR", type=Path, required=True, help="the monitor's own folder, made if it is not there")
     add("--root", metavar="1.root.json", type=Path, help="the root to believe; needed once, and compared from then on")
     add("--follow", action="store_true", help="go on looking until stopped")
-    add("--every", metavar="SECONDS", type=int, default=60, help="how often, with --follow (default: 60)")
+    add("--every", metavar="SECONDS", type=float, default=60, help="how often, with --follow (default: 60)")
     add("--full", action="store_true", help="compare every bin and page that is served, not a sample")
     add("--json", action="store_true", help="one JSON object a line for each finding")
     add("--webhook", metavar="URL", help="send alarms there (Standard Webhooks)")
