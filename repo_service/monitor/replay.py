@@ -112,6 +112,8 @@ class Replay:
             self._shelves = Shelves(book, self._shape)
             digests = self._db.execute("SELECT number, sha256 FROM body").fetchall()
             self._sums = Sums(self._shape, dict(digests))
+        self._changed_roles: set[str] = set()
+        self._changed_bins: dict[int, tuple[bytes, int]] = {}
 
     def release(self, first: int, raw: Sequence[bytes]) -> Iterator[Finding]:
         """Take in a release's leaves, the first of which has this index, and say what is wrong with them."""
@@ -121,6 +123,8 @@ class Replay:
         touched: dict[str, _Touched] = {}
         placed = set[int]()
         if self._shape != (shape := Bins(its.last[1].bit_length)):
+            if self._shape:
+                self._shelves.write()
             self._shelves = Shelves(self._book, shape)
         for index, sealed in its.sealed:
             yield from self._take_sealed(index, sealed, its.at)
@@ -137,7 +141,6 @@ class Replay:
         self._db.execute(
             "INSERT OR REPLACE INTO release VALUES (?, ?, ?)", (its.last[1].generation, its.last[0], raw[-1])
         )
-        self._db.execute("DELETE FROM release WHERE generation <= ?", (its.last[1].generation - KEPT_RELEASES,))
         bins = sum(len(each.bins) for _, each in its.bins)
         yield from self._watched(Released(its.last[0], its.last[1], self.last, len(its.events), bins))
         self.last = its.last[1]
@@ -145,6 +148,16 @@ class Replay:
     def write(self) -> None:
         """Before the transaction ends."""
         self.names.write()
+        if self.last is None:
+            return
+        self._shelves.write()
+        metas = ((role, self._metas[role]) for role in self._changed_roles)
+        rows = ((role, meta.version, meta.length, meta.sha256) for role, meta in metas)
+        self._db.executemany("INSERT OR REPLACE INTO role VALUES (?, ?, ?, ?)", rows)
+        bins = ((number, *each) for number, each in self._changed_bins.items())
+        self._db.executemany("INSERT OR REPLACE INTO body VALUES (?, ?, ?)", bins)
+        self._db.execute("DELETE FROM release WHERE generation <= ?", (self.last.generation - KEPT_RELEASES,))
+        self._changed_roles, self._changed_bins = set(), {}
 
     def _watched(self, seen: Seen) -> Iterator[Finding]:
         for watch in self._watches:
@@ -298,6 +311,7 @@ class Replay:
         if is_anew:
             self._shape, self._sums = shape, Sums(shape, {})
             self._db.execute("DELETE FROM body")
+            self._changed_bins = {}
             placed.update(range(len(shape)))
         signed = set[int]()
         for index, leaf in its.bins:
@@ -309,17 +323,17 @@ class Replay:
                     yield codes.found("bin-version", f"bin {each.number} is signed twice, or is none", at, index)
                     continue
                 signed.add(each.number)
-                yield from self._sign_bin(each, leaf.expires, floor, at, index)
+                yield from self._sign_bin(each, leaf.expires, floor, its.last[1], index)
         for number in sorted(placed - signed):
             yield codes.found("bin-unsigned", f"{shape.role(number)} changed and was not signed", at, its.last[0])
         if self._sums.root.hex() != its.last[1].bins:
             sentence = f"the root of all bins is {its.last[1].bins:.16}…; {self._sums.root.hex():.16}… follows"
             yield codes.found("bins-root", sentence, at, its.last[0])
-        generation = its.last[1].generation
-        self._db.executemany("UPDATE body SET generation = ? WHERE number = ?", ((generation, each) for each in signed))
 
-    def _sign_bin(self, signed: leaves.SignedBin, expires: str, floor: int, at: str, index: int) -> Iterator[Finding]:
-        role, number = self._shelves.shape.role(signed.number), signed.number
+    def _sign_bin(
+        self, signed: leaves.SignedBin, expires: str, floor: int, release: leaves.Snapshot, index: int
+    ) -> Iterator[Finding]:
+        role, number, at = self._shelves.shape.role(signed.number), signed.number, release.signed_at
         yield from self._wrong_version(role, signed, floor, at, index)
         body = self._shelves.payload(number, signed.version, moment(expires))
         if (made := sha256(body)) != signed.sha256:
@@ -328,7 +342,7 @@ class Replay:
         digest = bytes.fromhex(signed.sha256)
         self._put_role(role, Meta(signed.version))
         self._sums.put(number, digest)
-        self._db.execute("INSERT OR REPLACE INTO body VALUES (?, ?, 0)", (number, digest))
+        self._changed_bins[number] = digest, release.generation
 
     def _wrong_version(self, role: str, signed: leaves.SignedBin, floor: int, at: str, index: int) -> Iterator[Finding]:
         """A bin's version grows by one step; one that begins anew is above all that there ever were."""
@@ -360,9 +374,7 @@ class Replay:
 
     def _put_role(self, role: str, meta: Meta) -> None:
         self._metas[role] = meta
-        self._db.execute(
-            "INSERT OR REPLACE INTO role VALUES (?, ?, ?, ?)", (role, meta.version, meta.length, meta.sha256)
-        )
+        self._changed_roles.add(role)
 
 
 def _wrong_state(before: NameState | None, after: NameState, at: str, index: int) -> Iterator[Finding]:

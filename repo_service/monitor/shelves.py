@@ -36,11 +36,12 @@ class Shelves:
         self._most = most
         self._bytes = 0
         self._kept: OrderedDict[int, _Shelf] = OrderedDict()
+        self._unwritten: dict[str, tuple[int, str | None]] = {}
 
     def put(self, path: str, entry: str) -> int:
         """A target comes, or changes; the bin that it is in."""
         place = _FINEST.number(path)
-        self._db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", (place, path, entry))
+        self._unwritten[path] = place, entry
         if shelf := self._kept.get(number := bin_at(place, self.shape)):
             self._bytes += shelf.put(path, target_line(path, entry))
         return number
@@ -48,7 +49,7 @@ class Shelves:
     def drop(self, path: str) -> int:
         """A target goes; the bin that it was in."""
         place = _FINEST.number(path)
-        self._db.execute("DELETE FROM target WHERE place = ? AND path = ?", (place, path))
+        self._unwritten[path] = place, None
         if shelf := self._kept.get(number := bin_at(place, self.shape)):
             self._bytes -= shelf.drop(path)
         return number
@@ -56,6 +57,14 @@ class Shelves:
     def payload(self, number: int, version: int, expires: datetime) -> bytes:
         """What is signed in a bin."""
         return joined_bin(self.shape.role(number), version, self._shelf(number).lines, expires).payload
+
+    def write(self) -> None:
+        """Before the transaction ends."""
+        changed = [(place, path, entry) for path, (place, entry) in self._unwritten.items()]
+        there, gone = ([each for each in changed if (each[2] is None) == is_gone] for is_gone in (False, True))
+        self._db.executemany("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", there)
+        self._db.executemany("DELETE FROM target WHERE place = ? AND path = ?", (each[:2] for each in gone))
+        self._unwritten = {}
 
     def _shelf(self, number: int) -> "_Shelf":
         shelf = self._kept.get(number)
@@ -68,6 +77,7 @@ class Shelves:
         return shelf
 
     def _read(self, number: int) -> "_Shelf":
+        self.write()
         deeper = MAX_BIT_LENGTH - self.shape.bit_length
         places = (number << deeper, (number + 1 << deeper) - 1)
         rows = self._db.execute("SELECT path, entry FROM target WHERE place BETWEEN ? AND ?", places).fetchall()
