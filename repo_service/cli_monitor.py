@@ -26,15 +26,6 @@ HELP: Final = (
 )
 PINNED: Final = "root.json"
 ALARM: Final = 6
-_EXIT: Final[dict[type[Exception], int]] = {
-    BadLimits: 2,
-    FileNotFoundError: 2,
-    BadSecret: 2,
-    BookInUse: 2,
-    NotTrusted: ALARM,
-    OutOfReach: 5,
-    OSError: 5,
-}
 EXITS: Final = {
     0: "nothing is wrong, as far as it was looked at; there may be notices",
     2: "it was not called as it must be, or its folder cannot be used; nothing was looked at",
@@ -49,6 +40,18 @@ class NotPinned(Exception):
     """The monitor does not know what to believe."""
 
 
+_EXIT: Final[dict[type[Exception], int]] = {
+    BadLimits: 2,
+    FileNotFoundError: 2,
+    BadSecret: 2,
+    BookInUse: 2,
+    NotPinned: 2,
+    NotTrusted: ALARM,
+    OutOfReach: 5,
+    OSError: 5,
+}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status."""
     return run(_parser().parse_args(arguments))
@@ -58,9 +61,6 @@ def run(options: argparse.Namespace, clock: Callable[[], datetime] | None = None
     """As ``main``, of what was parsed."""
     try:
         return _monitor(options, clock or _now)
-    except NotPinned as error:
-        print(f"tallystick-service monitor: {error}", file=sys.stderr)
-        return 2
     except tuple(_EXIT) as error:
         print(f"tallystick-service monitor: {error}", file=sys.stderr)
         return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
@@ -127,7 +127,10 @@ def pinned(state: Path, root: Path | None, registry: str) -> bytes:
             )
         return kept.read_bytes()
     data = root.read_bytes()
-    signed_file("root", data)
+    try:
+        signed_file("root", data)
+    except NotTrusted as error:
+        raise NotPinned(f"{root}: {error}. Nothing was written.") from None
     if kept.exists():
         if kept.read_bytes() != data:
             raise NotPinned(
