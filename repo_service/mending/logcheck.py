@@ -1,4 +1,4 @@
-"""Is the log whole, and does it say what the journal does? Its tree is read back from the depot, as a stranger would."""
+"""Is the log whole, and does it say what the journal does? Its tree is read back from the depot, unbelieved."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -2,34 +2,34 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from keys.tlog import leaves, merkle, tiles
 from keys.tlog.merkle import NotProven
-from repo_service.build.growth import LOG
+from repo_service.build.growth import LOG, LogFile, LogFiles
 from repo_service.storage.depot import Depot
+from repo_service.storage.spool import Spool
 
-_SPAN = 1 << 18
+MANY: Final = 4096
+"""With more leaves than this a release's wait on the disk, not in memory."""
+_SPAN: Final = 1 << 18
 """Leaves after which a tree is begun anew, so that its checked tiles do not gather in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRows:
-    """A release's leaves as they stand in the log: the index of the first one, their bytes, and the root of the tree
+    """A release's leaves as they stand in the log, but for the last, which is its snapshot's; size and root of the tree
     that they end.
     """
 
-    first: int
-    raw: tuple[bytes, ...]
+    files: LogFiles
+    snapshot: leaves.Snapshot
+    size: int
     root: bytes
 
     @property
-    def size(self) -> int:
-        return self.first + len(self.raw)
-
-    @property
-    def snapshot(self) -> leaves.Snapshot:
-        """What the last one says. Raises BadLeaf."""
-        return leaves.read(leaves.Snapshot, self.raw[-1])
+    def raw(self) -> Iterator[bytes]:
+        return (file.body for file in self.files)
 
 
 @dataclass(slots=True)
@@ -65,15 +65,30 @@ def releases_in(depot: Depot, size: int, root: bytes, start: int = 0) -> Iterato
     """Every release from the leaf ``start`` on, with which one begins. NotProven where the depot holds another tree, or
     leaves behind the last snapshot; BadLeaf for what is no leaf.
     """
-    first, raw, peaks = start, list[bytes](), _peaks(tree_in(depot, size, root), start)
+    files, seen, peaks = _no_files(), start, _peaks(tree_in(depot, size, root), start)
     for leaf in _leaves(depot, size, root, start):
-        raw.append(leaf)
+        seen += 1
         peaks.add(merkle.leaf_hash(leaf))
         if leaves.kind_of(leaf) == "snapshot":
-            yield LoggedRows(first, tuple(raw), peaks.root)
-            first, raw = first + len(raw), []
-    if raw:
-        raise NotProven(f"the last {len(raw)} leaves of the log are of no release: no snapshot follows them")
+            yield LoggedRows(files, leaves.read(leaves.Snapshot, leaf), seen, peaks.root)
+            files = _no_files()
+        else:
+            files = _with(files, LogFile("", leaf))
+    if any(True for _ in files):
+        raise NotProven("the last leaves of the log are of no release: no snapshot follows them")
+
+
+def _no_files() -> LogFiles:
+    return []
+
+
+def _with(files: LogFiles, file: LogFile) -> LogFiles:
+    if isinstance(files, list) and len(files) == MANY:
+        spool = Spool[LogFile]()
+        spool.extend(files)
+        files = spool
+    files.append(file)
+    return files
 
 
 def _peaks(tree: tiles.Tree, size: int) -> _Peaks:
@@ -85,4 +100,3 @@ def _leaves(depot: Depot, size: int, root: bytes, start: int) -> Iterator[bytes]
         tree = tree_in(depot, size, root)
         for number in range(max(begin, start) // tiles.WIDTH, -(-min(begin + _SPAN, size) // tiles.WIDTH)):
             yield from tree.leaves(number)[max(0, start - number * tiles.WIDTH) :]
-

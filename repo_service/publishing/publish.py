@@ -257,8 +257,8 @@ def check_log_not_behind(press: Press) -> None:
         raise Diverged(f"{CHECKPOINT} holds something else than it should; nothing was overwritten") from None
     if size > known:
         raise Behind(
-            f"the public log has {size} leaves, and this journal logged {known}: an older database was restored, another "
-            "service writes to this depot, or the log's key was stolen. Nothing was written. If it is an older "
+            f"the public log has {size} leaves, and this journal logged {known}: an older database was restored, "
+            "another service writes to this depot, or the log's key was stolen. Nothing was written. If it is an older "
             "database, restore a newer backup or say `tallystick-service recover DIR`; if not, do not say that: see "
             "docs/OPERATIONS.md, When the online key was stolen"
         )

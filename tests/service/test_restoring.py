@@ -18,7 +18,8 @@ from repo_service.cli import main
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.mending import fsck
-from repo_service.mending.recovering import NotRecovered, Recovered, recover
+from repo_service.mending.recovering import Recovered, recover
+from repo_service.mending.retelling import NotRecovered
 from repo_service.storage import tables as t
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import TIMESTAMP, Behind
