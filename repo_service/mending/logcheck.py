@@ -56,7 +56,7 @@ def unproven(view: Inventory, depot: Depot, policy: proofs.Policy | None) -> Ite
         proven = proofs.check(proofs.read(data), policy)
         head = proofs.check_head(notes.read_note(newest.checkpoint.encode()), policy).checkpoint
         if (head.size, head.root) != (newest.size, newest.root) or proven.head.checkpoint != head:
-            raise NotProven("its checkpoint is another than the journal's")
+            raise NotProven("its checkpoint is not the journal's")
     except (NotProven, BadNote) as error:
         yield Problem(path, f"does not prove that release {newest.generation} is logged: {error}", RESTORE)
 

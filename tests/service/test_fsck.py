@@ -460,9 +460,7 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
         lambda world: rewrite(
             world, "log/proofs/8.tlog-proof", (world.public / "log/proofs/7.tlog-proof").read_bytes()
         ),
-        [
-            "log/proofs/8.tlog-proof: does not prove that release 8 is logged: its checkpoint is another than the journal's"
-        ],
+        ["log/proofs/8.tlog-proof: does not prove that release 8 is logged: its checkpoint is not the journal's"],
     ),
     "the newest release is not logged": (
         hand("DELETE FROM logged WHERE generation = 8"),

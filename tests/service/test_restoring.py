@@ -288,7 +288,7 @@ def test_after_weeks_in_which_all_has_expired_it_recovers_too(old: World) -> Non
         (lambda w: last(w, "bin-2").unlink(), "is missing"),
         (lambda w: shutil.copy(w.public / "metadata/100002.bin-2.json", last(w, "bin-3")), "another file|not signed"),
         (lambda w: change(w.public / "metadata/2.root.json", b'"sig":"', b'"sig":"00'), "do not hold together"),
-        (lambda w: change(w.public / "metadata/1.root.json", b'"sig":"', b'"sig":"00'), "another than this journal's"),
+        (lambda w: change(w.public / "metadata/1.root.json", b'"sig":"', b'"sig":"00'), "others than this journal's"),
         (lambda w: last(w, "held").unlink(), "missing, or not as it was signed"),
         (lambda w: change(max((w.public / "targets/simple/foo").iterdir(), key=made), b"foo", b"bar"), "not as it was"),
     ],
