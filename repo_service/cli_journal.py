@@ -1,13 +1,14 @@
 """``tallystick-service`` for whoever keeps the database and the public files: do they agree, and what if not."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from repo_service.mending import collecting, fsck
+from repo_service.mending import collecting, forgetting, fsck
 from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.wiring import Service, open_service
@@ -45,6 +46,11 @@ def add_to(commands: Any, opened: Open) -> None:
         help="the database is lost: fill an empty one from the public log; ROOT is a root.json of a ceremony, from "
         "where you trust it",
     )  # fmt: skip
+    forget = add(
+        "forget-text", _forget_text,
+        "take a text of the log back for good; its leaf stays, and says nothing without it",
+    )  # fmt: skip
+    forget.add_argument("digest", metavar="SHA256", type=_digest, help="as the leaf says it, without sha256:")
     gc = add("gc", _gc, "let go of superseded public files that nobody can need any more; done daily by itself")
     gc.add_argument("--dry-run", action="store_true", help="only say which")
     for name, run, text in (
@@ -122,6 +128,22 @@ def _recover(service: Service, options: argparse.Namespace) -> int:
             "Tokens are those of the backup: revoke what was revoked since (token list), and make the new ones again."
         )
     print(f"Next: tallystick-service fsck {service.folder}")
+    return 0
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError("a sha256 is 64 of 0-9 a-f")
+    return text
+
+
+def _forget_text(service: Service, options: argparse.Namespace) -> int:
+    if not forgetting.forget_text(service.journal, service.depot, options.digest):
+        print(f"log/texts/{options.digest} is not there, or not any more. Nothing was written.")
+        return 0
+    print(f"log/texts/{options.digest} is gone, and nothing makes it again. Purge the CDN: it may go on serving it.")
+    print("The page of its name and the database still say it, for as long as the page shows it. A backup from before")
+    print("has the file: say this again after restoring one.")
     return 0
 
 

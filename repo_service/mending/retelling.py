@@ -209,9 +209,11 @@ class _Telling:
                 )
             gone = len(self.told.gone)
             event = self._opened(leaf)
+            if known is not None:
+                continue  # its text is here, whether the log's file of it is there or was taken back
             if event is None or len(self.told.gone) > gone:
                 self.told.paged[leaf.name] = ""
-            if known is None and event is not None:
+            if event is not None:
                 new[leaf.name].append(Said(event, leaf.serial))
         for name, said in new.items():
             self._fold(name, said)
