@@ -43,6 +43,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "state": (),
     "bundle": (),
     "guard": (),
+    "audit": ("--events", "1000000", "--batch", "100", "--projects", "100000"),
     "client_bytes": (),
     "client_cpu": (),
     "installs": (),

@@ -15,6 +15,7 @@ from ceremony.draft import RENEW, Candidate, Draft
 from ceremony.inputs import Inputs
 from ceremony.sheets import BLANK, Block, Code, Heading, Sheet, Table, Text, html, markdown, parsed
 from keys import layout, rules
+from keys.tlog import proofs
 
 FOLDER: Final = "checklist"
 COLOURS: Final = ("blue", "red", "green", "yellow", "white", "black", "orange", "violet", "brown", "grey")
@@ -144,15 +145,32 @@ def _holder(of: _Ceremony, name: str, keyid: str) -> Sheet:
 def _operator(of: _Ceremony) -> Sheet:
     current, online = of.its.current, of.its.plan.online.key
     rotates = current is not None and online not in rules.online_keyids(current.root)
+    brought = "online.pub and log.pub" if of.its.plan.log else "online.pub"
     blocks = of.paper(
         papers.OPERATOR,
-        first=(papers.LATER if current else papers.FIRST).format(**of.facts()),
+        first=(papers.LATER if current else papers.FIRST).format(**of.facts(), brought=brought),
+        brought=brought,
+        log=_log(of),
         before=papers.ROTATES if rotates else "",
         online=show.short(online),
         pub="online-next.pub" if rotates else "online.pub",
         verb="take-in" if current else "init",
     )
     return Sheet("operator", "Operator", blocks)
+
+
+def _log(of: _Ceremony) -> str:
+    """How the log's key is compared; nothing for a root without a log."""
+    if of.its.plan.log is None:
+        return ""
+    policy = proofs.policy_of(of.drafted.root) if of.drafted else None
+    before = proofs.policy_of(of.its.current.root) if of.its.current else None
+    rotates = policy is not None and before is not None and not {*policy.keys} & {*before.keys}
+    return papers.LOG.format(
+        **of.facts(),
+        names=" and ".join(f"{key.name}, {key.digits}" for key in policy.keys) if policy else BLANK,
+        pub="log-next.pub" if rotates else "log.pub",
+    )
 
 
 def _exceptions() -> Sheet:

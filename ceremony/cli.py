@@ -33,6 +33,8 @@ from ceremony.tool import TOOL
 from keys import hardening, layout, trust
 from keys.signing import NotOpened, SignerFailed
 from keys.times import moment
+from keys.tlog import notes
+from keys.tlog.notes import BadNote, VerifierKey
 
 EXIT: Final[dict[type[Exception], int]] = {
     Refused: 10,
@@ -189,6 +191,15 @@ def _add_coordinator(commands: Any) -> None:
     planned.add_argument("--rehearsal", action="store_true", help="with rehearsal keys only")
     planned.add_argument("--after", type=Path, metavar="SEALED_DIR", help="sealed/ of the ceremony before")
     planned.add_argument("--oldest-root", type=int, default=1, metavar="N", help="that a client may have (1)")
+    log = planned.add_mutually_exclusive_group()
+    log.add_argument("--log", type=Path, nargs="+", default=[], metavar="F.pub", help="the log's key (as before)")
+    log.add_argument("--no-log", action="store_true", help="name no log, whatever was before")
+    planned.add_argument(
+        "--witness", type=_verifier_key, nargs="+", action="extend", default=[], metavar="KEY",
+        help="of the log, as NAME+ID+KEY (as before)",
+    )  # fmt: skip
+    planned.add_argument("--quorum", type=int, metavar="Q", help="witnesses who must have seen it (as before, or 0)")
+    planned.add_argument("--log-begins-anew", action="store_true", help="it is another log than before, by its name")
 
     _on_directory(commands, "checklist", coordinating.make_checklists, "a checklist for everybody", "checklist 2026")
     urgent = _command(
@@ -351,6 +362,13 @@ def _name(text: str) -> str:
     if not inputs.NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r:.80} must be letters, digits, '.', '_' or '-', at most 64")
     return text
+
+
+def _verifier_key(text: str) -> VerifierKey:
+    try:
+        return notes.read_key(text)
+    except BadNote as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _shares(text: str) -> tuple[int, int]:

@@ -14,11 +14,12 @@ from ceremony.directory import TRANSCRIPT
 from ceremony.draft import RENEW, key_problems
 from ceremony.errors import BadInput, Refused
 from ceremony.inputs import Ceremony
-from ceremony.plan import Arrangements, Keyring, Plan, signatory
+from ceremony.plan import Arrangements, Keyring, Log, Plan, log_of, signatory
 from ceremony.terminal import fill, say
 from ceremony.tool import TOOL
 from keys import layout
 from keys.encoding import sha256
+from keys.tlog import proofs
 
 
 def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
@@ -42,6 +43,7 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
         accept_no_spare=arguments.accept_no_spare,
         oldest_root=arguments.oldest_root,
         ceremony=Arrangements(),
+        log=_log(arguments),
     )
     files = {inputs.PLAN: plan.write(proposed), inputs.ONLINE: directory.read_file(arguments.online)}
     plan.read(files[inputs.PLAN])
@@ -55,6 +57,19 @@ def make_plan(arguments: argparse.Namespace, now: datetime) -> None:
     directory.tell(arguments.dir / TRANSCRIPT, now, "planned", repository=proposed.name, purpose=proposed.purpose)
     say([f"Written {arguments.dir / inputs.PLAN}, with {arguments.bins} bins. Read it and have others read it."])
     print(f"Next: tallystick-ceremony draft {arguments.dir}")
+
+
+def _log(arguments: argparse.Namespace) -> Log | None:
+    """The log of the plan: what is not said of it stays as the root before says it."""
+    policy = proofs.policy_of(directory.read_trust(arguments.after).root) if arguments.after else None
+    before = log_of(policy) if policy else Log(())
+    said = Log(
+        tuple(str(directory.read_log_key(path)) for path in arguments.log) or before.keys,
+        tuple(map(str, arguments.witness)) or before.witnesses,
+        before.quorum if arguments.quorum is None else arguments.quorum,
+        arguments.log_begins_anew,
+    )
+    return None if arguments.no_log or said == Log(()) else said
 
 
 def make_checklists(arguments: argparse.Namespace, _: datetime) -> None:

@@ -18,6 +18,8 @@ from ceremony.inputs import Ceremony, Files
 from ceremony.memory import Memory
 from keys import trust
 from keys.possession import PublicKeyFile
+from keys.tlog import notes
+from keys.tlog.notes import BadNote, VerifierKey
 from keys.trust import RootOfTrust
 
 MAX_FILE: Final = 4_000_000
@@ -72,6 +74,14 @@ def read_former(sealed: Path) -> dict[str, bytes]:
 def read_public_key(path: Path) -> PublicKeyFile:
     """A public key file, whose maker proved to hold the private key."""
     return inputs.public_key(str(path), read_file(path))
+
+
+def read_log_key(path: Path) -> VerifierKey:
+    """The public key of a log, in the one line of its file."""
+    try:
+        return notes.read_key(read_file(path).decode().removesuffix("\n"))
+    except (BadNote, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}", "Ask the operator for the log's .pub file again.") from None
 
 
 def read_memory(path: Path) -> Memory:

@@ -84,6 +84,13 @@ class Draft:
         return {f"{candidate.role}.json": candidate.file(()) for candidate in self.candidates}
 
     @property
+    def root(self) -> Root:
+        """The root as it will be."""
+        body = self.bodies[layout.ROOT]
+        assert isinstance(body, Root)
+        return body
+
+    @property
     def digest(self) -> str:
         """SHA-256 over everything that is to be signed and the root that it follows: what people read aloud as words.
 
@@ -131,8 +138,7 @@ def lint(drafted: Draft, now: datetime) -> list[str]:
 
 
 def _chain_problems(drafted: Draft) -> Iterator[str]:
-    root = drafted.bodies[layout.ROOT]
-    assert isinstance(root, Root)
+    root = drafted.root
     if not drafted.plan.accept_no_spare:
         yield from (f"{problem}; or say accept_no_spare = true" for problem in rules.spare_problems(root))
     files = drafted.current.roots if drafted.current is not None else ()

@@ -16,11 +16,11 @@ from ceremony import guides, sheets
 from ceremony.dates import long_date
 from ceremony.draft import RENEW
 from ceremony.errors import Refused
-from ceremony.plan import Plan
-from ceremony.situation import Situation, digest, other_root
+from ceremony.plan import Log, Plan
+from ceremony.situation import NEW_LOG, Situation, digest, other_root
 from keys import layout
 
-Kind = Literal["online-key", "holder-lost", "quorum-lost", "quorum-stolen", "expired", "fork"]
+Kind = Literal["online-key", "log-key", "holder-lost", "quorum-lost", "quorum-stolen", "expired", "fork"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 Facts = dict[str, str]
@@ -54,6 +54,28 @@ def _online_key(its: Situation, now: datetime) -> tuple[Plan, Facts]:
         "new_online": new_online,
         "ceremony": _ceremony(its, planned, due, now, online="DIR/online.pub"),
         "timestamp_expires": timestamp.expires if timestamp else "three days after it was signed, by default",
+    }
+
+
+def _log_key(its: Situation, now: datetime) -> tuple[Plan, Facts]:
+    if (log := its.log) is None:
+        raise Refused(
+            [f"root {its.version(layout.ROOT)} names no log: no client takes anything for it from a log"],
+            "Make a new key of the log: move log.key away, and say 'tallystick-service key DIR --log'.",
+        )
+    policy = log.policy()
+    planned = its.amended("a new key of the log", its.holders, its.online)
+    planned = dataclasses.replace(planned, log=dataclasses.replace(log, keys=(NEW_LOG,)))
+    due = its.due((layout.ROOT,), now)
+    asked = f"{policy.quorum} of {len(policy.witnesses)} witnesses"
+    return planned, {
+        "log": policy.origin,
+        "log_keys": " and ".join(f"key {key.id.hex()} ({key.digits})" for key in policy.keys),
+        "checkpoint": f"{planned.url.rstrip('/')}/log/checkpoint",
+        "witnessed": f"A witness that has seen it refuses another history, and who requires the log asks for {asked}."
+        if policy.quorum
+        else "No witness need have seen the log: only who compares two of its heads finds out.",
+        "ceremony": _ceremony(its, planned, due, now, online="online.pub", log="DIR/log-next.pub"),
     }
 
 
@@ -145,6 +167,7 @@ def _fork(its: Situation, now: datetime) -> tuple[Plan, Facts]:
 
 _KINDS: Final[Mapping[str, Callable[[Situation, datetime], tuple[Plan, Facts]]]] = {
     "online-key": _online_key,
+    "log-key": _log_key,
     "holder-lost": _holder_lost,
     "quorum-lost": _quorum_lost,
     "quorum-stolen": _quorum_stolen,
@@ -198,10 +221,12 @@ def _public_now(its: Situation) -> str:
     )
 
 
-def _ceremony(its: Situation, planned: Plan, due: tuple[str, ...], now: datetime, online: str) -> str:
+def _ceremony(
+    its: Situation, planned: Plan, due: tuple[str, ...], now: datetime, online: str, log: str | None = None
+) -> str:
     """The steps from a plan to files that a witness replayed, after the root of trust that there is."""
     return guides.CEREMONY.format(
-        plan=_plan_command(planned, _folder(now), online, its.sealed),
+        plan=_plan_command(planned, _folder(now), online, its.sealed, log),
         dir=_folder(now),
         needed=" ".join(_needed(its, planned, due)),
         request=_request(planned, due[0], _next(its, due[0])),
@@ -212,7 +237,10 @@ def _ceremony(its: Situation, planned: Plan, due: tuple[str, ...], now: datetime
 def _new_chain(planned: Plan, now: datetime) -> str:
     """The steps of a first ceremony under a new address, to a new service and its clients."""
     return guides.NEW_CHAIN.format(
-        plan=_plan_command(planned, _folder(now), "NEW-DIR/online.pub", None),
+        plan=_plan_command(
+            planned, _folder(now), "NEW-DIR/online.pub", None, "NEW-DIR/log.pub" if planned.log else None
+        ),
+        log=guides.NEW_LOG if planned.log else "",
         dir=_folder(now),
         name=planned.name,
         request=_request(planned, layout.ROOT, 1),
@@ -297,20 +325,23 @@ def _leaver(its: Situation) -> str:
 
 
 def _anew(its: Situation, purpose: str) -> Plan:
-    return its.amended(purpose, _newcomers(its), "online-new", url="NEW-ADDRESS")
+    planned = its.amended(purpose, _newcomers(its), "online-new", url="NEW-ADDRESS")
+    return dataclasses.replace(planned, log=Log((NEW_LOG,)) if its.log else None)
 
 
 def _newcomers(its: Situation) -> list[str]:
     return [f"{_NEW}-{number}" for number in range(1, len(its.holders) + 1)]
 
 
-def _plan_command(planned: Plan, folder: str, online: str, after: str | None) -> str:
+def _plan_command(planned: Plan, folder: str, online: str, after: str | None, log: str | None = None) -> str:
+    """``log`` is the file of a new key of the log; without it what the root before says of the log stays."""
     words = ["tallystick-ceremony", "plan", folder, "--name", planned.name, "--url", planned.url]
     words += ["--purpose", planned.purpose, "--threshold", str(planned.threshold), "--days", str(planned.days)]
     words += ["--bins", str(planned.bins), *(["--held", *planned.held] if planned.held else [])]
     words += ["--oldest-root", str(planned.oldest_root)] if planned.oldest_root > 1 else []
     words += ["--accept-no-spare"] if planned.accept_no_spare else []
     words += ["--holder", *(f"{holder.name}.pub" for holder in planned.holders), "--online", online]
+    words += ["--log", log] if log else []
     words += [*(["--after", after] if after else []), *(["--rehearsal"] if planned.rehearsal else [])]
     return shlex.join(words)
 

@@ -38,6 +38,8 @@ $ tallystick-ceremony key new YOURS --out STICK
 # Operator: Begin a new service, in a folder and at an address of its own.
 $ tallystick-service key NEW-DIR --name {new_online}
 
+{log}
+
 # Coordinator: Plan a first ceremony: there is no --after, so it begins at root 1. Write the new address in place of
 NEW-ADDRESS. Have somebody else read plan.toml, and give the request to every new holder.
 $ {plan}
@@ -61,6 +63,11 @@ $ tallystick-service import NEW-DIR CONTENT.ndjson
 Release clients that carry the new root and the new address. Users of tallystick type:
 $ tallystick trust remove {name}
 $ tallystick trust add {name} --url NEW-ADDRESS --root 1.root.json --fingerprint sha256:HEX
+"""
+
+NEW_LOG: Final = """\
+# Coordinator: The witnesses of the old log do not know the new one. Give them NEW-DIR/log.pub, and name in the plan
+those that cosign it: --witness KEY, one for each, and --quorum Q.
 """
 
 RACE: Final = """\
@@ -162,6 +169,61 @@ timestamps and snapshots of the old key. So versions go on at the last good one 
 believes the thief until root {root} expires: {root_expires}.
 - `tallystick` remembers what it verified of each name. A machine that saw the thief change a name goes on refusing that
 name, until its user has read the announcement and says `tallystick forget NAME`.
+
+"""
+
+_LOG_KEY: Final = """\
+== EMERGENCY: THE LOG'S KEY IS STOLEN OR LOST
+
+{about}
+
+Stolen or lost: {log_keys}. It signs what the log {log} holds, and nothing that anybody installs. With it a thief can
+show somebody another history of the log. With the online key too they can sign for one victim what nobody else ever
+sees.
+{witnessed} The key also makes the log's salts: whoever has it may guess texts that were taken back.
+
+== WHAT TO DO
+
+# Operator: IF the online key ({online}) lay on the same host, THEN it is stolen too: do what `emergency online-key`
+says, on a clean host, and name the log's new key in the same ceremony with --log DIR/log-next.pub.
+
+# Operator: Make the log's next key, and start the service again: from then on both keys sign. Give log-next.pub to the
+coordinator and to whoever runs a witness.
+$ tallystick-service key DIR --next-log
+$ systemctl restart tallystick
+
+# Operator: IF nobody has the key any more, THEN make another instead, for the same log, and take log.pub where it says
+log-next.pub below. Nothing is published until root {next_root} is.
+$ tallystick-service key DIR --log --log-name {log}
+
+# Witnesses: Compare the last checkpoint that you cosigned with the public one. IF neither goes on from the other, THEN
+it is a fork: keep both, and cosign nothing until the coordinator has seen them.
+$ curl {checkpoint}
+
+{ceremony}
+
+# Operator: Take the sealed files in. IF there are two keys, THEN an hour later let the new one sign alone, start the
+service again, and destroy the old one.
+$ tallystick-service take-in DIR --sealed {dir}/sealed
+$ tallystick-service key DIR --retire-log
+$ systemctl restart tallystick
+
+# Coordinator: Announce it: since when checkpoints may be the thief's, and that root {next_root} ends it. Whoever was
+shown one that the public log does not go on from is asked to send it.
+
+== WHAT NOT TO DO
+
+- Do not take log.key away before root {next_root} is public. Until then clients know no other key of the log, and those
+that require the log would refuse everything.
+- Do not name both keys in root {next_root}. What the thief signs would go on counting.
+- Do not begin another log, under another name. What is in the log stays true, and the new key goes on from it.
+- Do not delete a checkpoint that the thief signed. It proves the theft.
+
+== WHAT CLIENTS SEE
+
+- Nothing. Those with a cache and fresh ones follow root {next_root} in one step. Stock clients never ask for the log.
+- Whoever has root {next_root} refuses what the old key signs alone. A client that is kept from it believes the old key
+until root {root} expires: {root_expires}.
 
 """
 
@@ -385,6 +447,7 @@ back.
 
 TEXTS: Final[Mapping[str, str]] = {
     "online-key": _ONLINE_KEY + _WORKED,
+    "log-key": _LOG_KEY + _WORKED,
     "holder-lost": _HOLDER_LOST + _WORKED,
     "quorum-lost": _QUORUM_LOST + _WORKED_ANEW,
     "quorum-stolen": _QUORUM_STOLEN + _WORKED_ANEW,

@@ -185,13 +185,15 @@ $ ssh-keygen -Y sign -n tallystick-transcript -f ~/.ssh/id_ed25519 head.txt
 """
 
 OPERATOR: Final = """\
-You run the service. The online key never leaves it. What comes to the ceremony is online.pub.
+You run the service. The online key never leaves it. What comes to the ceremony is {brought}.
 
 {first}
 
 # Operator: Read the id of the online key aloud, from the service and from the plan: {online}.
 $ tallystick-ceremony key show SERVICE/{pub}
 ! {stop}
+
+{log}
 
 {before}
 
@@ -210,8 +212,14 @@ $ tallystick show NAME
 ! {exception}
 """
 
+LOG: Final = """\
+# Operator: Read the log's name and the first 16 digits aloud, from the service and from the plan: {names}.
+$ sha256sum SERVICE/{pub}
+! {stop}
+"""
+
 FIRST: Final = """\
-# Operator: Make the online key, and bring online.pub to the coordinator.
+# Operator: Make the online key, and bring {brought} to the coordinator.
 $ tallystick-service key SERVICE{rehearsal}
 ! {exception}
 """

@@ -114,6 +114,11 @@ class Log:
         return proofs.read_policy({"keys": [*self.keys], "witnesses": [*self.witnesses], "quorum": self.quorum})
 
 
+def log_of(policy: Policy) -> Log:
+    """How a plan names the log that a root names."""
+    return Log(tuple(map(str, policy.keys)), tuple(map(str, policy.witnesses)), policy.quorum)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the files of a ceremony are to say. Not yet checked: ``ceremony.draft`` names every problem at once."""

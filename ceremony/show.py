@@ -22,12 +22,14 @@ from ceremony.seal import Signatures, counts
 from keys import layout, words
 from keys.counting import Count, Delegator, count_file
 from keys.names import name_of
+from keys.tlog import proofs
+from keys.tlog.proofs import LOG_FIELD
 from keys.trust import Body, RootOfTrust
 
 WIDTH: Final = 72
 LINES: Final = 20
 RULE: Final = "-" * WIDTH
-_TOLD: Final = {"version", "expires", "keys", "keyids", "threshold", "bit_length", "targets", "paths"}
+_TOLD: Final = {"version", "expires", "keys", "keyids", "threshold", "bit_length", "targets", "paths", LOG_FIELD}
 """Fields that ``_facts`` tells; the paths of held follow from its pages, or the files were not read (trust.read)."""
 
 
@@ -148,7 +150,18 @@ def _facts(bodies: Mapping[str, Body], names: Mapping[str, str]) -> list[str]:
         f"nobody can install {name_of(path.split('/')[1])}: held, page {entry.hashes['sha256'][:16]}"
         for path, entry in held.targets.items()
     ]
-    return facts
+    return [*facts, *_log(bodies[layout.ROOT])]
+
+
+def _log(root: Body) -> Iterator[str]:
+    assert isinstance(root, Root)
+    if (policy := proofs.policy_of(root)) is None:
+        return
+    for key in policy.keys:
+        yield f"the log is {key.name}, key {key.id.hex()} ({key.digits})"
+    for key in policy.witnesses:
+        yield f"a witness is {key.name}, key {key.id.hex()} ({key.digits})"
+    yield f"{policy.quorum} of {len(policy.witnesses)} witnesses must have seen the log"
 
 
 def _roles(bodies: Mapping[str, Body]) -> Iterator[tuple[str, Role]]:

@@ -16,13 +16,16 @@ from tuf.api.metadata import Metadata, Root, Targets
 from ceremony import directory, plan, show
 from ceremony.draft import RENEW
 from ceremony.errors import BadInput, Refused
-from ceremony.plan import Arrangements, Plan, Signatory
+from ceremony.plan import Arrangements, Log, Plan, Signatory, log_of
 from keys import counting, layout, names, rules, strict, times
 from keys.encoding import canonical, sha256
+from keys.tlog import proofs
 from keys.trust import RootOfTrust
 
 NEW: Final = "the key id that 'key show' prints"
 """What an amended plan holds where a key is not made yet; such a plan cannot be drafted."""
+NEW_LOG: Final = "what log.pub holds"
+"""The same for a key of the log."""
 _METADATA: Final = "metadata"
 
 
@@ -107,6 +110,12 @@ class Situation:
         return tuple(sorted(names.name_of(path.split("/")[1]) for path in body.targets))
 
     @property
+    def log(self) -> Log | None:
+        """The log that the newest root names."""
+        policy = proofs.policy_of(self.root)
+        return log_of(policy) if policy else None
+
+    @property
     def first_expiry(self) -> tuple[str, datetime]:
         """The offline role that expires first, and when: until then clients go on without a ceremony."""
         return min(((role, self.expires(role)) for role in layout.OFFLINE), key=lambda each: each[1])
@@ -165,6 +174,7 @@ class Situation:
             online=known.get(online, Signatory(online, NEW)),
             holders=tuple(known.get(name, Signatory(name, NEW)) for name in holders),
             ceremony=Arrangements(),
+            log=self.log,
         )
 
 

@@ -26,13 +26,17 @@ class Highest:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A version that this machine saw go, yanked or removed, and when it first saw that."""
+    """A version that this machine saw go, yanked or removed, and when it first saw that. ``vouched_at``: when a quorum
+    of witnesses had seen the first log that this machine verified with that in it, if it did.
+    """
 
     version: str
     seen_at: str
+    vouched_at: str | None = None
 
     def __post_init__(self) -> None:
-        moment(self.seen_at)
+        for at in (self.seen_at, self.vouched_at or self.seen_at):
+            moment(at)
 
 
 @dataclass(frozen=True, slots=True)

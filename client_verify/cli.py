@@ -64,7 +64,9 @@ def _answer(words: Sequence[str]) -> int:
     arguments = _parser(words).parse_args(words)
     try:
         where = places(os.environ)
-        return int(arguments.answer(arguments, where))
+        code = int(arguments.answer(arguments, where))
+        terminal.warn_of_all(arguments)
+        return code
     except Refused as refused:
         subject = getattr(arguments, "name", None) or "the repository"
         terminal.keep(where, Entry(subject, refused.code, refused.detail), "tallystick")

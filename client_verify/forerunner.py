@@ -28,7 +28,7 @@ _SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
 class Forerunner:
     """Brings what names need in one snapshot of the repository at ``base``. ``directory`` is python-tuf's, ``recall``
-    what this machine remembers of a name. Safe for several threads.
+    what this machine remembers of a name; ``begin_row`` lets come what the log says of a bin. Safe for several threads.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Forerunner:
         directory: Path,
         read: Read,
         recall: Callable[[str], Remembered | None],
+        begin_row: Callable[[str], None],
     ) -> None:
         self._ahead = ahead
         self._base = base
@@ -46,6 +47,7 @@ class Forerunner:
         self._directory = directory
         self._read = read
         self._recall = recall
+        self._begin_row = begin_row
 
     def bring(self, name: str) -> None:
         """Fetch the bin and the page of a name in its normal form. DownloadError, RepositoryError or ValueError if that
@@ -59,6 +61,7 @@ class Forerunner:
             return  # another role's file in its place: a mirror needs no key for that, and it is refused when asked for
         role = layout.responsible_role(self._trusted.targets, bins, path)
         layout.bin_number(role)  # ValueError for what is no bin's name, before it becomes a file's
+        self._begin_row(role)
         listed = self._foreseen(role).targets.get(path)
         if listed is None or listed.length > _MAX_PAGE or not _SHA256.fullmatch(listed.hashes.get("sha256", "")):
             return

@@ -18,6 +18,8 @@ Code = Literal[
     "incomplete",
     "mismatch",
     "contradiction",
+    "not-logged",
+    "log-unwitnessed",
     "memory-damaged",
     "prohibited",
     "placeholder",
@@ -103,11 +105,32 @@ KINDS: Final[dict[Code, Kind]] = {
         HTTPStatus.CONFLICT,
         "registry contradicts itself",
         "What the registry signs now takes back something that it signed before and that can never change: the bytes "
-        "of a file, the record of a removal, an order of events; or it signed two different files of one version. Its "
-        "online key may be stolen. Both signed documents are kept on this machine, with what proves them: `tallystick "
-        "evidence list` names them, and `tallystick evidence export FILE` writes them for the registry and everybody "
-        "else. If the registry says in public that its key was stolen and has been replaced, then what is remembered "
-        "here may be the thief's word: `tallystick forget NAME` begins again with that name.",
+        "of a file, the record of a removal, an order of events; or it signed two different files of one version, a "
+        "file that its own log has otherwise, or two logs that do not fit. One of its keys may be stolen. Both signed "
+        "documents are kept on this machine, with what proves them: `tallystick evidence list` names them, and "
+        "`tallystick evidence export FILE` writes them for the registry and everybody else. If the registry says in "
+        "public that its key was stolen and has been replaced, then what is remembered here may be the thief's word: "
+        "`tallystick forget NAME` begins again with that name.",
+    ),
+    "not-logged": Kind(
+        5,
+        HTTPStatus.CONFLICT,
+        "not in the transparency log",
+        "The registry writes everything that it signs into a public log, and nothing proves that what it served here "
+        "is in that log. So it may be signed for this machine alone, by somebody who has the registry's online key: "
+        "for example to make every fixed release look yanked. It may also be that the log's files cannot be had, or "
+        "that the repository has no log and yours is asked to have one. Try another network or mirror and compare "
+        "with another machine; if it stays, tell the registry. `tallystick trust show NAME` says what is asked of it.",
+    ),
+    "log-unwitnessed": Kind(
+        5,
+        HTTPStatus.CONFLICT,
+        "log is not vouched for",
+        "What was served is in the registry's log, but nobody independent has confirmed that this log is the one that "
+        "everybody sees: too few witnesses have signed its newest state, or too long ago, or the files could not be "
+        "had from which this machine checks that the log only grew. An outage of witnesses ends with the registry's "
+        "next release after it; try again then. If it stays, somebody may be keeping a log of his own for you: compare "
+        "with another machine, and tell the registry and the witnesses (`tallystick trust show NAME` names them).",
     ),
     "memory-damaged": Kind(
         6,

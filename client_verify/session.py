@@ -5,8 +5,10 @@ what this machine remembers of the name. Verify, then use, then store.
 """
 
 import fcntl
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,17 +28,20 @@ from client_verify.fetching.layers import Overheard
 from client_verify.fetching.mirrors import Mirrors
 from client_verify.fetching.supply import Supply
 from client_verify.forerunner import Forerunner
+from client_verify.logged.files import Files
+from client_verify.logged.log import Log
 from client_verify.metadata import diagnosis, freshness, reading
+from client_verify.metadata.before import Before
 from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
-from client_verify.remembering import equivocation, evidence, proofs
-from client_verify.remembering.evidence import Evidence
+from client_verify.remembering import equivocation, evidence
 from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
 from client_verify.remembering.proofs import PAGE
 from client_verify.trust import Pin
 from keys import layout, names, page, state, succession
 from keys.encoding import sha256
 from keys.times import stamp
+from keys.tlog import proofs as tlog
 
 T = TypeVar("T")
 MEMORY: Final = "memory.sqlite"
@@ -79,9 +84,9 @@ class Session:
     """Answers about names from one verified snapshot of the repository that ``pin`` trusts.
 
     ``directory`` is its data directory: python-tuf's trusted files in ``metadata``, beside them ``memory.sqlite``,
-    ``lock``, and ``anchor.json``, which nobody trusts (client_verify.fetching.deltas). ``fetcher`` is the way out of
-    this machine, or what stands for it (client_verify.fetching.offline). Safe for several threads, and for several
-    processes on one directory.
+    ``lock``, and what nobody trusts: ``anchor.json`` (client_verify.fetching.deltas) and ``log``. ``fetcher`` is the
+    way out of this machine, or what stands for it (client_verify.fetching.offline). Safe for several threads, and for
+    several processes on one directory.
     """
 
     def __init__(
@@ -112,6 +117,11 @@ class Session:
         return self._trusted
 
     @property
+    def log(self) -> Log:
+        """What the transparency log says of this snapshot."""
+        return self._log
+
+    @property
     def now(self) -> datetime:
         """The time by which this session judges: never before what was verified as signed (docs/adr/0031)."""
         return max(self._clock(), self._floor)
@@ -124,7 +134,7 @@ class Session:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although nothing is refused."""
-        return list(freshness.warnings(self.pin, self._trusted, self._clock()))
+        return [*freshness.warnings(self.pin, self._trusted, self._clock()), *self._log.doubts]
 
     def page(self, name: str) -> Answer:
         """What is known about a name in its normal form (keys.names.normalise); Refused if nothing can be."""
@@ -172,7 +182,9 @@ class Session:
     def _begin(self) -> None:
         # What came ahead from a server that was refused is not asked for again.
         ahead = Ahead(self._supply)
-        self._overheard = Overheard(ahead)
+        files = Files(self.pin.url, self._directory, ahead, self._supply.content)
+        self._overheard = Overheard(ahead, partial(self._expect, files))
+        before = Before(self._metadata)
         read = reading.remembering()
         # While python-tuf looks for a newer root, which is not there almost always.
         ahead.begin(f"{self.pin.url}/metadata/{layout.TIMESTAMP}.json", UpdaterConfig().timestamp_max_length)
@@ -190,10 +202,14 @@ class Session:
             raise diagnosis.of_metadata(error, self._scene()) from error
         trusted = Trusted(self._metadata, self.pin.root, read)
         self._compare(trusted)
-        self._raise_floor(trusted)
+        log = self._logged(trusted, files, before)
+        self._raise_floor(trusted, log)
         self._trusted = trusted
+        self._log = log
         self._updater = updater
-        self._forerunner = Forerunner(ahead, self.pin.url, trusted, self._metadata, read, self._memory.recall)
+        self._forerunner = Forerunner(
+            ahead, self.pin.url, trusted, self._metadata, read, self._memory.recall, log.begin_row
+        )
         self._answers: dict[str, Answer] = {}
         self._supply.keep()
 
@@ -204,23 +220,35 @@ class Session:
             self._refuse_two(trusted, equivocation.of_timestamps(trusted.root, before, after))
         self._refuse_two(trusted, equivocation.of_snapshot(trusted, self._fetch_snapshot))
 
-    def _raise_floor(self, trusted: Trusted) -> None:
+    def _expect(self, files: Files, timestamp: bytes) -> None:
+        """Let the log's proof come while python-tuf goes on. Nothing of this is verified yet, and nothing refused."""
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            root = json.loads((self._metadata / f"{layout.ROOT}.json").read_bytes())["signed"]
+            if self.pin.log.mode != "off" and (self.pin.log.keys or tlog.LOG_FIELD in root):
+                files.begin(tlog.proof_path(int(json.loads(timestamp)["signed"]["version"])), tlog.MAX_PROOF)
+
+    def _logged(self, trusted: Trusted, files: Files, before: Before) -> Log:
+        now = max(self._clock(), equivocation.signed_at(trusted.files[layout.TIMESTAMP]))
+        try:
+            return Log(self.pin, trusted, self._memory, files, now)
+        except Refused:
+            before.put_back()
+            raise
+
+    def _raise_floor(self, trusted: Trusted, log: Log) -> None:
         newest = trusted.files[layout.TIMESTAMP]
         latest = equivocation.signed_later(trusted.root, self._memory.timestamp(LATEST), newest)
         for kept_for, data in ((NEWEST, newest), (LATEST, latest)):
             if data != self._memory.timestamp(kept_for):
                 self._memory.keep_timestamp(kept_for, data)
-        self._floor = equivocation.signed_at(latest)
+        self._floor = max(equivocation.signed_at(latest), log.floor)
 
     def _refuse_two(self, trusted: Trusted, two: equivocation.Equivocation | None) -> None:
         if two is None:
             return
-        now = stamp(self._clock())
-        sides = (evidence.statement({two.role: data}, now) for data in (two.before, two.after))
-        roots = proofs.documents_of(layout.ROOT, trusted.roots)
-        self._memory.keep_evidence(
-            Evidence(evidence.FORM, "role", two.role, self.pin.url, two.sentence, now, roots, *sides)
-        )
+        now, roots = stamp(self._clock()), trusted.roots
+        sides = {two.role: two.before}, {two.role: two.after}
+        self._memory.keep_evidence(evidence.of_files(self.pin, roots, "role", two.role, two.sentence, now, *sides))
         raise Refused("contradiction", f'repository "{self.pin.name}": {two.sentence}')
 
     def _fetch_snapshot(self, version: int, length: int) -> bytes:
@@ -230,7 +258,8 @@ class Session:
             raise diagnosis.of_metadata(error, self._scene()) from error
 
     def _ask(self, name: str, before: Remembered | None) -> Answer:
-        role, data = self._persistently(lambda: self._listed(name, before), lambda: self._listed_anew(name, before))
+        listed = self._persistently(lambda: self._listed(name, before), lambda: self._listed_anew(name, before))
+        role, data = listed.role, listed.page
         if role == layout.HELD and data is not None:
             return _held(name, data)
         proof = self._trusted.proof(role)
@@ -239,19 +268,19 @@ class Session:
             return self._absent(name, before, proof)
         said = _parsed(name, data)
         self._follow(name, before, said, data, proof)
-        return Found(said, self._remember(name, before, said, data, proof))
+        return Found(said, self._remember(name, before, said, listed, proof))
 
-    def _listed(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
-        """The one role that speaks for a name, and the page that it lists, None if none."""
+    def _listed(self, name: str, before: Remembered | None) -> "_Listed":
         path = names.page_path(name)
         target = self._target(path)
         role, delegate = self._trusted.responsible(path)
         if delegate.targets.get(path) != target:
             raise Refused("incomplete", f"{role} may speak for {name}, and the search did not end there")
         self._check_date(delegate, role)
-        return role, None if target is None else self._page_bytes(name, target, before)
+        vouched_at = self._log.check_bin(role)
+        return _Listed(role, None if target is None else self._page_bytes(name, target, before), vouched_at)
 
-    def _listed_anew(self, name: str, before: Remembered | None) -> tuple[str, bytes | None]:
+    def _listed_anew(self, name: str, before: Remembered | None) -> "_Listed":
         self._begin()
         return self._listed(name, before)
 
@@ -305,10 +334,9 @@ class Session:
 
     def _contradiction(self, name: str, before: Remembered, after: dict[str, bytes], why: str) -> None:
         snapshot, now = self._trusted.snapshot.version, stamp(self._clock())
-        roots = proofs.documents_of(layout.ROOT, self._trusted.roots)
         earlier = evidence.statement({PAGE: before.page, **self._memory.proof(name)}, before.verified_at)
         later = evidence.statement({layout.TIMESTAMP: self._trusted.files[layout.TIMESTAMP], **after}, now)
-        self._memory.keep_evidence(Evidence(evidence.FORM, "name", name, self.pin.url, why, now, roots, earlier, later))
+        self._memory.keep_evidence(evidence.of_name(self.pin, self._trusted.roots, name, why, earlier, later))
         raise Refused(
             "contradiction",
             f"{name}: {why}. This machine verified the earlier state on {before.verified_at} "
@@ -316,15 +344,15 @@ class Session:
         )
 
     def _remember(
-        self, name: str, before: Remembered | None, after: state.NameState, data: bytes, proof: dict[str, bytes]
+        self, name: str, before: Remembered | None, after: state.NameState, listed: "_Listed", proof: dict[str, bytes]
     ) -> Past:
-        snapshot = self._trusted.snapshot.version
+        snapshot, data = self._trusted.snapshot.version, listed.page or b""
         if before is not None and before.page == data:
             if before.snapshot == snapshot:
                 return before.past  # nothing is new, and a write costs more than all the rest
             proof = {} if self._memory.proof(name) else proof  # what proved it first proves it best
         known, earlier = (Past(), None) if before is None else (before.past, before.state)
-        past = withdrawals.followed(known, earlier, after, self.now)
+        past = withdrawals.followed(known, earlier, after, self.now, listed.vouched_at)
         self._memory.remember(name, Remembered(data, snapshot, stamp(self._clock()), past), proof)
         return past
 
@@ -341,6 +369,15 @@ class Session:
 
     def _scene(self) -> diagnosis.Scene:
         return diagnosis.Scene(self.pin.name, self._metadata, self._overheard.last, self._clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The one role that speaks for a name, and the page that it lists, None if none; when witnesses had seen that."""
+
+    role: str
+    page: bytes | None
+    vouched_at: datetime | None
 
 
 def _parsed(name: str, data: bytes) -> state.NameState:

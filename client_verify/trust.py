@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
@@ -22,10 +22,47 @@ from client_verify.places import Roots
 from client_verify.refusals import Usage
 from keys import counting, layout, names, records, rules, strict
 from keys.encoding import compact, sha256
+from keys.tlog import notes, proofs
+from keys.tlog.notes import BadNote, VerifierKey
+from keys.tlog.proofs import Policy
 
+Mode = Literal["off", "warn", "require"]
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
 _ROOT_FILE: Final = "root.json"
 _PIN_FILE: Final = "pin.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTrust:
+    """What is asked of a repository's transparency log, and whom this person believes about it (docs/adr/0036).
+
+    ``witnesses`` and ``quorum`` stand in the place of the root's; ``keys`` are the log's if the root names no log. Keys
+    are spelled as in signed-note.
+    """
+
+    mode: Mode = "warn"
+    keys: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    quorum: int | None = None
+
+    def __post_init__(self) -> None:
+        for key in (*self.keys, *self.witnesses):
+            _key(key)
+        if self.witnesses and self.quorum is None:
+            raise ValueError("of your own witnesses, how many must have seen the log? Say --quorum too")
+
+    def policy(self, root: Root) -> Policy | None:
+        """Whose checkpoint counts below a verified root; None if there is no log. ValueError for what cannot be met."""
+        said = proofs.policy_of(root)
+        if said is None and self.keys:
+            said = Policy(tuple(map(_key, self.keys)))
+        if said is None:
+            return None
+        witnesses = tuple(map(_key, self.witnesses)) or said.witnesses
+        return Policy(said.keys, witnesses, said.quorum if self.quorum is None else self.quorum)
+
+
+DEFAULT_LOG: Final = LogTrust()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +80,7 @@ class Pin:
     prefixes: tuple[str, ...] = ()
     mirrors: tuple[str, ...] = ()
     first_use: str | None = None
+    log: LogTrust = DEFAULT_LOG
 
     @property
     def fingerprint(self) -> str:
@@ -64,6 +102,7 @@ class _PinFile:
     prefixes: tuple[names.Normal, ...] = ()
     mirrors: tuple[str, ...] = ()
     first_use: str | None = None
+    log: LogTrust = DEFAULT_LOG
 
 
 def checked(name: str, url: str, root: bytes, prefixes: Iterable[str] = (), mirrors: Iterable[str] = ()) -> Pin:
@@ -96,9 +135,21 @@ def changed(pin: Pin, prefixes: Iterable[str], mirrors: Iterable[str]) -> Pin:
     return replace(pin, prefixes=own or pin.prefixes, mirrors=others or pin.mirrors)
 
 
+def with_log(pin: Pin, log: LogTrust) -> Pin:
+    """The same repository with this trust in its log; Usage if that cannot be met below the pinned root."""
+    try:
+        if log.keys and proofs.policy_of(pin.signed) is not None:
+            raise ValueError("the root names the log and its keys; they cannot be replaced")
+        if log.policy(pin.signed) is None and (log.witnesses or log.quorum is not None):
+            raise ValueError("the root names no log that witnesses could have seen: give --log-key too")
+    except ValueError as error:
+        raise Usage(f"this trust in a log cannot be: {error}. Nothing was written.") from None
+    return replace(pin, log=log)
+
+
 def add(roots: Roots, pin: Pin) -> None:
-    """Keep a pin, or change the prefixes, the mirrors and the doubts of one. Usage if its name stands for another root
-    or address. A crash leaves what was there, or the whole pin.
+    """Keep a pin, or change the prefixes, the mirrors, the log and the doubts of one. Usage if its name stands for
+    another root or address. A crash leaves what was there, or the whole pin.
     """
     if (shipped := _shipped(roots, pin.name)) is not None:
         if replace(_read(shipped), first_use=None) == replace(pin, first_use=None):
@@ -186,11 +237,18 @@ def _read(directory: Path) -> Pin:
         pin = checked(directory.name, file.url, (directory / _ROOT_FILE).read_bytes(), file.prefixes, file.mirrors)
     except (strict.Malformed, OSError, Usage) as error:
         raise Usage(f"the pin in {directory} is damaged ({error}). Remove it and add it again.") from None
-    return replace(pin, first_use=file.first_use)
+    return replace(pin, first_use=file.first_use, log=file.log)
 
 
 def _pin_file(pin: Pin) -> bytes:
-    return compact(strict.dump(_PinFile(pin.url, pin.prefixes, pin.mirrors, pin.first_use)))
+    return compact(strict.dump(_PinFile(pin.url, pin.prefixes, pin.mirrors, pin.first_use, pin.log)))
+
+
+def _key(text: str) -> VerifierKey:
+    try:
+        return notes.read_key(text)
+    except BadNote as error:
+        raise ValueError(str(error)) from None
 
 
 def _begin(directory: Path, pin: Pin) -> None:

@@ -155,6 +155,10 @@ class Verifier:
         normal = names.normalise(name)
         return self._at_last(normal, lambda: self.session(normal).page(normal), self._is_late)
 
+    def doubts(self, name: str) -> list[str]:
+        """What the log of its repository does not prove of what was asked of a name, where only a warning is wanted."""
+        return self.session(names.normalise(name)).log.doubts
+
     def prefetch(self, wanted: Iterable[str]) -> None:
         """Let what will be needed for these names, in any spelling, come while nobody waits. Nothing is refused yet."""
         for name in wanted:

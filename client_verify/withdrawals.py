@@ -3,11 +3,12 @@
 Who can make every fixed release look yanked makes a resolver choose an old, vulnerable one, and nothing in the
 metadata is wrong (docs/adr/0031). So what this machine saw as installable, and then saw go, has a cool-down: the
 version that would be chosen in its place is refused until people had the time to notice, and named in a warning after.
+What stands in a log that witnesses have seen was shown to everybody, and that time is short (docs/adr/0036).
 Whoever names a version, or says that the yanks are right, waits for nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,15 +23,21 @@ from keys.times import moment, stamp
 
 COOL_DOWN: Final = timedelta(hours=24)
 """As long as the registry's brake holds a mass yank (docs/adr/0007)."""
+IN_PUBLIC: Final = timedelta(hours=1)
+"""The same for what witnesses have seen in the log: time enough for a monitor, and for whom it wakes up."""
 
 
-def followed(past: Past, before: NameState | None, after: NameState, now: datetime) -> Past:
-    """What is remembered once ``after`` was verified, the state after ``before``. ``highest`` never goes down, but
-    that another generation is another project.
+def followed(
+    past: Past, before: NameState | None, after: NameState, now: datetime, vouched_at: datetime | None = None
+) -> Past:
+    """What is remembered once ``after`` was verified, the state after ``before``, and ``vouched_at`` when witnesses had
+    seen the log that it is in. ``highest`` never goes down, but that another generation is another project.
     """
     if before is not None and after.generation > before.generation:
         past, before = Past(), None
-    return Past(_highest(past.highest, after, now), tuple(_withdrawn(past, before, after, now)))
+    vouched = None if vouched_at is None else stamp(vouched_at)
+    gone = (replace(each, vouched_at=each.vouched_at or vouched) for each in _withdrawn(past, before, after, now))
+    return Past(_highest(past.highest, after, now), tuple(gone))
 
 
 def of_choice(found: Found, filename: str, accepted: Accepted, now: datetime) -> Verdict:
@@ -42,7 +49,7 @@ def of_choice(found: Found, filename: str, accepted: Accepted, now: datetime) ->
     gone = _gone_above(found, listed[0])
     if not gone:
         return plain
-    until = max(moment(each.seen_at) for each in gone) + COOL_DOWN
+    until = max(each.until for each in gone)
     lower = _lower(found.state, listed[0], gone)
     if now < until and not _is_accepted(found.state.name, listed[0].version, accepted):
         return Refuse("lower-version", f"{lower}. {_advice(found.state.name, listed[0].version, until)}")
@@ -53,13 +60,13 @@ def of_choice(found: Found, filename: str, accepted: Accepted, now: datetime) ->
 class _Gone:
     version: str
     how: str
-    seen_at: str
+    until: datetime
 
 
 def _gone_above(found: Found, release: Release) -> list[_Gone]:
     """The versions, highest first, in whose place a resolver takes this one. Empty if another stands between."""
     above = [each for each in found.state.releases if _is_chosen_before(each.version, release.version)]
-    seen = {each.version: each.seen_at for each in found.past.withdrawn}
+    seen = {each.version: _until(each) for each in found.past.withdrawn}
     gone = []
     for each in sorted(above, key=lambda each: Version(each.version)):
         if is_installable(found.state, each) and each.yank is None:
@@ -70,6 +77,11 @@ def _gone_above(found: Found, release: Release) -> list[_Gone]:
             how = f"yanked {said}" if each.removed is None else f"{each.state} {said}"
             gone.append(_Gone(each.version, how, seen[each.version]))
     return gone[::-1]
+
+
+def _until(gone: Withdrawn) -> datetime:
+    seen = moment(gone.seen_at) + COOL_DOWN
+    return seen if gone.vouched_at is None else min(seen, moment(gone.vouched_at) + IN_PUBLIC)
 
 
 def _is_chosen_before(version: str, lower: str) -> bool:

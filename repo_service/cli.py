@@ -13,7 +13,7 @@ from typing import Final
 from keys import trust
 from keys.signing import SignerAway, SignerFailed, SignerOvertaken, SignerRefused
 from keys.times import moment, stamp
-from repo_service import cli_guard, cli_import, cli_journal, cli_keys, cli_tokens
+from repo_service import cli_guard, cli_import, cli_journal, cli_keys, cli_monitor, cli_tokens, cli_witness
 from repo_service.build.check import WouldBeRefused
 from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
@@ -109,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     step.add_argument("--next", action="store_true", help="make the key that is to follow; both sign until --retire")
     step.add_argument("--retire", action="store_true", help="let the next key sign alone (docs/OPERATIONS.md)")
     step.add_argument("--log", action="store_true", help="make the log's key, for a service that has none")
-    step.add_argument("--next-log", action="store_true", help="make the log's key that is to follow; both sign")
+    step.add_argument("--next-log", action="store_true", help="make the log's key that is to follow; both sign then")
+    step.add_argument("--retire-log", action="store_true", help="let the log's next key sign alone")
     key.add_argument(
         "--log-name", metavar="NAME",
         help="what the log is called for good: its address without https://, like pkgs.acme.example/log (default: from "
@@ -162,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     guard = commands.add_parser("guard", help=cli_guard.HELP)  # run by entry.py, without all that is loaded here
     cli_guard.arguments(guard)
     guard.set_defaults(command=cli_guard.run)
+    witness = commands.add_parser("witness", help=cli_witness.HELP)  # so is this
+    cli_witness.arguments(witness)
+    witness.set_defaults(command=cli_witness.run)
+    monitor = commands.add_parser("monitor", help=cli_monitor.HELP)  # so is this
+    cli_monitor.arguments(monitor)
+    monitor.set_defaults(command=cli_monitor.run)
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
     return parser
 
@@ -171,11 +178,13 @@ def _key(options: argparse.Namespace) -> int:
     if options.next:
         return _next_key(options)
     if options.retire:
-        return _retire_key(options)
+        return _retired(cli_keys.retire(_begun(folder)))
     if options.log:
         return _log_key(options)
     if options.next_log:
         return _next_log_key(options)
+    if options.retire_log:
+        return _retired(cli_keys.retire_log(_begun(folder)))
     log = _log_name(options)
     cli_keys.make(folder, options.name, rehearsal=options.rehearsal)
     if not (folder / SETTINGS).exists():
@@ -197,7 +206,7 @@ def _log_name(options: argparse.Namespace) -> str:
     folder: Path = options.folder
     known = (folder / SETTINGS).exists() and not options.rehearsal
     url = found_settings(folder).settings.url if known else ""
-    name = options.log_name or cli_keys.log_name(url, secrets.token_hex(8))
+    name = cli_keys.log_name(url, secrets.token_hex(8)) if options.log_name is None else str(options.log_name)
     cli_keys.check_log_name(name)
     return name
 
@@ -230,8 +239,7 @@ def _next_key(options: argparse.Namespace) -> int:
     return 0
 
 
-def _retire_key(options: argparse.Namespace) -> int:
-    retired = cli_keys.retire(_begun(options.folder))
+def _retired(retired: Path) -> int:
     print(f"Restart the service: from then on the new key signs alone. The old one lies in {retired};")
     print("destroy it once the service runs.")
     return 0
@@ -254,6 +262,7 @@ def _init(options: argparse.Namespace) -> int:
     bins = len(trust.bins_shape(found.bins))
     print(f"Verified root {found.trust.root.version}; published snapshot 1 with {bins} bins.")
     cli_tokens.issue_first(service)
+    _tell_of_log(service)
     print(f"Next: tallystick-service serve {options.folder}")
     return 0
 
@@ -284,7 +293,13 @@ def _take_in(options: argparse.Namespace) -> int:
     service = _current(options.folder)
     found = service.take_in(options.sealed, rehearsal_allowed=options.allow_rehearsal, key_lost=options.key_lost)
     print("Published: " + (", ".join(f"{role.name} {role.version}" for role in found.fresh) or "nothing new"))
+    _tell_of_log(service)
     return 0
+
+
+def _tell_of_log(service: Service) -> None:
+    for line in cli_keys.log_lines(service):
+        print(f"Note: {line}.")
 
 
 def _take_in_after_theft(options: argparse.Namespace) -> int:
@@ -297,6 +312,7 @@ def _take_in_after_theft(options: argparse.Namespace) -> int:
     if taken:
         print(f"The bytes are kept in {options.folder / EVIDENCE}. Purge the CDN: it may go on serving them.")
     print(f"Published root {found.trust.root.version}; everything is signed by the new key.")
+    _tell_of_log(service)
     print(f"Next: tallystick-service fsck {options.folder}")
     return 0
 
@@ -383,7 +399,7 @@ def _settings(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     service = _begun(options.folder)
-    found = replace(service.status(), notes=tuple(cli_keys.rotation_lines(service)))
+    found = replace(service.status(), notes=(*cli_keys.rotation_lines(service), *cli_keys.log_lines(service)))
     print(json.dumps(found.data(), indent=2) if options.json else found.text())
     return 0
 

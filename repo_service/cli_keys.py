@@ -2,8 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys import layout, possession, rules, sealed, trust
 from keys.signing import HeldKey, HeldKeys, Signer, SignerFailed
 from keys.times import stamp
+from keys.tlog import proofs
 from keys.tlog.notes import BadNote, HeldNoteKey, VerifierKey
 from repo_service.publishing import roots
 from repo_service.wiring import (
@@ -107,14 +108,51 @@ def retire(service: Service) -> Path:
     _check_named(service, following)
     old = online.keys[0].record.keyid
     retired = folder / f"online-retired-{old:.16}.key"
-    if (folder / ONLINE_KEY).exists():
-        if retired.exists():
-            raise KeyRefused(f"{retired} exists, and a key is never overwritten. Nothing was written.")
-        (folder / ONLINE_KEY).rename(retired)
-    (folder / NEXT_PUB).rename(folder / ONLINE_PUB)
-    (folder / NEXT_KEY).rename(folder / ONLINE_KEY)
-    _sync(folder)
+    _replace(folder / ONLINE_KEY, retired, {NEXT_PUB: ONLINE_PUB, NEXT_KEY: ONLINE_KEY})
     return retired
+
+
+def retire_log(service: Service) -> Path:
+    """Let the log's next key sign alone, from the next start of the service on; where the old one lies now. KeyRefused
+    until a root names the next key. Can be run again if it was interrupted.
+    """
+    folder, held = service.folder, log_keys(service.folder)
+    if not (folder / NEXT_LOG_KEY).exists():
+        raise KeyRefused(f"{folder / NEXT_LOG_KEY} is missing: there is no next key. Nothing was written.")
+    following = held[-1].key
+    with service.journal.reading() as view:
+        root = roots.parse_root(view.newest(layout.ROOT))
+        since = view.signed_at(f"metadata/{root.version}.root.json")
+    policy = proofs.policy_of(root)
+    if policy is None or following not in policy.keys:
+        raise KeyRefused(
+            f"root {root.version} does not name the log's key {following.digits}: clients that require the log would "
+            "refuse what it signs alone. Hold a ceremony that names it (tallystick-ceremony plan … --log log-next.pub "
+            "--after …), take it in, and retire the old key after that. Nothing was written."
+        )
+    _check_known(service, f"the log's key {following.digits}", since)
+    retired = folder / f"log-retired-{held[0].key.id.hex()}.key"
+    _replace(folder / LOG_KEY, retired, {NEXT_LOG_PUB: LOG_PUB, NEXT_LOG_KEY: LOG_KEY})
+    return retired
+
+
+def log_lines(service: Service) -> Iterator[str]:
+    """What an operator should know of the log's keys and the root, for status; nothing while they agree."""
+    held = [each.key for each in log_keys(service.folder)]
+    with service.journal.reading() as view:
+        root = roots.parse_root(view.newest(layout.ROOT))
+    policy = proofs.policy_of(root)
+    if held and policy is None:
+        yield (
+            f"the log {held[0].name} is kept, and root {root.version} does not name it: no client asks for it. Name it "
+            "in the next ceremony (tallystick-ceremony plan … --log log.pub)"
+        )
+    if policy is not None and not set(held) & set(policy.keys):
+        yield f"root {root.version} names the log {policy.origin}, and its key is not here: bring log.key back"
+    if len(held) > 1:
+        named = " and ".join(key.digits for key in held if policy is not None and key in policy.keys) or "neither"
+        both = " and ".join(key.digits for key in held)
+        yield f"two keys of the log, {both}: both sign each checkpoint; root {root.version} names {named}"
 
 
 def rotation_lines(service: Service) -> Iterator[str]:
@@ -153,11 +191,29 @@ def _check_named(service: Service, keyid: str) -> None:
         )
     if lacking:
         raise KeyRefused(f"{lacking[0]} is not signed by key {keyid:.16}; see status. Nothing was written.")
+    _check_known(service, f"key {keyid:.16}", since)
+
+
+def _check_known(service: Service, which: str, since: datetime) -> None:
     if service.clock() < since + RETIRE_AFTER:
         raise KeyRefused(
-            f"the root that names key {keyid:.16} is public since {stamp(since)}; clients that began before it still "
+            f"the root that names {which} is public since {stamp(since)}; clients that began before it still "
             f"need the old key. Retire it after {stamp(since + RETIRE_AFTER)}. Nothing was written."
         )
+
+
+def _replace(old: Path, retired: Path, renamed: Mapping[str, str]) -> None:
+    """Move the old key aside, then the next one's files to its place. A folder with the next key alone, as a crash may
+    leave it, is a service that signs with that.
+    """
+    if old.exists():
+        if retired.exists():
+            raise KeyRefused(f"{retired} exists, and a key is never overwritten. Nothing was written.")
+        old.rename(retired)
+    for before, after in renamed.items():
+        if (old.parent / before).exists():
+            (old.parent / before).rename(old.parent / after)
+    _sync(old.parent)
 
 
 def _write(secret: Path, public: Path, name: str, *, rehearsal: bool) -> None:

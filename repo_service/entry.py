@@ -9,6 +9,14 @@ def main() -> int:
         from repo_service.cli_guard import main as guard
 
         return guard(sys.argv[2:])
+    if sys.argv[1:2] == ["witness"]:  # so does it, for other people's logs, and a base install can run it
+        from repo_service.cli_witness import main as witness
+
+        return witness(sys.argv[2:])
+    if sys.argv[1:2] == ["monitor"]:  # it is anybody's, who need have no server
+        from repo_service.cli_monitor import main as monitor
+
+        return monitor(sys.argv[2:])
     try:
         from repo_service.cli import main as run
     except ModuleNotFoundError as missing:

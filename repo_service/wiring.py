@@ -138,7 +138,8 @@ class Service:
         """A sealed folder that goes on from what this service has, and what that is."""
         with self.journal.reading() as view:
             known = view.offline()
-        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, now)
+        log = [held.key for held in log_keys(self.folder)]
+        found = roots.take_in(_read_folder(sealed_folder), known, self.online.keyids, log, now)
         if roots.is_rehearsal(found) and not rehearsal_allowed:
             raise roots.NotTakenIn(["root: was made in a rehearsal; say --allow-rehearsal to practise with it"])
         return found, known
@@ -344,7 +345,10 @@ def _witnesses(its: Settings, folder: Path, clock: Callable[[], datetime], metri
 
 def log_keys(folder: Path) -> list[HeldNoteKey]:
     """The log's key, and while it is replaced the next one; both sign then. None: this service keeps no log."""
-    return [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+    held = [_held_note_key(path) for path in (folder / LOG_KEY, folder / NEXT_LOG_KEY) if path.exists()]
+    if len(called := {each.key.name for each in held}) > 1:
+        raise BadSettings(f"{folder / NEXT_LOG_KEY} is of another log than {LOG_KEY}: {' and '.join(sorted(called))}")
+    return held
 
 
 def _held_note_key(path: Path) -> HeldNoteKey:

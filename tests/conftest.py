@@ -11,7 +11,14 @@ from tests import servers
 from tests.servers import S3Server, need
 from tests.world import World
 
+LONG: Final = ("walks/test_ceremony_doc.py", "soak/test_soak.py", "walks/test_any_history.py")
+"""Files that take a minute and more, of one test each: begun last, they would keep two of three workers waiting."""
 TUF_JS: Final = "tuf-js@6.0.2"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; the Makefile tells the workers to keep this order."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONG))
 
 
 @pytest.fixture

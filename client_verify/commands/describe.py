@@ -46,10 +46,26 @@ def as_json(session: Session, answer: Answer) -> dict[str, Any]:
 
 
 def proof(session: Session) -> dict[str, Any]:
-    """What an answer rests on: ``repository``, ``snapshot`` (its version), and until when it ``expires``."""
+    """What an answer rests on: ``repository``, ``snapshot`` (its version), and until when it ``expires``; ``log``, if
+    the snapshot is proven to be in one: ``origin``, ``size``, ``index`` of its leaf, ``witnesses`` who have seen that,
+    and ``seen_at``, when a quorum of them had (null if none must).
+    """
     snapshot, timestamp = session.trusted.snapshot, session.trusted.timestamp
     expires = stamp(min(snapshot.expires, timestamp.expires))
-    return {"repository": session.pin.name, "snapshot": snapshot.version, "expires": expires}
+    return {"repository": session.pin.name, "snapshot": snapshot.version, "expires": expires, "log": _log(session)}
+
+
+def _log(session: Session) -> dict[str, Any] | None:
+    if (logged := session.log.logged) is None:
+        return None
+    at, head = session.log.vouched_at, logged.head
+    return {
+        "origin": head.checkpoint.origin,
+        "size": head.checkpoint.size,
+        "index": logged.index,
+        "witnesses": sorted(key.name for key in head.cosigned),
+        "seen_at": None if at is None else stamp(at),
+    }
 
 
 def verdict_as_json(said: Verdict) -> dict[str, Any]:
@@ -74,7 +90,10 @@ def as_text(session: Session, answer: Answer) -> Iterator[str]:
 
 def _proven(session: Session) -> str:
     rests = proof(session)
-    return f'in snapshot {rests["snapshot"]} of "{rests["repository"]}",\n  valid until {rests["expires"]}'
+    log = rests["log"]
+    seen = f", seen by {terminal.count(len(log['witnesses']), 'witness', 'witnesses')}" if log else ""
+    logged = f"\n  leaf {log['index']} of the log {log['origin']}{seen}" if log else ""
+    return f'in snapshot {rests["snapshot"]} of "{rests["repository"]}",\n  valid until {rests["expires"]}{logged}'
 
 
 def _lines(state: NameState) -> Iterator[str]:

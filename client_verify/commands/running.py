@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace, where: Places) -> int:
         terminal.complain(sentence(entry, f"Nothing of it was passed to {run.program(command)}."))
         terminal.keep(where, entry, run.program(command))
     for warning in report.warnings():
-        terminal.complain(f"tallystick: warning: {warning}")
+        terminal.warn(arguments, warning)
     for note in report.notes():
         terminal.complain(f"tallystick: note: {note}")
     return report.exit_code(child)

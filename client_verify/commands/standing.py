@@ -13,11 +13,12 @@ from client_verify.metadata.freshness import STALE
 from client_verify.places import Places
 from client_verify.refusals import KINDS, USAGE, Refused
 from client_verify.session import data_directory
-from client_verify.standing import Standing, Verified, standing
+from client_verify.standing import LogStanding, Standing, Verified, standing
 from client_verify.trust import Pin
 from client_verify.verifier import Verifier
 from keys.times import moment, stamp
 
+_LATEST: Final = 253_402_300_799  # the end of the year 9999
 LAST: Final = 3
 """How many refusals are shown; ``tallystick log`` has all of them."""
 
@@ -76,7 +77,9 @@ def _asked(pin: Pin) -> Refused | None:
 
 def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
     """What was ``verified`` last, or null (the versions of ``root``, ``timestamp``, ``snapshot``; ``root_expires``,
-    ``signed_at``, ``valid_until``, ``expired``); ``damage``; ``names``: how many are remembered; ``evidence`` of
+    ``signed_at``, ``valid_until``, ``expired``); ``log`` if its newest root names one: ``origin``, ``witnesses`` (how
+    many there are), ``quorum``, ``size`` of its newest verified head and ``seen``, the times at which witnesses
+    cosigned that, the last first; ``damage``; ``names``: how many are remembered; ``evidence`` of
     contradictions: ``name`` and ``seen_at``; ``directory`` of all that; ``warnings`` in words.
     """
     verified = known.verified
@@ -91,6 +94,15 @@ def _as_json(known: Standing, now: datetime) -> dict[str, Any]:
             "signed_at": verified.signed_at,
             "valid_until": stamp(verified.valid_until),
             "expired": verified.valid_until <= now,
+        },
+        "log": None
+        if known.log is None
+        else {
+            "origin": known.log.policy.origin,
+            "witnesses": len(known.log.policy.witnesses),
+            "quorum": known.log.policy.quorum,
+            "size": known.log.size,
+            "seen": [_time(each) for each in known.log.seen],
         },
         "damage": known.damage,
         "names": known.names,
@@ -119,6 +131,8 @@ def _lines(known: Standing, now: datetime) -> Iterator[str]:
         yield from _verified(known.verified, now)
     elif known.damage is None:
         yield "nothing verified yet"
+    if known.log is not None:
+        yield _log(known, known.log, now)
     if known.damage is None:
         yield f"{terminal.count(known.names, 'name')} remembered, in {known.directory}"
     yield from _warnings(known, now)
@@ -130,6 +144,20 @@ def _verified(verified: Verified, now: datetime) -> Iterator[str]:
     yield f"timestamp {verified.timestamp}, snapshot {verified.snapshot}, valid until {stamp(until)} ({left})"
     signed = f", signed at {verified.signed_at}{_ago(verified.signed_at, now)}" if verified.signed_at else ""
     yield f"newest root {verified.root}, valid until {stamp(verified.root_expires)}{signed}"
+
+
+def _log(known: Standing, log: LogStanding, now: datetime) -> str:
+    policy, asked = log.policy, trusting.MODES[known.pin.log.mode]
+    wanted = f"{policy.quorum} of {terminal.count(len(policy.witnesses), 'witness', 'witnesses')} must have seen it"
+    if log.size is None:
+        return f"log {policy.origin}, {asked}: {wanted}; no head of it verified yet"
+    when = f", last at {_time(log.seen[0])}{_ago(_time(log.seen[0]), now)}" if log.seen else ""
+    leaves = terminal.count(log.size, "leaf", "leaves")
+    return f"log {policy.origin}, {asked}: {leaves}; {len(log.seen)} have seen it{when}; {wanted}"
+
+
+def _time(seconds: int) -> str:
+    return stamp(datetime.fromtimestamp(min(seconds, _LATEST), UTC))
 
 
 def _warnings(known: Standing, now: datetime) -> Iterator[str]:

@@ -82,11 +82,25 @@ def verifier(arguments: argparse.Namespace, _: Places, accepted: Accepted = NOTH
     """A verifier of what is pinned, or of --repo; it has asked for the newest snapshot, and its warnings are said."""
     from client_verify.verifier import Verifier
 
-    made = Verifier.pinned(arguments.repo, accepted=accepted, source=source(arguments))
+    made = arguments.verifier = Verifier.pinned(arguments.repo, accepted=accepted, source=source(arguments))
     made.open()
-    for warning in made.warnings:
-        complain(f"tallystick: warning: {warning}")
+    warn_of_all(arguments)
     return made
+
+
+def warn_of_all(arguments: argparse.Namespace) -> None:
+    """Say what a person should know of what was asked of the repositories so far, if anything was."""
+    if (made := getattr(arguments, "verifier", None)) is not None:
+        for warning in made.warnings:
+            warn(arguments, warning)
+
+
+def warn(arguments: argparse.Namespace, sentence: str) -> None:
+    """Say a warning, once for each command."""
+    arguments.warned = said = getattr(arguments, "warned", set[str]())
+    if sentence not in said:
+        said.add(sentence)
+        complain(f"tallystick: warning: {sentence}")
 
 
 def source(arguments: argparse.Namespace) -> "Source":
@@ -157,9 +171,9 @@ def span(time: timedelta) -> str:
     return count(seconds, "second")
 
 
-def count(number: int, what: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def count(number: int, what: str, many: str | None = None) -> str:
+    """``1 file``, ``2 files``; ``many`` where an s is not enough."""
+    return f"{number} {what if number == 1 else many or f'{what}s'}"
 
 
 def size(bytes_: int) -> str:

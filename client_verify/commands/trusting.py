@@ -20,13 +20,15 @@ from client_verify.refusals import Refused, Usage
 from client_verify.repositories import NOTHING_PINNED, Repositories
 from client_verify.session import data_directory
 from client_verify.standing import Standing, standing
-from client_verify.trust import Pin
-from keys import words
+from client_verify.trust import Mode, Pin
+from keys import strict, words
 from keys.times import stamp
 
 MAX_ROOT: Final = 512_000
 """Bytes of a first root: as much as python-tuf reads of one."""
 _WORDS_A_LINE: Final = 4
+MODES: Final[dict[Mode, str]] = {"off": "not asked for", "warn": "asked for", "require": "required"}
+"""What a person reads of a mode."""
 _FINGERPRINT: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -99,7 +101,8 @@ def _add_add(family: terminal.Commands) -> None:
               --root acme-root.json --fingerprint sha256:6f1c...
 
         With a fingerprint and no file, the root is fetched and must have it.
-        Said again of the same root and address, it changes prefixes and mirrors.
+        Said again of the same root and address, it changes what is given again:
+          tallystick trust add acme --log require
         """,
     )
     command.add_argument("name", metavar="NAME", help="what you call it: a-z, 0-9 and '-'")
@@ -115,6 +118,7 @@ def _add_add(family: terminal.Commands) -> None:
     command.add_argument(
         "--mirror", action="append", default=[], metavar="URL", help="another address of the same files"
     )
+    _add_log(command)
     command.add_argument(
         "--unsafe-trust-on-first-use",
         action="store_true",
@@ -123,9 +127,28 @@ def _add_add(family: terminal.Commands) -> None:
     command.set_defaults(answer=_add)
 
 
+def _add_log(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--log",
+        choices=("off", "warn", "require"),
+        help="what is not in its transparency log: use it, use it and say so (the default), or refuse it",
+    )
+    command.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="believe this witness of the log, and none of those that the root names; may be given again",
+    )
+    command.add_argument("--quorum", type=int, metavar="N", help="how many witnesses must have seen the log")
+    command.add_argument(
+        "--log-key", action="append", default=[], metavar="KEY", help="the log's key, where the root names no log"
+    )
+
+
 def _add(arguments: argparse.Namespace, where: Places) -> int:
     known = trust.find(where.roots, arguments.name)
-    pin = _vouched(_asked_for(arguments, known), arguments.fingerprint)
+    pin = _with_log(_vouched(_asked_for(arguments, known), arguments.fingerprint), known, arguments)
     trust.add(where.roots, pin)
     print(f"{pin.name} is pinned: {pin.url}\n  root {pin.fingerprint}")
     if pin.prefixes:
@@ -157,6 +180,22 @@ def _asked_for(arguments: argparse.Namespace, known: Pin | None) -> Pin:
         )
     pin = trust.checked(arguments.name, url, _first_root(url), arguments.prefix, arguments.mirror)
     return replace(pin, first_use=stamp(datetime.now(UTC)))
+
+
+def _with_log(pin: Pin, known: Pin | None, arguments: argparse.Namespace) -> Pin:
+    """The pin with the trust in its log that was asked for; what is not said stays."""
+    said = {
+        "mode": arguments.log,
+        "keys": tuple(arguments.log_key),
+        "witnesses": tuple(arguments.witness),
+        "quorum": arguments.quorum,
+    }
+    given = {field: value for field, value in said.items() if value not in (None, ())}
+    try:
+        log = replace(trust.DEFAULT_LOG if known is None else known.log, **given)
+    except ValueError as error:
+        raise Usage(f"this trust in a log cannot be: {error}. Nothing was written.") from None
+    return trust.with_log(pin, log)
 
 
 def _first_root(url: str) -> bytes:
@@ -192,6 +231,8 @@ def _changes(before: Pin | None, after: Pin) -> Iterator[str]:
     ):
         if old != new:
             yield f"{what}: now {', '.join(new)}; before {', '.join(old) or 'none'}"
+    if before.log != after.log:
+        yield f"its log: now {_log(after)}; before {_log(before)}"
     if before.first_use and not after.first_use:
         yield "its root was trusted on first use; now it is vouched for"
     if before == after:
@@ -245,7 +286,8 @@ def _dates(known: Standing) -> Iterator[str]:
 def as_json(pin: Pin, where: Places) -> dict[str, Any]:
     """A pin: ``name, url, prefixes, mirrors``; of its root ``fingerprint, version, expires, rehearsal``, and
     ``first_use``: when it was taken from the repository itself, null if it is vouched for; ``shipped``: the directory,
-    if it was pinned for all users.
+    if it was pinned for all users; ``log_trust``: the ``mode`` (off, warn, require), and ``keys``, ``witnesses`` and
+    ``quorum`` that stand in the place of the root's.
     """
     root = pin.signed
     shipped = trust.shipped_in(where.roots, pin)
@@ -260,6 +302,7 @@ def as_json(pin: Pin, where: Places) -> dict[str, Any]:
         "rehearsal": pin.is_rehearsal,
         "first_use": pin.first_use,
         "shipped": None if shipped is None else str(shipped),
+        "log_trust": strict.dump(pin.log),
     }
 
 
@@ -269,6 +312,8 @@ def about(pin: Pin, where: Places) -> Iterator[str]:
     yield f"speaks for {own or 'every name that no other is pinned for'}"
     if pin.mirrors:
         yield f"mirrors {', '.join(pin.mirrors)}"
+    if pin.log != trust.DEFAULT_LOG:
+        yield f"its transparency log: {_log(pin)}"
     if (shipped := trust.shipped_in(where.roots, pin)) is not None:
         yield f"pinned for all users of this machine, in {shipped}"
     if pin.is_rehearsal:
@@ -278,6 +323,15 @@ def about(pin: Pin, where: Places) -> Iterator[str]:
             f"TRUSTED ON FIRST USE, {pin.first_use[:10]}: nobody has vouched for this root. Compare its fingerprint, "
             f"then: tallystick trust add {pin.name} --fingerprint sha256:..."
         )
+
+
+def _log(pin: Pin) -> str:
+    """What is asked of a log, in words."""
+    log = pin.log
+    keys = f", of the key {', '.join(log.keys)}" if log.keys else ""
+    names = ", ".join(key.partition("+")[0] for key in log.witnesses) or "those that its root names"
+    quorum = "" if log.quorum is None else f", seen by {log.quorum} of {names}"
+    return f"{MODES[log.mode]}{keys}{quorum}"
 
 
 def _show(arguments: argparse.Namespace, where: Places) -> int:

@@ -33,8 +33,10 @@ class Ahead(Layer):
         self._held = 0
 
     def begin(self, url: str, limit: int) -> None:
-        """Fetch a file in a thread of its own, which ends with the process at the latest."""
+        """Fetch a file in a thread of its own, which ends with the process at the latest; once."""
         with self._lock:
+            if url in self._coming:
+                return
             future = self._coming[url] = Future()
         threading.Thread(target=self._fill, args=(future, url, limit), daemon=True).start()
 

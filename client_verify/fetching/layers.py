@@ -3,7 +3,7 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -31,11 +31,12 @@ class Layer(FetcherInterface):
 
 class Overheard(Layer):
     """Keeps the last metadata file that was served, to tell what was wrong with it, and the timestamp, which python-tuf
-    throws away unread if its version is the one that it has.
+    throws away unread if its version is the one that it has. ``told`` gets the timestamp at once.
     """
 
-    def __init__(self, inner: FetcherInterface) -> None:
+    def __init__(self, inner: FetcherInterface, told: Callable[[bytes], None] = lambda _: None) -> None:
         super().__init__(inner)
+        self._told = told
         self.last: bytes | None = None
         self.timestamp: bytes | None = None
 
@@ -43,6 +44,7 @@ class Overheard(Layer):
         self.last = super().download_bytes(url, max_length)
         if url.endswith("/timestamp.json"):
             self.timestamp = self.last
+            self._told(self.last)
         return self.last
 
 

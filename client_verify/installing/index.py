@@ -185,6 +185,8 @@ class Index:
 
     def _found(self, name: str) -> Found:
         answer = self._verifier.ask(name)
+        for doubt in self._verifier.doubts(name):
+            self._report.warn(doubt)
         if isinstance(answer, ProvenAbsent):
             refused = verdict.of_absence(answer)
             raise Refused(refused.code, refused.sentence)

@@ -72,6 +72,14 @@ class Trusted:
         between = (layout.TARGETS,) if role == layout.HELD else (layout.BINS, layout.TARGETS)
         return {each: self.files[each] for each in (role, *between)}
 
+    def payload(self, role: str) -> bytes:
+        """What is signed in a file that was read."""
+        return self._read(self.files[role]).payload
+
+    def drop(self, role: str) -> None:
+        """Let a file go that was verified and is refused all the same: every server may be asked for it again."""
+        (self._directory / f"{role}.json").unlink(missing_ok=True)
+
     def delegator(self, role: str) -> Targets:
         """The file that hands paths to a role which has answered for one."""
         return self.targets if role == layout.HELD else self._delegated[layout.BINS]
@@ -115,7 +123,7 @@ class Trusted:
             yield
         except Refused as refused:
             self._dropped[role] = refused
-            (self._directory / f"{role}.json").unlink(missing_ok=True)
+            self.drop(role)
             raise
 
     def _root_chain(self, pinned: bytes) -> Root:

@@ -5,14 +5,15 @@ compares that one, and needs to believe nothing that this machine says. ``why`` 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from tuf.api.metadata import Metadata, Root
 
-from client_verify.remembering import proofs
+from client_verify.remembering import logs, proofs
 from client_verify.remembering.proofs import PAGE, Document, Unproven
+from client_verify.trust import Pin
 from keys import layout, page, strict, succession
 from keys.counting import payload_of
 from keys.encoding import compact, sha256
@@ -23,7 +24,8 @@ FORM: Final = "tallystick-evidence-1"
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What was signed: for a name its page (none where the bin lists none) and the files that prove it; for a role
-    the one file. ``seen_at`` is when this machine verified it.
+    the one file; for a log a checkpoint, with tiles; and for what is logged the log's proof, or the signed file.
+    ``seen_at`` is when this machine verified it.
     """
 
     documents: tuple[Document, ...]
@@ -36,12 +38,12 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``subject`` is the name of a project or of a role, ``url`` the repository's address, ``roots`` its roots, the
-    pinned one first.
+    """``subject`` is the name of a project, of a role or (``log``) of a log, ``url`` the repository's address,
+    ``roots`` its roots, the pinned one first. ``logged`` is of a role, between the log and a file.
     """
 
     form: Literal["tallystick-evidence-1"]
-    kind: Literal["name", "role"]
+    kind: Literal["name", "role", "log", "logged"]
     subject: str
     url: str
     why: str
@@ -53,7 +55,7 @@ class Evidence:
     @property
     def id(self) -> str:
         """The same contradiction has the same id, however often and between whatever snapshots it is seen."""
-        told = (PAGE,) if self.kind == "name" else (self.subject,)
+        told = (_TOLD.get(self.kind, self.subject),)
         said = [sha256(side.files.get(role, b"")) for role in told for side in (self.before, self.after)]
         return sha256("\n".join((self.kind, self.subject, *said)).encode())[:12]
 
@@ -73,27 +75,43 @@ def statement(files: Mapping[str, bytes], seen_at: str) -> Statement:
     return Statement(proofs.documents(files), seen_at)
 
 
+def of_name(pin: Pin, roots: Sequence[bytes], name: str, why: str, before: Statement, after: Statement) -> Evidence:
+    """That a registry took back what it had signed of a name."""
+    return Evidence(
+        FORM, "name", name, pin.url, why, after.seen_at, proofs.documents_of(layout.ROOT, roots), before, after
+    )
+
+
+def of_files(
+    pin: Pin, roots: Sequence[bytes], kind: Literal["role", "log", "logged"], subject: str, why: str, now: str,
+    before: Mapping[str, bytes], after: Mapping[str, bytes],
+) -> Evidence:  # fmt: skip
+    """That files which were found at one time cannot both be true."""
+    sides = statement(before, now), statement(after, now)
+    return Evidence(FORM, kind, subject, pin.url, why, now, proofs.documents_of(layout.ROOT, roots), *sides)
+
+
 def doubts(evidence: Evidence) -> list[str]:
     """Why it does not prove that the registry contradicted itself; empty if it does."""
     try:
         trusted = proofs.roots([document.data for document in evidence.roots])
         if not trusted:
             return ["it holds no root"]
-        prove = _prove_name if evidence.kind == "name" else _prove_role
-        return [*prove(trusted, evidence)]
+        return [*_PROVE[evidence.kind](trusted, evidence.subject, evidence.before.files, evidence.after.files)]
     except (Unproven, page.InvalidPage, strict.Malformed) as error:
         return [str(error)]
 
 
-def _prove_name(trusted: list[Root], evidence: Evidence) -> list[str]:
-    before, after = evidence.before.files, evidence.after.files
-    proofs.check_page(trusted, evidence.subject, before.get(PAGE, b""), before)
-    listed = proofs.listed(trusted, evidence.subject, after)
+def _prove_name(
+    trusted: Sequence[Root], name: str, before: Mapping[str, bytes], after: Mapping[str, bytes]
+) -> Iterator[str]:
+    proofs.check_page(trusted, name, before.get(PAGE, b""), before)
+    listed = proofs.listed(trusted, name, after)
     if listed is None or _two_bins(before, after):
-        return []
-    proofs.check_page(trusted, evidence.subject, after.get(PAGE, b""), after)
-    broken = succession.broken_promises(page.parse(before[PAGE]), page.parse(after[PAGE]))
-    return [] if broken else ["the later page may follow the earlier one"]
+        return
+    proofs.check_page(trusted, name, after.get(PAGE, b""), after)
+    if not succession.broken_promises(page.parse(before[PAGE]), page.parse(after[PAGE])):
+        yield "the later page may follow the earlier one"
 
 
 def _two_bins(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> bool:
@@ -108,13 +126,26 @@ def differs(before: bytes, after: bytes) -> bool:
     return payload_of(Metadata.from_bytes(before)) != payload_of(Metadata.from_bytes(after))
 
 
-def _prove_role(trusted: list[Root], evidence: Evidence) -> list[str]:
-    before, after = (side.files.get(evidence.subject, b"") for side in (evidence.before, evidence.after))
-    for data in (before, after):
-        proofs.check_top(trusted, evidence.subject, data)
-    return [] if differs(before, after) else ["the two files do not have one version and different content"]
+def _prove_role(
+    trusted: Sequence[Root], role: str, before: Mapping[str, bytes], after: Mapping[str, bytes]
+) -> Iterator[str]:
+    files = before.get(role, b""), after.get(role, b"")
+    for data in files:
+        proofs.check_top(trusted, role, data)
+    if not differs(*files):
+        yield "the two files do not have one version and different content"
 
 
 def _version(data: bytes) -> object:
     # Read without the rest: a bin of hundreds of targets takes ten times as long to become Metadata.
     return json.loads(data)["signed"]["version"]
+
+
+_TOLD: Final = {"name": PAGE, "log": logs.CHECKPOINT}
+_Prove = Callable[[Sequence[Root], str, Mapping[str, bytes], Mapping[str, bytes]], Iterator[str]]
+_PROVE: Final[dict[str, _Prove]] = {
+    "name": _prove_name,
+    "role": _prove_role,
+    "log": logs.prove_fork,
+    "logged": logs.prove_logged,
+}

@@ -29,7 +29,7 @@ from keys.encoding import compact, sha256
 from keys.state import NameState
 from keys.times import moment
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 _TABLES: Final = """
 CREATE TABLE verified (
     name TEXT PRIMARY KEY, page BLOB NOT NULL, sha256 TEXT NOT NULL, snapshot INTEGER NOT NULL,
@@ -43,8 +43,17 @@ CREATE TABLE evidence (
     id TEXT PRIMARY KEY, subject TEXT NOT NULL, before TEXT NOT NULL, seen_at TEXT NOT NULL, data BLOB NOT NULL
 ) STRICT;
 """
+_HEADS: Final = """
+CREATE TABLE head (
+    origin TEXT NOT NULL, kept_for TEXT NOT NULL, note BLOB NOT NULL, at TEXT NOT NULL, PRIMARY KEY (origin, kept_for)
+) STRICT;
+"""
 NEWEST: Final = "order"
-"""For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost."""
+"""For which the newest timestamp is kept: no older one may come, even if python-tuf's files are lost. Of a log it is
+the newest checkpoint.
+"""
+CHECKED: Final = "growth"
+"""For which the checkpoint of a log is kept of which this machine itself has checked that the log only grew."""
 LATEST: Final = "time"
 """For which the timestamp that was signed last is kept: it is not earlier than that."""
 _DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -64,6 +73,14 @@ class Remembered:
     @property
     def state(self) -> NameState:
         return page.parse(self.page)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log's checkpoint as it was signed, and when this machine verified it."""
+
+    note: bytes
+    at: str
 
 
 class Memory:
@@ -119,6 +136,25 @@ class Memory:
     def keep_timestamp(self, kept_for: str, data: bytes) -> None:
         with self._writing() as database:
             database.execute("INSERT OR REPLACE INTO timestamp VALUES (?, ?)", (kept_for, data))
+
+    def head(self, origin: str, kept_for: str) -> "Head | None":
+        """A checkpoint of a log that was kept for a purpose."""
+        with self._reading() as database:
+            row = database.execute(
+                "SELECT note, at FROM head WHERE origin = ? AND kept_for = ?", (origin, kept_for)
+            ).fetchone()
+        return None if row is None else Head(bytes(row[0]), str(row[1]))
+
+    def origins(self) -> list[str]:
+        """The logs of which a checkpoint is kept."""
+        with self._reading() as database:
+            return [str(origin) for (origin,) in database.execute("SELECT DISTINCT origin FROM head ORDER BY origin")]
+
+    def keep_head(self, origin: str, kept: Mapping[str, "Head"]) -> None:
+        """Keep checkpoints of a log, each for its purpose."""
+        with self._writing() as database:
+            rows = [(origin, kept_for, head.note, head.at) for kept_for, head in kept.items()]
+            database.executemany("INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?)", rows)
 
     def keep_evidence(self, found: Evidence) -> None:
         """Keep two signed documents that contradict each other; the first time that they do."""
@@ -176,8 +212,10 @@ class Memory:
         if database.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
             self._check_first("empty")
             _create(database)
-        else:
+        elif schema == 0:
             _from_first(database)
+        else:
+            _execute(database, _HEADS)
         database.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -235,7 +273,11 @@ def _unused(path: Path) -> Path:
 
 
 def _create(database: sqlite3.Connection) -> None:
-    for statement in _TABLES.split(";")[:-1]:
+    _execute(database, _TABLES + _HEADS)
+
+
+def _execute(database: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";")[:-1]:
         database.execute(statement)
 
 

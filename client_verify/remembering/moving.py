@@ -5,7 +5,7 @@ can bring nothing in that the registry did not sign; what goes with a page but i
 what was seen to go) can only make this machine more careful.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -15,9 +15,9 @@ from tuf.api.metadata import Root
 from client_verify import withdrawals
 from client_verify.answers import Highest, Past
 from client_verify.refusals import Usage
-from client_verify.remembering import equivocation, evidence, proofs
-from client_verify.remembering.evidence import Evidence, Statement
-from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
+from client_verify.remembering import equivocation, evidence, logs, proofs
+from client_verify.remembering.evidence import Statement
+from client_verify.remembering.memory import LATEST, NEWEST, Head, Memory, Remembered
 from client_verify.remembering.proofs import PAGE, Document, Unproven
 from client_verify.trust import Pin
 from keys import layout, page, strict, succession
@@ -43,11 +43,14 @@ class _Name:
 
 @dataclass(frozen=True, slots=True)
 class _File:
+    """``heads`` are checkpoints of logs, each by the log's origin in the place of a role."""
+
     form: Literal["tallystick-memory-1"]
     url: str
     roots: tuple[Document, ...]
     timestamps: tuple[Document, ...]
     names: tuple[_Name, ...]
+    heads: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ def written(memory: Memory, pin: Pin, roots: Sequence[bytes]) -> bytes:
     known = ((name, memory.recall(name)) for name in memory.names())
     names = tuple(_name(memory, name, verified) for name, verified in known if verified is not None)
     kept = {each: data for each in (NEWEST, LATEST) if (data := memory.timestamp(each)) is not None}
+    heads = {origin: head.note for origin in memory.origins() if (head := memory.head(origin, NEWEST)) is not None}
     chain = proofs.documents_of(layout.ROOT, roots)
-    return compact(strict.dump(_File(FORM, pin.url, chain, proofs.documents(kept), names)))
+    return compact(strict.dump(_File(FORM, pin.url, chain, proofs.documents(kept), names, proofs.documents(heads))))
 
 
 def take_in(memory: Memory, pin: Pin, data: bytes, at: str) -> Taken:
@@ -82,11 +86,12 @@ def take_in(memory: Memory, pin: Pin, data: bytes, at: str) -> Taken:
     except (strict.Malformed, Unproven) as error:
         raise Usage(f"this is no memory that can be taken in: {error}. Nothing was written.") from None
     _take_in_timestamps(memory, trusted[-1], proofs.files(file.timestamps))
+    forks = _take_in_head(memory, pin, chain, trusted[-1], proofs.files(file.heads), at)
     results = [(each.name, _take_in(memory, pin, chain, trusted, each, at)) for each in file.names]
     return Taken(
         sum(result == "new" for _, result in results),
         tuple(name for name, result in results if result == "unproven"),
-        tuple(name for name, result in results if result == "contradicted"),
+        (*forks, *(name for name, result in results if result == "contradicted")),
     )
 
 
@@ -100,6 +105,33 @@ def _take_in_timestamps(memory: Memory, root: Root, kept: dict[str, bytes]) -> N
         ours, theirs = memory.timestamp(purpose), kept.get(purpose)
         if theirs is not None and equivocation.is_signed(root, layout.TIMESTAMP, theirs):
             memory.keep_timestamp(purpose, later(root, ours, theirs))
+
+
+def _take_in_head(
+    memory: Memory, pin: Pin, chain: Sequence[bytes], root: Root, heads: Mapping[str, bytes], at: str
+) -> tuple[str, ...]:
+    """Remember the head of the log that another machine saw, if it is the larger one. The log's name if both have one
+    size and differ. Whether a larger one begins with ours is looked at when the log is asked next.
+    """
+    try:
+        policy = pin.log.policy(root)
+    except ValueError:
+        return ()
+    if policy is None or (data := heads.get(policy.origin)) is None:
+        return ()
+    theirs, kept = logs.head_of(data, policy), memory.head(policy.origin, NEWEST)
+    ours = kept and logs.head_of(kept.note, policy)
+    if theirs is not None and kept and ours:
+        if logs.is_split(ours.checkpoint, theirs.checkpoint):
+            sides = {logs.CHECKPOINT: kept.note}, {logs.CHECKPOINT: data}
+            why = f"two different heads of the log {policy.origin} with {ours.checkpoint.size} leaves are signed"
+            memory.keep_evidence(evidence.of_files(pin, chain, "log", policy.origin, why, at, *sides))
+            return (policy.origin,)
+        if theirs.checkpoint.size <= ours.checkpoint.size:
+            return ()
+    if theirs is not None:
+        memory.keep_head(policy.origin, {NEWEST: Head(data, at)})
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +160,8 @@ def _take_in(
     ours = _Side(known, memory.proof(each.name))
     earlier, later = sorted((ours, theirs), key=lambda side: (side.verified.state.serial, side.verified.snapshot))
     if broken := succession.broken_promises(earlier.verified.state, later.verified.state):
-        why, roots = "; ".join(promise.sentence for promise in broken), proofs.documents_of(layout.ROOT, chain)
-        sides = (earlier.statement, later.statement)
-        memory.keep_evidence(Evidence(evidence.FORM, "name", each.name, pin.url, why, at, roots, *sides))
+        why, sides = "; ".join(promise.sentence for promise in broken), (earlier.statement, later.statement)
+        memory.keep_evidence(replace(evidence.of_name(pin, chain, each.name, why, *sides), seen_at=at))
         return "contradicted"
     memory.remember(each.name, _followed(later.verified, earlier.verified), {} if later is ours else later.proof)
     return "known" if later.verified.page == known.page else "new"
@@ -141,7 +172,9 @@ def _proved(trusted: Sequence[Root], each: _Name) -> _Side:
     data = files.pop(PAGE, b"")
     proofs.check_page(trusted, each.name, data, files)
     page.parse(data)
-    return _Side(Remembered(data, each.snapshot, each.verified_at, each.past), files)
+    # That witnesses had seen a yank shortens the wait for it, and nothing in such a file proves it.
+    past = replace(each.past, withdrawn=tuple(replace(gone, vouched_at=None) for gone in each.past.withdrawn))
+    return _Side(Remembered(data, each.snapshot, each.verified_at, past), files)
 
 
 def _followed(later: Remembered, earlier: Remembered | None) -> Remembered:

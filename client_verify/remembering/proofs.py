@@ -81,17 +81,31 @@ def listed(trusted: Sequence[Root], name: str, proof: Mapping[str, bytes]) -> st
     file on the way from the root to that bin is here and signed.
     """
     path = names.page_path(name)
+    targets, bins = _delegators(trusted, proof)
+    role = layout.responsible_role(targets, bins, path)
+    delegate = _named(proof, role)
+    _check(bins, role, proof[role])
+    entry = delegate.targets.get(path)
+    return None if entry is None else entry.hashes.get("sha256")
+
+
+def signed_bin(trusted: Sequence[Root], role: str, proof: Mapping[str, bytes]) -> Metadata[Targets]:
+    """A bin. Unproven unless every file on the way from the root to it is here and signed."""
+    _, bins = _delegators(trusted, proof)
+    _named(proof, role)
+    _check(bins, role, proof[role])
+    return Metadata[Targets].from_bytes(proof[role])
+
+
+def _delegators(trusted: Sequence[Root], proof: Mapping[str, bytes]) -> tuple[Targets, Targets]:
+    """``targets`` and ``bins``, which between them hand every path to a role."""
     targets = _named(proof, layout.TARGETS)
     check_top(trusted, layout.TARGETS, proof[layout.TARGETS])
     _require(rules.targets_problems(targets))
     bins = _named(proof, layout.BINS)
     _check(targets, layout.BINS, proof[layout.BINS])
     _require(rules.bins_problems(bins))
-    role = layout.responsible_role(targets, bins, path)
-    delegate = _named(proof, role)
-    _check(bins, role, proof[role])
-    entry = delegate.targets.get(path)
-    return None if entry is None else entry.hashes.get("sha256")
+    return targets, bins
 
 
 def check_page(trusted: Sequence[Root], name: str, page: bytes, proof: Mapping[str, bytes]) -> None:

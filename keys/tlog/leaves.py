@@ -23,6 +23,12 @@ class BadLeaf(Exception):
     """What is no leaf of ours."""
 
 
+def _check_counts(*counts: int) -> None:
+    """Versions and lengths are counted from 1. Raises ValueError."""
+    if min(counts) < 1:
+        raise ValueError(f"{min(counts)} is no version and no length")
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A file that key holders signed: root, targets, held or bins."""
@@ -34,6 +40,7 @@ class Sealed:
     kind: Literal["sealed"] = "sealed"
 
     def __post_init__(self) -> None:
+        _check_counts(self.version, self.length)
         check_digests(self.sha256)
 
 
@@ -47,6 +54,7 @@ class Document:
     kind: Literal["document"] = "document"
 
     def __post_init__(self) -> None:
+        _check_counts(self.length)
         check_digests(self.sha256)
 
 
@@ -61,6 +69,7 @@ class TakenOver:
     kind: Literal["taken-over"] = "taken-over"
 
     def __post_init__(self) -> None:
+        _check_counts(self.serial, self.length)
         check_digests(self.sha256)
 
 
@@ -72,6 +81,7 @@ class SignedBin:
     sha256: Sha256
 
     def __post_init__(self) -> None:
+        _check_counts(self.version)
         check_digests(self.sha256)
 
     @property
@@ -90,6 +100,11 @@ class SignedBins:
 
     def __post_init__(self) -> None:
         moment(self.expires)
+        numbers = [each.number for each in self.bins]
+        if not 1 <= len(numbers) <= MOST_BINS or numbers != sorted({*numbers}):
+            raise ValueError(f"bins must be 1 to {MOST_BINS} in the order of their numbers")
+        if numbers[-1] >= len(layout.Bins(self.bit_length)):
+            raise ValueError(f"there is no bin {numbers[-1]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +130,8 @@ class Snapshot:
         check_digests(self.sha256, self.signed, self.bins)
         for at in (self.expires, self.signed_at, self.timestamp_expires):
             moment(at)
-        if not 1 <= self.bit_length <= layout.MAX_BIT_LENGTH:
-            raise ValueError(f"bit_length is {self.bit_length}; it must be 1 to {layout.MAX_BIT_LENGTH}")
+        _check_counts(self.generation, self.version, self.length)
+        layout.Bins(self.bit_length)
 
 
 def written(leaf: Sealed | Document | TakenOver | SignedBins | Snapshot) -> bytes:
@@ -128,10 +143,7 @@ def written(leaf: Sealed | Document | TakenOver | SignedBins | Snapshot) -> byte
 
 def kind_of(leaf: bytes) -> str:
     """Which kind a leaf is of. Raises BadLeaf."""
-    kind = _parsed(leaf).get("kind")
-    if not isinstance(kind, str):
-        raise BadLeaf("a leaf has a kind")
-    return kind
+    return str(_parsed(leaf)["kind"])
 
 
 def read(kind: type[Leaf], leaf: bytes) -> Leaf:
@@ -144,6 +156,9 @@ def read(kind: type[Leaf], leaf: bytes) -> Leaf:
 
 def _parsed(leaf: bytes) -> dict[str, object]:
     try:
-        return parse_canonical(leaf)
-    except (ValueError, RecursionError, strict.Malformed) as error:
+        plain = parse_canonical(leaf)
+    except (ValueError, RecursionError) as error:
         raise BadLeaf(f"a leaf {error}") from None
+    if not isinstance(plain.get("kind"), str):
+        raise BadLeaf("a leaf has a kind")
+    return plain

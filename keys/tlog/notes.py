@@ -30,13 +30,17 @@ _KEY_BYTES: Final = {ED25519: 32, COSIGNED_ED25519: 32, COSIGNED_MLDSA44: 1312}
 _SIGNATURE_BYTES: Final = {ED25519: 64, COSIGNED_ED25519: 8 + 64, COSIGNED_MLDSA44: 8 + 2420}
 _DASH: Final = "\u2014 "
 _PRIVATE: Final = "PRIVATE+KEY+"
-_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _MAX_SIZE: Final = (1 << 63) - 1
 
 
 class BadNote(Exception):
     """What is no note, no checkpoint, no key or not signed as it must be. Nothing of it was used."""
+
+
+class WrongEmptyRoot(BadNote):
+    """A checkpoint of no leaves with the root of some tree: well spelled, and never true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +126,14 @@ def read_key(text: str) -> VerifierKey:
     hint, _, encoded = rest.partition("+")
     try:
         data = decoded(encoded)
-        key = VerifierKey(_name(name), data[0], data[1:])
+        key = VerifierKey(_name(name), int.from_bytes(data[:1], "big"), data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
             raise BadNote(f"its id is {key.id.hex()}, not {hint:.16}")
         _check_public(key)
-    except (BadNote, IndexError) as error:
-        raise BadNote(f"{text[:80]!r} is no verifier key: {str(error) or 'it is empty'}") from None
+    except BadNote as error:
+        raise BadNote(f"{text[:80]!r} is no verifier key: {error}") from None
     return key
 
 
@@ -174,18 +178,16 @@ def read_checkpoint(text: str) -> Checkpoint:
     if len(hash_ := decoded(root)) != HASH_BYTES:
         raise BadNote("a root is 32 bytes")
     if size == "0" and hash_ != EMPTY:
-        raise BadNote("a tree without leaves has another root")
+        raise WrongEmptyRoot("a tree without leaves has another root")
     return Checkpoint(origin, int(size), hash_, tuple(extensions))
 
 
 def verified(note: Note, key: VerifierKey) -> Signature | None:
     """The signature of this key on a checkpoint's note; None if it has none. BadNote if it has one that is not."""
-    for signature in note.signatures:
-        if (signature.name, signature.id) == (key.name, key.id):
-            if not _verifies(key, note.text, signature.data):
-                raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
-            return signature
-    return None
+    found = [each for each in note.signatures if (each.name, each.id) == (key.name, key.id)]
+    if not all(_verifies(key, note.text, each.data) for each in found):
+        raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
+    return found[0] if found else None
 
 
 def cosigned_at(note: Note, witnesses: Iterable[VerifierKey]) -> dict[VerifierKey, int]:

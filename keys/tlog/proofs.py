@@ -131,7 +131,8 @@ def read(data: bytes) -> Proof:
         first, extra, index, *path = head.split("\n")
         if not blank or first != _FIRST or not extra.startswith("extra ") or not index.startswith("index "):
             raise BadNote("it has no such lines")
-        if str(int(index[6:])) != index[6:] or len(path) > merkle.MAX_PROOF:
+        number = int(index[6:])
+        if number < 0 or str(number) != index[6:] or len(path) > merkle.MAX_PROOF:
             raise BadNote("it has no index and path")
         packed = notes.decoded(extra[6:])
         end = 2 + int.from_bytes(packed[:2], "big")
@@ -139,7 +140,7 @@ def read(data: bytes) -> Proof:
             raise BadNote("its extra data ends early")
         tops = tuple(packed[at : at + HASH_BYTES] for at in range(end, len(packed), HASH_BYTES))
         hashes = tuple(map(_hash, path))
-        return Proof(packed[2:end], tops, int(index[6:]), hashes, notes.read_note(note.encode()))
+        return Proof(packed[2:end], tops, number, hashes, notes.read_note(note.encode()))
     except (ValueError, BadNote) as error:
         raise NotProven(f"it is no proof as the log writes it: {error}") from None
 

@@ -90,6 +90,8 @@ class Tree:
 
     def nodes(self, height: int, number: int) -> bytes:
         """The hash of a complete subtree (``merkle.Nodes``)."""
+        if number < 0 or number + 1 << height > self.size:
+            raise NotProven(f"leaf {(number + 1 << height) - 1} is not in a tree of {self.size}")
         level, above = divmod(height, HEIGHT)
         first = number << above
         tile, at = divmod(first, WIDTH)
@@ -98,6 +100,8 @@ class Tree:
     def tile(self, level: int, number: int) -> bytes:
         """A tile's hashes, checked."""
         if (level, number) not in self._known:
+            if number < 0 or width_of(level, number, self.size) < WIDTH:
+                raise NotProven(f"a tree of {self.size} leaves has no {tile_path(level, number)}")
             data = self._fetched(level, number, WIDTH)
             above, at = divmod(number, WIDTH)
             if merkle.root_of(hashes(data)) != hashes(self.tile(level + 1, above))[at]:
@@ -107,15 +111,18 @@ class Tree:
 
     def leaves(self, number: int) -> list[bytes]:
         """The leaves of a bundle, each checked against its hash."""
-        width = width_of(0, number, self.size)
+        tile = self.tile(0, number)
+        width = len(tile) // HASH_BYTES
         path = bundle_path(number, width)
         found = unbundled(self._fetch(path), width)
-        if b"".join(map(merkle.leaf_hash, found)) != self.tile(0, number)[: width * HASH_BYTES]:
+        if b"".join(map(merkle.leaf_hash, found)) != tile:
             raise NotProven(f"{path} does not hold the leaves that the tree has there")
         return found
 
     def leaf(self, index: int) -> bytes:
         """One leaf, checked."""
+        if not 0 <= index < self.size:
+            raise NotProven(f"leaf {index} is not in a tree of {self.size}")
         number, at = divmod(index, WIDTH)
         return self.leaves(number)[at]
 

@@ -89,9 +89,29 @@ def unsigned_bin(role: str, version: int, entries: Mapping[str, str], expires: d
     """A bin with its whole content, target paths to their encoded descriptions; its signed body names the role, so that
     no other bin can stand in for it.
     """
-    members = ",".join([f'"{path}":{entries[path]}' for path in sorted(entries)])
+    return joined_bin(role, version, [target_line(path, entries[path]) for path in sorted(entries)], expires)
+
+
+def target_line(path: str, entry: str) -> str:
+    """A target as a member of a bin's ``targets``."""
+    return f'"{path}":{entry}'
+
+
+def joined_bin(role: str, version: int, lines: Iterable[str], expires: datetime) -> Unsigned:
+    """As ``unsigned_bin``, of lines in the order of their paths."""
     body = {**_common("targets", version, expires), layout.ROLE_FIELD: role}
-    return Unsigned(role, version, expires, _payload(body, "targets", (b"{", members.encode(), b"}")))
+    return Unsigned(role, version, expires, _payload(body, "targets", (b"{", ",".join(lines).encode(), b"}")))
+
+
+def snapshot_body(version: int, listing: Listing, expires: datetime) -> bytes:
+    """What is signed in a snapshot."""
+    return _payload(_common("snapshot", version, expires), "meta", listing.encoded())
+
+
+def timestamp_body(version: int, snapshot: Meta, now: datetime, expires: datetime) -> dict[str, Any]:
+    """What is signed in a timestamp."""
+    meta = {"snapshot.json": snapshot.described()}
+    return {**_common("timestamp", version, expires), "meta": meta, layout.SIGNED_AT_FIELD: stamp(now)}
 
 
 def bin_file(role: str, version: int, entries: Mapping[str, str], expires: datetime, sign: Sign) -> Role:
@@ -104,15 +124,13 @@ def snapshot_file(version: int, listing: Listing, expires: datetime, sign: Sign)
     """A snapshot of every targets role. Bins are told apart by their versions (keys/layout.py); targets, held and bins
     have one type, the same signers and often one version, so for these three it carries length and hash as well.
     """
-    body = _common("snapshot", version, expires)
-    payload = _payload(body, "meta", listing.encoded())
+    payload = snapshot_body(version, listing, expires)
     return Role(layout.SNAPSHOT, version, expires, wrapped(payload, sign(payload)))
 
 
 def timestamp_file(version: int, snapshot: Meta, now: datetime, expires: datetime, sign: Sign) -> Role:
     """A timestamp of a snapshot. It says when it was signed, for clients whose clock is wrong."""
-    meta = {"snapshot.json": snapshot.described()}
-    body = {**_common("timestamp", version, expires), "meta": meta, layout.SIGNED_AT_FIELD: stamp(now)}
+    body = timestamp_body(version, snapshot, now, expires)
     return Role(layout.TIMESTAMP, version, expires, signed_file(body, sign))
 
 

@@ -1,6 +1,6 @@
 """Which targets a name has: its page, and the files that may be installed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Literal
@@ -61,8 +61,13 @@ def page_of(state: NameState, layout: Layout) -> Page:
     """Render a name's page and list its targets, the page first."""
     body = page.render(state)
     own = Target.of(names.page_path(state.name), len(body), sha256(body))
+    return Page(state.name, body, (own, *file_targets(state, layout)))
+
+
+def file_targets(state: NameState, layout: Layout) -> Iterator[Target]:
+    """The targets of the files that may be installed."""
     releases = (each for each in state.releases if is_installable(state, each)) if layout == "full" else ()
-    return Page(state.name, body, (own, *chain.from_iterable(_file_targets(each, state.name) for each in releases)))
+    return chain.from_iterable(_file_targets(each, state.name) for each in releases)
 
 
 def policy_page(published: Published | FlagAct) -> Page:

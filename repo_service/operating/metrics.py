@@ -11,7 +11,7 @@ from typing import Literal
 
 Stage = Literal["read", "sign", "check", "log", "commit", "witness", "copy"]
 """The parts of a release, in order: what is timed."""
-WitnessFault = Literal["away", "late", "rubbish", "signature", "clock", "refused", "ahead", "fork"]
+WitnessFault = Literal["away", "late", "rubbish", "signature", "clock", "refused", "forgot", "ahead", "fork"]
 """Why a witness did not cosign. The last two say that something is wrong with our log, or was signed for others."""
 
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from wsgiref.types import WSGIApplication
 
 import waitress
-from flask import Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
@@ -59,7 +59,7 @@ def stopped_by_signals(also: Callable[[], None] = lambda: None) -> Iterator[thre
 class Server:
     """Waitress on one address, turned by hand so that it can stop accepting and still finish what it has."""
 
-    def __init__(self, app: Flask, host: str, port: int, threads: int, max_body: int) -> None:
+    def __init__(self, app: WSGIApplication, host: str, port: int, threads: int, max_body: int) -> None:
         self._sockets: dict[int, Any] = {}
         self._server = waitress.create_server(
             app, map=self._sockets, host=host, port=port, threads=threads, ident=None,

@@ -25,8 +25,11 @@ SETTINGS: Final = "service.toml"
 PREFIX: Final = "TALLYSTICK_"
 _CLIENT: Final = frozenset({"HOME", "OFFLINE", "PORT", "CACHE_LIMIT", "INDEX", "PYTHONPATH"})
 _TESTS: Final = frozenset({"FAILPOINT", "TESTS_MUST_RUN", "EXAMPLES", "SOAK_SECONDS", "WRITES_GOLDEN", "BENCH_KEPT"})
-ELSEWHERE: Final = _CLIENT | _TESTS
-"""What follows ``TALLYSTICK_`` in variables that are no settings: the client's, and those of tests and failpoints."""
+_MONITOR: Final = frozenset({"WEBHOOK_SECRET"})
+ELSEWHERE: Final = _CLIENT | _MONITOR | _TESTS
+"""What follows ``TALLYSTICK_`` in variables that are no settings: the client's, the monitor's, and those of tests and
+failpoints.
+"""
 DAY: Final = 86400
 MAX_LIFETIME_S: Final = 400 * DAY
 KEEP_BEYOND_S: Final = 3600 + 60

@@ -8,7 +8,7 @@ from typing import Final
 from keys import layout, names, trust
 from keys.encoding import sha256
 from keys.times import stamp
-from keys.tlog import leaves, merkle, proofs, tiles
+from keys.tlog import leaves, merkle, notes, proofs, tiles
 from keys.tlog.notes import VerifierKey
 from repo_service.build.assemble import Release
 from repo_service.build.check import WouldBeRefused
@@ -17,6 +17,7 @@ from repo_service.build.logbook import Entered, Entries, Log, enter, sealed_leaf
 from repo_service.build.metadata import metadata_path
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
+from repo_service.publishing import roots
 from repo_service.publishing.planning import Plan, released_state, stored_at
 from repo_service.publishing.press import Press, cosigned_by_nobody
 from repo_service.storage.spool import Spool
@@ -48,6 +49,7 @@ def record(press: Press, view: View, plan: Plan, release: Release, now: datetime
     entries = _everything(view, plan, release, shape) if begins else _what_is_new(view, plan, release)
     entered = enter(before, entries, release, snapshot, shape, press.layout, now, press.log, files)
     check_entered(before, entered, [key.key for key in press.log])
+    _check_named(view, release, entered)
     return replace(entered, witnessed=press.cosign is not cosigned_by_nobody)
 
 
@@ -66,6 +68,23 @@ def check_entered(before: Log, entered: Entered, keys: Sequence[VerifierKey]) ->
             proofs.check(proofs.read(f"{entered.proof}{entered.note}".encode()), proofs.Policy((key,)))
     except (merkle.NotProven, KeyError) as error:
         raise WouldBeRefused(f"the log at {new.size} leaves: {error}") from error
+
+
+def _check_named(view: View, release: Release, entered: Entered) -> None:
+    """Clients look at the log as the newest root names it: a service that was not started again with the log's new key
+    publishes nothing. Raises WouldBeRefused.
+    """
+    new = [role.body for role in release.new.offline if role.name == layout.ROOT]
+    policy = roots.named_log(new[-1] if new else view.newest(layout.ROOT))
+    if policy is None:
+        return
+    try:
+        proofs.check_head(notes.read_note(entered.note.encode()), policy)
+    except merkle.NotProven as error:
+        raise WouldBeRefused(
+            "the log is signed by no key that the newest root names: clients that require the log would refuse this. "
+            "Start the service again with that key, which `tallystick-service status` names"
+        ) from error
 
 
 def _what_is_new(view: View, plan: Plan, release: Release) -> Entries:

@@ -13,6 +13,9 @@ from functools import lru_cache
 from tuf.api.metadata import Metadata, Root, Targets
 
 from keys import layout, rules, trust
+from keys.tlog import proofs
+from keys.tlog.notes import VerifierKey
+from keys.tlog.proofs import Policy
 from keys.trust import RootOfTrust, SignedFile, online_keyids, online_roles, version_of
 from repo_service.build.metadata import Role
 
@@ -46,9 +49,15 @@ class Sealed:
         return tuple((trust.page_file(path, data), data) for path, data in self.trust.pages.items())
 
 
-def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], held: Collection[str], now: datetime) -> Sealed:
-    """Verify a sealed folder: its files by relative path, against the newest offline files of before (none: genesis)
-    and the ids of the online keys that this service holds.
+def take_in(
+    sealed: Mapping[str, bytes],
+    known: Mapping[str, bytes],
+    held: Collection[str],
+    log: Collection[VerifierKey],
+    now: datetime,
+) -> Sealed:
+    """Verify a sealed folder: its files by relative path, against the newest offline files of before (none: genesis),
+    the ids of the online keys that this service holds and its keys of the log.
 
     Raises NotTakenIn with every problem.
     """
@@ -56,7 +65,7 @@ def take_in(sealed: Mapping[str, bytes], known: Mapping[str, bytes], held: Colle
         found = trust.read(sealed)
     except trust.NotTrusted as error:
         raise NotTakenIn([str(error)]) from error
-    if problems := [*trust.continuing_problems(found, known, now), *_online_key(found, held)]:
+    if problems := [*trust.continuing_problems(found, known, now), *_online_key(found, held), *_log_key(found, log)]:
         raise NotTakenIn(problems)
     files = (*found.roots, *(found.newest[role] for role in layout.OFFLINE if role != layout.ROOT))
     before = {role: version_of(data) for role, data in known.items()}
@@ -98,6 +107,12 @@ def take_in_after_theft(sealed: Sealed, held: Collection[str]) -> Sealed:
 def held_names(targets_file: bytes) -> frozenset[str]:
     """The names that a targets file, verified when it was taken in, gives to ``held``."""
     return trust.held_names(parse_targets(targets_file))
+
+
+@lru_cache(maxsize=2)
+def named_log(root_file: bytes) -> Policy | None:
+    """The log that a root file, verified when it was taken in, names."""
+    return proofs.policy_of(parse_root(root_file))
 
 
 def parse_root(data: bytes) -> Root:
@@ -143,6 +158,16 @@ def _online_key(found: RootOfTrust, held: Collection[str]) -> Iterator[str]:
         if not frozenset(role.keyids) & frozenset(held) or role.threshold != 1:
             name = layout.BINS if kind == layout.BIN_PREFIX else kind
             yield f"{name}: is signed by other keys than this service's online key {ours}"
+
+
+def _log_key(found: RootOfTrust, held: Collection[VerifierKey]) -> Iterator[str]:
+    policy = proofs.policy_of(found.root)
+    if policy is not None and not set(policy.keys) & set(held):
+        named, ours = (", ".join(f"{key.name} {key.digits}" for key in keys) or "none" for keys in (policy.keys, held))
+        yield (
+            f"root: names the log {named}, and this service has the key of {ours}: clients that require the log would "
+            "refuse everything. Hold the ceremony with this service's log.pub, or bring that log's key here."
+        )
 
 
 def is_rehearsal(sealed: Sealed) -> bool:

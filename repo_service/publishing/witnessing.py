@@ -34,6 +34,7 @@ _TRIES: Final = 3
 """Questions in one round: the first tells the size that the witness knows, and somebody may be ahead of the second."""
 _SIZE: Final = re.compile(rb"(0|[1-9][0-9]{0,18})\n")
 _LOUD: Final[dict[WitnessFault, str]] = {
+    "forgot": "a witness no longer knows what it cosigned: it was set back, and may cosign another log than ours",
     "ahead": "a witness has cosigned more of this log than we have: it was set back, or another publisher is ahead",
     "fork": "a witness refuses this log: it has cosigned another one that we signed",
 }
@@ -186,6 +187,9 @@ class _Line:
 
     witness: Witness
     size: int = 0
+    """From which it wants a proof, as far as we know."""
+    cosigned: int = 0
+    """The largest size that we hold its cosignature of."""
     tries: int = 0
     failures: int = 0
     rests_until: float = 0.0
@@ -222,7 +226,7 @@ class Witnesses:
     ) -> None:
         self._panel, self._clock, self._metrics, self._deadline_s = panel, clock, metrics, deadline_s
         self._lines = [_Line(each) for each in panel.witnesses]
-        self._pool = urllib3.PoolManager(num_pools=len(self._lines) + 1, retries=False)
+        self._pool = urllib3.PoolManager(len(self._lines) + 1, retries=False, maxsize=len(self._lines) + 1)
         self._answers = SimpleQueue[_Answer]()
         self._text = ""
         self._found = dict[VerifierKey, Signature]()
@@ -295,9 +299,13 @@ class Witnesses:
         if size is None:
             return
         line.size = size
-        if line.late or answer.text != note.text:
-            return
-        if line.tries < _TRIES:
+        if line.cosigned > size:
+            why = f"it cosigned {line.cosigned} leaves, and says {size}"
+            line.cosigned = size  # told once; it is asked again when it has rested
+            self._failed(line, "forgot", why)
+        elif line.late or answer.text != note.text:
+            pass
+        elif line.tries < _TRIES:
             self._put(line, note, head, nodes)
         else:
             self._failed(line, "refused", "it says another size each time")
@@ -325,7 +333,7 @@ class Witnesses:
         signature, at = _cosignature(answer.body, key, answer.text)
         if abs(at - self._clock().timestamp()) > ASTRAY_S:
             raise _Faulty("clock", f"it cosigned at {at}, and here it is {self._clock().timestamp():.0f}")
-        line.size = head.size
+        line.size = line.cosigned = head.size
         if not line.late:
             line.failures, line.rests_until = 0, 0.0
         if answer.text == self._text:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ceremony import emergency
 from ceremony.situation import Public, Signed, Situation
 from keys.trust import RootOfTrust
-from tests.ceremony.people import NOW, drafted, first, held, keyring, plan, sealed_by
+from tests.ceremony.people import LOG, NOW, drafted, first, held, keyring, plan, sealed_by
 
 FILES: Final = Path(__file__).parent / "guides"
 LATER: Final = NOW + timedelta(days=300)
@@ -25,6 +25,11 @@ def second(*signers: str) -> RootOfTrust:
     return sealed_by(drafted(AFTER, first(), held=("admin", "root")), *(signers or ("alice", "bob")))
 
 
+def logged() -> RootOfTrust:
+    """The same, and root 2 names a log with witnesses."""
+    return sealed_by(drafted(AFTER, first(), held=("admin", "root"), log=LOG), "alice", "bob")
+
+
 def situation(found: RootOfTrust | None = None, **known: Any) -> Situation:
     """What somebody knows who has the sealed files of ``second`` and its plan."""
     return Situation(found or second(), NAMES, plan(AFTER), **known)
@@ -38,8 +43,9 @@ def forked() -> Public:
 
 SITUATIONS: Final[Mapping[emergency.Kind, Situation]] = {
     "online-key": situation(public=SEEN),
+    "log-key": situation(logged()),
     "holder-lost": situation(lost=("dan",)),
-    "quorum-lost": situation(lost=("bob", "dan")),
+    "quorum-lost": situation(logged(), lost=("bob", "dan")),
     "quorum-stolen": situation(),
     "expired": situation(),
     "fork": situation(public=forked(), folder="mirror"),

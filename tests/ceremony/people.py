@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ceremony.answers import Answer, answer
 from ceremony.draft import Draft, draft
 from ceremony.inputs import Ceremony, Inputs
-from ceremony.plan import Keyring, Plan, signatory
+from ceremony.plan import Keyring, Log, Plan, signatory
 from ceremony.seal import seal
 from keys import possession
 from keys.possession import PublicKeyFile
 from keys.signing import HeldKey
+from keys.tlog.notes import HeldNoteKey, HeldWitnessKey
 from keys.trust import RootOfTrust
 
 NOW: Final = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
@@ -45,6 +46,21 @@ def keyring(*holders: str, online: str = "service") -> Keyring:
 THREE: Final = keyring("alice", "bob", "carol")
 EVERYBODY: Final = ("alice", "bob", "carol", "dan", "erin", "frank", "service", "other", "eve")
 NAMES: Final = {held(name).record.keyid: name for name in EVERYBODY}
+
+
+def log_key(name: str = "log", origin: str = "pkgs.acme.example/log") -> str:
+    """The public key of a log, in one line; the private one is made from ``name`` alone."""
+    return str(HeldNoteKey(origin, private(name)).key)
+
+
+def witness(name: str) -> str:
+    """The public key of a witness, in one line."""
+    return str(HeldWitnessKey(name, private(name)).key)
+
+
+WITNESSES: Final = tuple(witness(f"{name}.example/w1") for name in ("cats", "dogs", "owls"))
+LOG: Final = Log((log_key(),), WITNESSES, 2)
+"""A log that two of three witnesses of three houses must have seen."""
 
 
 def plan(ring: Keyring = THREE, **amended: Any) -> Plan:

@@ -27,7 +27,7 @@ from keys.trust import RootOfTrust
 from repo_service import cli as service_cli
 from tests.ceremony import guide_files
 from tests.ceremony.guide_files import LATER, NAMES, SITUATIONS, forked, second
-from tests.ceremony.people import NOW, drafted, first, keyring, roles, sealed_by
+from tests.ceremony.people import LOG, NOW, drafted, first, keyring, log_key, roles, sealed_by
 from tests.ceremony.people import plan as planned_by
 from tests.world import Mirror, write_folder
 
@@ -49,8 +49,11 @@ def completed(guided: Plan) -> tuple[Plan, tuple[str, ...]]:
     new = iter(("erin", "frank", "grace"))
     names = tuple(next(new) if each.name.startswith("NEW") else each.name for each in guided.holders)
     ring = keyring(*names, online=guided.online.name)
+    log = guided.log
+    if log is not None and log.keys == (situation.NEW_LOG,):
+        log = dataclasses.replace(log, keys=(log_key("next log"),))
     return dataclasses.replace(
-        guided, holders=tuple(signatory(file) for file in ring.holders), online=signatory(ring.online)
+        guided, holders=tuple(signatory(file) for file in ring.holders), online=signatory(ring.online), log=log
     ), names
 
 
@@ -68,11 +71,18 @@ def test_no_line_is_wider_than_72_columns(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_version_in_it_is_this_repositorys(kind: Kind, count: int) -> None:
-    found = first()
+    found = first(log=LOG)
     for day in range(1, count):
         now = NOW + timedelta(days=day)
         found = sealed_by(
-            drafted(current=found, now=now, held=("admin", f"name-{day}"), threshold=2 + day % 2, accept_no_spare=True),
+            drafted(
+                current=found,
+                now=now,
+                held=("admin", f"name-{day}"),
+                threshold=2 + day % 2,
+                accept_no_spare=True,
+                log=LOG,
+            ),
             "alice",
             "bob",
             "carol",
@@ -92,13 +102,14 @@ def test_every_version_in_it_is_this_repositorys(kind: Kind, count: int) -> None
     ("kind", "its"),
     [
         ("online-key", SITUATIONS["online-key"]),
+        ("log-key", SITUATIONS["log-key"]),
         ("holder-lost", SITUATIONS["holder-lost"]),
         ("holder-lost", guide_files.situation(second("alice", "dan", "bob"), lost=("dan",))),
         ("holder-lost", guide_files.situation(second("bob", "carol", "dan"), lost=("bob",))),
         ("expired", SITUATIONS["expired"]),
         ("fork", SITUATIONS["fork"]),
     ],
-    ids=["online key", "dan lost", "dan lost, others signed", "bob lost, he signed", "expired", "fork"],
+    ids=["online key", "log key", "dan lost", "dan lost, others signed", "bob lost, he signed", "expired", "fork"],
 )
 @pytest.mark.parametrize("now", [NOW + timedelta(days=1), LATER, NOW + timedelta(days=500)])
 def test_what_it_asks_to_sign_is_what_the_draft_then_holds(kind: Kind, its: Situation, now: object) -> None:
@@ -158,6 +169,32 @@ def test_one_lost_of_three_is_no_lost_quorum() -> None:
 def test_a_lost_holder_who_is_none_is_refused() -> None:
     with pytest.raises(Refused, match="carol is no holder of root 2"):
         guide_files.situation(lost=("carol",))
+
+
+def test_a_log_that_no_root_names_has_no_emergency() -> None:
+    with pytest.raises(Refused, match="root 2 names no log"):
+        text("log-key", guide_files.situation())
+
+
+def test_a_stolen_key_of_the_log_leaves_the_witnesses_and_the_name_of_the_log() -> None:
+    amended = steps("log-key", SITUATIONS["log-key"], LATER).plan
+    assert amended.log == dataclasses.replace(LOG, keys=(situation.NEW_LOG,))
+    assert amended.holders == planned_by(guide_files.AFTER).holders
+
+
+def test_a_log_without_witnesses_is_said_to_have_none_who_refuse() -> None:
+    alone = Situation(first(log=dataclasses.replace(LOG, quorum=0)), NAMES)
+    assert "No witness need have seen the log" in text("log-key", alone)
+    assert "2 of 3 witnesses" in text("log-key", SITUATIONS["log-key"])
+
+
+def test_every_guide_but_a_new_chains_leaves_the_log_as_the_root_says() -> None:
+    its = guide_files.situation(guide_files.logged(), lost=("dan",))
+    for kind in ("online-key", "holder-lost", "expired", "fork"):
+        assert steps(kind, its, LATER).plan.log == dataclasses.replace(LOG, witnesses=tuple(sorted(LOG.witnesses)))
+    anew = steps("quorum-stolen", its, LATER)
+    assert anew.plan.log == plan.Log((situation.NEW_LOG,)) and "--log NEW-DIR/log.pub" in anew.text
+    assert steps("quorum-stolen", guide_files.situation(), LATER).plan.log is None
 
 
 def test_a_stolen_key_that_signs_alone_is_said_loudly() -> None:

@@ -20,7 +20,7 @@ from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
 from client_verify.remembering.memory import Memory
 from client_verify.session import MakeUpdater, Session
-from client_verify.trust import Pin
+from client_verify.trust import DEFAULT_LOG, LogTrust, Pin
 from client_verify.verifier import Verifier
 from keys.signing import Sign
 from keys.state import NameState, Release
@@ -70,6 +70,7 @@ class World:
 
     directory: Path
     now: datetime = NOW
+    log_trust: LogTrust = DEFAULT_LOG
     repository: paper.Paper = field(init=False)
     fetcher: PaperFetcher = field(init=False)
 
@@ -104,7 +105,7 @@ class World:
 
     def session(self, *new_holders: str, accepted: Accepted = NOTHING, **settings: Any) -> Session:
         """A new client on the same directory, as after a restart."""
-        pin = Pin("acme", URL, self.repository.root)
+        pin = Pin("acme", URL, self.repository.root, log=self.log_trust)
         make = updater_at(self.clock, **settings)
         given = replace(accepted, generations=accepted.generations | {*new_holders})
         return Session(pin, self.directory, self.fetcher, self.clock, given, make)

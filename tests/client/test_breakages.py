@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from tests.client.breakages import BREAKAGES, broken
+from tests.breaking import broken
+from tests.client.breakages import BREAKAGES
 from tests.client.conftest import World
 from tests.client.refusing import refuses
 from tests.client.test_corruption import keep

@@ -3,17 +3,29 @@
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA65PrivateKey
 from securesystemslib.signer import SSlibKey
 from tuf.api.metadata import DelegatedRole, Root, TargetFile, Targets
 
+from ceremony.plan import Log
 from keys import records, rules
-from tests.world import BEGIN, held_key, online_key, root_of_trust
+from keys.tlog.notes import HeldNoteKey, HeldWitnessKey
+from tests.world import BEGIN, held_key, log_key, online_key, root_of_trust
 
-TRUST: Final = root_of_trust(held=("requests",))
+
+def witness(name: str, seed: bytes = b"w") -> str:
+    """A witness's key, by its name alone."""
+    return str(HeldWitnessKey(name, Ed25519PrivateKey.from_private_bytes(sha256(name.encode() + seed).digest())).key)
+
+
+LOG_KEY: Final = log_key().key
+WITNESSES: Final = tuple(sorted(witness(f"{name}.test/w") for name in ("cats", "dogs", "owls")))
+TRUST: Final = root_of_trust(held=("requests",), log=Log((str(LOG_KEY),), WITNESSES, 2))
 KEYID: Final = held_key(1).record.keyid
 ONLINE: Final = online_key().record.keyid
 FOREIGN: Final = SSlibKey("ab" * 32, "rsa", "rsa-pkcs1v15-sha256", {"public": "x"})
@@ -133,6 +145,117 @@ def test_a_root_with_one_thing_broken_has_exactly_this_problem(
     broken = root()
     break_one(broken)
     assert rules.root_problems(broken) == problems
+
+
+def saying(**said: Any) -> Callable[[Root], object]:
+    """A root that says something else of its log."""
+    return lambda root: root.unrecognized_fields["x-log"].update(said)
+
+
+def own_witness(found: Root) -> None:
+    """An ML-DSA key of a root, which cosigns the log too: another kind of signature by the same private key."""
+    private = MLDSA44PrivateKey.from_seed_bytes(b"8" * 32)
+    shared = records.record(private.public_key())
+    found.keys[shared.keyid] = shared
+    found.unrecognized_fields["x-minimum-client"] = "tallystick 2"
+    found.unrecognized_fields["x-log"].update(witnesses=[str(HeldWitnessKey("own.test/w", private).key)], quorum=1)
+
+
+def own_log(found: Root) -> None:
+    """A holder's key, that of a witness and the log's."""
+    private = held_key(1)._private
+    assert isinstance(private, Ed25519PrivateKey)
+    found.unrecognized_fields["x-log"]["keys"] = [str(HeldNoteKey("registry.test/log", private).key)]
+
+
+OWN_MLDSA: Final = records.record(MLDSA44PrivateKey.from_seed_bytes(b"8" * 32).public_key()).keyid
+LOG_CASES: Final[list[tuple[Callable[[Any], object], str]]] = [
+    (lambda r: r.unrecognized_fields.update({"x-log": None}), "document: must be an object, not None"),
+    (lambda r: r.unrecognized_fields.update({"x-log": []}), "document: must be an object, not []"),
+    (lambda r: r.unrecognized_fields["x-log"].pop("quorum"), "quorum: is missing"),
+    (saying(more=1), "more: is not known here; known are keys, quorum, witnesses"),
+    (saying(quorum=True), "quorum: must be int, not True"),
+    (saying(quorum=4), "a quorum of 4 of 3 witnesses cannot be met"),
+    (saying(quorum=-1), "a quorum of -1 of 3 witnesses cannot be met"),
+    (saying(keys=[]), "a log has one name and at least one key"),
+    (
+        saying(keys=sorted((str(LOG_KEY), str(log_key(2, "other.test/log").key)))),
+        "a log has one name and at least one key",
+    ),
+    (saying(keys=["x"]), "'x' is no verifier key: it is empty"),
+    (saying(keys=[WITNESSES[0]]), "a log's key is of type Ed25519"),
+    (saying(witnesses=[str(log_key(2).key)], quorum=0), "a witness's key is one that cosigns"),
+    (saying(witnesses=[WITNESSES[0]] * 2), "no key and no witness counts twice"),
+    (saying(witnesses=[*reversed(WITNESSES)]), "its keys and its witnesses must be in order"),
+    (
+        saying(keys=sorted((str(LOG_KEY), str(log_key(2).key)), reverse=True)),
+        "its keys and its witnesses must be in order",
+    ),
+    (
+        saying(witnesses=[witness("c\u0430ts.test/w")], quorum=1),
+        "'c\u0430ts.test/w' must be plain letters, digits and marks, and no address",
+    ),
+    (
+        saying(keys=[str(log_key(1, "r\u0435gistry.test/log").key)]),
+        "'r\u0435gistry.test/log' must be plain letters, digits and marks, and no address",
+    ),
+    (own_log, f"the key of registry.test/log is key {KEYID:.16} of this root; each needs one of its own"),
+    (own_witness, f"the key of own.test/w is key {OWN_MLDSA:.16} of this root; each needs one of its own"),
+]
+
+
+@pytest.mark.parametrize(("break_one", "problem"), LOG_CASES)
+def test_a_root_whose_log_has_one_thing_wrong_has_exactly_this_problem(
+    break_one: Callable[[Root], object], problem: str
+) -> None:
+    broken = root()
+    break_one(broken)
+    assert rules.root_problems(broken) == [f"root: x-log: {problem}"]
+
+
+def test_an_address_in_the_name_of_a_witness_is_said_as_one() -> None:
+    broken = root()
+    broken.unrecognized_fields["x-log"].update(witnesses=[witness("https://w.test")], quorum=1)
+    assert rules.root_problems(broken)[0].endswith("an address, which is never signed")
+    assert "'https://w.test' must be plain" in rules.root_problems(broken)[1]
+
+
+def test_a_root_needs_no_log_and_one_may_have_two_keys() -> None:
+    without, two = root(), root()
+    without.unrecognized_fields.pop("x-log")
+    two.unrecognized_fields["x-log"]["keys"] = sorted((str(LOG_KEY), str(log_key(2).key)))
+    assert rules.root_problems(without) == rules.root_problems(two) == []
+
+
+def logged(name: str | None) -> Root:
+    """A root that names the log of this name."""
+    found = root()
+    found.unrecognized_fields.pop("x-log")
+    if name is not None:
+        found.unrecognized_fields["x-log"] = {"keys": [str(log_key(1, name).key)], "witnesses": [], "quorum": 0}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [
+        ([None], None, False),
+        ([], "a.test", False),
+        ([None], "a.test", False),
+        (["a.test"], None, False),
+        (["a.test"], "a.test", False),
+        (["a.test"], "b.test", True),
+        (["a.test", None], "b.test", True),
+        (["a.test", None], "a.test", False),
+        (["a.test", "b.test"], "a.test", True),
+    ],
+)
+def test_a_root_that_names_another_log_than_the_last_one_that_was_named_is_found(
+    before: list[str | None], after: str | None, another: bool
+) -> None:
+    last = next((name for name in reversed(before) if name), "")
+    said = f"root: the log {last} becomes {after}, which is another log and begins anew"
+    assert rules.another_log_problems([logged(name) for name in before], logged(after)) == [said] * another
 
 
 def test_one_key_under_two_ids_cannot_meet_a_threshold_of_two() -> None:

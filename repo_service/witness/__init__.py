@@ -1,0 +1,1 @@
+"""A witness that cosigns the checkpoints of other people's logs (C2SP tlog-witness)."""

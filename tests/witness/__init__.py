@@ -1,0 +1,1 @@
+"""Witnesses, both sides: the server that cosigns, and the service that asks."""
