@@ -125,9 +125,8 @@ def read_key(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     hint, _, encoded = rest.partition("+")
     try:
-        if not (data := decoded(encoded)):
-            raise BadNote("it is empty")
-        key = VerifierKey(_name(name), data[0], data[1:])
+        data = decoded(encoded)
+        key = VerifierKey(_name(name), int.from_bytes(data[:1], "big"), data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
