@@ -186,10 +186,13 @@ def read_checkpoint(text: str) -> Checkpoint:
 
 def verified(note: Note, key: VerifierKey) -> Signature | None:
     """The signature of this key on a checkpoint's note; None if it has none. BadNote if it has one that is not."""
-    found = [each for each in note.signatures if (each.name, each.id) == (key.name, key.id)]
-    if not all(_verifies(key, note.text, each.data) for each in found):
-        raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
-    return found[0] if found else None
+    found = None
+    for signature in note.signatures:
+        if (signature.name, signature.id) == (key.name, key.id):
+            if not _verifies(key, note.text, signature.data):
+                raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
+            found = signature
+    return found
 
 
 def cosigned_at(note: Note, witnesses: Iterable[VerifierKey]) -> dict[VerifierKey, int]:
