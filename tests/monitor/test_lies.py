@@ -414,7 +414,7 @@ LIES: Final[dict[Lie, set[str]]] = {
     event_of_an_older_number: {"time-backwards"},
     bin_that_skips_a_version: {"version-gap"},
     new_bins_that_begin_below_the_old: {"bin-version"},
-    new_bins_that_are_not_all_signed: {"bin-unsigned", "bins-root", "version-gap"},
+    new_bins_that_are_not_all_signed: {"bin-unsigned", "version-gap"},
     page_that_the_log_does_not_name: {"page-unnamed"},
     document_that_is_another_one: {"document-differs", "bin-differs"},
     file_of_a_ceremony_logged_again: {"sealed-backwards"},
@@ -439,8 +439,11 @@ AFTERMATH: Final[dict[Lie, set[str]]] = {
     policy_without_notice: {"policy-not-in-force"},
     log_that_does_not_end_with_a_release: {"leaf-misplaced", "version-gap"},
     bins_of_another_shape: {"bins-root", "snapshot-differs"},
+    document_that_is_another_one: {"bin-differs"},
+    file_of_a_ceremony_that_is_another_one: {"snapshot-differs"},
+    file_of_a_ceremony_that_is_none: {"snapshot-differs"},
 }
-"""What is still found behind a lie that goes on: another policy judges, a bin was never named."""
+"""What is still found behind a lie: what it said of a policy, a bin, a document or a ceremony still stands."""
 
 
 @pytest.fixture
