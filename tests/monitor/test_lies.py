@@ -276,11 +276,8 @@ def version_of_no_form(scribe: Scribe) -> None:
     scribe.release([gone])
 
 
-def bin_of_no_number(scribe: Scribe) -> None:
-    def another(leaf: dict[str, Any]) -> None:
-        leaf["bins"].append({"sha256": OTHER, "version": 100_077})
-
-    scribe.release(bins=[2], alter=changed("bins", another))
+def bin_signed_twice(scribe: Scribe) -> None:
+    scribe.release(bins=[2], alter=lambda written: [written[0], *written])
 
 
 def bins_of_another_shape(scribe: Scribe) -> None:
@@ -335,7 +332,7 @@ LIES: Final[dict[Lie, set[str]]] = {
     name_of_no_form: {"page-taken-over"},
     event_of_a_name_of_no_form: {"step-illegal", "bin-differs"},
     version_of_no_form: {"policy-broken"},
-    bin_of_no_number: {"bin-version"},
+    bin_signed_twice: {"bin-version"},
     bins_of_another_shape: {"bins-root", "snapshot-differs"},
     times_at_the_end_of_time: {"time-backwards", "invariant-broken"},
     leaf_out_of_order: {"leaf-misplaced"},
