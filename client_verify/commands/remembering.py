@@ -11,16 +11,19 @@ from client_verify.commands import terminal
 from client_verify.metadata.trusted import Trusted
 from client_verify.places import Places
 from client_verify.refusals import Usage
-from client_verify.remembering import evidence, memory, moving
+from client_verify.remembering import evidence, logs, memory, moving, proofs
 from client_verify.remembering.evidence import Evidence
 from client_verify.remembering.memory import Memory
-from client_verify.remembering.proofs import PAGE
+from client_verify.remembering.proofs import PAGE, Unproven
 from client_verify.repositories import NOTHING_PINNED
 from client_verify.session import MEMORY, alone, data_directory
 from client_verify.trust import Pin
 from keys import strict
 from keys.encoding import sha256
 from keys.times import stamp
+from keys.tlog import contradictions
+from keys.tlog.merkle import NotProven
+from keys.tlog.notes import BadNote
 
 _UNPROVEN = 5
 """The exit code of ``evidence check`` where it proves nothing: that of metadata that is not valid."""
@@ -79,7 +82,8 @@ def _add_evidence(commands: terminal.Commands) -> None:
         "does somebody else's file prove what it says?",
         """
         Does a file of evidence prove that the registry with this root contradicted
-        itself? Nothing in it is believed but what the root's keys have signed.
+        itself? Nothing in it is believed but what the root's keys have signed, and
+        the keys of the log that it names. A witness's file of two heads is one too.
 
         Exit codes: 0 if every line is proved; 5 if not.
         """,
@@ -184,9 +188,11 @@ def _export_evidence(arguments: argparse.Namespace, where: Places) -> int:
 
 
 def _check(arguments: argparse.Namespace, _: Places) -> int:
-    root = files.content(arguments.root)
+    root, content = files.content(arguments.root), files.content(arguments.file)
+    if content.startswith(contradictions.FIRST.encode()):
+        return _check_heads(content, root)
     codes = [0]
-    for number, line in enumerate(files.content(arguments.file).splitlines(), 1):
+    for number, line in enumerate(content.splitlines(), 1):
         doubts = _doubts(line, root)
         for doubt in doubts:
             terminal.complain(f"line {number} proves nothing: {doubt}")
@@ -195,6 +201,18 @@ def _check(arguments: argparse.Namespace, _: Places) -> int:
             found = evidence.load(line)
             print(f"line {number} is proved: {found.kind} {found.subject}: {found.why}")
     return max(codes)
+
+
+def _check_heads(content: bytes, root: bytes) -> int:
+    """Of a file as witnesses keep it (keys/tlog/contradictions.py)."""
+    try:
+        said = contradictions.read(content)
+        contradictions.check(said, [key for policy in logs.policies(proofs.roots([root])) for key in policy.keys])
+    except (BadNote, NotProven, Unproven) as error:
+        terminal.complain(f"it proves nothing: {error}")
+        return _UNPROVEN
+    print(f"it is proved: the log {said.keys[0].name} signed two different heads of one size")
+    return 0
 
 
 def _doubts(line: bytes, root: bytes) -> list[str]:

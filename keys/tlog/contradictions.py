@@ -32,7 +32,7 @@ from keys.tlog import notes
 from keys.tlog.merkle import HASH_BYTES, NotProven
 from keys.tlog.notes import BadNote, Note, VerifierKey
 
-_FIRST: Final = "tallystick-log-contradiction-1"
+FIRST: Final = "tallystick-log-contradiction-1"
 MAX_BYTES: Final = 2 * notes.MAX_NOTE + (1 << 14)
 
 
@@ -54,11 +54,11 @@ class Contradiction:
     def is_fork(self) -> bool:
         """Whether it proves by itself, once it is checked, that the log signed two trees of one size."""
         before, after = (notes.read_checkpoint(note.text) for note in (self.before, self.after))
-        return before.size == after.size and before.root != after.root
+        return (before.origin, before.size) == (after.origin, after.size) and before.root != after.root
 
     def __str__(self) -> str:
         lines = [f"log {key}\n" for key in self.keys] + [f"proof {notes.encoded(hash_)}\n" for hash_ in self.proof]
-        return f"{_FIRST}\n{''.join(lines)}\n{self.before}\n{self.after}"
+        return f"{FIRST}\n{''.join(lines)}\n{self.before}\n{self.after}"
 
 
 def read(data: bytes) -> Contradiction:
@@ -68,13 +68,16 @@ def read(data: bytes) -> Contradiction:
     except UnicodeDecodeError:
         raise BadNote("a contradiction is UTF-8") from None
     first, *lines = head.split("\n")
-    if len(data) > MAX_BYTES or first != _FIRST or len(parts) != 4:
+    if len(data) > MAX_BYTES or first != FIRST or len(parts) != 4:
         raise BadNote("it is no contradiction: a head and two signed checkpoints")
     before, after = (notes.read_note(note.encode()) for note in ("\n\n".join(parts[:2]) + "\n", "\n\n".join(parts[2:])))
     for note in (before, after):
         notes.read_checkpoint(note.text)
     logs, proof = _said(lines)
-    return Contradiction(logs, before, after, proof)
+    found = Contradiction(logs, before, after, proof)
+    if str(found).encode() != data:
+        raise BadNote("its log lines come before its proof lines")
+    return found
 
 
 def check(said: Contradiction, keys: Iterable[VerifierKey]) -> None:

@@ -5,14 +5,17 @@ import inspect
 import pytest
 
 from tests.breaking import broken
-from tests.client.breakages import BREAKAGES
+from tests.client import breakages, log_breakages
 from tests.client.conftest import World
 from tests.client.refusing import refuses
 from tests.client.test_corruption import keep
 from tests.client.test_limits import serve_raw, verified  # noqa: F401 - fixtures of tests that are named there
+from tests.client.test_logged import moved_from, registry_in
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda each: each.what.replace(" ", "_"))
+@pytest.mark.parametrize(
+    "breakage", breakages.BREAKAGES + log_breakages.BREAKAGES, ids=lambda each: each.what.replace(" ", "_")
+)
 def test_a_check_that_is_missing_turns_a_test_red(breakage, tmp_path, request):
     breakage.test(**_fixtures(breakage.test, tmp_path / "whole", request), **breakage.arguments)
     given = _fixtures(breakage.test, tmp_path / "broken", request)
@@ -26,7 +29,10 @@ def _fixtures(test, tmp_path, request):
     tmp_path.mkdir()
     made = {"world": lambda: World(tmp_path / "acme"), "refuses": lambda: refuses, "tmp_path": lambda: tmp_path}
     names = [*inspect.signature(test).parameters]
+    made["registry"] = lambda: registry_in(tmp_path)
     found = {name: made[name]() for name in names if name in made}
+    if "moved" in names:
+        found["moved"] = moved_from(found.setdefault("registry", registry_in(tmp_path)), tmp_path)
     if "kept" in names:
         found["kept"] = keep(found["world"])
     for name in ("verified", "serve_raw"):

@@ -1,26 +1,37 @@
 """The transparency log in the client's hands: what each mode does of every way in which a log can fail."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
+from tuf.api.exceptions import DownloadHTTPError
 
+from client_verify.accepted import NOTHING
 from client_verify.answers import Found
+from client_verify.fetching.offline import Offline
 from client_verify.refusals import Refused
-from client_verify.remembering import evidence
+from client_verify.remembering import evidence, moving
+from client_verify.remembering import proofs as record
 from client_verify.remembering.evidence import doubts
-from client_verify.remembering.memory import CHECKED, NEWEST, Head
-from client_verify.trust import LogTrust
-from keys import layout
+from client_verify.remembering.memory import CHECKED, NEWEST, Head, Memory
+from client_verify.session import Session
+from client_verify.trust import LogTrust, Pin
+from client_verify.verdict import Refuse, Warn
+from client_verify.withdrawals import of_choice
+from keys import layout, strict
+from keys.encoding import compact
 from keys.layout import Bins
 from keys.signing import signed_file
 from keys.times import stamp
-from keys.tlog import leaves, notes, proofs
+from keys.tlog import contradictions, leaves, notes, proofs
 from keys.tlog.binsums import BinSums
 from tests import paper
-from tests.client.conftest import NOW, World
-from tests.paper_log import ORIGIN, WITNESSES, PaperLog, digest, leaf_of, private
+from tests.client.conftest import NOW, URL, PaperFetcher, World, updater_at
+from tests.paper_log import LOG_KEY, ORIGIN, WITNESSES, PaperLog, digest, leaf_of, private
 
 ONE = paper.release(NOW, "1.0", paper.wheel("flask", "1.0"))
 TWO = paper.release(NOW, "2.0", paper.wheel("flask", "2.0"))
@@ -69,11 +80,16 @@ class Registry(World):
         return ("warned", *told) if told else ("fine",)
 
 
-@pytest.fixture
-def registry(tmp_path):
-    made = Registry(tmp_path / "acme")
+def registry_in(folder):
+    """A registry that has published flask."""
+    made = Registry(folder / "acme")
     made.say("flask", ONE)
     return made
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return registry_in(tmp_path)
 
 
 def strike(registry, *, timestamp=True):
@@ -192,13 +208,7 @@ def test_a_release_whose_number_the_log_has_with_another_content_proves_itself_a
 def test_a_bin_of_the_logged_version_with_another_content_proves_itself_and_is_refused(registry, mode, code):
     path = registry.repository.bin_file("flask")
     honest = registry.repository.files[path]
-    registry.repository._pages[paper.names.page_path("flask")] = registry.repository._store_page(
-        paper.project(registry.now, "flask", EVIL)
-    )
-    body = json.loads(honest)["signed"]
-    data = registry.repository._pages[paper.names.page_path("flask")]
-    body["targets"][paper.names.page_path("flask")] = paper.page.target_entry(data)
-    registry.repository.files[path] = signed_file(body, paper.ONLINE)
+    forged_bin(registry)
     assert registry.sees(mode)[0] == code
     if mode != "off":
         found = proven(registry)
@@ -240,6 +250,60 @@ def test_a_proof_of_an_earlier_release_is_none_of_this_one(registry, mode, code)
     seen = registry.sees(mode)
     assert seen[0] == code
     assert mode == "off" or "of timestamp version 1, not of 2" in seen[1]
+
+
+def rewritten(registry, change):
+    """The newest proof's parts, changed, as a file again."""
+    read = proofs.read(registry.repository.files[registry.proof])
+    head = proofs.written(*change(read.leaf, read.tops, read.index, read.path))
+    registry.repository.files[registry.proof] = f"{head}{read.note}".encode()
+
+
+def test_a_leaf_that_is_not_in_the_tree_is_not_logged(registry):
+    """Whoever has the online key writes the leaf that they need around the log's own head."""
+    strike(registry)
+    registry.log.append(registry.repository, registry.now)
+    forged = proofs.read(registry.repository.files[registry.proof])
+    honest = registry.log.fork(b'{"kind":"event"}')
+    honest.publish(registry.repository, registry.now, forged.leaf, forged.tops)
+    assert registry.sees("require")[0] == "not-logged"
+
+
+def test_a_head_that_somebody_else_signed_proves_nothing(registry):
+    """The lines of the log and of its witnesses are there, and none of them signed this head."""
+    strike(registry)
+    thief = registry.log.fork()
+    thief.append(registry.repository, registry.now)
+    data = registry.repository.files[registry.proof].decode()
+    note = notes.read_note(data.partition("\n\n")[2].encode())
+    wrong = tuple(replace(each, data=each.data[:-1] + bytes([each.data[-1] ^ 1])) for each in note.signatures)
+    registry.repository.files[registry.proof] = data.replace(str(note), str(replace(note, signatures=wrong))).encode()
+    assert registry.sees("require")[0] == "not-logged"
+
+
+def forged_bin(registry):
+    """Another file of the bin of flask, of the version that was logged; the digests of all bins with it."""
+    path, page_path = registry.repository.bin_file("flask"), paper.names.page_path("flask")
+    data = registry.repository._store_page(paper.project(registry.now, "flask", EVIL))
+    body = json.loads(registry.repository.files[path])["signed"]
+    body["targets"][page_path] = paper.page.target_entry(data)
+    registry.repository.files[path] = signed_file(body, paper.ONLINE)
+    bins = registry.repository.bins
+    return BinSums.of(bins, {n: digest(registry.repository, role) for n, role in enumerate(bins.roles())})
+
+
+def test_a_row_of_digests_that_fits_a_forged_bin_is_not_that_of_the_log(registry):
+    tops = proofs.read(registry.repository.files[registry.proof]).tops
+    for top, row in zip(tops, forged_bin(registry).rows, strict=True):
+        registry.repository.files[f"log/bins/{top.hex()}"] = row
+    assert registry.sees("require")[0] == "not-logged"
+
+
+def test_roots_of_rows_that_fit_a_forged_bin_are_not_those_of_the_leaf(registry):
+    forged = forged_bin(registry)
+    registry.repository.files |= {f"log/{path}": row for path, row in forged.fresh(None)}
+    rewritten(registry, lambda leaf, _, index, path: (leaf, forged.tops, index, path))
+    assert registry.sees("require")[0] == "not-logged"
 
 
 @pytest.mark.parametrize(
@@ -321,17 +385,16 @@ def test_a_person_may_name_the_key_of_a_log_that_the_root_does_not(tmp_path):
     assert world.sees(own)[0] == "not-logged"
 
 
-def test_a_cosignature_that_is_older_than_a_timestamp_lives_is_stale(registry):
-    """Who has the online key signs a timestamp for years, once, in the open; nobody is kept on it for long."""
-    World.publish(registry)
-    registry.repository.publish(registry.now, lifetime=timedelta(days=3000))
+def test_a_cosignature_of_a_month_ago_is_stale_however_long_the_timestamp_lives(registry):
+    """Who has the online key signs a release for years, once, in the open; nobody is kept on it for long."""
+    registry.repository._bodies.clear()
+    with patch.object(paper, "DAY", timedelta(days=300)):  # bins live for seven of these
+        registry.repository.publish(registry.now, lifetime=timedelta(days=3000))
     registry.log.append(registry.repository, registry.now)
-    registry.sees("require")
-    registry.later(days=6)
+    registry.later(days=30)
     assert registry.sees("require") == ("fine",)
-    registry.later(days=25)
-    registry.repository.publish(registry.now)  # bins are signed again; the timestamp that is served is the old one
-    assert registry.sees("require")[0] in ("log-unwitnessed", "not-logged")
+    registry.later(seconds=1)
+    assert registry.sees("require")[0] == "log-unwitnessed"
 
 
 def test_the_clock_is_no_earlier_than_what_enough_witnesses_say(registry):
@@ -488,3 +551,184 @@ def test_a_head_that_only_a_replaced_key_signed_counts_for_nothing(registry):
     registry.memory().keep_head(ORIGIN, {NEWEST: Head(str(huge).encode(), stamp(NOW))})
     registry.publish()
     assert registry.sees("require") == ("fine",)
+
+
+# What is kept, moved and shown to others.
+
+
+def test_without_a_network_the_log_is_asked_on_this_machine(registry):
+    assert registry.sees("require") == ("fine",)
+    pin = Pin("acme", URL, registry.repository.root, log=REQUIRE)
+    offline = Session(
+        pin, registry.directory, Offline(registry.directory), registry.clock, NOTHING, updater_at(registry.clock)
+    )
+    assert isinstance(offline.page("flask"), Found)
+    assert offline.log.vouched_at == NOW
+
+
+def test_a_mirror_that_serves_another_proof_or_row_is_passed_over(registry):
+    mirror = "http://mirror.test"
+    bad = {**registry.repository.files}
+    for path in bad:
+        if path.startswith("log/"):
+            bad[path] = b"\x00" * len(bad[path])
+
+    class Both(PaperFetcher):
+        def _fetch(self, url):
+            if url.startswith(mirror):
+                return iter([self.files[url.removeprefix(f"{mirror}/")]])
+            if (path := url.removeprefix(f"{URL}/")) not in bad:
+                raise DownloadHTTPError("", 404)
+            return iter([bad[path]])
+
+    pin = Pin("acme", URL, registry.repository.root, mirrors=(mirror,), log=REQUIRE)
+    session = Session(
+        pin, registry.directory, Both(registry.repository.files), registry.clock, NOTHING, updater_at(registry.clock)
+    )
+    assert isinstance(session.page("flask"), Found)
+
+
+@pytest.fixture
+def moved(registry, tmp_path):
+    return moved_from(registry, tmp_path)
+
+
+def moved_from(registry, tmp_path):
+    """What one machine remembers as a file, and another machine's memory."""
+    registry.sees("require")
+    pin = Pin("acme", URL, registry.repository.root)
+    roots = registry.session().trusted.roots
+    (tmp_path / "other").mkdir()
+    return moving.written(registry.memory(), pin, roots), Memory(tmp_path / "other" / "memory.sqlite"), pin
+
+
+def test_the_head_of_a_log_moves_with_the_memory(moved, registry):
+    data, other, pin = moved
+    moving.take_in(other, pin, data, stamp(NOW))
+    assert other.head(ORIGIN, NEWEST).note == registry.head().note
+    assert other.head(ORIGIN, CHECKED) is None, "this machine has looked at nothing itself"
+
+
+def test_an_imported_head_lowers_nothing_and_one_that_is_not_signed_is_none(moved, registry):
+    data, other, pin = moved
+    more = registry.log.fork()
+    more.leaves = [*more.leaves, b'{"kind":"event"}']
+    larger = Head(str(more.note(NOW)).encode(), stamp(NOW))
+    other.keep_head(ORIGIN, {NEWEST: larger})
+    moving.take_in(other, pin, data, stamp(NOW))
+    assert other.head(ORIGIN, NEWEST) == larger
+    huge = notes.signed(replace(more.checkpoint, size=9), [notes.HeldNoteKey(ORIGIN, private("thief"))])
+    file = json.loads(data)
+    file["heads"] = strict.dump(record.documents({ORIGIN: str(huge).encode()}))
+    moving.take_in(other, pin, compact(file), stamp(NOW))
+    assert other.head(ORIGIN, NEWEST) == larger
+
+
+def test_two_machines_that_were_shown_two_logs_find_it_out(moved, registry):
+    data, other, pin = moved
+    fork = registry.log.fork(b'{"kind":"event"}')
+    other.keep_head(ORIGIN, {NEWEST: Head(str(fork.note(NOW)).encode(), stamp(NOW))})
+    assert moving.take_in(other, pin, data, stamp(NOW)).contradicted == (ORIGIN,)
+    (found,) = other.evidence()
+    assert doubts(found) == []
+
+
+def test_a_memory_of_the_schema_before_has_no_heads_and_keeps_all_else(registry):
+    registry.sees("require")
+    with closing(sqlite3.connect(registry.directory / "memory.sqlite")) as database, database:
+        database.execute("DROP TABLE head")
+        database.execute("PRAGMA user_version = 2")
+    assert registry.memory().names() == ["flask"]
+    assert registry.memory().origins() == []
+    assert registry.sees("require") == ("fine",)
+
+
+CHANGES = {
+    "the tiles are another log's": lambda found: replace(found, after=evidence.statement(
+        {path: data[::-1] if path.startswith("tile") else data for path, data in found.after.files.items()}, "")),
+    "a tile is missing": lambda found: replace(found, after=evidence.statement(
+        {path: data for path, data in found.after.files.items() if not path.startswith("tile")}, "")),
+    "the log's key did not sign": lambda found: replace(found, before=evidence.statement(
+        {"checkpoint": signed_by_a_thief(found.before.files["checkpoint"])}, "")),
+    "both are one head": lambda found: replace(found, after=replace(found.after, documents=(
+        *(each for each in found.after.documents if each.role != "checkpoint"), *found.before.documents))),
+    "it is another log's": lambda found: replace(found, roots=proofs_of(paper.Paper(NOW).root)),
+}  # fmt: skip
+
+
+def signed_by_a_thief(note):
+    head = notes.read_checkpoint(notes.read_note(note).text)
+    return str(notes.signed(head, [notes.HeldNoteKey(ORIGIN, private("thief"))])).encode()
+
+
+def proofs_of(*roots):
+    return record.documents_of(layout.ROOT, roots)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_evidence_of_a_fork_proves_nothing_where(tmp_path, change):
+    registry = Registry(tmp_path / "acme", log=PaperLog(0))
+    for _ in range(3):
+        registry.publish()
+    registry.say("flask", ONE)
+    registry.sees("warn")
+    forked(registry)
+    assert registry.sees("warn")[0] == "contradiction"
+    assert doubts(CHANGES[change](proven(registry))) != []
+
+
+def test_a_person_checks_what_a_witness_kept_with_the_root_alone(registry, terminal, tmp_path):
+    head, other = registry.log.checkpoint, registry.log.fork(b'{"kind":"event"}').checkpoint
+    said = contradictions.Contradiction(
+        registry.log.policy.keys, notes.signed(head, [LOG_KEY]), notes.signed(other, [LOG_KEY])
+    )
+    (tmp_path / "root.json").write_bytes(registry.repository.root)
+    (tmp_path / "heads").write_text(str(said))
+    assert terminal("evidence", "check", "heads", "--root", "root.json") == 0, terminal.err
+    assert "signed two different heads of one size" in terminal.out
+    (tmp_path / "other.json").write_bytes(paper.Paper(NOW).root)
+    assert terminal("evidence", "check", "heads", "--root", "other.json") == 5
+    assert "none of the roots names a log" in terminal.err
+    (tmp_path / "same").write_text(str(replace(said, after=said.before)))
+    assert terminal("evidence", "check", "same", "--root", "root.json") == 5
+
+
+# What a yank that everybody can see is worth.
+
+
+@pytest.mark.parametrize(("quorum", "hours"), [(2, 1), (0, 24)])
+def test_a_yank_that_witnesses_have_seen_is_waited_for_an_hour_and_not_a_day(tmp_path, quorum, hours):
+    registry = Registry(tmp_path / "acme", log=PaperLog(quorum))
+    registry.say("flask", ONE, TWO)
+    registry.sees("warn")
+    registry.say("flask", ONE, paper.yanked(NOW, TWO, "broken"), serial=2)
+    registry.later(minutes=30)  # this machine looks later than the witnesses did
+    found = registry.session().page("flask")
+    filename = ONE.files[0].filename
+    until = NOW + timedelta(hours=hours, minutes=0 if quorum else 30)
+    assert isinstance(of_choice(found, filename, NOTHING, until - timedelta(seconds=1)), Refuse)
+    assert isinstance(of_choice(found, filename, NOTHING, until), Warn)
+
+
+def test_a_yank_that_the_log_does_not_prove_is_waited_for_a_day_also_where_that_is_only_a_warning(registry):
+    registry.say("flask", ONE, TWO)
+    registry.sees("warn")
+    registry.repository.say(paper.project(NOW, "flask", ONE, paper.yanked(NOW, TWO, "broken"), serial=2))
+    World.publish(registry)
+    found = registry.session().page("flask")
+    given = of_choice(found, ONE.files[0].filename, NOTHING, NOW + timedelta(hours=2))
+    assert isinstance(given, Refuse)
+
+
+def test_that_a_yank_was_seen_does_not_come_from_another_machine(registry, tmp_path):
+    registry.say("flask", ONE, TWO)
+    registry.sees("warn")
+    registry.say("flask", ONE, paper.yanked(NOW, TWO, "broken"), serial=2)
+    session = registry.session()
+    session.page("flask")
+    pin = Pin("acme", URL, registry.repository.root)
+    (tmp_path / "other").mkdir()
+    other = Memory(tmp_path / "other" / "memory.sqlite")
+    moving.take_in(other, pin, moving.written(registry.memory(), pin, session.trusted.roots), stamp(NOW))
+    assert registry.memory().recall("flask").past.withdrawn[0].vouched_at == stamp(NOW)
+    assert other.recall("flask").past.withdrawn[0].vouched_at is None

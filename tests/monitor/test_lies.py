@@ -252,6 +252,46 @@ def leaf_of_no_kind(scribe: Scribe) -> None:
     scribe.release(alter=lambda written: [b'{"kind":"rumour"}', *written])
 
 
+def leaf_that_is_no_json(scribe: Scribe) -> None:
+    scribe.release(alter=lambda written: [b"\xff{", *written])
+
+
+def leaf_of_a_snapshot_that_is_none(scribe: Scribe) -> None:
+    scribe.release(alter=lambda written: [b'{"kind":"snapshot"}', *written])
+
+
+def name_of_no_form(scribe: Scribe) -> None:
+    leaf = leaves.written(leaves.TakenOver("", 1, 1, OTHER))
+    scribe.release(alter=lambda written: [leaf, *written])
+
+
+def event_of_a_name_of_no_form(scribe: Scribe) -> None:
+    scribe.release([a_yank(scribe)], alter=changed("event", lambda leaf: leaf.update(name="", serial=1)))
+
+
+def version_of_no_form(scribe: Scribe) -> None:
+    file = File("foo-x.tar.gz", "sdist", sha256(b"y"), 1, stamp(scribe.now))
+    scribe.release([scribe.event("foo", c.ReleasePublished("no version", "?", stamp(scribe.now), (file,)))])
+    gone = scribe.event("foo", c.ReleaseUnpublished("no version"), reason=Reason("broken"))
+    scribe.release([gone])
+
+
+def bin_of_no_number(scribe: Scribe) -> None:
+    def another(leaf: dict[str, Any]) -> None:
+        leaf["bins"].append({"sha256": OTHER, "version": 100_077})
+
+    scribe.release(bins=[2], alter=changed("bins", another))
+
+
+def bins_of_another_shape(scribe: Scribe) -> None:
+    scribe.release(bins=[2], alter=changed("bins", lambda leaf: leaf.update(bit_length=9)))
+
+
+def times_at_the_end_of_time(scribe: Scribe) -> None:
+    late = scribe.event("foo", c.ReleaseYanked("1.0", "owner"), reason=Reason("broken"), at="9999-12-31T23:59:59Z")
+    scribe.release([late])
+
+
 def leaf_out_of_order(scribe: Scribe) -> None:
     scribe.release([a_yank(scribe)], alter=lambda written: [*written[1:-1], written[0], written[-1]])
 
@@ -290,6 +330,14 @@ LIES: Final[dict[Lie, set[str]]] = {
     release_left_out: {"version-gap"},
     release_that_goes_back: {"version-backwards"},
     leaf_of_no_kind: {"leaf-malformed"},
+    leaf_that_is_no_json: {"leaf-malformed"},
+    leaf_of_a_snapshot_that_is_none: {"leaf-malformed"},
+    name_of_no_form: {"page-taken-over"},
+    event_of_a_name_of_no_form: {"step-illegal", "bin-differs"},
+    version_of_no_form: {"policy-broken"},
+    bin_of_no_number: {"bin-version"},
+    bins_of_another_shape: {"bins-root", "snapshot-differs"},
+    times_at_the_end_of_time: {"time-backwards", "invariant-broken"},
     leaf_out_of_order: {"leaf-misplaced"},
     log_that_does_not_end_with_a_release: {"log-open"},
 }
@@ -297,8 +345,9 @@ LIES: Final[dict[Lie, set[str]]] = {
 AFTERMATH: Final[dict[Lie, set[str]]] = {
     policy_without_notice: {"policy-not-in-force"},
     log_that_does_not_end_with_a_release: {"leaf-misplaced", "version-gap"},
+    bins_of_another_shape: {"bins-root", "snapshot-differs"},
 }
-"""What is still found behind a lie that goes on: the first makes another policy judge the honest release."""
+"""What is still found behind a lie that goes on: another policy judges, a bin was never named."""
 
 
 @pytest.fixture

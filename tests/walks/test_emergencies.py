@@ -27,7 +27,7 @@ from repo_service.mending.recovering import NotRecovered, recover
 from repo_service.publishing import roots
 from repo_service.publishing.roots import NotTakenIn
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind, DepotError, Diverged, version_of
-from repo_service.wiring import EVIDENCE
+from repo_service.wiring import EVIDENCE, LOG_KEY
 from tests.paper import all_of
 from tests.servers import S3Server
 from tests.service.test_fsck import lines
@@ -147,6 +147,14 @@ def change_key(world: World, number: int = 2) -> None:
     key.rename(key.with_name(f"stolen-{len(list(world.service.folder.iterdir()))}"))
     sealed.write_private(key, sealed.plain(online_key(number)._private))
     world.reopen()
+
+
+def change_log_key(world: World, number: int = 2) -> Log:
+    """The service signs its log with another key; what a plan says of it."""
+    key = world.service.folder / LOG_KEY
+    key.unlink()
+    sealed.write_private(key, log_key(number).written.encode())
+    return Log((str(log_key(number).key),))
 
 
 def written(world: World, **plan: Any) -> Path:
@@ -383,7 +391,7 @@ def test_who_believed_the_thief_about_a_project_is_told_that_the_registry_contra
     everyone_reads(world, "away")
     assert says(world, "victim") == ("reads", "contradiction")
     refused = refusal(world, "victim")
-    assert refused.kind.exit == 6 and "Its online key may be stolen" in refused.kind.explanation
+    assert refused.kind.exit == 6 and "One of its keys may be stolen" in refused.kind.explanation
     assert "`tallystick forget NAME` begins again" in refused.kind.explanation
     assert forget(world.folder / "victim-ours", "foo")
     assert says(world, "victim") == READS
@@ -545,9 +553,10 @@ def test_a_stolen_root_threshold_keeps_its_victims_and_only_a_later_root_given_b
     evil = World(tmp_path / "evil", begin=world.now)  # the same first ceremony, so the same root 1
     evil.do(publishing("foo"))
     assert evil.trust.roots[0].data == first.roots[0].data
+    log = change_log_key(evil, 66)
     change_key(evil, 66)
     evil.service.take_in(
-        write_folder(tmp_path / "theirs", ceremony(evil, (1, 2, 4, 5), holders=(4, 5, 6), online_number=66)),
+        write_folder(tmp_path / "theirs", ceremony(evil, (1, 2, 4, 5), holders=(4, 5, 6), online_number=66, log=log)),
         rehearsal_allowed=True, key_lost=True,
     )  # fmt: skip
     assert says(world, "victim", mirror=evil.public) == READS, "they have the threshold: everybody believes them"
@@ -567,9 +576,10 @@ def test_with_the_old_root_a_victims_own_cache_leads_back_to_the_thieves(world: 
     """The row "With the old embedded root the evil local cache is found first: wipe it"."""
     evil = World(tmp_path / "evil", begin=world.now)
     evil.do(publishing("foo"))
+    log = change_log_key(evil, 66)
     change_key(evil, 66)
     evil.service.take_in(
-        write_folder(tmp_path / "theirs", ceremony(evil, (1, 2), online_number=66)), rehearsal_allowed=True,
+        write_folder(tmp_path / "theirs", ceremony(evil, (1, 2), online_number=66, log=log)), rehearsal_allowed=True,
         key_lost=True,
     )  # fmt: skip
     assert says(world, "victim", mirror=evil.public) == READS
