@@ -1,5 +1,5 @@
-"""What the log costs a release: leaves made and appended, tiles and bundles written, the checkpoint signed, and all of it
-read back and compared, as a publisher does it; for releases of 1, 10 and 100 events, at the edge of a long log.
+"""What the log costs a release: leaves made and appended, tiles and bundles written, the checkpoint signed, and all
+of it read back and compared, as a publisher does it; for releases of 1, 10 and 100 events, at the edge of a long log.
 
 The alternative, in the same run: a log without an edge, which hashes its tree anew from the leaves' hashes for each
 release. Both start at the same number of leaves. And the bytes: of hashes and of leaves by entry, and of a proof.
