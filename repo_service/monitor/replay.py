@@ -336,8 +336,8 @@ class Replay:
                 yield codes.found("bins-root", f"bins of {leaf.bit_length} bits in a release of others", at, index)
                 continue
             for each in leaf.bins:
-                if each.number >= len(shape) or each.number in signed:
-                    yield codes.found("bin-version", f"bin {each.number} is signed twice, or is none", at, index)
+                if each.number in signed:
+                    yield codes.found("bin-version", f"{shape.role(each.number)} is signed twice", at, index)
                     continue
                 signed.add(each.number)
                 yield from self._sign_bin(each, leaf.expires, floor, its.last[1], index)
