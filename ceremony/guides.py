@@ -135,6 +135,8 @@ coordinator.
 $ mv DIR/online*.key DIR/online*.pub EVIDENCE/
 $ tallystick-service key DIR --name {new_online}
 
+{log_too}
+
 {ceremony}
 
 # Operator: Take the sealed files in. What the thief put into the public metadata is taken out and kept in DIR/theft.
@@ -170,6 +172,12 @@ believes the thief until root {root} expires: {root_expires}.
 - `tallystick` remembers what it verified of each name. A machine that saw the thief change a name goes on refusing that
 name, until its user has read the announcement and says `tallystick forget NAME`.
 
+"""
+
+LOG_TOO: Final = """\
+# Operator: IF log.key lay on the same host, THEN it is stolen too. Make the log's next key, and add --log
+DIR/log-next.pub to the plan. An hour after the new root is public let it sign alone: key DIR --retire-log.
+$ tallystick-service key DIR --next-log
 """
 
 _LOG_KEY: Final = """\

@@ -161,7 +161,8 @@ def _log(root: Body) -> Iterator[str]:
         yield f"the log is {key.name}, key {key.id.hex()} ({key.digits})"
     for key in policy.witnesses:
         yield f"a witness is {key.name}, key {key.id.hex()} ({key.digits})"
-    yield f"{policy.quorum} of {len(policy.witnesses)} witnesses must have seen the log"
+    asked = f"{policy.quorum} of {len(policy.witnesses)} witnesses must" if policy.quorum else "no witness need"
+    yield f"{asked} have seen the log"
 
 
 def _roles(bodies: Mapping[str, Body]) -> Iterator[tuple[str, Role]]:

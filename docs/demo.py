@@ -32,7 +32,8 @@ from typing import Any, Final
 from keys import layout, names, page, sealed, words
 from keys.encoding import compact
 from keys.signing import HeldKey
-from keys.state import NameState
+from keys.state import Act, Mark, NameState, Reason, Yank
+from keys.times import stamp
 from repo_service.accepting.uploads import examine
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import bin_file, snapshot_file, timestamp_file
@@ -165,6 +166,21 @@ class Demo:
         )
         return Done(done.returncode, done.stdout)
 
+    def serve(self, *command: object) -> str:
+        """A server of tallystick-service that runs until the demo ends; its address."""
+        server = subprocess.Popen(
+            [str(part) for part in (BIN / "tallystick-service", *command)],
+            env={**os.environ, "TALLYSTICK_LOG": "quiet"},
+            text=True,
+            stdout=subprocess.PIPE,
+        )
+        self.stack.callback(_end, server)
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if (found := re.search(r"http://[0-9.]+:[0-9]+", line)) is None:
+            raise Unexpected(f"{' '.join(map(str, command))} said {line!r} and no address")
+        return found[0]
+
     def told(self, status: int, phrase: str, *command: object, home: Path | None = None) -> None:
         """A question to tallystick itself must end with this status and these words; they are shown."""
         done = self.run(BIN / "tallystick", *command, home=home)
@@ -295,6 +311,7 @@ def download(demo: Demo) -> None:
 def hold_ceremony(demo: Demo) -> None:
     tool, desk = BIN / "tallystick-ceremony", demo.folder / "ceremony"
     demo.must(demo.run(BIN / "tallystick-service", "key", demo.service, "--rehearsal"))
+    witnesses = begin_witnesses(demo)
     holders = {name: Holder() for name in HOLDERS}
     for name, holder in holders.items():
         demo.ask(holder, tool, "key", "new", name, "--out", demo.folder / name, "--rehearsal")
@@ -302,7 +319,8 @@ def hold_ceremony(demo: Demo) -> None:
     pubs = [part for name in HOLDERS for part in ("--holder", demo.folder / name / f"{name}.pub")]
     plan = ["--name", "demo", "--url", demo.front.url, "--threshold", "2", "--held", "internal-tools", "--rehearsal"]
     online = ["--online", demo.service / "online.pub", "--purpose", "to see how it works"]
-    demo.must(demo.run(tool, "plan", desk, *plan, *pubs, *online))
+    log = ["--log", demo.service / "log.pub", "--witness", *witnesses, "--quorum", len(witnesses)]
+    demo.must(demo.run(tool, "plan", desk, *plan, *pubs, *online, *log))
     demo.must(demo.run(tool, "draft", desk))
     demo.must(demo.run(tool, "request", desk))
     (request,) = desk.glob("*.request")
@@ -323,8 +341,24 @@ def hold_ceremony(demo: Demo) -> None:
     demo.say("root, targets, held and bins are sealed; nobody was online, the root says it is a rehearsal")
 
 
+def begin_witnesses(demo: Demo) -> list[str]:
+    """Two witnesses, whom anybody could run, and the file in which the service is told of them; their keys."""
+    log, lines, keys = (demo.service / "log.pub").read_text().strip(), [], []
+    for number in range(1, 3):
+        folder = demo.folder / f"witness-{number}"
+        made = demo.must(demo.run(BIN / "tallystick-service", "witness", "key", folder, "--name", f"w{number}.example"))
+        keys.append(next(word for word in made.output.split() if word.startswith(f"w{number}.example+")))
+        demo.must(demo.run(BIN / "tallystick-service", "witness", "add", folder, log))
+        address = demo.serve("witness", "run", folder, "--listen", "127.0.0.1:0", "--log", "quiet")
+        lines.append(f"witness w{number} {keys[-1]} {address}\n")
+    policy = f"{''.join(lines)}group both all w1 w2\nquorum both\n"
+    (demo.service / "witnesses.policy").write_text(policy)
+    demo.say("two witnesses run; they know nothing of packages, only that the log must never take anything back")
+    return keys
+
+
 def start_service(demo: Demo) -> None:
-    settings = f"timestamp_s = {TIMESTAMP_SECONDS}\nrefresh_s = 4\n"
+    settings = f'timestamp_s = {TIMESTAMP_SECONDS}\nrefresh_s = 4\nwitnesses = "witnesses.policy"\n'
     (demo.service / "service.toml").write_text(settings)
     command = [BIN / "tallystick-service", "init", demo.service, "--sealed", demo.folder / "ceremony" / "sealed"]
     strict = demo.run(*command)
@@ -334,15 +368,7 @@ def start_service(demo: Demo) -> None:
     done = demo.must(demo.run(*command, "--allow-rehearsal"))
     demo.token = next(word for word in done.output.split() if word.startswith("tally_"))
     demo.say(done.output.splitlines()[0])
-    server = subprocess.Popen(
-        [BIN / "tallystick-service", "serve", demo.service, "--port", "0"],
-        env={**os.environ, "TALLYSTICK_LOG": "quiet"},
-        text=True,
-        stdout=subprocess.PIPE,
-    )
-    demo.stack.callback(_end, server)
-    assert server.stdout is not None
-    demo.api = server.stdout.readline().split(" on ")[1].split("/ ")[0]
+    demo.api = demo.serve("serve", demo.service, "--port", "0")
     demo.say(f"the API listens on {demo.api}; its public folder is mirrored at {demo.front.url}")
 
 
@@ -487,6 +513,33 @@ def resurrect(demo: Demo) -> None:
         demo.refused(6, ("six",), "six==1.17.0")
 
 
+def lie_to_one(demo: Demo) -> None:
+    """Every release of one project is yanked, for one victim: valid for TUF, and in no log."""
+    mirror = copy_mirror(demo, "mirror-lying")
+    sign_as_thief(demo, mirror, "click", _all_yanked)
+    for mode in ("off", "require"):
+        trust(demo, demo.folder / f"victim-{mode}", "--log", mode)
+    with demo.front.instead(mirror):
+        demo.told(0, "yanked", "show", "click", home=demo.folder / "victim-off")
+        demo.refused(6, ("log",), "click", home="victim-require")
+
+
+def watch(demo: Demo) -> None:
+    """Somebody who works for nobody replays all of it."""
+    root = demo.folder / "ceremony" / "sealed" / "1.root.json"
+    feeds = demo.folder / "feeds"
+    honest = demo.run(
+        BIN / "tallystick-service", "monitor", demo.front.url, "--state", demo.folder / "watch", "--root", root,
+        "--full", "--feeds", feeds,
+    )  # fmt: skip
+    for line in honest.output.splitlines():
+        demo.say(line.strip())
+    with demo.front.instead(demo.folder / "mirror-lying"):
+        lying = demo.run(BIN / "tallystick-service", "monitor", demo.front.url, "--state", demo.folder / "watch")
+    print(lying.output)
+    demo.say(f"{len(list(feeds.rglob('*.atom')))} Atom feeds for owners")
+
+
 def freeze(demo: Demo) -> None:
     mirror = demo.folder / "mirror-frozen"
     timestamp = json.loads((mirror / "metadata" / "timestamp.json").read_bytes())["signed"]
@@ -547,6 +600,13 @@ def sign_as_thief(demo: Demo, mirror: Path, name: str, forge: Callable[[NameStat
         (mirror / file.path).write_bytes(file.body)
 
 
+def _all_yanked(state: NameState) -> NameState:
+    mark = Mark(stamp(datetime.now(UTC)), "owner", Reason("broken", "all of it"))
+    yanked = tuple(replace(release, yank=Yank("owner", mark)) for release in state.releases)
+    act = Act(state.serial + 1, "release.yanked", yanked[0].version, mark)
+    return replace(state, serial=state.serial + 1, releases=yanked, history=(*state.history, act))
+
+
 def _resurrected(state: NameState, evil: bytes) -> NameState:
     release = state.releases[0]
     files = tuple(replace(file, sha256=hashlib.sha256(evil).hexdigest(), size=len(evil)) for file in release.files)
@@ -572,6 +632,8 @@ PLAY: Final[tuple[tuple[str, str, Callable[[Demo], None]], ...]] = (
     ("ATTACK: the mirror changes a byte of a wheel", "changed content (6)", tamper),
     ("ATTACK: the mirror swaps two bins", "swapped bin (5)", swap_bin),
     ("ATTACK: a removed version returns, key stolen", "contradiction (6)", resurrect),
+    ("ATTACK: a lie for one victim, online key stolen", "not in the log (6)", lie_to_one),
+    ("Replay the whole log from outside", "all of it follows", watch),
     ("ATTACK: the mirror freezes, and time passes", "expired (4)", freeze),
 )
 

@@ -19,7 +19,7 @@ from repo_service.domain.announcing import NotAnnounced, announce, differences
 from repo_service.domain.clock import ClockWentBack
 from repo_service.importing.index import NoIndex
 from repo_service.importing.preparing import Halted
-from repo_service.mending.recovering import NotRecovered
+from repo_service.mending.retelling import NotRecovered
 from repo_service.operating import logs, settings
 from repo_service.operating.serving import Server, spare_the_collector, stopped_by_signals
 from repo_service.operating.settings import SETTINGS, BadSettings

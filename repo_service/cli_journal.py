@@ -1,15 +1,16 @@
 """``tallystick-service`` for whoever keeps the database and the public files: do they agree, and what if not."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from repo_service.mending import collecting, fsck
+from repo_service.mending import collecting, forgetting, fsck
 from repo_service.mending.rebuilding import rebuild
-from repo_service.mending.recovering import recover
+from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.wiring import Service, open_service
 
 Open = Callable[[Path], Service]
@@ -34,11 +35,22 @@ def add_to(commands: Any, opened: Open) -> None:
     check = add("fsck", _fsck, "whether the database, the public files and a verifying client agree; 6 if they do not")
     check.add_argument("--quick", action="store_true", help="without replaying each name's events")
     add("rebuild", _rebuild, "make the public files again from the database; nothing is overwritten")
-    add(
+    recovering = add(
         "recover",
         _recover,
         "let an older database, restored behind newer public files, take back from them what it lost",
+        open_service,
     )
+    recovering.add_argument(
+        "--from-log", metavar="ROOT", type=Path,
+        help="the database is lost: fill an empty one from the public log; ROOT is a root.json of a ceremony, from "
+        "where you trust it",
+    )  # fmt: skip
+    forget = add(
+        "forget-text", _forget_text,
+        "take a text of the log back for good; its leaf stays, and says nothing without it",
+    )  # fmt: skip
+    forget.add_argument("digest", metavar="SHA256", type=_digest, help="as the leaf says it, without sha256:")
     gc = add("gc", _gc, "let go of superseded public files that nobody can need any more; done daily by itself")
     gc.add_argument("--dry-run", action="store_true", help="only say which")
     for name, run, text in (
@@ -87,19 +99,51 @@ def _rebuild(service: Service, _: argparse.Namespace) -> int:
     return FOUND if found else 0
 
 
-def _recover(service: Service, _: argparse.Namespace) -> int:
-    done = recover(service.press, service.clock(), progress)
+def _recover(service: Service, options: argparse.Namespace) -> int:
+    if options.from_log is not None:
+        service.journal.create()
+        done: Recovered | None = recover_lost(service.press, options.from_log.read_bytes(), service.clock(), progress)
+    else:
+        service.journal.check()
+        done = recover(service.press, service.clock(), progress)
     if done is None:
         print("The database is not behind the public files. Nothing was written.")
         return 0
     print(
         f"The database is at release {done.generation} now, as the public files are; {len(done.names)} names were taken"
     )
-    print("back from their pages. What public files do not hold is lost: see docs/OPERATIONS.md, An old database.")
+    print(f"back from their pages, and {done.events} events from the log. What public files do not hold is lost: see")
+    print("docs/OPERATIONS.md, An old database behind a newer depot.")
     for name in done.unknown:
         print(f"  {name}: its account or organisation is not known here; look it up, and set it again")
-    print("Tokens are those of the backup: revoke what was revoked since (token list), and make the new ones again.")
+    for name in done.paged:
+        print(f"  {name}: goes on from its page, since texts or pages of the log are gone")
+    for digest in done.gone:
+        print(f"  log/texts/{digest}: is gone, so what an event said there is not known")
+    if options.from_log is not None:
+        print("There are no tokens: make new ones (token issue). Nor is anything known of requests under which keys,")
+        print("numbers of sequences, refusals, escalations, and what was accepted and not signed.")
+    else:
+        print(
+            "Tokens are those of the backup: revoke what was revoked since (token list), and make the new ones again."
+        )
     print(f"Next: tallystick-service fsck {service.folder}")
+    return 0
+
+
+def _digest(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError("a sha256 is 64 of 0-9 a-f")
+    return text
+
+
+def _forget_text(service: Service, options: argparse.Namespace) -> int:
+    if not forgetting.forget_text(service.journal, service.depot, options.digest):
+        print(f"log/texts/{options.digest} is not there, or not any more. Nothing was written.")
+        return 0
+    print(f"log/texts/{options.digest} is gone, and nothing makes it again. Purge the CDN: it may go on serving it.")
+    print("The page of its name and the database still say it, for as long as the page shows it. A backup from before")
+    print("has the file: say this again after restoring one.")
     return 0
 
 

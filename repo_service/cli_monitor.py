@@ -26,14 +26,6 @@ HELP: Final = (
 )
 PINNED: Final = "root.json"
 ALARM: Final = 6
-_EXIT: Final[dict[type[Exception], int]] = {
-    BadLimits: 2,
-    BadSecret: 2,
-    BookInUse: 2,
-    NotTrusted: ALARM,
-    OutOfReach: 5,
-    OSError: 5,
-}
 EXITS: Final = {
     0: "nothing is wrong, as far as it was looked at; there may be notices",
     2: "it was not called as it must be, or its folder cannot be used; nothing was looked at",
@@ -48,6 +40,18 @@ class NotPinned(Exception):
     """The monitor does not know what to believe."""
 
 
+_EXIT: Final[dict[type[Exception], int]] = {
+    BadLimits: 2,
+    FileNotFoundError: 2,
+    BadSecret: 2,
+    BookInUse: 2,
+    NotPinned: 2,
+    NotTrusted: ALARM,
+    OutOfReach: 5,
+    OSError: 5,
+}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command; the exit status."""
     return run(_parser().parse_args(arguments))
@@ -57,9 +61,6 @@ def run(options: argparse.Namespace, clock: Callable[[], datetime] | None = None
     """As ``main``, of what was parsed."""
     try:
         return _monitor(options, clock or _now)
-    except NotPinned as error:
-        print(f"tallystick-service monitor: {error}", file=sys.stderr)
-        return 2
     except tuple(_EXIT) as error:
         print(f"tallystick-service monitor: {error}", file=sys.stderr)
         return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
@@ -78,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--state", metavar="DIR", type=Path, required=True, help="the monitor's own folder, made if it is not there")
     add("--root", metavar="1.root.json", type=Path, help="the root to believe; needed once, and compared from then on")
     add("--follow", action="store_true", help="go on looking until stopped")
-    add("--every", metavar="SECONDS", type=int, default=60, help="how often, with --follow (default: 60)")
+    add("--every", metavar="SECONDS", type=float, default=60, help="how often, with --follow (default: 60)")
     add("--full", action="store_true", help="compare every bin and page that is served, not a sample")
     add("--json", action="store_true", help="one JSON object a line for each finding")
     add("--webhook", metavar="URL", help="send alarms there (Standard Webhooks)")
@@ -94,6 +95,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _monitor(options: argparse.Namespace, clock: Callable[[], datetime]) -> int:
     bounds = limits.read(options.limits.read_text("utf-8")) if options.limits else Limits()
     hook = Hook(options.webhook, hooks.secret_of(options.webhook_secret)) if options.webhook else None
+    if not _is_address(options.registry) and not Path(options.registry).is_dir():
+        raise OutOfReach(options.registry, "is no address and no folder")
     pin = pinned(options.state, options.root, options.registry)
     book = Book(options.state)
     try:
@@ -124,7 +127,10 @@ def pinned(state: Path, root: Path | None, registry: str) -> bytes:
             )
         return kept.read_bytes()
     data = root.read_bytes()
-    signed_file("root", data)
+    try:
+        signed_file("root", data)
+    except NotTrusted as error:
+        raise NotPinned(f"{root}: {error}. Nothing was written.") from None
     if kept.exists():
         if kept.read_bytes() != data:
             raise NotPinned(
@@ -193,7 +199,11 @@ class _Watcher:
 
     def _place(self, origin: str) -> Place:
         where = self._options.registry
-        return Place(origin, where if where.startswith(("https://", "http://")) else None)
+        return Place(origin, where if _is_address(where) else None)
+
+
+def _is_address(where: str) -> bool:
+    return where.startswith(("https://", "http://"))
 
 
 def _now() -> datetime:

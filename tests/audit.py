@@ -7,7 +7,7 @@ mistakes. It returns what is wrong as sentences; nothing found is an empty list.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from sqlalchemy import Connection, select
 
 from keys import layout, names, page
 from keys.encoding import sha256
+from keys.tlog import tiles
+from keys.tlog.merkle import NotProven
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
 from repo_service.storage import tables as t
@@ -22,10 +24,11 @@ from repo_service.storage.view import View
 from repo_service.wiring import Service
 
 TIMESTAMP: Final = "metadata/timestamp.json"
+CHECKPOINT: Final = "log/checkpoint"
 _VERSIONED: Final = re.compile(r"metadata/(\d+)\.([a-z0-9-]+)\.json", re.ASCII)
 _FILES: Final = select(t.files, t.bodies.c.body).outerjoin(t.bodies, t.bodies.c.path == t.files.c.path)
 _REPLACED: Final = ("metadata/", "targets/simple/")
-_SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/")
+_SIGNED: Final = ("metadata/", "targets/simple/", "targets/policy/", "log/")
 """Folders of the depot that hold nothing but what a release names."""
 
 
@@ -41,6 +44,7 @@ def audit(service: Service) -> list[str]:
             *_versions(view._connection, count_up),
             *_newest(service, view._connection),
             *_names(service, view),
+            *_log(service, view._connection),
         ]
 
 
@@ -93,7 +97,7 @@ def _copies(service: Service, connection: Connection) -> Iterator[str]:
             yield f"{path} is other bytes in the depot"
         if row["body"] is not None and row["body"] != found:
             yield f"{path} is other bytes in the journal"
-    for path in sorted(set(lying(service)) - kept.keys() - {TIMESTAMP}):
+    for path in sorted(set(lying(service)) - kept.keys() - {TIMESTAMP, CHECKPOINT}):
         yield f"{path} is in the depot, and no release names it"
 
 
@@ -183,6 +187,58 @@ def _names(service: Service, view: View) -> Iterator[str]:
         body = service.depot.read(f"targets/{names.hashed(target.path, target.sha256)}") if target else None
         if body is None or page.parse(body) != told.state:
             yield f"the signed page of {name} is not its state"
+
+
+def _log(service: Service, connection: Connection) -> Iterator[str]:
+    """The log is whole and only grew; every release is in it since it began, and every event once."""
+    rows = connection.execute(select(t.logged).order_by(t.logged.c.generation)).mappings().all()
+    if not rows:
+        return
+    releases = [*connection.scalars(select(t.releases.c.generation).order_by(t.releases.c.generation))]
+    if releases[releases.index(rows[0]["generation"]) :] != [row["generation"] for row in rows]:
+        yield f"of the releases {releases} are logged: {[row['generation'] for row in rows]}"
+    newest = rows[-1]
+    if service.depot.read(CHECKPOINT) != f"{newest['checkpoint']}{newest['cosigned']}".encode():
+        yield "the public checkpoint is not the one of the newest release"
+        return
+    try:
+        tree = tiles.Tree(newest["size"], bytes.fromhex(newest["root"]), lambda path: _there(service, f"log/{path}"))
+        leaves = [json.loads(leaf) for number in range(-(-tree.size // 256)) for leaf in tree.leaves(number)]
+        for row in rows:
+            if tree.root_at(row["size"]).hex() != row["root"]:
+                yield f"the log of release {row['generation']} is not the beginning of the newest"
+    except (NotProven, LookupError) as error:
+        yield f"the log is not whole: {error}"
+        return
+    yield from _leaves(connection, leaves, rows)
+
+
+def _there(service: Service, path: str) -> bytes:
+    if (data := service.depot.read(path)) is None:
+        raise LookupError(path)
+    return data
+
+
+def _leaves(
+    connection: Connection, leaves: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[Any, Any]]
+) -> Iterator[str]:
+    shown, start = set(), 0
+    for row in rows:
+        its, start = leaves[start : row["size"]], row["size"]
+        if [leaf["generation"] for leaf in its if leaf["kind"] == "snapshot"] != [row["generation"]]:
+            yield f"the leaves of release {row['generation']} do not end in its snapshot"
+        shown |= {leaf["sha256"] for leaf in its if leaf["kind"] == "snapshot"}
+        signed = (
+            t.events.c.release == row["generation"] if row is not rows[0] else t.events.c.release <= row["generation"]
+        )
+        events = select(t.events.c.seq, t.events.c.name, t.events.c.serial).where(signed).order_by(t.events.c.seq)
+        told = [(leaf["seq"], leaf["name"], leaf["serial"]) for leaf in its if leaf["kind"] == "event"]
+        if told != [*map(tuple, connection.execute(events))]:
+            yield f"the events of release {row['generation']} are not those that are logged with it: {told}"
+    visible = select(t.files.c.path, t.files.c.sha256).where(t.files.c.release >= rows[0]["generation"])
+    for path, digest in connection.execute(visible.where(t.files.c.path.like("metadata/%.snapshot.json"))):
+        if digest not in shown:
+            yield f"{path} is not logged"
 
 
 def _signed(data: bytes) -> dict[str, Any]:

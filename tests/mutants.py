@@ -36,6 +36,7 @@ GUARDED: Final = (
         for name in ("answers", "codes", "inputs", "memory", "request", "seal", "transcript")
     ),
     ROOT / "repo_service/guarding/rules.py",
+    *sorted((ROOT / "keys/tlog").glob("*.py")),
 )
 CEREMONY_TESTS: Final = tuple(
     f"tests/ceremony/test_{name}.py" for name in ("answers", "memory", "transcript", "draft", "seal", "plan", "request")
@@ -55,6 +56,7 @@ OTHER: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
 OBJECTIONS: Final = (
     *("Why", "Warned", "Broken", "NotOpened", "Refusal"),
     *("AlreadySigned", "BadInput", "Mismatch", "NotEnough", "Refused", "BrokenChain", "_broken"),
+    *("NotProven", "BadNote", "BadLeaf"),
 )
 TABLE: Final = "_RULES"  # what a tuple of rules is called
 EQUIVALENT: Final[dict[str, str]] = {
@@ -152,6 +154,8 @@ def _tests(path: str) -> tuple[str, ...]:
     """The tests that hold a file to its promises."""
     if path.startswith("ceremony/"):
         return CEREMONY_TESTS
+    if path.startswith("keys/tlog/"):
+        return ("tests/keys/tlog",)
     return ("tests/guarding",) if path.startswith("repo_service/guarding/") else TESTS
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -22,9 +22,14 @@ def need(program: str, package: str) -> str:
     """The path of a program; skips with one line that says what to install where it is missing."""
     # A wheel's program is beside this Python, and what make puts there is in tools/bin, whether or not on the PATH.
     own = os.pathsep.join([str(Path(sys.executable).parent), str(Path(sys.prefix, "tools", "bin"))])
-    if path := shutil.which(program, path=own) or shutil.which(program):
-        return path
-    message = f"{program} is missing; install {package}"
+    if not (path := shutil.which(program, path=own) or shutil.which(program)):
+        missing(program, package)
+    return path
+
+
+def missing(what: str, package: str) -> NoReturn:
+    """Skips with one line that says what to install; in CI that is a failure."""
+    message = f"{what} is missing; install {package}"
     if os.environ.get("TALLYSTICK_TESTS_MUST_RUN"):
         pytest.fail(message)
     pytest.skip(message)

@@ -54,7 +54,7 @@ class Contradiction:
     def is_fork(self) -> bool:
         """Whether it proves by itself, once it is checked, that the log signed two trees of one size."""
         before, after = (notes.read_checkpoint(note.text) for note in (self.before, self.after))
-        return before.size == after.size and before.root != after.root
+        return (before.origin, before.size) == (after.origin, after.size) and before.root != after.root
 
     def __str__(self) -> str:
         lines = [f"log {key}\n" for key in self.keys] + [f"proof {notes.encoded(hash_)}\n" for hash_ in self.proof]
@@ -74,7 +74,10 @@ def read(data: bytes) -> Contradiction:
     for note in (before, after):
         notes.read_checkpoint(note.text)
     logs, proof = _said(lines)
-    return Contradiction(logs, before, after, proof)
+    found = Contradiction(logs, before, after, proof)
+    if str(found).encode() != data:
+        raise BadNote("its log lines come before its proof lines")
+    return found
 
 
 def check(said: Contradiction, keys: Iterable[VerifierKey]) -> None:

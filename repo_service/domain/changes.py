@@ -477,6 +477,11 @@ class Granted:
     orgs: tuple[str, ...]
     shared_with: tuple[str, ...] = ()
 
+    @property
+    def owned_by(self) -> str | None:
+        """The organisation that it belongs to; None where that was lost with a database."""
+        return self.orgs[0] if self.orgs else None
+
 
 @dataclass(frozen=True, slots=True)
 class Name:

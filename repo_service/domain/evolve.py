@@ -48,9 +48,16 @@ def evolve(name: c.Name, event: c.Event) -> c.Name:
     )
     if apply := _APPLY.get(type(event.change)):
         state = apply(state, event.change, event.mark)
-    holder = (event.holder or name.holder) if target == "reserved" else None
+    # Who takes a name is said by the event, if anybody knows it: never the one who had it before.
+    holder = event.holder if kind in TAKING else event.holder or name.holder
     org = event.org if kind in _ORG_IS_SAID else name.org
-    return c.Name(name.name, state, holder, org, granting.orgs_after(name.orgs, event.change, event.org))
+    return c.Name(
+        name.name,
+        state,
+        holder if target == "reserved" else None,
+        org,
+        granting.orgs_after(name.orgs, event.change, event.org),
+    )
 
 
 def evolve_all(name: c.Name, events: Sequence[c.Event]) -> c.Name:

@@ -11,18 +11,18 @@ from repo_service.domain import changes as c
 
 def orgs_after(orgs: tuple[str, ...], change: c.Change, org: str | None) -> tuple[str, ...]:
     """The organisations of a grant after a change about ``org``, the owner first: those that its texts stand for, in
-    the same order. Empty: there is no grant, or who replays it does not know them.
+    the same order. Empty: there is no grant, or who replays it does not know all of them, and then none takes another's
+    place.
     """
-    said = (org,) if org is not None else ()
     match change:
         case c.NamespaceGranted() | c.ChildGranted():
-            return said
+            return () if org is None else (org,)
         case c.NamespaceShared():
-            return (*orgs, *said)
+            return () if org is None or not orgs else (*orgs, org)
         case c.NamespaceUnshared():
-            return tuple(each for each in orgs if each != org)
+            return () if org is None else tuple(each for each in orgs if each != org)
         case c.NamespaceTransferred():
-            return (*said, *(each for each in orgs[1:] if each != org))
+            return () if org is None else (org, *(each for each in orgs[1:] if each != org))
         case c.NamespaceEnded():
             return ()
     return orgs

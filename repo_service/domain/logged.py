@@ -65,9 +65,9 @@ class _Said:
     at: str
     by: ActorClass
     type: str
-    reason: Reason | None
     policy: str
-    page: PageSum | None
+    reason: Reason | None = None
+    page: PageSum | None = None
 
     def __post_init__(self) -> None:
         moment(self.at)
@@ -116,6 +116,8 @@ class Logged:
                 for name, value in plain.items()
             }
             loaded = strict.load(c.TYPES[said.type], fields)
+            if strict.sparse(loaded) != fields:
+                raise ValueError("a field that has its default is left out")
             reason = said.reason and Reason(said.reason.code, _opened(said.reason.text, opened))
         except (ValueError, RecursionError) as error:
             raise BadLeaf(f"event {said.seq} is malformed: {error}") from None
@@ -133,7 +135,7 @@ def leaf_of(event: c.Event, serial: int, page: PageSum | None, salt: Salt) -> tu
         files.append(salt(f"{event.seq}/{label}")[:SALT_BYTES] + text.encode())
         return _PREFIX + sha256(files[-1])
 
-    change = strict.dump(event.change)
+    change = strict.sparse(event.change)
     for field in _RESTRICTED.get(kind, ()):
         change[field] = digested(change[field], field)
     files.clear()  # they are on no page
@@ -145,11 +147,11 @@ def leaf_of(event: c.Event, serial: int, page: PageSum | None, salt: Salt) -> tu
             else digested(texts, field)
         )
     reason = event.reason and Reason(event.reason.code, digested(event.reason.text, "reason"))
-    said = _Said(EVENT, event.seq, event.name, serial, event.at, event.by, kind, reason, event.policy, page)
-    leaf = compact_plain({**strict.dump(said), "change": change})
+    said = _Said(EVENT, event.seq, event.name, serial, event.at, event.by, kind, event.policy, reason, page)
+    leaf = compact_plain({**strict.sparse(said), "change": change})
     if len(leaf) > MAX_LEAF:
         files.append(salt(f"{event.seq}/change")[:SALT_BYTES] + compact_plain(change))
-        leaf = compact_plain({**strict.dump(said), "change": _PREFIX + sha256(files[-1])})
+        leaf = compact_plain({**strict.sparse(said), "change": _PREFIX + sha256(files[-1])})
     return leaf, tuple(files)
 
 
@@ -161,7 +163,7 @@ def read(leaf: bytes) -> Logged:
         said = strict.load(_Said, plain)
     except (ValueError, RecursionError) as error:
         raise BadLeaf(f"a leaf is malformed: {error}") from None
-    if said.kind != EVENT or not isinstance(change, dict | str):
+    if said.kind != EVENT or not isinstance(change, dict | str) or strict.sparse(said) != plain:
         raise BadLeaf("a leaf that should be an event's is none")
     return Logged(said.seq, said.name, said.serial, said.page, said, change)
 

@@ -77,7 +77,7 @@ def assign(case: Case, request: r.Assign) -> Verdict:
 def grant(case: Case, request: r.Grant) -> Verdict:
     """Give a prefix to an organisation."""
     if (active := case.name.granted) is not None:
-        return [] if active.orgs[0] == request.org else [_taken(active)]
+        return [] if active.owned_by == request.org else [_taken(active)]
     change = c.NamespaceGranted(request.owner)
     return [*_offered(case, request), *_overlaps(case, request.org), *_depth(case), *_step(case, request, change)]
 
@@ -85,7 +85,7 @@ def grant(case: Case, request: r.Grant) -> Verdict:
 def grant_child(case: Case, request: r.GrantChild) -> Verdict:
     """Give a prefix under one's own root grant a grant of its own."""
     if (active := case.name.granted) is not None:
-        return [] if active.orgs[0] == request.actor.org else [_taken(active)]
+        return [] if request.actor.org in active.orgs[:1] else [_taken(active)]
     above = _above(case)
     if not above:
         return [Why("namespace_unknown", f"{case.name.name} is under no namespace that is granted")]
@@ -119,7 +119,7 @@ def unshare(case: Case, request: r.Unshare) -> Verdict:
 def hand_over(case: Case, request: r.HandOver) -> Verdict:
     """Give the namespace to another organisation, or show its owner by another text."""
     active, why = _active(case)
-    if active is None or (active.orgs[0], active.owner) == (request.org, request.owner):
+    if active is None or (active.owned_by, active.owner) == (request.org, request.owner):
         return why
     change = c.NamespaceTransferred(request.owner, _without(active, request.org))
     return [*_owns(active, request.actor), *_overlaps(case, request.org), *_step(case, request, change)]
@@ -131,9 +131,9 @@ def end(case: Case, request: r.EndGrant) -> Verdict:
     if active is None:
         return why
     found: Verdict = [*_owns(active, request.actor)]
-    if active.orgs[1:]:
+    if active.shared_with:
         sentence = f"the namespace {active.prefix} is shared; hand it over or unshare it first"
-        found.append(Why("namespace_shared", sentence, {"shared_with": len(active.orgs) - 1}))
+        found.append(Why("namespace_shared", sentence, {"shared_with": len(active.shared_with)}))
     if children := [each.prefix for each in case.around.below if each.parent == active.prefix]:
         sentence = f"{', '.join(children)} are child grants of {active.prefix}; end them first"
         found.append(Why("namespace_has_children", sentence, {"children": len(children)}))
@@ -147,7 +147,11 @@ def _active(case: Case) -> tuple[c.Granted | None, Verdict]:
 
 
 def _without(active: c.Granted, org: str) -> tuple[str, ...]:
-    """What is shown of those a namespace is shared with, but for one of them."""
+    """What is shown of those a namespace is shared with, but for one of them. Where nobody knows who they are, it is
+    shared with nobody from here on.
+    """
+    if not active.orgs:
+        return ()
     return tuple(text for each, text in zip(active.orgs[1:], active.shared_with, strict=True) if each != org)
 
 
@@ -169,7 +173,7 @@ def _taken(active: c.Granted) -> Why:
 
 def _owns(active: c.Granted, actor: r.Actor) -> Iterator[Why]:
     """An objection unless an owner acts for the organisation that owns the grant."""
-    if actor.kind == "owner" and actor.org != active.orgs[0]:
+    if actor.kind == "owner" and (actor.org is None or actor.org != active.owned_by):
         sentence = f"{active.prefix} is the namespace of {active.owner}, and actor.org is not their id"
         yield Why("namespace_not_owned", sentence, {"namespace": active.prefix, "owner": active.owner})
 
@@ -194,7 +198,7 @@ def _is_somebodys(case: Case) -> bool:
 def _overlaps(case: Case, org: str) -> Iterator[Why]:
     """Grants that overlap have one owner (PEP 752)."""
     for other in (*_above(case), *case.around.below):
-        if other.orgs[0] != org:
+        if other.owned_by != org:
             sentence = f"{case.name.name} overlaps {other.prefix}, the namespace of {other.owner}"
             yield Why("namespace_overlap", sentence, {"namespace": other.prefix, "owner": other.owner})
 

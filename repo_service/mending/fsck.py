@@ -24,11 +24,13 @@ from keys.counting import Delegator
 from keys.encoding import sha256
 from keys.state import NameState
 from keys.times import moment, stamp
+from keys.tlog.proofs import policy_of
 from repo_service.build.due import Signed
 from repo_service.build.metadata import metadata_path
 from repo_service.build.pages import Layout, Target, page_of, policy_page
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
+from repo_service.mending import logcheck
 from repo_service.mending.damage import (
     CEREMONY,
     MOVE_AWAY,
@@ -88,7 +90,7 @@ class _Look:
 
 def examine(its: Repository) -> Iterator[Problem]:
     """Every problem there is."""
-    return _examine(its, (*_QUICK, _histories, _artifacts))
+    return _examine(its, (*_QUICK, _histories, _leaves, _artifacts))
 
 
 def examine_quickly(its: Repository) -> Iterator[Problem]:
@@ -136,6 +138,20 @@ def _is_known(journal: Journal, generation: int) -> bool:
     with journal.reading() as view:
         head = view.head()
     return head is not None and head.generation >= generation
+
+
+def _log(look: _Look) -> Iterator[Problem]:
+    """The public checkpoint, and the proof that goes with the public timestamp."""
+    with look.its.journal.reading() as view:  # publishing may have gone on since this look began
+        newest = view.newest_logged()
+    yield from logcheck.pointed_wrong(look.view, look.its.depot, newest.size if newest else 0)
+    if look.trusted is not None:
+        yield from logcheck.unproven(look.view, look.its.depot, policy_of(look.trusted.root))
+
+
+def _leaves(look: _Look) -> Iterator[Problem]:
+    """The log itself, leaf by leaf."""
+    return logcheck.leaves_wrong(look.view, look.its.depot, look.its.progress)
 
 
 def _staged(look: _Look) -> Iterator[Problem]:
@@ -476,4 +492,4 @@ def _stored(target: Target) -> str:
     return f"targets/{names.hashed(target.path, target.sha256)}"
 
 
-_QUICK: Final = (_pointer, _files, _online, _pages, _client, _staged)
+_QUICK: Final = (_pointer, _log, _files, _online, _pages, _client, _staged)

@@ -6,8 +6,8 @@ from typing import Final
 
 from repo_service.mending.damage import MOVE_AWAY, UPLOAD, Problem, Progress, artifacts
 from repo_service.publishing.press import Press
-from repo_service.publishing.publish import check_not_behind, finish
-from repo_service.storage.depot import Depot, Diverged
+from repo_service.publishing.publish import check_not_behind, cosigned, finish
+from repo_service.storage.depot import CHECKPOINT, Depot, Diverged
 from repo_service.storage.inventory import Inventory
 
 _GROUP: Final = 200
@@ -19,11 +19,12 @@ def rebuild(press: Press, progress: Progress) -> Iterator[Problem]:
 
     Raises Behind, before anything was written, if the depot holds a newer state than the journal. Can be repeated.
     """
+    check_not_behind(press)
+    checkpoint = _cosigned(press)
     with press.journal.inventory() as view:
         if (head := view.head()) is None:
             return
-        check_not_behind(press)
-        diverged = [*_added(press.depot, _files(view, progress))]
+        diverged = [*_added(press.depot, _files(view, progress)), *_log_pointed(press.depot, checkpoint)]
         yield from diverged
         if not diverged:  # else whoever follows the pointer would meet a file that is not as it was signed
             press.depot.point(head.timestamp)
@@ -31,6 +32,24 @@ def rebuild(press: Press, progress: Progress) -> Iterator[Problem]:
         yield from _missing(press.depot, view, progress)
     if not diverged:
         finish(press)
+
+
+def _cosigned(press: Press) -> bytes | None:
+    """The newest checkpoint. What was committed and not copied out is shown to witnesses first, as ``finish`` does."""
+    with press.journal.reading() as view:
+        staged, newest = view.staged(), view.newest_logged()
+    for generation in staged:
+        cosigned(press, generation)
+    return cosigned(press, newest.generation) if newest else None
+
+
+def _log_pointed(depot: Depot, checkpoint: bytes | None) -> Iterator[Problem]:
+    """Before the timestamp: who follows that must find in the log what it leads to."""
+    try:
+        if checkpoint is not None:
+            depot.point_log(checkpoint)
+    except Diverged:
+        yield Problem(CHECKPOINT, "has other bytes in the depot than were signed, and was left", MOVE_AWAY)
 
 
 def _files(view: Inventory, progress: Progress) -> Iterator[tuple[str, bytes]]:

@@ -1,13 +1,13 @@
-"""An older database behind newer public files takes back from them what it lost.
+"""A journal behind newer public files, an older one or one that lost everything, takes back from them what it lost.
 
 Whoever restores an old backup has a journal that would sign again, with other content, what clients have verified
 already. The public files hold the whole signed state of everything: which versions were signed, every target, every
-name's page. All of it is verified again as a client would, from this journal's own first root on, and becomes the
-journal's state; the next release goes on from there, so no client ever sees a step back.
+name's page. All of it is verified again as a client would, from a root that this journal has or that its operator
+brings, and becomes the journal's state; the next release goes on from there, so no client ever sees a step back. The
+log holds the releases and the events as well (mending/retelling.py), and what they lead to must be what is public.
 
-What public files cannot hold is lost, and is said: the single events since the backup (a name goes on from the state of
-its page), accounts and organisations, idempotency keys, numbers of sequences, tokens, and what was accepted and not
-signed yet.
+What public files cannot hold is lost, and is said: accounts and organisations, idempotency keys, numbers of sequences,
+tokens, what was accepted and not signed yet; and without a log the single events (a name goes on from its page).
 """
 
 import re
@@ -22,16 +22,23 @@ from tuf.api.metadata import Root, Targets
 from keys import counting, layout, names, page, strict, succession, trust
 from keys.counting import Delegator
 from keys.encoding import compact, sha256
+from keys.signing import Asked, Signatures
 from keys.state import TAKING, NameState
 from keys.times import moment, stamp
+from keys.tlog import leaves
+from keys.tlog.binsums import BinSums
+from keys.tlog.proofs import policy_of
 from keys.trust import RootOfTrust
 from repo_service.accepting.writing import keep
 from repo_service.build.due import Signed
-from repo_service.build.metadata import Role, metadata_path
+from repo_service.build.listing import Meta
+from repo_service.build.metadata import Role, metadata_path, timestamp_file
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import DOCUMENT, FlagAct
+from repo_service.failpoint import failpoint
 from repo_service.mending.damage import Progress
+from repo_service.mending.retelling import BOTH, OWNING, NotRecovered, PublicLog, Retold, keep_files, public_log, retell
 from repo_service.publishing import roots
 from repo_service.publishing.press import Press
 from repo_service.publishing.publish import leased
@@ -42,33 +49,32 @@ from repo_service.storage.view import Head
 
 _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."
-_OWNING: Final = TAKING | {"project.assigned"}
 _LONG: Final = 3600.0
 _MOST_A_SECOND: Final = 1000
-_BOTH: Final = (
-    "this journal has gone on by itself since it was restored, and both cannot be true. Restore the backup again, and "
-    "recover before anything is accepted"
-)
-
-
-class NotRecovered(Exception):
-    """The public files do not continue this journal, or cannot be trusted. Nothing was written."""
+_STOLEN: Final = "the online key was stolen (docs/OPERATIONS.md, When the online key was stolen)"
+_NOT_LOGGED: Final = f"its public page is not what the log's events lead to: {_STOLEN}"
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """The generation that the journal is at now, the names that were taken back, and those of them whose account or
-    organisation nobody knows any more.
+    organisation nobody knows any more. Of the log: how many events, the names that go on from their pages all the same,
+    and the digests of texts that were taken back.
     """
 
     generation: int
     names: tuple[str, ...]
     unknown: tuple[str, ...]
+    events: int = 0
+    paged: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The public files: what ceremonies sealed, what the timestamp and the snapshot say."""
+    """The public files: what ceremonies sealed, what the timestamp and the snapshot say, and the log, if there is one.
+    Where that is ahead of the timestamp, ``public`` is the release that was about to be pointed to.
+    """
 
     depot: Depot
     trust: RootOfTrust
@@ -76,6 +82,8 @@ class _Found:
     bins: Targets
     public: Public
     roles: Mapping[str, int]
+    log: PublicLog | None
+    is_pointed: bool
 
     @property
     def shape(self) -> layout.Bins:
@@ -90,14 +98,40 @@ def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None
     with leased(press, _LONG) as epoch, press.journal.writing_with(Recovery) as pen:
         if (head := pen.head()) is None:
             raise NotRecovered(
-                "the journal was never begun: `tallystick-service init` is for that. Nothing was written."
+                "the journal was never begun: `tallystick-service init` is for that, and `recover --from-log ROOT` "
+                "for a database that is lost. Nothing was written."
             )
-        found = _public_files(press, pen)
+        found = _public_files(press, pen.file(metadata_path(layout.ROOT, 1)))
+        for root in found.trust.roots:
+            if pen.file(f"metadata/{root.name}") not in (None, root.data):
+                raise NotRecovered(f"{root.name} is another than this journal's. Nothing was written.")
         if found.public.generation <= head.generation:
             return None
         _check_pace(head, found.public, now)
-        pen.add_release(found.public, epoch, head.generation)
-        return _taken_back(press, pen, found, now, progress)
+        return _taken_back(press, pen, found, head.generation, epoch, now, progress)
+
+
+def recover_lost(press: Press, root: bytes, now: datetime, progress: Progress) -> Recovered:
+    """Fill an empty journal with what the public log and the public files say, in one transaction. ``root`` is a root
+    of this repository from a source that is trusted. Raises NotRecovered.
+    """
+    with leased(press, _LONG) as epoch, press.journal.writing_with(Recovery) as pen:
+        if pen.roles():
+            raise NotRecovered("this database is not empty: `recover` without --from-log. Nothing was written.")
+        found = _public_files(press, root)
+        if found.log is None:
+            raise NotRecovered("there is no public log to recover from. Nothing was written.")
+        _check_keys(press, found)
+        return _taken_back(press, pen, found, 0, epoch, now, progress)
+
+
+def _check_keys(press: Press, found: _Found) -> None:
+    """What is recovered must be able to go on."""
+    if not press.sign.keyids & {*found.root.roles[layout.TIMESTAMP].keyids}:
+        raise NotRecovered("the online key of this folder is not the one that the root names. Nothing was written.")
+    policy = policy_of(found.root)
+    if policy and not {each.key for each in press.log} & {*policy.keys}:
+        raise NotRecovered("log.key of this folder is not the one that the root names. Nothing was written.")
 
 
 def _check_pace(head: Head, public: Public, now: datetime) -> None:
@@ -111,49 +145,106 @@ def _check_pace(head: Head, public: Public, now: datetime) -> None:
         )
 
 
-def _taken_back(press: Press, pen: Recovery, found: _Found, now: datetime, progress: Progress) -> Recovered:
-    generation, shape = found.public.generation, found.shape
-    _documents(pen, found)
+def _taken_back(
+    press: Press, pen: Recovery, found: _Found, follows: int, epoch: int, now: datetime, progress: Progress
+) -> Recovered:  # fmt: skip
+    generation, shape, told = found.public.generation, found.shape, None
+    if found.log is None:
+        pen.add_release(found.public, epoch, follows)
+    else:
+        timestamp, published = found.public.timestamp, int(found.is_pointed)
+        told = retell(pen, press.depot, found.log, timestamp, published, epoch, progress)
+        _check_sealed(found, told)
+    _documents(pen, found, told.documents if told else {})
     _offline(pen, found, press)
-    taken, unknown, highest = [], [], 0
+    taken, unknown, highest, digests = [], [], 0, {}
     for number in range(len(shape)):
         progress("bins", number + 1, len(shape))
         role = _role(found, found.bins, shape.role(number))
-        for name in _bin(pen, found, role, number):
-            highest = max(highest, name.state.event if name.state else 0)
-            before = pen.name(name.name)
-            pen.sign_pending(name.name, name.state.serial if name.state else 0, generation)
-            if name != before:
+        digests[number] = bytes.fromhex(role.signed_digest)
+        for path, body in _bin(pen, found, role, number):
+            state = _parsed(path, body)
+            highest = max(highest, state.event)
+            name, is_new = _led_to(pen, told, state, body) if told else _continued(pen, state)
+            if is_new:
+                unknown += [name.name] if _is_unknown(pen.name(name.name), name, told) else []
                 keep(pen, name, pen.policy(now), now)
-                pen.begin_again(name, generation)
                 taken.append(name.name)
-                unknown += [name.name] if _is_unknown(before, name) else []
+                if told is None or name.name in told.paged:
+                    pen.begin_again(name, generation)
+            pen.sign_pending(name.name, state.serial, generation)
         _replace_role(pen, press, role, generation)
     pen.drop_misplaced(shape)
     _replace_role(pen, press, _role(found, found.root, layout.SNAPSHOT), generation)
     pen.set_role(_timestamp_role(found), press.lifetimes)
     _former_bins(pen, found)
     pen.skip_numbers(highest)
-    return Recovered(generation, tuple(sorted(taken)), tuple(sorted(unknown)))
+    if told:
+        keep_files(pen, press.depot, told, BinSums.of(shape, digests))
+        if lost := pen.without_pages():
+            raise NotRecovered(f"{lost[0]} has no public page, and the log has its events. Nothing was written.")
+    failpoint("recover.written")
+    return Recovered(
+        generation, tuple(sorted(taken)), tuple(sorted(unknown)),
+        *((told.events, tuple(sorted(told.paged)), tuple(told.gone)) if told else ()),
+    )  # fmt: skip
+
+
+def _check_sealed(found: _Found, told: Retold) -> None:
+    """The newest files of ceremonies are those that the log names."""
+    for role, leaf in told.sealed.items():
+        file = found.trust.newest[role]
+        if (file.body.version, sha256(file.data)) != (leaf.version, leaf.sha256):
+            raise NotRecovered(
+                f"{leaf.version}.{role}.json is in the log, and the newest that is public is {file.name}: put it back "
+                "from the sealed folder of its ceremony. Nothing was written."
+            )
+
+
+def _led_to(pen: Recovery, told: Retold, state: NameState, body: bytes) -> tuple[c.Name, bool]:
+    """A name by the log, of which the public page must be what its events lead to; what is pending stays so."""
+    name = pen.released_name(state.name)
+    if state.name in told.paged:
+        if sha256(body) != told.paged[state.name]:
+            raise NotRecovered(f"{state.name}: {_NOT_LOGGED}. Nothing was written.")
+        return c.Name(state.name, state, None, None, ()), True
+    if name.state is None or page.render(name.state) != body:
+        raise NotRecovered(f"{state.name}: {_NOT_LOGGED}. Nothing was written.")
+    return pen.name(state.name), True
 
 
 # What is public, verified.
 
 
-def _public_files(press: Press, pen: Recovery) -> _Found:
-    """Pointer, chain of roots, offline files and snapshot. Dates are not read: a repair must not need fresh files."""
+def _public_files(press: Press, pin: bytes | None) -> _Found:
+    """Pointer, chain of roots, log, offline files and snapshot. ``pin`` is a root that is trusted. Dates are not read:
+    a repair must not need fresh files.
+    """
     timestamp = press.depot.pointer()
     if timestamp is None:
         raise NotRecovered("there is no public timestamp: `tallystick-service rebuild` makes it. Nothing was written.")
     chain = _roots(press.depot)
-    for name, ours in ((name, pen.file(f"metadata/{name}")) for name in chain):
-        if ours not in (None, chain[name]):
-            raise NotRecovered(f"{name} is another than this journal's. Nothing was written.")
     if not chain:
         raise NotRecovered("the first public root is missing. Nothing was written.")
+    if pin not in chain.values():
+        raise NotRecovered(
+            "the public roots are others than this journal's, or than the one you trust. Nothing was written."
+        )
     newest = roots.parse_root(chain[f"{len(chain)}.root.json"])
     signed = _signed(newest, layout.TIMESTAMP, timestamp)
+    public = Public(
+        signed["version"],
+        signed["meta"]["snapshot.json"]["version"],
+        moment(signed[layout.SIGNED_AT_FIELD]),
+        moment(signed["expires"]),
+        timestamp,
+    )
+    log = public_log(press.depot, policy_of(newest))
     pinned = signed["meta"]["snapshot.json"]
+    if is_ahead := log is not None and log.last.generation > public.generation:
+        public, pinned = _about_to_be(press, log.last)
+    if log is not None:
+        _check_logged(log, public, pinned)
     snapshot = _body(press.depot, metadata_path(layout.SNAPSHOT, pinned["version"]), pinned)
     meta = _signed(newest, layout.SNAPSHOT, snapshot)["meta"]
     sealed = chain | _sealed(press.depot, meta)
@@ -163,15 +254,33 @@ def _public_files(press: Press, pen: Recovery) -> _Found:
         raise NotRecovered(f"the files of ceremonies do not hold together: {error}. Nothing was written.") from error
     bins = read.newest[layout.BINS].body
     assert isinstance(bins, Targets)
-    public = Public(
-        signed["version"],
-        pinned["version"],
-        moment(signed[layout.SIGNED_AT_FIELD]),
-        moment(signed["expires"]),
-        timestamp,
-    )
     versions = {file.removesuffix(".json"): each["version"] for file, each in meta.items()}
-    return _Found(press.depot, read, read.root, bins, public, versions | {layout.SNAPSHOT: pinned["version"]})
+    roles = versions | {layout.SNAPSHOT: pinned["version"]}
+    return _Found(press.depot, read, read.root, bins, public, roles, log, not is_ahead)
+
+
+def _about_to_be(press: Press, last: leaves.Snapshot) -> tuple[Public, dict[str, Any]]:
+    """A release that was logged and not pointed to when its database was lost: its timestamp is signed again."""
+
+    def sign(payload: bytes) -> Signatures:
+        return press.sign.sign_all((Asked(payload),))[0]
+
+    snapshot = Meta(last.version, last.length, last.sha256)
+    signed_at, expires = moment(last.signed_at), moment(last.timestamp_expires)
+    made = timestamp_file(last.generation, snapshot, signed_at, expires, sign)
+    return Public(last.generation, last.version, signed_at, expires, made.body), snapshot.described()
+
+
+def _check_logged(log: PublicLog, public: Public, pinned: Mapping[str, Any]) -> None:
+    """The release that is public is the last one of the log."""
+    last = log.last
+    told = last.generation, last.version, last.length, last.sha256, last.signed_at, last.timestamp_expires
+    hashes = pinned["length"], pinned["hashes"]["sha256"]
+    if told != (public.generation, public.snapshot, *hashes, stamp(public.signed_at), stamp(public.expires)):
+        raise NotRecovered(
+            f"timestamp {public.generation} is public, and the last release that is logged is another, "
+            f"{last.generation}: {_STOLEN}. Nothing was written."
+        )
 
 
 def _roots(depot: Depot) -> dict[str, bytes]:
@@ -229,8 +338,8 @@ def _role(found: _Found, delegator: Delegator, role: str) -> Role:
 # What is written.
 
 
-def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[c.Name]:
-    """Make a bin's targets the journal's; the names whose pages are others than the journal's."""
+def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[tuple[str, bytes]]:
+    """Make a bin's targets the journal's; the pages that are others than the journal's, with their paths."""
     listed = _targets(role)
     old = pen.described(listed)
     changed = {path: entry for path, entry in listed.items() if old.get(path) != compact(entry).decode()}
@@ -244,26 +353,31 @@ def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[c.Na
             body = _body(found.depot, stored, entry)
             pen.add_files(found.public.generation, [(stored, body)])
             if path.startswith("simple/"):
-                yield _continued(pen, path, body)
+                yield path, body
 
 
-def _continued(pen: Recovery, path: str, body: bytes) -> c.Name:
-    """A name by its public page, which must follow what the journal knows of it."""
+def _parsed(path: str, body: bytes) -> NameState:
+    """The state that a public page says."""
     try:
         state = page.parse(body)
     except page.InvalidPage as error:
         raise NotRecovered(f"{path}: {error}. Nothing was written.") from error
     if names.page_path(state.name) != path:
         raise NotRecovered(f"{path}: is the page of {state.name}. Nothing was written.")
+    return state
+
+
+def _continued(pen: Recovery, state: NameState) -> tuple[c.Name, bool]:
+    """A name by its public page, which must follow what the journal knows of it; whether it says anything new."""
     before = pen.name(state.name)
     if before.state is not None and (broken := succession.broken_promises(before.state, state)):
-        raise NotRecovered(f"{state.name}: {broken[0].sentence}: {_BOTH}. Nothing was written.")
+        raise NotRecovered(f"{state.name}: {broken[0].sentence}: {BOTH}. Nothing was written.")
     if before.state == state:
-        return before  # what was pending here was signed, and nothing else happened
+        return before, False  # what was pending here was signed, and nothing else happened
     since = _types_since(before.state, state)
     holder = before.holder if state.state == "reserved" and not since & TAKING else None
     orgs = () if any(each.startswith(_GRANTING) for each in since) else before.orgs
-    return c.Name(state.name, state, holder, before.org if not since & _OWNING else None, orgs)
+    return c.Name(state.name, state, holder, before.org if not since & OWNING else None, orgs), True
 
 
 def _types_since(before: NameState | None, state: NameState) -> frozenset[str]:
@@ -271,25 +385,29 @@ def _types_since(before: NameState | None, state: NameState) -> frozenset[str]:
     return frozenset(act.type for act in state.history if act.serial > serial)
 
 
-def _is_unknown(before: c.Name, after: c.Name) -> bool:
+def _is_unknown(before: c.Name, after: c.Name, told: Retold | None) -> bool:
     """Whether an account or organisation behind a name is not known, or may be another than before."""
     assert after.state is not None, "what was recovered has a state"
+    if told and after.name in told.unknown:
+        return True
     reserved = after.state.state == "reserved" and after.holder is None
     granted = after.state.namespace is not None and not after.orgs
     return reserved or granted or (before.org, before.orgs) != (after.org, after.orgs) or before.state is None
 
 
-def _documents(pen: Recovery, found: _Found) -> None:
-    """Policies and acts of flags first, in their order: names are judged by them."""
+def _documents(pen: Recovery, found: _Found, logged: Mapping[str, int]) -> None:
+    """Policies and acts of flags first, in their order: names are judged by them. ``logged`` says in which release they
+    came, by their paths.
+    """
     documents: list[Published | FlagAct] = []
     for number in range(len(found.shape)):
         listed = _targets(_role(found, found.bins, found.shape.role(number)))
         documents += [_document(found, path, entry) for path, entry in listed.items() if path.startswith("policy/")]
     for document in sorted(documents, key=lambda each: each.at if isinstance(each, FlagAct) else each.published_at):
         try:
-            pen.add_document(document, found.public.generation)
+            pen.add_document(document, logged.get(document.path, found.public.generation))
         except Collided as error:
-            raise NotRecovered(f"{error}: {_BOTH}. Nothing was written.") from error
+            raise NotRecovered(f"{error}: {BOTH}. Nothing was written.") from error
 
 
 def _document(found: _Found, path: str, entry: Mapping[str, Any]) -> Published | FlagAct:

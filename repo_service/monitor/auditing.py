@@ -29,6 +29,7 @@ from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.following import follow
 from repo_service.monitor.reading import Public
+from repo_service.monitor.replay import last_release
 from repo_service.monitor.seen import Watch
 from repo_service.monitor.trusting import Roots, delegated, roots
 
@@ -77,8 +78,7 @@ class _Audit:
         self._sample = sample
         self._chance = chance
         self._audited = book.number("audited", 0)
-        (newest,) = self._db.execute("SELECT max(generation) FROM release").fetchone()
-        self.last = self._leaf(newest or 0)
+        self.last = last_release(book)
 
     def timely(self, now: datetime, patience: timedelta) -> Iterator[Finding]:
         """Whether the log goes on, and witnesses have seen it."""
@@ -165,11 +165,10 @@ class _Audit:
         for number in sorted(self._chosen(changed, range(len(shape)), self._sample.bins)):
             digest, generation = rows.get(number, (b"", 0))
             if generation <= release.generation:  # what is newer is not served yet
-                yield from self._bin(shape.role(number), digest, delegator)
+                role = shape.role(number)
+                yield from self._bin(role, metadata_path(role, logged.get(role, 0)), digest, delegator)
 
-    def _bin(self, role: str, digest: bytes, delegator: Targets) -> Iterator[Finding]:
-        version = self._versions().get(role, 0)
-        path = metadata_path(role, version)
+    def _bin(self, role: str, path: str, digest: bytes, delegator: Targets) -> Iterator[Finding]:
         if (data := self._public.read(path)) is None:
             yield self._found("served-missing", f"{path} is not there")
         elif sha256(_payload(data)) != digest.hex():

@@ -11,8 +11,8 @@ from repo_service.build.pages import Layout
 from repo_service.domain.logged import PageSum
 from repo_service.monitor.book import Book
 
-MOST: Final = 8192
-"""Names in memory."""
+MOST: Final = 32_768
+"""Releases and acts of all names that are kept in memory: some kilobytes each, with what is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +35,33 @@ class Names:
         self._db = book.db
         self._most = most
         self._kept: OrderedDict[str, Known | None] = OrderedDict()
+        self._weight = 0
         self._changed: set[str] = set()
 
     def get(self, name: str) -> Known | None:
         if name not in self._kept:
-            self._kept[name] = self._read(name)
-            self._make_room()
+            self._keep(name, self._read(name))
         self._kept.move_to_end(name)
         return self._kept[name]
 
     def put(self, name: str, known: Known) -> None:
-        self._kept[name] = known
-        self._kept.move_to_end(name)
         self._changed.add(name)
-        self._make_room()
+        self._keep(name, known)
 
     def write(self) -> None:
         """Before the transaction ends."""
         self._write(self._changed)
         self._changed = set()
 
-    def _make_room(self) -> None:
-        if len(self._kept) > self._most:
-            name = next(iter(self._kept))
-            self._write({name} & self._changed)
-            self._changed.discard(name)
-            del self._kept[name]
+    def _keep(self, name: str, known: Known | None) -> None:
+        self._weight += _weight(known) - (_weight(self._kept[name]) if name in self._kept else 0)
+        self._kept[name] = known
+        self._kept.move_to_end(name)
+        while self._weight > self._most and len(self._kept) > 1:
+            oldest = next(iter(self._kept))
+            self._write({oldest} & self._changed)
+            self._changed.discard(oldest)
+            self._weight -= _weight(self._kept.pop(oldest))
 
     def _write(self, names: set[str]) -> None:
         found = ((name, known) for name in names if (known := self._kept[name]) is not None)
@@ -76,6 +77,10 @@ class Names:
         said, layout, length, sha256, is_whole, generation = row
         state = strict.load(NameState, read_plain(said))
         return Known(state, layout, PageSum(length, sha256), generation, bool(is_whole))
+
+
+def _weight(known: Known | None) -> int:
+    return 1 + (len(known.state.releases) + len(known.state.history) if known else 0)
 
 
 def _row(known: Known) -> tuple[object, ...]:

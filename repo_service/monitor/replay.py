@@ -78,7 +78,7 @@ class _Leaves:
 @dataclass(slots=True)
 class _Touched:
     """A name that changes in a release: what was known of it, its state so far, its last event, and the page that the
-    log names. ``is_whole`` unless a text is missing.
+    log names. ``is_whole`` unless a text is missing, ``is_read`` unless an event is.
     """
 
     before: Known | None
@@ -86,6 +86,7 @@ class _Touched:
     index: int
     page: PageSum | None = None
     is_whole: bool = True
+    is_read: bool = True
 
 
 class Replay:
@@ -99,7 +100,7 @@ class Replay:
         self._public = public
         self._watches = watches
         self.names = Names(book)
-        self.last = _last(book)
+        self.last = last_release(book)
         self._law = judging.Law()
         for (body,) in self._db.execute("SELECT body FROM document ORDER BY number"):
             for _ in self._law.take(_document(body)):
@@ -113,6 +114,7 @@ class Replay:
             digests = self._db.execute("SELECT number, sha256 FROM body").fetchall()
             self._sums = Sums(self._shape, dict(digests))
         self._changed_roles: set[str] = set()
+        self._relisted: set[str] = set()
         self._changed_bins: dict[int, tuple[bytes, int]] = {}
 
     def release(self, first: int, raw: Sequence[bytes]) -> Iterator[Finding]:
@@ -156,7 +158,8 @@ class Replay:
         self._db.executemany("INSERT OR REPLACE INTO role VALUES (?, ?, ?, ?)", rows)
         bins = ((number, *each) for number, each in self._changed_bins.items())
         self._db.executemany("INSERT OR REPLACE INTO body VALUES (?, ?, ?)", bins)
-        self._db.execute("DELETE FROM release WHERE generation <= ?", (self.last.generation - KEPT_RELEASES,))
+        older = "SELECT place FROM release ORDER BY place DESC LIMIT 1 OFFSET ?"
+        self._db.execute(f"DELETE FROM release WHERE place <= ({older})", (KEPT_RELEASES,))  # noqa: S608 - no value
         self._changed_roles, self._changed_bins = set(), {}
 
     def _watched(self, seen: Seen) -> Iterator[Finding]:
@@ -214,7 +217,11 @@ class Replay:
 
     def _page(self, name: str, its: PageSum) -> NameState | None:
         """What a page says that the log names, if it is still there."""
-        body = self._public.read(f"targets/{names.hashed(names.page_path(name), its.sha256)}")
+        try:
+            path = names.hashed(names.page_path(name), its.sha256)
+        except names.InvalidName:
+            return None
+        body = self._public.read(f"targets/{path}")
         if body is None or (len(body), sha256(body)) != (its.length, its.sha256):
             return None
         try:
@@ -238,6 +245,7 @@ class Replay:
             yield codes.found(code, f"event {leaf.seq} of {leaf.name}: {why}", at, index, leaf.name)
         its.is_whole &= not unread
         if event is None:
+            its.is_read = False
             return
         before = its.state
         yield from self._wrong_event(index, leaf, event, before, at)
@@ -253,9 +261,13 @@ class Replay:
         if leaf.serial != expected:
             sentence = f"event {leaf.seq} of {leaf.name} has serial {leaf.serial}, and {expected} comes next"
             yield codes.found("serial", sentence, event.at, index, leaf.name)
-        for why in _out_of_time(event, before, at):
-            yield codes.found("time-backwards", why, event.at, index, leaf.name)
-        yield from judging.objections(self._law, before, event, index)
+        try:
+            for why in _out_of_time(event, before, at):
+                yield codes.found("time-backwards", why, event.at, index, leaf.name)
+            yield from judging.objections(self._law, before, event, index)
+        except (ValueError, OverflowError) as error:  # such a version, or such a time
+            sentence = f"event {leaf.seq} of {leaf.name} cannot be judged: {error}"
+            yield codes.found("policy-broken", sentence, event.at, index, leaf.name)
 
     def _opener(self, unread: list[Unread]) -> Callable[[str], bytes]:
         """Texts by their digests; one that is gone is replaced, so that all else can be replayed."""
@@ -281,12 +293,17 @@ class Replay:
         said, whole = its.page, PageSum(len(made.body), made.targets[0].sha256)
         if said is None and self.last is not None:
             yield codes.found("page-unnamed", f"{name} changed, and the log names no page", at, its.index, name)
-        if said is not None and said != whole and its.is_whole:
-            sentence = f"the page of {name} is sha256 {said.sha256:.16}…; {whole.sha256:.16}… follows from its events"
-            yield codes.found("page-differs", sentence, at, its.index, name)
+        if said is not None and said != whole:
             # What was signed is what the next events follow, if it can still be seen.
-            state = self._page(name, said) or state
-        yield from _wrong_state(its.before.state if its.before else None, state, at, its.index)
+            signed = self._page(name, said)
+            if its.is_whole or (its.is_read and signed is not None and not _same_but_for_texts(state, signed)):
+                sentence = (
+                    f"the page of {name} is sha256 {said.sha256:.16}…; {whole.sha256:.16}… follows from its events"
+                )
+                yield codes.found("page-differs", sentence, at, its.index, name)
+            state, its.is_whole = signed or state, its.is_whole or signed is not None
+        before = its.before.state if its.before and its.before.is_whole else None
+        yield from _wrong_state(before, state, at, its.index)
         said = said or whole
         own = Target.of(names.page_path(name), said.length, said.sha256)
         self._place(its.before, (own, *file_targets(state, targets)), placed)
@@ -319,8 +336,8 @@ class Replay:
                 yield codes.found("bins-root", f"bins of {leaf.bit_length} bits in a release of others", at, index)
                 continue
             for each in leaf.bins:
-                if each.number >= len(shape) or each.number in signed:
-                    yield codes.found("bin-version", f"bin {each.number} is signed twice, or is none", at, index)
+                if each.number in signed:
+                    yield codes.found("bin-version", f"{shape.role(each.number)} is signed twice", at, index)
                     continue
                 signed.add(each.number)
                 yield from self._sign_bin(each, leaf.expires, floor, its.last[1], index)
@@ -361,11 +378,8 @@ class Replay:
     def _sign_snapshot(self, its: _Leaves) -> Iterator[Finding]:
         """The snapshot made again and compared; where nothing was signed, only the timestamp is new."""
         index, leaf = its.last
-        changed = {
-            *(each.role for _, each in its.sealed if each.role != layout.ROOT),
-            *(self._shelves.shape.role(signed.number) for _, each in its.bins for signed in each.bins),
-        }
-        self._listing = self._listing.amended({role: self._metas[role] for role in changed})
+        self._listing = self._listing.amended({role: self._metas[role] for role in self._relisted - {layout.ROOT}})
+        self._relisted = set()
         yield from _wrong_order(self.last, leaf, index)
         body = snapshot_body(leaf.version, self._listing, moment(leaf.expires))
         if (made := sha256(body)) != leaf.signed:
@@ -375,6 +389,7 @@ class Replay:
     def _put_role(self, role: str, meta: Meta) -> None:
         self._metas[role] = meta
         self._changed_roles.add(role)
+        self._relisted.add(role)
 
 
 def _wrong_state(before: NameState | None, after: NameState, at: str, index: int) -> Iterator[Finding]:
@@ -382,7 +397,11 @@ def _wrong_state(before: NameState | None, after: NameState, at: str, index: int
     for broken in succession.broken_promises(before, after) if before else ():
         sentence = f"{after.name}: {broken.sentence} ({broken.promise})"
         yield codes.found("promise-broken", sentence, at, index, after.name)
-    for why in invariants.broken_invariants(after, moment(at)):
+    try:
+        broken_now = invariants.broken_invariants(after, moment(at))
+    except OverflowError as error:
+        broken_now = [str(error)]
+    for why in broken_now:
         yield codes.found("invariant-broken", f"{after.name}: {why}", at, index, after.name)
 
 
@@ -437,6 +456,19 @@ def _out_of_time(event: c.Event, before: NameState | None, signed_at: str) -> It
         yield f"event {event.seq} of {event.name} follows {before.event}"
 
 
+def _same_but_for_texts(ours: NameState, theirs: NameState) -> bool:
+    """Whether two states are one, where the texts of ours that were taken back may be any."""
+    return _alike(strict.dump(ours), strict.dump(theirs))
+
+
+def _alike(ours: object, theirs: object) -> bool:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(_alike(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+    return ours == theirs or (ours == _GONE.decode() and isinstance(theirs, str))
+
+
 def _wrong_sealed(leaf: leaves.Sealed, data: bytes) -> str | None:
     if (len(data), sha256(data)) != (leaf.length, leaf.sha256):
         return "the file that is served is another one"
@@ -463,8 +495,9 @@ def _document(body: bytes) -> Published | FlagAct:
     return strict.load(kind, plain)
 
 
-def _last(book: Book) -> leaves.Snapshot | None:
-    row = book.db.execute("SELECT leaf FROM release ORDER BY generation DESC LIMIT 1").fetchone()
+def last_release(book: Book) -> leaves.Snapshot | None:
+    """The leaf of the last release that a book took in."""
+    row = book.db.execute("SELECT leaf FROM release ORDER BY place DESC LIMIT 1").fetchone()
     return leaves.read(leaves.Snapshot, row[0]) if row else None
 
 

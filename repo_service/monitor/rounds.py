@@ -1,5 +1,6 @@
 """One round of a monitor: follow, look from elsewhere, compare what is served, and say what is news."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from keys.encoding import sha256
 from keys.times import moment, stamp
 from keys.tlog import notes
 from keys.tlog.proofs import Policy, Witnessed
@@ -105,28 +107,46 @@ def _look(post: Post, book: Book, now: datetime) -> Round:
     book.keep(ORIGIN, policy.origin.encode())
     # Elsewhere first: what was there then must be here now.
     looked = [vantages.look(each, policy) for each in post.elsewhere]
-    counts, levels, before = Counts(), Counter[str](), head_of(book)
+    counts, found, before = Counts(), list[Finding](), head_of(book)
     patience = timedelta(seconds=post.limits.standstill_s)
     chance = Random(stamp(now))  # noqa: S311 - which files are looked at, and nobody gains by knowing
-    for finding in audit(
-        post.public, book, post.pin, now, post.sample, chance, _watches(post, book, counts), patience
-    ):  # fmt: skip
-        levels[finding.level] += 1
-    head = None
+    looking = audit(post.public, book, post.pin, now, post.sample, chance, _watches(post, book, counts), patience)
+    levels = Counter(each.level for each in _noted(looking, found))
     for _ in range(_AGAIN):
-        if head := _verified(post, book, policy):
-            break
-        for finding in follow(post.public, book, post.pin, now, _watches(post, book, counts)):
-            levels[finding.level] += 1
+        if (head := _verified(post, book, policy)) or found:
+            break  # else the log grew while it was followed
+        following = follow(post.public, book, post.pin, now, _watches(post, book, counts))
+        levels.update(each.level for each in _noted(following, found))
     if head:
         compared = [*_compared(post, book, looked, head, policy, now)]
         _say(book, compared)
         levels.update(each.level for each in compared)
+    if any(each.code == "snapshot-unlogged" for each in found):
+        _keep_served(post)
     agreeing = sum(each.head is not None for each in looked)
     new = head_of(book).done - before.done
     return Round(
         stamp(now), policy.origin, new, counts, head, policy, agreeing, levels["alarm"], levels["notice"], ()
     )  # fmt: skip
+
+
+def _noted(findings: Iterable[Finding], found: list[Finding]) -> Iterator[Finding]:
+    """Those of this moment are kept in ``found``; those of leaves may be many."""
+    for each in findings:
+        if each.index is None:
+            found.append(each)
+        yield each
+
+
+def _keep_served(post: Post) -> None:
+    """The timestamp and the snapshot that no leaf names: whoever shows them may soon show others."""
+    folder = post.folder / vantages.EVIDENCE
+    timestamp = post.public.read("metadata/timestamp.json") or b""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{sha256(timestamp)[:16]}.timestamp.json").write_bytes(timestamp)
+    if named := re.search(rb'"snapshot\.json":\{[^{}]*(?:\{[^{}]*\})?[^{}]*"version":([0-9]{1,10})\}', timestamp):
+        snapshot = post.public.read(f"metadata/{int(named[1])}.snapshot.json") or b""
+        (folder / f"{sha256(snapshot)[:16]}.snapshot.json").write_bytes(snapshot)
 
 
 def _watches(post: Post, book: Book, counts: Counts) -> Sequence[Watch]:
@@ -182,15 +202,19 @@ def summary(found: Round, post: Post) -> str:
     """What was looked at, for a terminal of 80 columns."""
     counts, head = found.counts, found.head
     rows = [
-        ("new", f"{found.new_leaves} leaves: {counts.releases} releases, {counts.events} events, {counts.bins} bins"),
+        (
+            "new",
+            f"{_counted(found.new_leaves, 'leaf', 'leaves')}: {_counted(counts.releases, 'release')}, "
+            f"{_counted(counts.events, 'event')}, {_counted(counts.bins, 'bin')}",
+        ),
         ("found", f"{_counted(found.alarms, 'alarm')}, {_counted(found.notices, 'notice')}"),
     ]
     if head:
-        checkpoint, witnesses = head.checkpoint, len(found.policy.witnesses)
+        checkpoint = head.checkpoint
         rows[:0] = [
             ("log", f"{found.origin}, {checkpoint.size} leaves"),
             ("root", checkpoint.root.hex()),
-            ("witnesses", f"{len(head.cosigned)} of {witnesses}; the root asks for {found.policy.quorum or 'none'}"),
+            ("witnesses", _witnessed(head, found.policy)),
         ]
     else:
         rows[:0] = [("log", f"{found.origin}; what is served is not the head that was followed")]
@@ -200,5 +224,11 @@ def summary(found: Round, post: Post) -> str:
     return "\n".join(lines)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _witnessed(head: Witnessed, policy: Policy) -> str:
+    if not policy.witnesses:
+        return "none are named by the root"
+    return f"{len(head.cosigned)} of {len(policy.witnesses)} cosigned; the root asks for {policy.quorum}"
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

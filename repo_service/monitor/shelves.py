@@ -15,7 +15,7 @@ from keys.tlog import merkle
 from repo_service.build.metadata import joined_bin, target_line
 from repo_service.monitor.book import Book
 
-MOST_BYTES: Final = 192 << 20
+MOST_BYTES: Final = 96 << 20
 """Of all bins that are kept in memory, about."""
 _BESIDE: Final = 64
 """Bytes that a line takes beside its text."""

@@ -17,7 +17,7 @@ COLUMNS: Final = 80
 CODES: Final[Mapping[str, tuple[Level, str]]] = {**codes.CODES, **alarms.CODES}
 """Every code that a monitor says."""
 _ASK: Final = "ask the registry in public"
-_KEEP: Final = "keep the monitor's folder, it is the evidence; ask the registry in public"
+_KEEP: Final = "keep a copy of what is served and of the monitor's folder; ask in public"
 DO: Final[Mapping[str, str]] = {
     "withdrawn": "ask the project's owners whether it was them; until then keep to the versions that you pinned",
     "all-withdrawn": "ask the project's owners whether it was them; until then keep to the versions that you pinned",

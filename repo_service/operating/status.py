@@ -82,6 +82,9 @@ class Status:
             "lanes": {
                 lane.name: {"pending": lane.pending, "oldest": _stamp(lane.oldest)} for lane in its.lanes
             },
+            "log": (
+                {"origin": its.log.origin, "size": its.log.size, "cosigned": [*its.log.cosigned]} if its.log else None
+            ),
             "bins": its.bins,
             "due": its.due,
             "roles": {
@@ -132,6 +135,11 @@ class Status:
             yield f"{its.due} roles are due to be signed again, bins a few at a time"
         for note in self.notes:
             yield textwrap.fill(note, WIDTH, subsequent_indent="  ")
+        if its.log is not None:
+            seen = ", ".join(its.log.cosigned) or "no witness"
+            yield textwrap.fill(
+                f"log {its.log.origin}: {its.log.size} leaves, cosigned by {seen}", WIDTH, subsequent_indent="  "
+            )
         yield "public: " + ("no timestamp" if self.pointer is None else f"timestamp {self.pointer}")
         if its.lease is not None:
             left = timedelta(seconds=its.lease.until - self.now.timestamp())

@@ -27,7 +27,7 @@ from repo_service.publishing.planning import GivenUp, known_after, plan_next, re
 from repo_service.publishing.press import Press
 from repo_service.publishing.recording import record
 from repo_service.storage.committing import Overtaken
-from repo_service.storage.depot import Behind, version_of
+from repo_service.storage.depot import CHECKPOINT, Behind, Diverged, size_of, version_of
 from repo_service.storage.journal import Journal
 from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.spool import Spool
@@ -163,12 +163,14 @@ def finish(press: Press, ending: int | None = None) -> None:
         staged = [(view.stage(generation), view.names_purged(generation)) for generation in view.staged()]
     for release, purging in staged:
         failpoint("finish.staged")
-        checkpoint = _cosigned(press, release.generation)
+        checkpoint = cosigned(press, release.generation)
         press.depot.add(staged_files(press.journal, release.generation))
         failpoint("finish.added")
         if checkpoint:  # what anybody can come to is in the log by now
-            press.depot.point_log(checkpoint)
+            grown = press.depot.point_log(checkpoint)
             failpoint("finish.log_pointed")
+            if not grown and release is staged[-1][0]:
+                check_log_not_behind(press)
         moved = press.depot.point(release.timestamp)
         failpoint("finish.pointed")
         if not moved and release is staged[-1][0]:
@@ -182,7 +184,7 @@ def finish(press: Press, ending: int | None = None) -> None:
         failpoint("finish.marked")
 
 
-def _cosigned(press: Press, generation: int) -> bytes | None:
+def cosigned(press: Press, generation: int) -> bytes | None:
     """A release's checkpoint with what witnesses say of it; None where there is no log. That is kept, and the proof
     made, before any of it is public: they are asked once, whoever dies.
     """
@@ -191,10 +193,10 @@ def _cosigned(press: Press, generation: int) -> bytes | None:
             return None
         if logged.cosigned is None:
             with press.metrics.stage("witness"):
-                cosigned = press.cosign(notes.read_note(logged.checkpoint.encode()), _nodes(view, logged))
+                said = press.cosign(notes.read_note(logged.checkpoint.encode()), _nodes(view, logged))
     if logged.cosigned is None:
         failpoint("finish.cosigned")
-        logged = press.journal.keep_cosigned(logged, "".join(map(str, cosigned)))
+        logged = press.journal.keep_cosigned(logged, "".join(map(str, said)))
     return f"{logged.checkpoint}{logged.cosigned}".encode()
 
 
@@ -237,6 +239,28 @@ def check_not_behind(press: Press) -> None:
             "database was restored, another service writes to this depot, or the online key was stolen. Nothing was "
             "written. If it is an older database, restore a newer backup or say `tallystick-service recover DIR`; if "
             "not, do not say that: see docs/OPERATIONS.md, When the online key was stolen"
+        )
+    check_log_not_behind(press)
+
+
+def check_log_not_behind(press: Press) -> None:
+    """Behind if the public log holds more than this journal ever logged: what it holds stays in it, so nothing may be
+    appended beside that. Asked in the same order, for the same reason.
+    """
+    public = press.depot.read(CHECKPOINT)
+    with press.journal.reading() as view:
+        newest = view.newest_logged()
+    known = newest.size if newest else 0
+    try:
+        size = size_of(public) if public is not None else 0
+    except (ValueError, IndexError):
+        raise Diverged(f"{CHECKPOINT} holds something else than it should; nothing was overwritten") from None
+    if size > known:
+        raise Behind(
+            f"the public log has {size} leaves, and this journal logged {known}: an older database was restored, "
+            "another service writes to this depot, or the log's key was stolen. Nothing was written. If it is an older "
+            "database, restore a newer backup or say `tallystick-service recover DIR`; if not, do not say that: see "
+            "docs/OPERATIONS.md, When the online key was stolen"
         )
 
 

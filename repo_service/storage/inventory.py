@@ -12,10 +12,12 @@ from keys import strict
 from keys.state import NameState
 from keys.times import moment, stamp
 from repo_service.build.due import Signed
+from repo_service.build.logbook import Said
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.storage import tables as t
+from repo_service.storage.logreading import LoggedRelease
 from repo_service.storage.rows import event_of
 from repo_service.storage.view import View
 
@@ -77,6 +79,29 @@ class Inventory(View):
         query = select(t.releases.c.generation, t.releases.c.timestamp).where(t.releases.c.published == 1)
         row = self._connection.execute(query.order_by(t.releases.c.generation.desc()).limit(1)).first()
         return (row.generation, row.timestamp) if row else None
+
+    def log_pointed(self) -> LoggedRelease | None:
+        """The log as the newest release that is copied out left it."""
+        return next(self._logged_rows(t.releases.c.published == 1, t.logged.c.generation.desc()), None)
+
+    def every_logged(self, until: int) -> Iterator[LoggedRelease]:
+        """Every release that is logged, up to a generation, in order."""
+        return self._logged_rows(t.logged.c.generation <= until, t.logged.c.generation)
+
+    def _logged_rows(self, which: ColumnElement[bool], order: ColumnElement[Any]) -> Iterator[LoggedRelease]:
+        query = select(t.logged).join(t.releases).where(which).order_by(order)
+        for row in self._connection.execute(query, execution_options={"yield_per": _PIECE}).mappings():
+            yield LoggedRelease(**{**row, "root": bytes.fromhex(row["root"])})
+
+    def signed_between(self, after: int, until: int) -> Iterator[Said]:
+        """The events that releases after one and until another signed, but for those of names that were recovered from
+        their pages.
+        """
+        which = t.events.c.release > after, t.events.c.release <= until
+        known = t.events.c.name.not_in(select(t.recovered.c.name))
+        query = select(t.events).where(*which, known).order_by(t.events.c.release, t.events.c.seq)
+        for row in self._connection.execute(query, execution_options={"yield_per": _PIECE}).mappings():
+            yield Said(event_of(row), row["serial"])
 
     def all_names(self) -> Iterator[c.Name]:
         """Every name that was ever touched, with its accepted state; one at a time."""

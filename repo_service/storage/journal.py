@@ -454,6 +454,13 @@ class Pen(View):
         """These files are gone from the depot. Their names never come back: versions and serials only grow."""
         self._connection.execute(delete(t.files).where(t.files.c.path.in_(paths)))
 
+    def forget_text(self, path: str) -> bool:
+        """A file of the current state goes for good, on purpose; whether there was one."""
+        newest = select(func.max(t.releases.c.generation)).scalar_subquery()
+        its = (t.files.c.path == path) & t.files.c.superseded.is_(None)
+        self._connection.execute(delete(t.bodies).where(t.bodies.c.path == path))
+        return bool(self._connection.execute(update(t.files).where(its).values(superseded=newest)).rowcount)
+
     def forget_nonces(self, now: datetime) -> None:
         """Forget the nonces of signatures that are too old to be accepted again."""
         self._connection.execute(delete(t.nonces).where(t.nonces.c.until < stamp(now)))

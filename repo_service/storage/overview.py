@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from keys import layout
 from keys.times import moment, stamp
+from keys.tlog import notes
 from repo_service.storage import tables as t
 
 LANES: Final = ("now", "bulk")
@@ -50,6 +51,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class LogHead:
+    """The log's newest public checkpoint: its name, its leaves, counted, and who cosigned it."""
+
+    origin: str
+    size: int
+    cosigned: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The newest committed release, every role but the bins, the bin that expires first, and what waits: how many
     roles are due and since when, events by lane, and releases that are not copied out.
@@ -65,6 +75,7 @@ class Overview:
     lanes: tuple[Lane, ...]
     staged: int
     lease: Lease | None
+    log: LogHead | None = None
 
 
 def overview(connection: Connection, lease: Lease | None, now: datetime) -> Overview:
@@ -89,7 +100,19 @@ def overview(connection: Connection, lease: Lease | None, now: datetime) -> Over
         tuple(_lane(connection, number, name) for number, name in enumerate(LANES)),
         connection.scalar(select(func.count()).select_from(t.releases).where(t.IS_STAGED)) or 0,
         lease,
+        _log(connection),
     )
+
+
+def _log(connection: Connection) -> LogHead | None:
+    logged = t.logged.c
+    newest = select(logged.checkpoint, logged.cosigned).where(logged.cosigned.is_not(None))
+    row = connection.execute(newest.order_by(logged.generation.desc()).limit(1)).first()
+    if row is None:
+        return None
+    head = notes.read_checkpoint(notes.read_note(row.checkpoint.encode()).text)
+    witnesses = tuple(notes.read_signature(line).name for line in row.cosigned.splitlines())
+    return LogHead(head.origin, head.size, witnesses)
 
 
 def _first_published(connection: Connection, generation: int, roles: Iterable[Row[Any]]) -> dict[str, datetime]:

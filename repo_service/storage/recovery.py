@@ -1,26 +1,29 @@
 """Writing what was taken back from the public files: a release that this journal did not make, and what it holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, exists, func, insert, literal, or_, select, text, update
 
 from keys import page
 from keys.encoding import compact, sha256
 from keys.layout import Bins
 from keys.times import stamp
 from repo_service.build.due import Lifetimes, Signed
+from repo_service.build.logbook import Said
 from repo_service.build.metadata import Role
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
+from repo_service.domain.evolve import evolve
 from repo_service.domain.flags import FlagAct
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.committing import role_row, store_files
 from repo_service.storage.inventory import Inventory
-from repo_service.storage.journal import Collided, Pen
-from repo_service.storage.view import BATCH
+from repo_service.storage.journal import Collided, Pen, event_row
+from repo_service.storage.logreading import LoggedRelease
+from repo_service.storage.view import BATCH, NOW
 
 GAP = 1_000_000
 """Numbers of events that are left out: those that were given away and lost are not given again."""
@@ -40,10 +43,10 @@ class Public:
 class Recovery(Pen, Inventory):
     """What a recovery writes, in one transaction."""
 
-    def add_release(self, public: Public, epoch: int, follows: int) -> None:
-        """The release that is public, and copied out."""
+    def add_release(self, public: Public, epoch: int, follows: int, published: int = 1) -> None:
+        """A release that is public, and copied out, or (``published`` 0) about to be."""
         row = {
-            "generation": public.generation, "epoch": epoch, "snapshot": public.snapshot, "published": 1,
+            "generation": public.generation, "epoch": epoch, "snapshot": public.snapshot, "published": published,
             "signed_at": stamp(public.signed_at), "timestamp": public.timestamp, "expires": stamp(public.expires),
         }  # fmt: skip
         self._connection.execute(insert(t.releases), row)
@@ -53,6 +56,47 @@ class Recovery(Pen, Inventory):
         """Files of the current state that the journal does not know."""
         unknown = ((path, body, sha256(body)) for path, body in files if not self.has_file(path))
         store_files(self._direct, unknown, generation)
+
+    def add_logged(self, logged: LoggedRelease) -> None:
+        """A release's part of the log, about which witnesses were asked."""
+        self._direct.write(s.STORE_LOGGED, {**asdict(logged), "root": logged.root.hex()})
+
+    def add_events(self, events: Sequence[Said], generation: int) -> None:
+        """Events that this journal has lost, by the release that signed them."""
+        rows = [
+            {**event_row(each.event, each.serial, f"log-{each.event.seq}", NOW), "seq": each.event.seq}
+            for each in events
+        ]
+        self._direct.write_all(s.REMEMBER, rows)
+        self.sign_events([each.event.seq for each in events], generation)
+
+    def sign_events(self, numbers: Sequence[int], generation: int) -> None:
+        """Events that are signed in this release, whatever this journal thought."""
+        for start in range(0, len(numbers), BATCH):
+            self._direct.run(s.MARK, values=numbers[start : start + BATCH], signing=generation)
+
+    def released_name(self, name: str) -> c.Name:
+        """A name as its newest release has it: without what is pending."""
+        if not self.is_pending(name):
+            return self.name(name)
+        begun = self.begun_from(name)
+        told, after = (begun[0], begun[1]) if begun else (c.Name(name, None, None), 0)
+        for each in self.history(name, after):
+            if each.release is not None:
+                told = evolve(told, each.event)
+        return told
+
+    def without_pages(self) -> list[str]:
+        """Names of which something is signed, and that have no page among the targets."""
+        path = literal("simple/") + t.names.c.name + literal("/vnd.pypi.simple.v1.json")
+        paged = exists().where(t.targets.c.path == path)
+        signed = exists().where(t.events.c.name == t.names.c.name, t.events.c.release.is_not(None))
+        return list(self._connection.scalars(select(t.names.c.name).where(~paged, signed).limit(1)))
+
+    def of_log(self, *patterns: str) -> Iterator[str]:
+        """The paths of files of the current state that are like one of these."""
+        which = or_(*(t.files.c.path.like(each) for each in patterns))
+        return iter(self._connection.scalars(select(t.files.c.path).where(t.files.c.superseded.is_(None), which)).all())
 
     def supersede(self, generation: int, paths: Iterable[str]) -> None:
         """Nothing names these files any more."""

@@ -182,6 +182,11 @@ def test_a_stolen_key_of_the_log_leaves_the_witnesses_and_the_name_of_the_log() 
     assert amended.holders == planned_by(guide_files.AFTER).holders
 
 
+def test_who_steals_the_online_key_may_have_the_logs_too_where_there_is_one() -> None:
+    assert "key DIR --next-log" in text("online-key", guide_files.situation(guide_files.logged()))
+    assert "log.key" not in text("online-key", guide_files.situation())
+
+
 def test_a_log_without_witnesses_is_said_to_have_none_who_refuse() -> None:
     alone = Situation(first(log=dataclasses.replace(LOG, quorum=0)), NAMES)
     assert "No witness need have seen the log" in text("log-key", alone)

@@ -9,9 +9,10 @@ from tuf.api.metadata import Metadata, Root
 
 from ceremony import replay
 from ceremony.errors import Mismatch
+from ceremony.plan import Log
 from keys import layout
 from keys.trust import RootOfTrust, SignedFile
-from tests.ceremony.people import drafted, held, keyring, sealed_by
+from tests.ceremony.people import LOG, WITNESSES, drafted, held, keyring, log_key, sealed_by
 from tests.ceremony.table import Table
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -22,6 +23,21 @@ def three_roots() -> RootOfTrust:
     one = sealed_by(drafted(now=NOW - timedelta(days=2)), "alice", "bob")
     two = sealed_by(drafted(keyring("alice", "bob", "dan"), one, NOW - timedelta(days=1)), "alice", "bob")
     return sealed_by(drafted(keyring("alice", "erin", "dan"), two, NOW), "alice", "bob", "dan")
+
+
+def logged_roots() -> RootOfTrust:
+    """A chain in which a log is named, has another key and other witnesses, becomes another log and is let go."""
+    logs = (
+        LOG,
+        Log((log_key("next log"),), WITNESSES[1:], 1),
+        Log((log_key(origin="b.test"),), begins_anew=True),
+        None,
+    )
+    found = None
+    for day, log in enumerate(logs):
+        found = sealed_by(drafted(current=found, now=NOW - timedelta(days=4 - day), log=log), "alice", "bob")
+    assert found is not None
+    return found
 
 
 def with_root(result: RootOfTrust, number: int, data: bytes) -> RootOfTrust:
@@ -46,6 +62,10 @@ def test_python_tuf_follows_from_every_root_that_a_client_may_have() -> None:
     assert replay.replay(three_roots(), 3, None)[0] == "python-tuf goes from root 3 to root 3."
 
 
+def test_python_tuf_follows_roots_that_name_a_log_as_any_others() -> None:
+    assert replay.replay(logged_roots(), 1, None)[0] == "python-tuf goes from each of the roots 1 to 4 to root 4."
+
+
 def test_a_root_that_only_some_clients_follow_is_found_before_it_is_published() -> None:
     """Who has root 3 already would not notice that root 2 is signed by the new holders alone."""
     with pytest.raises(Mismatch, match="python-tuf stops at root 1 of 3, from root 1 on"):
@@ -61,6 +81,12 @@ def test_a_machine_without_tuf_js_says_that_it_was_not_asked(monkeypatch: pytest
 def test_tuf_js_follows_from_every_root_and_counts_all_signatures(tuf_js_folder: Path) -> None:
     assert replay.replay(three_roots(), 1, tuf_js_folder)[1] == (
         "tuf-js goes from each of the roots 1 to 3 to root 3, and counts the signatures of targets, held, bins."
+    )
+
+
+def test_tuf_js_follows_roots_that_name_a_log_as_any_others(tuf_js_folder: Path) -> None:
+    assert replay.replay(logged_roots(), 1, tuf_js_folder)[1] == (
+        "tuf-js goes from each of the roots 1 to 4 to root 4, and counts the signatures of targets, held, bins."
     )
 
 

@@ -15,6 +15,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from keys import layout
 from keys.encoding import compact, sha256
+from keys.state import Reason
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import bin_file, snapshot_file
 from repo_service.domain import requests as r
@@ -25,10 +26,18 @@ SYSTEM = r.Actor("system")
 
 
 def written(world: World, request: r.Request) -> list[str]:
-    """The kinds of the public files that one change adds."""
+    """The kinds of the public files that one change adds, the log apart."""
     before = _files(world.public)
     world.do(request)
-    return sorted(_kind(path.name) for path in _files(world.public) - before)
+    added = (path.relative_to(world.public) for path in _files(world.public) - before)
+    return sorted(_kind(path.name) for path in added if path.parts[0] != "log")
+
+
+def logged(world: World, request: r.Request) -> list[str]:
+    """What one change adds to the log's files."""
+    before = _files(world.public / "log")
+    world.do(request)
+    return sorted(path.relative_to(world.public / "log").parts[0] for path in _files(world.public / "log") - before)
 
 
 def _files(folder: Path) -> set[Path]:
@@ -54,6 +63,15 @@ def test_a_publication_adds_a_page_two_bins_at_most_a_snapshot_and_their_deltas(
     world.do(publishing("django"))
     added = written(world, publishing("flask"))
     assert len(added) <= 7 and added.count("bin-") == added.count("delta bin-") <= 2
+
+
+def test_a_yank_adds_a_tile_a_bundle_a_row_of_bins_a_proof_and_its_reason_to_the_log(tmp_path: Path) -> None:
+    for count in (3, 30):
+        world = World(tmp_path / str(count), bins=64)
+        world.do(*(publishing(f"name-{number}", actor=SYSTEM) for number in range(count)))
+        world.do(publishing("name-1", "2.0", actor=SYSTEM))
+        added = logged(world, r.Yank("name-1", "1.0", Reason("broken", "does not start"), OWNER))
+        assert added == ["bins", "proofs", "texts", "tile", "tile"]
 
 
 def test_the_statements_of_a_release_do_not_grow_with_the_repository(tmp_path: Path) -> None:

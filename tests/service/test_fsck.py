@@ -382,6 +382,7 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
             "bar: serial 6 takes something back: version 1.0 was purged for ever and came back",
             "bar: its state is not what its events lead to",
             "bar: its signed page is not what its signed events lead to",
+            "bar: event 4, signed in release 4, is in the log otherwise",
         ],
     ),
     "an event cannot follow": (
@@ -389,11 +390,17 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
             "UPDATE events SET type = 'name.reserved', body = (SELECT body FROM events WHERE name = 'mine') "
             "WHERE name = 'bar' AND serial = 6"
         ),
-        ["bar: its events do not follow each other: bar: owner cannot take name.reserved from registered"],
+        [
+            "bar: its events do not follow each other: bar: owner cannot take name.reserved from registered",
+            "bar: event 6, signed in release 5, is in the log otherwise",
+        ],
     ),
     "an event is gone": (
         hand("DELETE FROM events WHERE type = 'release.yanked'"),
-        ["foo: event 4 is missing: 5 comes next"],
+        [
+            "foo: event 4 is missing: 5 comes next",
+            "foo: event 4 is logged with release 3, and not in the journal",
+        ],
     ),
     "a pending event is gone": (
         hand("DELETE FROM events WHERE release IS NULL"),
@@ -401,11 +408,66 @@ DAMAGE: Final[dict[str, tuple[Callable[[World], object], list[str]]]] = {
     ),
     "an event is signed in a release that is not there": (
         hand("UPDATE events SET release = 99 WHERE name = 'foo' AND serial = 5"),
-        ["release 99: is named by events and does not exist"],
+        [
+            "release 99: is named by events and does not exist",
+            "foo: event 5 is logged with release 7, and not in the journal",
+        ],
     ),
     "an event is signed after what follows it": (
         hand("UPDATE events SET release = 6 WHERE name = 'bar' AND serial = 1"),
-        ["bar: event 2 is signed in release 2, before those it follows"],
+        [
+            "bar: event 2 is signed in release 2, before those it follows",
+            "bar: event 1 is logged with release 2, and not in the journal",
+            "bar: event 1, signed in release 6, is not in the log",
+        ],
+    ),
+    "the log's checkpoint is missing": (
+        gone("log/checkpoint"),
+        ["log/checkpoint: is missing; 39 are logged"],
+    ),
+    "the log's checkpoint is rubbish": (
+        public("log/checkpoint", lambda _: b"rubbish"),
+        ["log/checkpoint: is no checkpoint"],
+    ),
+    "the log's checkpoint went back": (
+        public("log/checkpoint", lambda data: data.replace(b"\n39\n", b"\n7\n")),
+        ["log/checkpoint: is of 7 leaves; 39 are logged"],
+    ),
+    "the log's checkpoint is newer than the journal": (
+        public("log/checkpoint", lambda data: data.replace(b"\n39\n", b"\n40\n")),
+        ["log/checkpoint: is of 40 leaves; the journal has logged 39"],
+    ),
+    "the log's checkpoint is another of its size": (
+        public("log/checkpoint", lambda data: data + b"x"),
+        ["log/checkpoint: is of 39 leaves and not as it was signed"],
+    ),
+    "a tile of the log is gone": (
+        gone("log/tile/0/000.p/39"),
+        ["log/tile/0/000.p/39: is missing in the depot", "the log: log/tile/0/000.p/39 is missing in the depot"],
+    ),
+    "leaves of the log are others": (
+        public("log/tile/entries/000.p/39", lambda data: data.replace(b'"foo"', b'"fop"')),
+        [
+            "log/tile/entries/000.p/39: has other bytes in the depot than were signed",
+            "the log: tile/entries/000.p/39 does not hold the leaves that the tree has there",
+        ],
+    ),
+    "the journal says another root of the log": (
+        hand("UPDATE logged SET root = (SELECT root FROM logged WHERE generation = 3) WHERE generation = 4"),
+        ["release 4: is another in the log than the journal says"],
+    ),
+    "the proof of the newest release is another's": (
+        lambda world: rewrite(
+            world, "log/proofs/8.tlog-proof", (world.public / "log/proofs/7.tlog-proof").read_bytes()
+        ),
+        ["log/proofs/8.tlog-proof: does not prove that release 8 is logged: its checkpoint is not the journal's"],
+    ),
+    "the newest release is not logged": (
+        hand("DELETE FROM logged WHERE generation = 8"),
+        [
+            "log/checkpoint: is of 39 leaves; the journal has logged 36",
+            "release 8: is public and not logged",
+        ],
     ),
     "the repository was left alone for four days": (
         lambda world: world.tick(days=4),

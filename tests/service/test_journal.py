@@ -175,7 +175,7 @@ def test_one_generation_is_committed_once_and_the_second_leaves_nothing(world: W
     epoch = press.journal.take_lease("somebody", 10)
     assert epoch is not None
     with pytest.raises(Overtaken, match="generation"):
-        press.journal.commit(release, events, press.lifetimes, world.now, epoch)
+        press.journal.commit(release, None, events, press.lifetimes, world.now, epoch)
     press.journal.give_back(epoch)
     with world.service.journal.reading() as view:
         assert view.pending().events == events

@@ -18,7 +18,8 @@ from repo_service.cli import main
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.mending import fsck
-from repo_service.mending.recovering import NotRecovered, Recovered, recover
+from repo_service.mending.recovering import Recovered, recover
+from repo_service.mending.retelling import NotRecovered
 from repo_service.storage import tables as t
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import TIMESTAMP, Behind
@@ -287,7 +288,7 @@ def test_after_weeks_in_which_all_has_expired_it_recovers_too(old: World) -> Non
         (lambda w: last(w, "bin-2").unlink(), "is missing"),
         (lambda w: shutil.copy(w.public / "metadata/100002.bin-2.json", last(w, "bin-3")), "another file|not signed"),
         (lambda w: change(w.public / "metadata/2.root.json", b'"sig":"', b'"sig":"00'), "do not hold together"),
-        (lambda w: change(w.public / "metadata/1.root.json", b'"sig":"', b'"sig":"00'), "another than this journal's"),
+        (lambda w: change(w.public / "metadata/1.root.json", b'"sig":"', b'"sig":"00'), "others than this journal's"),
         (lambda w: last(w, "held").unlink(), "missing, or not as it was signed"),
         (lambda w: change(max((w.public / "targets/simple/foo").iterdir(), key=made), b"foo", b"bar"), "not as it was"),
     ],

@@ -24,6 +24,7 @@ def said(status: Status) -> str:
 def test_a_service_that_is_well_says_so_and_what_is_signed_again_when(world: World) -> None:
     text = said(world.service.status())
     assert text.endswith("All is well.")
+    assert "log registry.test/log: 7 leaves, cosigned by no witness" in text
     assert "public: timestamp 1" in text and "(the first of 4 bins)" in text
     assert "signed again 2026-11-22T15:45:36Z" in text  # a timestamp of 3 days, after 8 % of it
     assert re.search(r"root 1 expires 2027-11-22T10:00:00Z, in 365 days targets 1", text)

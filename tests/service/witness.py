@@ -1,7 +1,7 @@
 """What was ever seen of one world's public files, by whatever client and in the depot itself.
 
-A name that is not the pointer's stands for one byte string for ever, and so does a version of the timestamp; and the
-pointer goes forward only. ``wrong`` holds everything that breaks this.
+A name that is not a pointer's stands for one byte string for ever, and so does a version of the timestamp, and a
+size of the log; and the pointers go forward only. ``wrong`` holds everything that breaks this.
 """
 
 import json
@@ -17,7 +17,7 @@ from client_verify.session import Session
 from client_verify.trust import Pin
 from keys.encoding import sha256
 from repo_service.storage.depot import Depot
-from tests.audit import TIMESTAMP
+from tests.audit import CHECKPOINT, TIMESTAMP
 from tests.world import URL, World
 
 Seen = frozenset[str] | str
@@ -31,6 +31,7 @@ class Witness:
         self.wrong: list[str] = []
         self._seen: dict[str, str] = {}
         self._newest = 0
+        self._largest = 0
 
     def see(self, path: str, data: bytes) -> None:
         """A file as somebody outside saw it, in the order of time."""
@@ -40,6 +41,12 @@ class Witness:
             if version < self._newest:
                 self.wrong.append(f"the pointer went back from {self._newest} to {version}")
             self._newest = max(version, self._newest)
+        if path == CHECKPOINT:
+            size = int(data.split(b"\n")[1])
+            path = f"checkpoint of {size}"
+            if size < self._largest:
+                self.wrong.append(f"the log shrank from {self._largest} leaves to {size}")
+            self._largest = max(size, self._largest)
         digest = sha256(data)
         if self._seen.setdefault(path, digest) != digest:
             self.wrong.append(f"equivocation: {path} was seen with two contents")

@@ -143,8 +143,8 @@ def _layers(text: str) -> Iterator[str]:
 
 
 def registry(now: datetime) -> paper.Paper:
-    """What the document's registry has: tallyflask in three versions, one of them yanked, a name that is held, and a log
-    that three witnesses have seen.
+    """What the document's registry has: tallyflask in three versions, one of them yanked, a name that is held, and a
+    log that three witnesses have seen.
     """
     log = PaperLog()
     made = paper.Paper(now, forge=log.forge)

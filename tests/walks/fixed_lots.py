@@ -42,14 +42,23 @@ def _ceremony() -> Callable[[], int]:
 
 def _service() -> Callable[[], int]:
     from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from repo_service import cli, cli_keys, wiring
 
     def key_of(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(int.from_bytes(sha256(thrown(32)).digest()), curve)
 
+    class Dice:
+        """In place of Ed25519PrivateKey, where keys are made."""
+
+        @staticmethod
+        def generate() -> Ed25519PrivateKey:
+            return Ed25519PrivateKey.from_private_bytes(thrown(32))
+
     wiring.datetime = Clock  # type: ignore[misc]
     cli_keys.generate_private_key = key_of  # type: ignore[assignment]
+    cli_keys.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
     return cli.main
 
 

@@ -10,6 +10,7 @@ from ceremony.request import write as write_request
 from keys import layout, names, possession
 from keys.state import Reason
 from keys.times import stamp
+from keys.tlog import notes, tiles
 from repo_service.accepting import halting
 from repo_service.domain import flags
 from repo_service.domain import requests as r
@@ -56,7 +57,19 @@ def make(folder: Path) -> dict[str, bytes]:
         last = max(files, key=lambda file: int(file.name.split(".")[0]))
         found[f"metadata/{last.name}"] = last.read_bytes()
     found["metadata/timestamp.json"] = (world.public / "metadata" / "timestamp.json").read_bytes()
+    found |= log_files(world)
     return found | ceremony_files()
+
+
+def log_files(world: World) -> dict[str, bytes]:
+    """The log's newest checkpoint, the proof of its snapshot, and all leaves, one in a line."""
+    log = world.public / "log"
+    note = (log / "checkpoint").read_bytes()
+    head = notes.read_checkpoint(notes.read_note(note).text)
+    tree = tiles.Tree(head.size, head.root, lambda path: (log / path).read_bytes())
+    newest = max((log / "proofs").iterdir(), key=lambda file: int(file.name.split(".")[0]))
+    leaves = b"".join(leaf + b"\n" for leaf in tree.leaves(0))
+    return {"log/checkpoint": note, f"log/{newest.name}": newest.read_bytes(), "log/leaves.ndjson": leaves}
 
 
 def ceremony_files() -> dict[str, bytes]:

@@ -140,6 +140,7 @@ POINTS: Final = (
     *("intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit"),
     *("publish.committed", "finish.staged", "depot.drafted", "depot.written", "depot.linked", "finish.added"),
     *("depot.pointer_written", "depot.pointed", "finish.pointed", "finish.marked"),
+    *("finish.cosigned", "finish.log_pointed"),
 )
 
 

@@ -100,9 +100,9 @@ def know(store: Store, key: VerifierKey) -> None:
 
 
 @contextmanager
-def served(witness: Witness, request_s: float = 30) -> Iterator[str]:
+def served(witness: Witness, request_s: float = 30, port: int = 0) -> Iterator[str]:
     """The address of a witness's door."""
-    door, stopping = Door(witness, "127.0.0.1", 0, request_s), threading.Event()
+    door, stopping = Door(witness, "127.0.0.1", port, request_s), threading.Event()
     thread = threading.Thread(target=door.serve, args=(stopping,))
     thread.start()
     try:

@@ -67,9 +67,9 @@ def test_lines_that_others_added_are_not_kept_as_more_evidence(tmp_path: Path) -
         assert contradictions.read(path.read_bytes()).after == FORK.note(5)
 
 
-def test_evidence_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_EVIDENCE", 2)
-    with witness_at(tmp_path, [LOG.key], *KEYS) as witness:
+def test_evidence_does_not_fill_the_disk(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched, witness_at(tmp_path, [LOG.key], *KEYS) as witness:
+        patched.setattr(store, "MOST_EVIDENCE", 2)
         witness.add_checkpoint(LOG.question(0, 5))
         for branch in range(5):
             assert witness.add_checkpoint(question(5, [], NumberedLog(branch=branch).note(5)))[0] == 422

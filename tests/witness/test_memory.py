@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from keys.tlog import merkle, notes
 from keys.tlog.notes import Checkpoint
 from repo_service import failpoint
+from repo_service.witness import keyring
+from repo_service.witness.keyring import BadKey
 from repo_service.witness.serving import Witness
-from repo_service.witness.store import FILE, HEADS, BadStore, Store, hash_of
+from repo_service.witness.store import FILE, HEADS, BadStore, Store, hash_of, locked
 from tests.service.dying import dying_at
-from tests.witness.grounds import NumberedLog, post, question, served, witness_at, witness_key
+from tests.witness.grounds import NumberedLog, ed25519, post, question, served, witness_at, witness_key
 
 LOG = NumberedLog()
 TREES = (LOG, NumberedLog(branch=2), NumberedLog(branch=5))
@@ -107,9 +109,13 @@ def meanwhile(point: str, do: Callable[[], None]) -> Iterator[list[threading.Thr
     """Another thread begins to do something when this one passes a point, which waits until it is done, or stuck."""
     others: list[threading.Thread] = []
 
+    def other() -> None:
+        with suppress(sqlite3.Error):  # what it did not do is looked for by the test
+            do()
+
     def reached(name: str) -> None:
         if name == point and not others:
-            others.append(threading.Thread(target=do))
+            others.append(threading.Thread(target=other))
             others[0].start()
             others[0].join(0.3)
             assert others[0].is_alive(), "it did not wait"
@@ -119,8 +125,7 @@ def meanwhile(point: str, do: Callable[[], None]) -> Iterator[list[threading.Thr
         yield others
     finally:
         failpoint.arm(None)
-    (other,) = others
-    other.join()
+    others[0].join()
 
 
 def test_whoever_comes_between_comparing_and_writing_waits(tmp_path: Path) -> None:
@@ -185,6 +190,34 @@ def test_a_database_of_another_witness_is_not_signed_by(tmp_path: Path) -> None:
         pass
     with closing(Store(tmp_path)) as store, pytest.raises(BadStore, match=r"is not the memory of witness.example/w2"):
         store.check_own([witness_key(2).key])
+
+
+def test_two_cannot_hold_one_folder(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(BadStore, match="another witness works in"), locked(tmp_path):
+        pass
+    with locked(tmp_path):
+        pass
+
+
+def test_a_memory_that_is_missing_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(BadStore, match="is missing"):
+        Store(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_that_others_can_read_is_not_signed_with(tmp_path: Path) -> None:
+    keyring.write(tmp_path, keyring.ED25519, "witness.example/w1", ed25519(5))
+    assert [key.key.name for key in keyring.read(tmp_path)] == ["witness.example/w1"]
+    (tmp_path / keyring.ED25519).chmod(0o640)
+    with pytest.raises(BadKey, match="can be read by others"):
+        keyring.read(tmp_path)
+
+
+def test_a_key_under_another_name_or_line_is_not_signed_with(tmp_path: Path) -> None:
+    keyring.write(tmp_path, keyring.ED25519, "witness.example/w1", ed25519(5))
+    (tmp_path / "witness.vkey").write_text(f"{KEY.key}\n")
+    with pytest.raises(BadKey, match="is not the private key of"):
+        keyring.read(tmp_path)
 
 
 def test_a_mark_that_was_left_half_written_is_no_mark(tmp_path: Path) -> None:

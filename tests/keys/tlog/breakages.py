@@ -1,10 +1,18 @@
 """Every check of keys/tlog and of an event's leaf, each taken out, with the test that turns red (tests/breaking.py)."""
 
-from keys.tlog import binsums, leaves, merkle, notes, proofs, tiles
+from keys.tlog import binsums, contradictions, leaves, merkle, notes, proofs, tiles
 from repo_service.domain import logged
 from tests.breaking import breakage
 from tests.domain import test_logged
-from tests.keys.tlog import test_binsums, test_leaves, test_merkle, test_notes, test_proofs, test_tiles
+from tests.keys.tlog import (
+    test_binsums,
+    test_contradictions,
+    test_leaves,
+    test_merkle,
+    test_notes,
+    test_proofs,
+    test_tiles,
+)
 from tests.keys.tlog.test_notes import ED, PQ
 
 BREAKAGES = (
@@ -170,8 +178,8 @@ BREAKAGES = (
         "the edge need not lead to the root",
         tiles.Tree,
         "_check_edge",
-        "for peak in peaks(tiles[level])]) != self.root",
-        "for peak in peaks(tiles[level])]) is None",
+        "for peak in peaks(within[level])]) != self.root",
+        "for peak in peaks(within[level])]) is None",
         test_tiles.test_another_edge_is_refused_at_once,
         edge="tile/0/002.p/3",
     ),
@@ -411,7 +419,7 @@ BREAKAGES = (
         "a signature of the log need not verify",
         notes,
         "verified",
-        "not _verifies(key, note.text, signature.data)",
+        "not all(_verifies(key, note.text, each.data) for each in found)",
         "False",
         test_notes.test_every_bit_of_what_the_log_signed_counts,
     ),
@@ -420,23 +428,23 @@ BREAKAGES = (
         notes,
         "verified",
         'raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")',
-        "continue",
+        "return None",
         test_notes.test_a_known_key_whose_signature_does_not_verify_refuses_the_note,
     ),
     breakage(
         "another name with the id of the key is the key",
         notes,
         "verified",
-        "(signature.name, signature.id) == (key.name, key.id)",
-        "signature.id == key.id",
+        "(each.name, each.id) == (key.name, key.id)",
+        "each.id == key.id",
         test_notes.test_a_signature_by_a_key_that_nobody_asked_for_is_passed_over,
     ),
     breakage(
         "another key with the name of the key is the key",
         notes,
         "verified",
-        "(signature.name, signature.id) == (key.name, key.id)",
-        "signature.name == key.name",
+        "(each.name, each.id) == (key.name, key.id)",
+        "each.name == key.name",
         test_notes.test_a_signature_by_a_key_that_nobody_asked_for_is_passed_over,
     ),
     breakage(
@@ -782,6 +790,39 @@ BREAKAGES = (
         "True",
         test_leaves.test_a_leaf_that_is_too_long_is_not_written,
     ),
+    # contradictions
+    breakage(
+        "who signed need not be the log",
+        contradictions,
+        "check",
+        "notes.read_checkpoint(note.text).origin not in {key.name for key in signed}",
+        "not signed",
+        test_contradictions.test_what_the_log_did_not_sign_accuses_it_of_nothing,
+    ),
+    breakage(
+        "nobody need have signed",
+        contradictions,
+        "check",
+        "notes.read_checkpoint(note.text).origin not in {key.name for key in signed}",
+        "False",
+        test_contradictions.test_what_the_log_did_not_sign_accuses_it_of_nothing,
+    ),
+    breakage(
+        "any two checkpoints contradict each other",
+        contradictions,
+        "check",
+        "not said.is_fork",
+        "False",
+        test_contradictions.test_two_sizes_or_the_same_checkpoint_twice_prove_nothing,
+    ),
+    breakage(
+        "two logs contradict each other",
+        contradictions.Contradiction,
+        "is_fork",
+        "(before.origin, before.size) == (after.origin, after.size)",
+        "before.size == after.size",
+        test_contradictions.test_two_logs_that_each_signed_their_own_contradict_nobody,
+    ),
     # the leaf of an event
     breakage(
         "evidence has a public file",
@@ -798,6 +839,25 @@ BREAKAGES = (
         "digest == reference",
         "False",
         test_logged.test_a_reason_that_stands_in_a_leaf_as_a_text_is_refused,
+    ),
+    breakage(
+        "a change may be spelled otherwise",
+        logged.Logged,
+        "event",
+        "strict.sparse(loaded) != fields",
+        "False",
+        test_logged.test_a_change_that_is_none_or_shows_a_text_is_refused,
+        change={"alike": []},
+    ),
+    breakage(
+        "an event may be spelled otherwise",
+        logged,
+        "read",
+        " or strict.sparse(said) != plain",
+        "",
+        test_logged.test_a_leaf_that_is_no_event_s_is_refused,
+        field="page",
+        value=None,
     ),
     breakage(
         "texts have no salt",

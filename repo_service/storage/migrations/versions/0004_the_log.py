@@ -20,4 +20,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["generation"], ["releases.generation"]),
         sa.PrimaryKeyConstraint("generation"),
     )
-    op.add_column("roles", sa.Column("digest", sa.String(), nullable=True))
+    # Where a column is added to a table as it is, SQLite keeps its text, which is not that of a new database.
+    with op.batch_alter_table(
+        "roles", recreate="always" if op.get_bind().dialect.name == "sqlite" else "never"
+    ) as roles:
+        roles.add_column(sa.Column("digest", sa.String(), nullable=True))
