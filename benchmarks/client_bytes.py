@@ -4,13 +4,15 @@ A repository on paper is served on loopback, its metadata in gzip to whoever ask
 bins a day are signed again, and 1,092 renewed, one a release; only what somebody reads is really signed: the two bins
 of the projects (530 targets each; one changes in the hour, both four times in the day), the snapshots at each visit and
 their anchors. Deltas are drawn as the service draws them. Three clients come: ours; ours without a zstd library, which
-leaves gzip; python-tuf's Updater alone. All verify everything. Sizes are of bodies, in KB of 1,000 bytes; pages are
-apart, as everybody reads them whole. Prints one JSON line.
+leaves gzip; python-tuf's Updater alone. All verify everything, and ours the log, of four million leaves, that three
+witnesses have seen: what that takes is apart (``log``). Sizes are of bodies, in KB of 1,000 bytes; pages are apart, as
+everybody reads them whole. Prints one JSON line.
 
     python -m benchmarks.client_bytes
 """
 
 import gzip
+import hashlib
 import random
 import tempfile
 import threading
@@ -29,11 +31,14 @@ from benchmarks.report import Aim, at_most, line
 from client_verify.fetching import inflate
 from client_verify.fetching.transport import Fetcher
 from client_verify.session import Session
-from client_verify.trust import Pin
+from client_verify.trust import LogTrust, Pin
 from keys import deltas, layout, names
 from keys.encoding import sha256
+from keys.tlog import leaves, merkle, tiles
+from keys.tlog.binsums import BinSums
 from repo_service.build.deltas import Origin, bin_delta, thorough_delta
 from tests import paper
+from tests.paper_log import PaperLog, digest, leaf_of
 
 BITS: Final = 14
 FULL: Final = 530
@@ -48,11 +53,13 @@ class Registry(paper.Paper):
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._day = datetime.now(UTC).replace(microsecond=0)
-        super().__init__(self._day, bit_length=BITS)
+        super().__init__(self._day, bit_length=BITS, forge=PaperLog().forge)
         mean = CHANGES * 365 / len(self.bins)
         for number, role in enumerate(self.bins.roles()):
             self._versions[role] = layout.first_version(number) + round(chance.gauss(mean, mean**0.5)) * 100_000
         self._versions[layout.SNAPSHOT] = 100 * deltas.SPACING - 1
+        self.log = GrownLog()
+        self._digests = {number: chance.randbytes(32) for number in range(len(self.bins))}
         self.full = {self.bin_of(name): self._targets(name) for name in PROJECTS}
         for role in self.full:
             self.sign_bin(role)
@@ -65,10 +72,22 @@ class Registry(paper.Paper):
             role = self.bins.role(self._chance.randrange(len(self.bins)))
             if role not in self.full:
                 self._versions[role] = layout.next_version(self._versions[role])
+                self._digests[layout.bin_number(role)] = self._chance.randbytes(32)
             self._versions[layout.SNAPSHOT] = version
             if version in (deltas.anchor(last), last):
                 self._versions[layout.SNAPSHOT] -= 1
                 self.publish(self._day, lifetime=timedelta(days=7))
+        self.log.grow(2 * releases)  # an event and its bins
+        self.write_log()
+
+    def write_log(self) -> None:
+        """The newest release is in the log, with the digests of all bins."""
+        self._digests |= {layout.bin_number(role): digest(self, role) for role in self.full}
+        sums = BinSums.of(self.bins, self._digests)
+        self.files |= {f"log/{path}": row for path, row in sums.fresh(None)}
+        leaf = leaves.written(leaf_of(self, sums))
+        self.log.leaves.append(leaf)
+        self.log.publish(self, self._day, leaf, sums.tops)
 
     def sign_bin(self, role: str) -> None:
         """One target of a bin is another, and the bin is signed and its delta drawn."""
@@ -105,13 +124,84 @@ class Registry(paper.Paper):
         return {**listed, path: paper.page.target_entry(self._pages[path])}
 
 
+class GrownLog(PaperLog):
+    """Its first 2^22 leaves are a subtree whose hashes are drawn at the height of a tile; of others only the hash is
+    drawn, but for those of releases that somebody reads.
+    """
+
+    _OLD: Final = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chance = random.Random(7)
+        self._grown = [self._chance.randbytes(32) for _ in range(self._OLD)]
+        self._hashes: list[bytes] = []
+        self._known: dict[tuple[int, int], bytes] = {}
+        self.leaves = _Counted(self)  # type: ignore[assignment]  # what is asked of it: its length, and one more
+
+    def grow(self, leaves_: int) -> None:
+        self._hashes += [self._chance.randbytes(32) for _ in range(leaves_)]
+
+    def add(self, leaf: bytes) -> None:
+        self._hashes.append(merkle.leaf_hash(leaf))
+
+    @property
+    def size(self) -> int:
+        return (self._OLD << 16) + len(self._hashes)
+
+    def nodes(self, height: int, number: int) -> bytes:
+        if (height, number) not in self._known:
+            self._known[height, number] = self._node(height, number)
+        return self._known[height, number]
+
+    def _node(self, height: int, number: int) -> bytes:
+        first = number << height
+        if first < self._OLD << 16 and height >= 16:
+            width = 1 << height - 16
+            return merkle.root_of(self._grown[number * width : (number + 1) * width])
+        if first < self._OLD << 16:
+            return hashlib.sha256(b"%d/%d" % (height, number)).digest()  # of a tile that nobody asks for
+        start = first - (self._OLD << 16)
+        return merkle.root_of(self._hashes[start : start + (1 << height)])
+
+    def tiles(self) -> list[tuple[str, bytes]]:
+        """Those that follow the subtree, and that whose hashes were drawn."""
+        found = []
+        for level, count in tiles.levels(self.size):
+            begun = (self._OLD << 16 >> tiles.HEIGHT * level) // tiles.WIDTH
+            for number in range(begun, -(-count // tiles.WIDTH)):
+                width = tiles.width_of(level, number, self.size)
+                at = [number * tiles.WIDTH + each for each in range(width)]
+                found.append(
+                    (
+                        tiles.tile_path(level, number, width),
+                        b"".join(self.nodes(level * tiles.HEIGHT, each) for each in at),
+                    )
+                )
+        return found
+
+
+class _Counted:
+    def __init__(self, log: GrownLog) -> None:
+        self._log = log
+
+    def __len__(self) -> int:
+        return self._log.size
+
+    def append(self, leaf: bytes) -> None:
+        self._log.add(leaf)
+
+
 @dataclass(slots=True)
 class Server:
-    """The files on loopback; ``sent`` counts bytes of bodies, by the folder they lie in."""
+    """The files on loopback; ``sent`` counts bytes of bodies, by the folder they lie in. ``days`` have passed for our
+    client, which looks once a day for itself whether the log only grew.
+    """
 
     files: dict[str, bytes]
     url: str = ""
     sent: Counter[str] = field(default_factory=Counter)
+    days: timedelta = timedelta(0)
 
     def answer(self, path: str, codings: str) -> tuple[bytes | None, bool]:
         body = self.files.get(path)
@@ -154,7 +244,8 @@ Client = Callable[[Server, bytes, Path], int]
 
 
 def ours(server: Server, root: bytes, folder: Path) -> int:
-    session = Session(Pin("acme", server.url, root), folder, Fetcher(lambda _: None), lambda: datetime.now(UTC))
+    pin = Pin("acme", server.url, root, log=LogTrust("require"))
+    session = Session(pin, folder, Fetcher(lambda _: None), lambda: datetime.now(UTC) + server.days)
     for name in PROJECTS:
         session.page(name)
     return session.trusted.snapshot.version
@@ -192,6 +283,7 @@ def visits(registry: Registry, server: Server, folder: Path) -> dict[str, dict[s
             server.sent.clear()
             assert client(server, registry.root, folder / name) == registry.snapshot, f"{name} is not up to date"
             found[name] = (server.sent["metadata"] + server.sent["deltas"]) / 1000
+            found["log"] = max(server.sent["log"] / 1000, found.get("log", 0))
         return {**found, "pages": server.sent["targets"] / 1000}
 
     def later(releases: int, changed: list[str]) -> dict[str, float]:
@@ -203,7 +295,9 @@ def visits(registry: Registry, server: Server, folder: Path) -> dict[str, dict[s
         return visit()
 
     registry.draw(0)
-    return {"cold": visit(), "hour": later(CHANGES // 24, [one]), "day": later(CHANGES, [one, other] * 4)}
+    found = {"cold": visit(), "hour": later(CHANGES // 24, [one])}
+    server.days = timedelta(days=1)
+    return {**found, "day": later(CHANGES, [one, other] * 4)}
 
 
 def aims(found: dict[str, dict[str, float]]) -> list[Aim]:

@@ -99,9 +99,7 @@ class Growth:
 
     def _look(self, head: Witnessed) -> Fork | None:
         try:
-            for kept in self._kept.values():
-                if (fork := self._fork(kept, head)) is not None:
-                    return fork
+            forked = self._files.by_each(WIDTH * HASH_BYTES, lambda fetch: self._forked(head, fetch))
         except (DownloadError, NotProven) as error:
             if self._policy.quorum and not self._is_late(GRACE):
                 return None
@@ -110,26 +108,24 @@ class Growth:
                 f"whether the log {head.checkpoint.origin} of {head.checkpoint.size} leaves only grew since this "
                 f"machine saw it cannot be checked: {error}",
             ) from error
-        self._looked = True
+        self._looked = forked is None
+        return forked
+
+    def _forked(self, head: Witnessed, fetch: Fetch) -> Fork | None:
+        """A fork from one of the heads that were kept. Each tile is fetched once."""
+        seen: dict[str, bytes] = {}
+
+        def remembered(path: str) -> bytes:
+            if path not in seen:
+                seen[path] = fetch(path)
+            return seen[path]
+
+        for kept in self._kept.values():
+            if logs.forked(kept.checkpoint, head.checkpoint, remembered):
+                begins = f"does not begin with the {kept.checkpoint.size} that it had before"
+                why = f"the log {head.checkpoint.origin} of {head.checkpoint.size} leaves {begins}"
+                return Fork(kept.note, _written(head), seen, why)
         return None
-
-    def _fork(self, kept: _Kept, head: Witnessed) -> Fork | None:
-        tiles: dict[str, bytes] = {}
-
-        def look(fetch: Fetch) -> bool:
-            tiles.clear()
-
-            def remembered(path: str) -> bytes:
-                tiles[path] = fetch(path)
-                return tiles[path]
-
-            return logs.forked(kept.checkpoint, head.checkpoint, remembered)
-
-        if not self._files.by_each(WIDTH * HASH_BYTES, look):
-            return None
-        origin, size = head.checkpoint.origin, head.checkpoint.size
-        why = f"the log {origin} of {size} leaves does not begin with the {kept.checkpoint.size} that it had before"
-        return Fork(kept.note, _written(head), tiles, why)
 
 
 def _written(head: Witnessed) -> bytes:
