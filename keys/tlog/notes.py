@@ -6,6 +6,7 @@ one by a key that was asked for and that does not verify refuses the whole note.
 """
 
 import hashlib
+import hmac
 import re
 import textwrap
 from base64 import b64decode, b64encode
@@ -125,8 +126,9 @@ def read_key(text: str) -> VerifierKey:
     name, _, rest = text.partition("+")
     hint, _, encoded = rest.partition("+")
     try:
-        data = decoded(encoded)
-        key = VerifierKey(_name(name), int.from_bytes(data[:1], "big"), data[1:])
+        if not (data := decoded(encoded)):
+            raise BadNote("it is empty")
+        key = VerifierKey(_name(name), data[0], data[1:])
         if _KEY_BYTES.get(key.kind) != len(key.public):
             raise BadNote("of a type of key that is not known here")
         if hint != key.id.hex():
@@ -184,10 +186,13 @@ def read_checkpoint(text: str) -> Checkpoint:
 
 def verified(note: Note, key: VerifierKey) -> Signature | None:
     """The signature of this key on a checkpoint's note; None if it has none. BadNote if it has one that is not."""
-    found = [each for each in note.signatures if (each.name, each.id) == (key.name, key.id)]
-    if not all(_verifies(key, note.text, each.data) for each in found):
-        raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
-    return found[0] if found else None
+    found = None
+    for signature in note.signatures:
+        if (signature.name, signature.id) == (key.name, key.id):
+            if not _verifies(key, note.text, signature.data):
+                raise BadNote(f"the signature of {key.name} on this checkpoint does not verify")
+            found = signature
+    return found
 
 
 def cosigned_at(note: Note, witnesses: Iterable[VerifierKey]) -> dict[VerifierKey, int]:
@@ -210,6 +215,7 @@ class HeldNoteKey:
     def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
         self._private = private
         self._key = VerifierKey(_name(name), ED25519, private.public_key().public_bytes_raw())
+        self._salts = hashlib.sha256(private.sign(b"tallystick-salt/1\n")).digest()  # a checkpoint has three lines
 
     @property
     def key(self) -> VerifierKey:
@@ -226,7 +232,7 @@ class HeldNoteKey:
 
     def secret(self, label: str) -> bytes:
         """32 bytes that nobody without the key can guess, always the same for a label: for salts that must repeat."""
-        return hashlib.sha256(self._private.sign(f"tallystick-salt/1\n{label}\n".encode())).digest()
+        return hmac.digest(self._salts, label.encode(), "sha256")
 
 
 def read_held(text: str) -> HeldNoteKey:

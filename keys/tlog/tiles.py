@@ -86,6 +86,7 @@ class Tree:
         self.root = root
         self._fetch = fetch
         self._known: dict[tuple[int, int], bytes] = {}
+        self._subtrees: dict[tuple[int, int], list[list[bytes]]] = {}
         self._check_edge()
 
     def nodes(self, height: int, number: int) -> bytes:
@@ -93,9 +94,10 @@ class Tree:
         if number < 0 or number + 1 << height > self.size:
             raise NotProven(f"leaf {(number + 1 << height) - 1} is not in a tree of {self.size}")
         level, above = divmod(height, HEIGHT)
-        first = number << above
-        tile, at = divmod(first, WIDTH)
-        return merkle.root_of(hashes(self.tile(level, tile))[at : at + (1 << above)])
+        place = level, (number << above) // WIDTH
+        if place not in self._subtrees:
+            self._subtrees[place] = subtrees(self.tile(*place))
+        return self._subtrees[place][above][number % (WIDTH >> above)]
 
     def tile(self, level: int, number: int) -> bytes:
         """A tile's hashes, checked."""
@@ -134,9 +136,11 @@ class Tree:
         """The partial tiles, which fold to the root."""
         edge = [(level, count) for level, count in levels(self.size) if count % WIDTH]
         tiles = {level: self._fetched(level, count // WIDTH, count % WIDTH) for level, count in edge}
-        if merkle.folded([peak for level, _ in reversed(edge) for peak in peaks(tiles[level])]) != self.root:
+        within = {level: subtrees(tile) for level, tile in tiles.items()}
+        if merkle.folded([peak for level, _ in reversed(edge) for peak in peaks(within[level])]) != self.root:
             raise NotProven(f"the tiles at the edge of a tree of {self.size} leaves do not lead to its root")
         self._known |= {(level, count // WIDTH): tiles[level] for level, count in edge}
+        self._subtrees |= {(level, count // WIDTH): within[level] for level, count in edge}
 
     def _fetched(self, level: int, number: int, width: int) -> bytes:
         path = tile_path(level, number, width)
@@ -151,9 +155,14 @@ def hashes(tile: bytes | bytearray) -> list[bytes]:
     return [bytes(tile[at : at + HASH_BYTES]) for at in range(0, len(tile), HASH_BYTES)]
 
 
-def peaks(tile: bytes) -> list[bytes]:
-    """The complete subtrees of a tile, the largest first."""
-    found = hashes(tile)
-    return [
-        merkle.root_of(found[number << height : number + 1 << height]) for height, number in merkle.peaks_of(len(found))
-    ]
+def subtrees(tile: bytes) -> list[list[bytes]]:
+    """The hashes of all complete subtrees in a tile, by their height in it."""
+    found = [hashes(tile)]
+    while len(below := found[-1]) > 1:
+        found.append([merkle.node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+    return found
+
+
+def peaks(within: list[list[bytes]]) -> list[bytes]:
+    """Of a tile's complete subtrees those that are in no larger one, the largest first."""
+    return [within[height][number] for height, number in merkle.peaks_of(len(within[0]))]

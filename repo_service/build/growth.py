@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from keys.kept import kept
 from keys.tlog import merkle, tiles
 from keys.tlog.merkle import HASH_BYTES
 from keys.tlog.tiles import HEIGHT, WIDTH
@@ -28,7 +29,7 @@ class LogFiles(Protocol):
     def __iter__(self) -> Iterator[LogFile]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Edge:
     """The partial tiles of a tree of ``size`` leaves by their levels (empty where a level ends in a full one), and the
     leaves below the lowest. It is all that the next leaves need.
@@ -40,7 +41,7 @@ class Edge:
 
     @property
     def root(self) -> bytes:
-        return merkle.folded([peak for tail in reversed(self.tails) for peak in tiles.peaks(tail)])
+        return _root(self)
 
     @property
     def files(self) -> Iterator[tuple[str, bytes]]:
@@ -65,6 +66,11 @@ class Edge:
             if level == 0 and width:
                 leaves = tiles.unbundled(files[LOG + tiles.bundle_path(number, width)], width)
         return Edge(size, tuple(tails), tuple(leaves))
+
+
+@kept
+def _root(edge: Edge) -> bytes:
+    return merkle.folded([peak for tail in reversed(edge.tails) for peak in tiles.peaks(tiles.subtrees(tail))])
 
 
 def edge_paths(size: int) -> list[str]:

@@ -116,6 +116,8 @@ class Logged:
                 for name, value in plain.items()
             }
             loaded = strict.load(c.TYPES[said.type], fields)
+            if strict.sparse(loaded) != fields:
+                raise ValueError("a field that has its default is left out")
             reason = said.reason and Reason(said.reason.code, _opened(said.reason.text, opened))
         except (ValueError, RecursionError) as error:
             raise BadLeaf(f"event {said.seq} is malformed: {error}") from None
@@ -161,7 +163,7 @@ def read(leaf: bytes) -> Logged:
         said = strict.load(_Said, plain)
     except (ValueError, RecursionError) as error:
         raise BadLeaf(f"a leaf is malformed: {error}") from None
-    if said.kind != EVENT or not isinstance(change, dict | str):
+    if said.kind != EVENT or not isinstance(change, dict | str) or strict.sparse(said) != plain:
         raise BadLeaf("a leaf that should be an event's is none")
     return Logged(said.seq, said.name, said.serial, said.page, said, change)
 

@@ -9,6 +9,7 @@ is nobody's file: it may go, and its name may be given to ours (docs/adr/0027).
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from tuf.api.exceptions import RepositoryError
@@ -16,10 +17,11 @@ from tuf.api.exceptions import RepositoryError
 from keys import counting, layout
 from keys.counting import Delegator
 from keys.times import stamp
+from repo_service.mending import reclaiming_log
 from repo_service.publishing import roots
 from repo_service.publishing.press import Press
 from repo_service.publishing.publish import leased
-from repo_service.storage.depot import TIMESTAMP
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP
 from repo_service.storage.inventory import Inventory
 
 Keep = Callable[[str, bytes], None]
@@ -37,14 +39,17 @@ def reclaim(press: Press, sealed: roots.Sealed, last_good: int, keep: Keep) -> l
     with leased(press, _LONG), press.journal.inventory() as view:
         if view.newest(layout.ROOT) != sealed.trust.roots[-1].data:  # else this is said again, and was checked
             _check_last_good(view, last_good)
+        reclaiming_log.check_not_forged(press, view, sealed)
         pointed = view.pointed()
         assert pointed is not None, "a service that was begun has a public timestamp"
         taken = []
-        for path, found, ours in _aliens(press, view, sealed):
+        for path, found, ours in chain(_aliens(press, view, sealed), reclaiming_log.aliens(press, view)):
             keep(path, found)
             press.depot.drop(path)
-            press.depot.add([(path, body) for body in ours if path != TIMESTAMP])
+            press.depot.add([(path, body) for body in ours if path not in (TIMESTAMP, CHECKPOINT)])
             taken.append(path)
+        if logged := view.log_pointed():
+            press.depot.point_log(f"{logged.checkpoint}{logged.cosigned}".encode())
         press.depot.point(pointed[1])
     return taken
 

@@ -163,6 +163,11 @@ def test_a_tile_that_is_missing_stops_the_replay_there(scribe: Scribe, book: Boo
     assert head_of(book).done == scribe.edge.size
 
 
+def test_leaves_without_end_are_not_gathered(scribe: Scribe, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST", 3)
+    assert codes(found(scribe, book)) == ["log-broken"]
+
+
 def test_wherever_the_registry_stops_answering_the_monitor_goes_on_as_if_it_had_not(
     scribe: Scribe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ consistent is. An honest release stands before it and another behind it, of whic
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,11 +14,14 @@ from typing import Any, Final
 
 import pytest
 
+from keys import layout
 from keys.encoding import compact_plain, sha256
+from keys.layout import Bins
 from keys.state import File, NameState, Reason
 from keys.times import moment, stamp
 from keys.tlog import leaves
 from repo_service.build.listing import Meta
+from repo_service.build.logbook import sealed_leaf
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import ClearFlag, FlagAct, SetFlag, clear_flag, set_flag
@@ -25,6 +29,7 @@ from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.following import follow
 from repo_service.monitor.reading import Folder
+from repo_service.monitor.shelves import Sums
 from tests.domain.book import POLICY
 from tests.monitor.scribe import Scribe
 
@@ -248,6 +253,85 @@ def release_that_goes_back(scribe: Scribe) -> None:
     scribe.release()
 
 
+def release_signed_before_the_last(scribe: Scribe) -> None:
+    scribe.now -= timedelta(hours=2)
+    scribe.release()
+    scribe.now += timedelta(hours=2)
+
+
+def event_of_an_older_number(scribe: Scribe) -> None:
+    scribe.release([replace(a_yank(scribe), seq=1)])
+
+
+def bin_that_skips_a_version(scribe: Scribe) -> None:
+    scribe.versions[2] += 100_000
+    scribe.release(bins=[2])
+
+
+def other_number_of_bins(scribe: Scribe) -> None:
+    """Everything moves into eight bins."""
+    entries = {path: entry for each in scribe.content.values() for path, entry in each.items()}
+    scribe.shape, scribe.versions = Bins(3), {}
+    scribe.sums = Sums(scribe.shape, {})
+    scribe.content = defaultdict(dict)
+    for path, entry in entries.items():
+        scribe.content[scribe.shape.number(path)][path] = entry
+
+
+def new_bins_that_begin_below_the_old(scribe: Scribe) -> None:
+    other_number_of_bins(scribe)
+    scribe.release(bins=range(8))
+
+
+def new_bins_that_are_not_all_signed(scribe: Scribe) -> None:
+    highest = max(scribe.versions.values())
+    other_number_of_bins(scribe)
+    scribe.versions = {number: layout.first_version(number, highest) - 100_000 for number in range(8)}
+    scribe.release(bins=range(7))
+    scribe.release(bins=[7])
+
+
+def page_that_the_log_does_not_name(scribe: Scribe) -> None:
+    scribe.release([a_yank(scribe)], alter=changed("event", lambda leaf: leaf.pop("page")))
+
+
+def document_that_is_another_one(scribe: Scribe) -> None:
+    scribe.release(documents=[act(scribe, [])], alter=changed("document", lambda leaf: leaf.update(sha256=OTHER)))
+
+
+def sealed(scribe: Scribe, role: Any, version: int, sha256: str = OTHER) -> None:
+    leaf = leaves.written(leaves.Sealed(role, version, 1, sha256))
+    scribe.release(alter=lambda written: [leaf, *written])
+
+
+def file_of_a_ceremony_logged_again(scribe: Scribe) -> None:
+    """In the same words, so that nothing else is new."""
+    file = scribe.trust.newest["targets"]
+    leaf = leaves.written(sealed_leaf("targets", 1, file.data))
+    scribe.release(alter=lambda written: [leaf, *written])
+
+
+def file_of_a_ceremony_that_is_another_one(scribe: Scribe) -> None:
+    scribe.write("metadata/2.targets.json", b"{}")
+    sealed(scribe, "targets", 2)
+
+
+def file_of_a_ceremony_that_is_none(scribe: Scribe) -> None:
+    scribe.write("metadata/2.targets.json", b"{")
+    sealed(scribe, "targets", 2, sha256(b"{"))
+
+
+def file_of_a_ceremony_under_another_version(scribe: Scribe) -> None:
+    data = scribe.trust.roots[0].data
+    scribe.write("metadata/3.root.json", data)
+    leaf = leaves.written(leaves.Sealed("root", 3, len(data), sha256(data)))
+    scribe.release(alter=lambda written: [leaf, *written])
+
+
+def root_that_is_not_there(scribe: Scribe) -> None:
+    sealed(scribe, "root", 3)
+
+
 def leaf_of_no_kind(scribe: Scribe) -> None:
     scribe.release(alter=lambda written: [b'{"kind":"rumour"}', *written])
 
@@ -326,6 +410,18 @@ LIES: Final[dict[Lie, set[str]]] = {
     second_content_of_one_version: {"snapshot-differs"},
     release_left_out: {"version-gap"},
     release_that_goes_back: {"version-backwards"},
+    release_signed_before_the_last: {"time-backwards"},
+    event_of_an_older_number: {"time-backwards"},
+    bin_that_skips_a_version: {"version-gap"},
+    new_bins_that_begin_below_the_old: {"bin-version"},
+    new_bins_that_are_not_all_signed: {"bin-unsigned", "version-gap"},
+    page_that_the_log_does_not_name: {"page-unnamed"},
+    document_that_is_another_one: {"document-differs", "bin-differs"},
+    file_of_a_ceremony_logged_again: {"sealed-backwards"},
+    file_of_a_ceremony_that_is_another_one: {"sealed-differs", "snapshot-differs"},
+    file_of_a_ceremony_that_is_none: {"sealed-differs", "snapshot-differs"},
+    file_of_a_ceremony_under_another_version: {"sealed-differs"},
+    root_that_is_not_there: {"sealed-differs"},
     leaf_of_no_kind: {"leaf-malformed"},
     leaf_that_is_no_json: {"leaf-malformed"},
     leaf_of_a_snapshot_that_is_none: {"leaf-malformed"},
@@ -343,8 +439,11 @@ AFTERMATH: Final[dict[Lie, set[str]]] = {
     policy_without_notice: {"policy-not-in-force"},
     log_that_does_not_end_with_a_release: {"leaf-misplaced", "version-gap"},
     bins_of_another_shape: {"bins-root", "snapshot-differs"},
+    document_that_is_another_one: {"bin-differs"},
+    file_of_a_ceremony_that_is_another_one: {"snapshot-differs"},
+    file_of_a_ceremony_that_is_none: {"snapshot-differs"},
 }
-"""What is still found behind a lie that goes on: another policy judges, a bin was never named."""
+"""What is still found behind a lie: what it said of a policy, a bin, a document or a ceremony still stands."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from repo_service.domain import requests as r
 from repo_service.web.app import create_app
 from repo_service.wiring import open_service
 from tests.service.door import Silent, sdist, wheel
-from tests.world import BECAUSE, RootOfTrust, online_key, root_of_trust, write_folder
+from tests.world import BECAUSE, RootOfTrust, log_key, online_key, root_of_trust, write_folder
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # the command line reads the clock of the machine
 
@@ -35,11 +35,13 @@ def trust() -> RootOfTrust:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A service's folder after ``key``, with the online key that the ceremony knows."""
+    """A service's folder after ``key``, with the keys that the ceremony knows."""
     home = tmp_path / "service"
     assert run("key", home, "--rehearsal") == 0
     (home / "online.key").unlink()
     sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
+    (home / "log.key").unlink()
+    sealed.write_private(home / "log.key", log_key().written.encode())
     return home
 
 

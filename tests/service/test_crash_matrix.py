@@ -31,7 +31,7 @@ from tests.world import World, publishing, root_of_trust, write_folder
 
 COMMON_POINTS: Final = {
     "intake.before_commit", "intake.committed", "publish.read", "publish.signed", "publish.before_commit",
-    "publish.committed", "finish.staged", "finish.cosigned", "finish.added", "finish.log_pointed", "finish.pointed",
+    "publish.committed", "finish.staged", "finish.added", "finish.log_pointed", "finish.pointed",
     "finish.marked",
 }  # fmt: skip
 EXPECTED_POINTS: Final = {

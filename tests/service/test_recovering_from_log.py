@@ -1,15 +1,21 @@
 """A database that is lost comes back from the public log and the public files, and what it cannot know it says."""
 
+import contextlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from client_verify.answers import Found
+from keys.times import stamp
+from repo_service.accepting import intake
 from repo_service.accepting.halting import clear_flag, set_flag
 from repo_service.cli import main
 from repo_service.domain import flags
@@ -20,10 +26,11 @@ from repo_service.publishing.publish import check_not_behind
 from repo_service.storage import tables as t
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind
 from repo_service.wiring import LOG_KEY, open_service
+from tests.domain.moves import requests
 from tests.servers import postgres
 from tests.service.dying import dying_at
 from tests.service.test_fsck import copied, eventful, lines
-from tests.world import ADMIN, BECAUSE, OWNER, STRANGER, World, log_key, publishing, root_of_trust
+from tests.world import ADMIN, BECAUSE, BEGIN, OWNER, STRANGER, World, log_key, publishing, root_of_trust
 
 Rows = dict[str, list[dict[str, Any]]]
 LOST = {
@@ -379,3 +386,24 @@ def test_the_command_says_what_is_lost_and_what_to_do(
     assert "  corp: its account or organisation is not known here" in said and "There are no tokens" in said
     assert main(["recover", home, "--from-log", str(tmp_path / "root.json")]) != 0
     assert "this database is not empty" in capsys.readouterr().err
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.lists(requests(stamp(BEGIN)), min_size=60, max_size=90))
+def test_whatever_was_asked_it_comes_back(asked: list[r.Request]) -> None:
+    """Any verbs by anybody in any order; what was accepted is in the log, and is what the journal had."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder) / "world")
+        for number, request in enumerate(asked):
+            with contextlib.suppress(intake.Refused, ValueError):
+                world.record(request)
+            if number % 7 == 0:
+                world.tick(hours=9)
+                world.service.round()
+        world.service.round()
+        before = rows(world)
+        lose(world)
+        recovered(world)
+        assert known(rows(world)) == known(before)
+        assert sound(world)
+        world.service.journal._engine.dispose()

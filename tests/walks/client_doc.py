@@ -26,6 +26,7 @@ import yaml
 from client_verify.refusals import KINDS
 from keys.encoding import sha256
 from tests import paper
+from tests.paper_log import PaperLog
 
 CLIENT_MD: Final = Path(__file__).parents[2] / "docs" / "CLIENT.md"
 URL: Final = "https://packages.acme.example"
@@ -142,8 +143,11 @@ def _layers(text: str) -> Iterator[str]:
 
 
 def registry(now: datetime) -> paper.Paper:
-    """What the document's registry has: tallyflask in three versions, one of them yanked, and a name that is held."""
-    made = paper.Paper(now)
+    """What the document's registry has: tallyflask in three versions, one of them yanked, a name that is held, and a
+    log that three witnesses have seen.
+    """
+    log = PaperLog()
+    made = paper.Paper(now, forge=log.forge)
     wheels = [paper.wheel("tallyflask", version) for version in ("1.0", "1.1", "2.0")]
     for artifact in wheels:
         made.add_file("tallyflask", artifact.filename, artifact.data, artifact.metadata)
@@ -152,6 +156,7 @@ def registry(now: datetime) -> paper.Paper:
     stealer = paper.project(now, "colouring", paper.release(now, "1.0", paper.wheel("colouring", "1.0")))
     made.say(replace(stealer, quarantine=paper.mark(now, "admin", text="steals credentials")))
     made.publish(now, lifetime=timedelta(days=3))
+    log.append(made, now)
     return made
 
 

@@ -19,10 +19,14 @@ from client_verify.remembering.memory import Memory
 from client_verify.session import forget
 from keys import sealed, trust
 from keys.signing import signed_file
+from keys.tlog import notes
+from keys.tlog.notes import Checkpoint
+from repo_service.build.growth import LogFile, grown
 from repo_service.mending import fsck
 from repo_service.mending.recovering import NotRecovered, recover
+from repo_service.publishing import roots
 from repo_service.publishing.roots import NotTakenIn
-from repo_service.storage.depot import TIMESTAMP, Behind, DepotError, Diverged, version_of
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind, DepotError, Diverged, version_of
 from repo_service.wiring import EVIDENCE, LOG_KEY
 from tests.paper import all_of
 from tests.servers import S3Server
@@ -43,7 +47,7 @@ from tests.walks.machines import (
     says,
 )
 from tests.walks.thief import HUGE, Thief
-from tests.world import World, held_key, log_key, online_key, publishing, write_folder
+from tests.world import LOG_NAME, World, held_key, log_key, online_key, publishing, write_folder
 
 UNSIGNED: Final = ("UnsignedMetadataError", "invalid")
 ROLLBACK: Final = ("BadVersionNumberError", "rollback")
@@ -448,7 +452,9 @@ def test_recover_does_not_take_a_thiefs_numbers_for_lost_releases(world: World) 
     """Whoever says it although no backup was restored: no service has published so often since."""
     Thief(world).strike(timestamp=HUGE)
     world.tick(hours=1)
-    with pytest.raises(NotRecovered, match=r"is 2147483645 releases ahead.*Nothing was written"):
+    with pytest.raises(
+        NotRecovered, match=r"the last release that is logged is another, 2: the online key was stolen.*Nothing"
+    ):
         recover(world.service.press, world.now, lambda *_: None)
     assert newest(world) == 2
 
@@ -667,3 +673,57 @@ def test_a_client_never_passes_256_roots_after_the_one_that_it_was_given(tmp_pat
     bare.timestamp(2, 1, ("timestamp-2",))
     assert "timestamp was signed by 0/1 keys" in bare.says("cached")
     assert "timestamp was signed by 0/1 keys" in bare.says("fresh")
+
+
+# The log's key is stolen with the online key.
+
+
+def forged(world: World, leaves: int = 1) -> bytes:
+    """What a thief with the log's key makes of the public log: it goes on, and nobody can take that back."""
+    with world.service.journal.reading() as view:
+        before = view.log(trust.bins_shape(roots.parse_targets(view.newest("bins"))))
+    files: list[LogFile] = []
+    edge = grown(before.edge, [b'{"kind":"document"}'] * leaves, files)
+    for file in files:
+        (world.public / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (world.public / file.path).write_bytes(file.body)
+    note = str(notes.signed(Checkpoint(LOG_NAME, edge.size, edge.root), [log_key()])).encode()
+    (world.public / CHECKPOINT).write_bytes(note)
+    return note
+
+
+def test_a_log_that_a_thief_appended_to_is_not_overwritten_and_its_name_has_ended(world: World) -> None:
+    Thief(world).strike(timestamp=HUGE)
+    note = forged(world)
+    world.reopen()
+    with pytest.raises(Behind, match="the online key was stolen"):
+        world.do(publishing("bar"))
+    before = {path: path.read_bytes() for path in world.public.rglob("*") if path.is_file()}
+    change_key(world)
+    with pytest.raises(NotTakenIn, match=rf"the log's key was stolen too.*{LOG_NAME} has ended.*Nothing was written"):
+        recovered(world)
+    assert {path: path.read_bytes() for path in world.public.rglob("*") if path.is_file()} == before
+
+    other = log_key(2, "registry.test/second")
+    (world.service.folder / "log.key").write_text(other.written)
+    world.reopen()
+    taken = recovered(world, written(world, log=Log((str(other.key),), begins_anew=True)))
+    assert CHECKPOINT in taken and any("log/tile/" in path for path in taken)
+    assert note in [path.read_bytes() for path in (world.service.folder / EVIDENCE).iterdir()]
+    assert (world.public / CHECKPOINT).read_bytes().startswith(b"registry.test/second\n")
+    everyone_reads(world, "victim", "away")
+    world.do(publishing("more"))
+    assert [line for line in lines(world) if "packages" not in line] == []
+
+
+def test_files_of_the_log_that_its_key_did_not_sign_are_taken_out_and_ours_put_back(world: World) -> None:
+    Thief(world).strike(timestamp=HUGE)
+    tile = max((world.public / "log/tile/0").rglob("000.p/*"), key=lambda path: int(path.name))
+    whole = tile.read_bytes()
+    tile.write_bytes(b"x")
+    (world.public / CHECKPOINT).write_bytes(b"rubbish")
+    (world.public / "log/proofs/9.tlog-proof").write_bytes(b"rubbish")
+    change_key(world)
+    assert {CHECKPOINT, "log/proofs/9.tlog-proof"} <= set(recovered(world))
+    assert tile.read_bytes() == whole and not (world.public / "log/proofs/9.tlog-proof").exists()
+    assert [line for line in lines(world) if "packages" not in line] == []

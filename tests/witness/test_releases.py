@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from ceremony.plan import Log
+from client_verify import cli as client
 from keys.tlog import notes, proofs
 from repo_service.publishing.publish import Release
 from tests.servers import free_port
-from tests.witness.grounds import ml_dsa_key, served, witness_at, witness_key
-from tests.world import BEGIN, World, log_key, publishing
+from tests.witness.grounds import NumberedLog, ml_dsa_key, served, witness_at, witness_key
+from tests.world import BEGIN, LOG_NAME, World, log_key, publishing
 
 KEYS = (witness_key(1), ml_dsa_key(2), witness_key(3))
 
@@ -88,3 +89,20 @@ def test_a_release_goes_on_without_witnesses_and_the_next_one_that_they_see_heal
     world.reopen()
     world.tick(minutes=1)
     assert len(world.checked(world.do(publishing("another")))) >= 2
+
+
+def test_what_a_witness_kept_is_proved_by_the_command_of_a_client(
+    world: Witnessed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knows the root of the registry, and believes nothing else."""
+    honest, other = NumberedLog(LOG_NAME), NumberedLog(LOG_NAME, branch=3)
+    honest.signer = other.signer = log_key()
+    folder, root = world.folder / "another", world.folder / "1.root.json"
+    folder.mkdir()
+    root.write_bytes(world.trust.roots[0].data)
+    with witness_at(folder, [log_key().key], KEYS[0]) as witness:
+        witness.add_checkpoint(honest.question(0, 5))
+        witness.add_checkpoint(other.question(5, 5))
+        ((path, _),) = witness.store.evidence()
+    assert client.main(["evidence", "check", str(path), "--root", str(root)]) == 0
+    assert capsys.readouterr().out == f"it is proved: the log {LOG_NAME} signed two different heads of one size\n"

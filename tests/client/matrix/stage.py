@@ -62,6 +62,7 @@ class Stage:
         # Other tests run beside this one, and an address that a lock file records is to be the same again.
         self.environment = {"TALLYSTICK_PORT": str(free_port())}
         self.patience = PATIENCE_SECONDS
+        self.log_trust = trust.DEFAULT_LOG
         self._terminal = terminal
         self.releases: tuple[Release, ...] = (
             paper.release(PUBLISHED, "1.0", ONE),
@@ -69,9 +70,9 @@ class Stage:
         )
         self.begin()
 
-    def begin(self, at: datetime | None = None) -> None:
+    def begin(self, at: datetime | None = None, forge: paper.Forge = paper.as_signed) -> None:
         """A new repository, of today or of another day; it is what is pinned."""
-        self.repository = paper.Paper(at or self.now)
+        self.repository = paper.Paper(at or self.now, forge=forge)
         self.mirror.files = self.repository.files
         for artifact in (ONE, TWO, EVIL):
             self.repository.add_file("tallyflask", artifact.filename, artifact.data, artifact.metadata)
@@ -90,8 +91,8 @@ class Stage:
         with self.as_person():
             assert self._terminal("show", "tallyflask") == 0, self._terminal.err
 
-    def project(self, installer: str) -> Project:
-        return INSTALLERS[installer].project(self.folder / installer.replace(" ", "-"), "tallyflask==1.0")
+    def project(self, installer: str, wanted: str = "tallyflask==1.0") -> Project:
+        return INSTALLERS[installer].project(self.folder / installer.replace(" ", "-"), wanted)
 
     def run(self, installer: str, project: Project | None = None) -> Outcome:
         """Somebody types ``tallystick run -- INSTALLER …`` for tallyflask 1.0, in a fresh project if they have none."""
@@ -142,7 +143,7 @@ class Stage:
 
     @property
     def pin(self) -> trust.Pin:
-        return trust.Pin("acme", self.mirror.url, self.repository.root)
+        return trust.Pin("acme", self.mirror.url, self.repository.root, log=self.log_trust)
 
     @property
     def data(self) -> Path:

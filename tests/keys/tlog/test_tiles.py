@@ -65,7 +65,7 @@ def test_a_large_tree_is_proven_from_tiles(size, large, tmp_path):
     tree, rng = log.tree, random.Random(size)
     nodes = lru_cache(maxsize=None)(tree.nodes)
     borders = {at + by for at in (0, 256, 512, 65_280, 65_536, 69_888, size) for by in (-2, -1, 0, 1)}
-    chosen = {at for at in borders if 0 <= at < size} | {rng.randrange(size) for _ in range(2_000)}
+    chosen = {at for at in borders if 0 <= at < size} | {rng.randrange(size) for _ in range(600)}
     for index in chosen:
         path = merkle.inclusion(nodes, index, size)
         merkle.check_inclusion(leaf_hash(log.leaves[index]), index, size, path, log.root)
