@@ -195,7 +195,7 @@ class _Watcher:
         if self._options.feeds:
             feeds.write(self._book, self._options.feeds, self._place(origin))
         if self._hook and (waiting := hooks.deliver(self._book, self._hook, origin, self._clock())):
-            print(f"{waiting} alarms wait for {self._hook.url}", file=sys.stderr, flush=True)
+            print(f"{waiting} of the alarms wait for the webhook", file=sys.stderr, flush=True)
 
     def _place(self, origin: str) -> Place:
         where = self._options.registry

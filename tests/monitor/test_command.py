@@ -131,6 +131,20 @@ def test_limits_come_from_a_file(world: World, monitor: Monitor, root: str, tmp_
     assert not (tmp_path / "two").exists()
 
 
+def test_a_full_look_finds_a_page_that_was_exchanged_long_after_it_was_looked_at(
+    world: World, monitor: Monitor, root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert monitor("--root", root, "--full") == 0
+    world.tick(minutes=1)
+    world.do(publishing("other"))
+    assert monitor() == 0
+    [page] = (world.public / "targets/simple/flask").glob("*.json")
+    page.chmod(0o644)
+    page.write_bytes(page.read_bytes().replace(b"flask", b"flusk"))
+    assert monitor("--full", "--json") == cli_monitor.ALARM
+    assert "served-differs" in capsys.readouterr().out
+
+
 def test_a_registry_that_is_away_is_no_finding(monitor: Monitor, root: str, world: World) -> None:
     assert monitor("--root", root) == 0
     assert monitor(registry="http://127.0.0.1:1") == 5
