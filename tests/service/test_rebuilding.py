@@ -9,7 +9,7 @@ from client_verify.answers import Found
 from repo_service.cli import main
 from repo_service.mending import fsck
 from repo_service.mending.rebuilding import rebuild
-from repo_service.storage.depot import TIMESTAMP, Behind
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind
 from repo_service.wiring import open_service
 from tests.service.dying import dying_at
 from tests.service.test_fsck import FOO, eventful, lines, newest, resigned, stored
@@ -61,6 +61,31 @@ def test_into_an_empty_depot_come_all_files_but_artifacts_which_are_named(world:
     assert made <= current and {"metadata/1.root.json", "metadata/2.root.json", TIMESTAMP} <= made
     assert [line for line in lines(world) if "packages" not in line] == []
     look(world)
+
+
+def test_the_log_is_whole_and_public_before_the_timestamp(world: World) -> None:
+    log = {path: body for path, body in public_files(world).items() if path.startswith("log/")}
+    lose(world)
+    with dying_at("depot.pointed"):
+        rebuilt(world)
+    made = public_files(world)
+    assert made[CHECKPOINT] == log[CHECKPOINT] and TIMESTAMP not in made
+    rebuilt(world)
+    assert {path: body for path, body in log.items() if path in made} == {
+        path: body for path, body in made.items() if path.startswith("log/")
+    }
+    assert [line for line in lines(world) if "packages" not in line] == []
+
+
+def test_before_a_log_that_is_ahead_it_stops_and_a_checkpoint_of_somebody_else_is_left(world: World) -> None:
+    checkpoint = world.public / CHECKPOINT
+    ours = checkpoint.read_bytes()
+    size = int(ours.split(b"\n")[1])
+    checkpoint.write_bytes(ours + b"x")
+    assert rebuilt(world) == [f"{CHECKPOINT}: has other bytes in the depot than were signed, and was left"]
+    checkpoint.write_bytes(ours.replace(b"\n%d\n" % size, b"\n%d\n" % (size + 1)))
+    with pytest.raises(Behind, match=rf"the public log has {size + 1} leaves, and this journal logged {size}"):
+        rebuilt(world)
 
 
 def test_what_was_put_back_is_missed_no_more(world: World) -> None:

@@ -29,7 +29,7 @@ from repo_service.wiring import LOG_KEY, open_service
 from tests.domain.moves import requests
 from tests.servers import postgres
 from tests.service.dying import dying_at
-from tests.service.test_fsck import copied, eventful, lines
+from tests.service.test_fsck import copied, eventful, lines, newest, resigned, sql
 from tests.world import ADMIN, BECAUSE, BEGIN, OWNER, STRANGER, World, log_key, publishing, root_of_trust
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -270,6 +270,50 @@ def test_what_is_not_what_the_log_says_is_not_recovered(
         recovered(world)
     assert str(refused.value).endswith("Nothing was written.")
     assert rows(world)["releases"] == [] and rows(world)["events"] == []
+
+
+def page_without_its_event(world: World) -> None:
+    """The log says one thing, and the page another: both signed."""
+    world.record(r.Yank("foo", "3.0", BECAUSE, ADMIN))
+    sql(world, "UPDATE events SET body = replace(body, '3.0', '2.0') WHERE release IS NULL")
+    world.service.round()
+
+
+def another_bin_of_its_version(world: World) -> None:
+    """What the snapshot cannot tell apart, since it lists bins by version."""
+    file = newest(world, "bin-5")
+    file.write_bytes(resigned(file.read_bytes(), expires="2026-12-29T00:00:00Z"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (
+            page_without_its_event,
+            "foo: its public page is not what the log's events lead to: the online key",
+        ),
+        (another_bin_of_its_version, "the public bins are not those that the log names"),
+    ],
+)
+def test_what_the_online_key_signed_beside_the_log_does_not_become_ours(
+    world: World, damage: Callable[[World], object], why: str
+) -> None:
+    damage(world)
+    lose(world)
+    with pytest.raises(NotRecovered, match=why):
+        recovered(world)
+    assert rows(world)["releases"] == []
+
+
+def test_a_log_that_does_not_go_on_from_the_journals_is_not_taken_over(world: World, tmp_path: Path) -> None:
+    sql(world, "UPDATE logged SET root = (SELECT root FROM logged ORDER BY generation LIMIT 1)")
+    world.service.journal.back_up(tmp_path / "backup")
+    world.do(r.Clear("foo", BECAUSE, ADMIN))
+    set_back(world, tmp_path / "backup")
+    before = rows(world)
+    with pytest.raises(NotRecovered, match="the public log does not go on from the"):
+        recover(world.service.press, world.now, lambda *_: None)
+    assert {**rows(world), "lease": []} == {**before, "lease": []}
 
 
 def test_another_root_than_the_one_that_is_trusted_recovers_nothing(world: World) -> None:
