@@ -311,6 +311,14 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             ("changed, in the service's process", "changed_ms_a_bin_in_process", "other", None),
         ],
     ),
+    "audit": (
+        "A whole log replayed from nothing, a million events",
+        "CPU seconds",
+        [
+            ("Tallystick, with every event", "cpu_s", "ours", None),
+            ("python-tuf, each signed bin and snapshot parsed and encoded", "python_tuf_cpu_s", "theirs", None),
+        ],
+    ),
     "client_bytes": (
         "What a real client reads for two projects of a registry with 16,384 bins, without their pages",
         "KB",

@@ -208,6 +208,18 @@ def test_a_yank_without_the_reason_that_is_asked_for() -> None:
     assert [*law.objections(state, replace(event, reason=Reason("broken")))] == []
 
 
+def test_a_policy_takes_effect_when_it_says_and_an_act_of_flags_says_what_stands() -> None:
+    (why,) = Law().take(Published(stamp(BEGIN), stamp(BEGIN - timedelta(days=1)), POLICY))
+    assert "takes effect at" in why
+    law, first = Law(), set_flag((), SetFlag("read_only", BECAUSE), BEGIN)
+    assert first is not None
+    assert [*law.take(replace(first, standing=()))] == [
+        "act 1 of flags says otherwise what stands after it than follows from those before"
+    ]
+    second = replace(first, number=2, at=stamp(BEGIN - timedelta(hours=1)))
+    assert "before the one that it follows" in next(law.take(second))
+
+
 HALTED: Final[dict[str, tuple[tuple[Act, ...], bool]]] = {
     "read_only: a yank by an admin": ((*FOO, (1, c.ReleaseYanked("1.0", "security"), "admin")), True),
     "deletions_halted: a version": ((*FOO, (1, c.ReleaseUnpublished("1.0"), "owner")), True),
