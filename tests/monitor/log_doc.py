@@ -8,15 +8,8 @@ from repo_service import cli_monitor
 from repo_service.monitor import limits, telling
 from repo_service.monitor.limits import Limits
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
+DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "LOG.md"
 BEGIN, END = "<!-- monitor: begin -->\n", "<!-- monitor: end -->\n"
-
-
-def document() -> Path:
-    """The file that has the tables."""
-    return next(
-        path for path in (DOCS / "LOG.md", DOCS / "LOG-monitor-part.md") if path.exists() and BEGIN in path.read_text()
-    )
 
 
 def tables() -> str:
@@ -42,7 +35,7 @@ def _codes() -> list[str]:
 
 
 def main() -> None:
-    path = document()
+    path = DOCUMENT
     text = path.read_text()
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     path.write_text(f"{before}{BEGIN}{tables()}{END}{after}")

@@ -8,7 +8,7 @@ from tests.monitor import golden, log_doc
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    text = log_doc.document().read_text()
+    text = log_doc.DOCUMENT.read_text()
     assert text.partition(log_doc.BEGIN)[2].partition(log_doc.END)[0] == log_doc.tables(), (
         "python -m tests.monitor.log_doc"
     )
@@ -18,13 +18,13 @@ def test_every_option_is_explained_and_none_is_invented() -> None:
     parser = argparse.ArgumentParser()
     cli_monitor.arguments(parser)
     options = {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
-    text = log_doc.document().read_text()
+    text = log_doc.DOCUMENT.read_text()
     section = text.partition("## Run a monitor")[2].partition("\n## ")[0]
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section)) == options
 
 
 def test_the_scenes_that_are_linked_are_there() -> None:
-    text = log_doc.document().read_text()
+    text = log_doc.DOCUMENT.read_text()
     linked = re.findall(r"\(\.\./(tests/monitor/golden/\w+\.txt)\)", text)
     assert linked
     assert all((log_doc.DOCS.parent / path).is_file() for path in linked)
@@ -32,4 +32,4 @@ def test_the_scenes_that_are_linked_are_there() -> None:
 
 def test_the_look_that_is_shown_is_one_that_was_taken() -> None:
     _, _, looked = (golden.FOLDER / "all_is_well.txt").read_text().partition("\n")
-    assert f"```\n{looked}```\n" in log_doc.document().read_text()
+    assert f"```\n{looked}```\n" in log_doc.DOCUMENT.read_text()
