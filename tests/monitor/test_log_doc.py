@@ -27,7 +27,7 @@ def test_the_scenes_that_are_linked_are_there() -> None:
     text = log_doc.DOCUMENT.read_text()
     linked = re.findall(r"\(\.\./(tests/monitor/golden/\w+\.txt)\)", text)
     assert linked
-    assert all((log_doc.DOCS.parent / path).is_file() for path in linked)
+    assert all((log_doc.DOCUMENT.parents[1] / path).is_file() for path in linked)
 
 
 def test_the_look_that_is_shown_is_one_that_was_taken() -> None:
