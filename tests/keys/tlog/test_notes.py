@@ -393,9 +393,9 @@ def test_a_salt_repeats_and_is_another_for_each_label_and_key():
 
 
 def test_what_is_signed_for_a_salt_is_no_checkpoint():
-    """Two lines: whoever learned such a signature could show no head of the log with it."""
+    """One line: whoever learned such a signature could show no head of the log with it."""
     with pytest.raises(BadNote, match="at least three lines"):
-        notes.read_checkpoint("tallystick-salt/1\n1/reason\n")
+        notes.read_checkpoint("tallystick-salt/1\n")
 
 
 names = st.text(
