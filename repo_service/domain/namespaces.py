@@ -196,9 +196,10 @@ def _is_somebodys(case: Case) -> bool:
 
 
 def _overlaps(case: Case, org: str) -> Iterator[Why]:
-    """Grants that overlap have one owner (PEP 752)."""
+    """Grants that overlap have one owner (PEP 752). Those whose owners were lost together are settled one by one."""
+    lost = case.name.granted is not None and case.name.granted.owned_by is None
     for other in (*_above(case), *case.around.below):
-        if other.owned_by != org:
+        if other.owned_by != org and not (lost and other.owned_by is None):
             sentence = f"{case.name.name} overlaps {other.prefix}, the namespace of {other.owner}"
             yield Why("namespace_overlap", sentence, {"namespace": other.prefix, "owner": other.owner})
 

@@ -25,7 +25,7 @@ from repo_service.mending.retelling import NotRecovered
 from repo_service.publishing.publish import check_not_behind
 from repo_service.storage import tables as t
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind
-from repo_service.wiring import LOG_KEY, open_service
+from repo_service.wiring import LOG_KEY, NEXT_LOG_KEY, open_service
 from tests.domain.moves import requests
 from tests.servers import postgres
 from tests.service.dying import dying_at
@@ -143,6 +143,35 @@ def test_all_comes_back_but_for_what_it_says_and_it_goes_on(world: World) -> Non
 def _public(world: World) -> dict[str, bytes]:
     files = world.public.rglob("*")
     return {str(path.relative_to(world.public)): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_a_namespace_of_which_nobody_knows_whose_it_is_is_handed_over_and_taken_by_nobody(world: World) -> None:
+    lose(world)
+    recovered(world)
+    for org in ("org-1", "org-3", None):
+        with pytest.raises(intake.Refused, match=r"actor\.org is not their id"):
+            world.record(r.Share("acme", "org-9", "Ninth", r.Actor("owner", "account-1", org=org)))
+    world.record(r.HandOver("acme", "org-1", "Acme Corporation", r.Actor("support", "account-7")))
+    with world.service.journal.reading() as view:
+        acme, mine = view.name("acme"), view.name("mine")
+    assert acme.orgs == ("org-1",) and acme.state is not None and acme.state.namespace is not None
+    assert acme.state.namespace.shared_with == (), "whom it was shared with nobody knows"
+    assert mine.holder is None
+    with pytest.raises(intake.Refused):
+        world.record(r.Renew("mine", OWNER))
+    world.service.round()
+    assert sound(world)
+
+
+def test_while_one_key_of_the_log_follows_the_other_it_comes_back_too(world: World) -> None:
+    (world.service.folder / NEXT_LOG_KEY).write_text(log_key(2).written)
+    world.reopen()
+    world.do(r.Clear("foo", BECAUSE, ADMIN))
+    assert lines(world) == []
+    before = rows(world)
+    lose(world)
+    recovered(world)
+    assert known(rows(world)) == known(before) and lines(world) == []
 
 
 def test_whoever_dies_in_between_wrote_nothing_and_says_it_again(world: World) -> None:
