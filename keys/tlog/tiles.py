@@ -40,10 +40,15 @@ def _spelled(number: int, width: int) -> str:
     return "/".join([*(f"x{part}" for part in parts[:-1]), parts[-1]]) + (f".p/{width}" if width < WIDTH else "")
 
 
-def is_partial(path: str) -> bool:
-    """Whether this is the path of a partial tile or bundle, which goes once the full one is there."""
-    match = _TILE.search(path)
-    return match is not None and match[3] is not None
+def full_at(path: str) -> int | None:
+    """How many leaves a tree has once the full tile, or bundle, is there in the place of this partial one, which must
+    be served until then; None for what is no partial one.
+    """
+    if (match := _TILE.search(path)) is None or match[3] is None:
+        return None
+    level = 0 if match[1] == "entries" else int(match[1])
+    number = int(match[2].replace("x", "").replace("/", ""))
+    return (number + 1) << HEIGHT * (level + 1)
 
 
 def levels(size: int) -> Iterator[tuple[int, int]]:

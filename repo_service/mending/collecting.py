@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Final
 
 from keys import deltas
+from keys.tlog import tiles
 from repo_service.failpoint import failpoint
 from repo_service.storage.depot import Depot
 from repo_service.storage.inventory import Inventory
@@ -70,9 +71,16 @@ def _dropped(journal: Journal, depot: Depot, keep: timedelta, now: datetime) -> 
 
 
 def _superseded(view: Inventory, keep: timedelta, now: datetime) -> Iterator[str]:
-    """What may go, but for the anchor that deltas to the newest snapshots lead from."""
-    head, paths = view.head(), view.superseded(_until(view, now), now - keep)
-    return (path for path in paths if head is None or not deltas.is_needed(path, head.snapshot.version))
+    """What may go, but for the anchor that deltas to the newest snapshots lead from, and for partial tiles of the log
+    in whose place there is no full one yet (C2SP tlog-tiles, "Partial Tiles").
+    """
+    head, logged = view.head(), view.newest_logged()
+    leaves = logged.size if logged else 0
+    for path in view.superseded(_until(view, now), now - keep):
+        if head and deltas.is_needed(path, head.snapshot.version):
+            continue
+        if (tiles.full_at(path) or 0) <= leaves:
+            yield path
 
 
 def _until(view: Inventory, now: datetime) -> int:

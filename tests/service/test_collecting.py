@@ -127,6 +127,25 @@ def test_the_deltas_to_a_file_go_with_it_and_the_snapshot_that_deltas_lead_from_
     assert len(before - left) > 10 and "1.snapshot.json" in metadata(world)
 
 
+def test_a_partial_tile_of_the_log_stays_until_the_full_one_is_there_and_full_ones_stay(world: World) -> None:
+    def tiles() -> set[str]:
+        return {path.relative_to(world.public).as_posix() for path in (world.public / "log/tile").rglob("*/*.p/*")}
+
+    first = {path for path in tiles() if "000.p/" in path}
+    wait(world, 9)
+    collect(world)
+    wait(world, 2)
+    assert collect(world)[1] > 0 and first <= tiles(), "of 256 leaves there are few"
+    while not (world.public / "log/tile/0/000").is_file():
+        world.do(*(publishing(f"name-{world.now:%H%M}-{number}", actor=r.Actor("system")) for number in range(30)))
+        world.tick(minutes=1)
+    wait(world, 12)
+    collect(world)
+    wait(world, 2)
+    collect(world)
+    assert not first & tiles() and (world.public / "log/tile/entries/000").is_file()
+
+
 def test_no_root_ever_goes(world: World) -> None:
     with world.service.journal._engine.begin() as connection:
         connection.execute(t.files.update().where(t.files.c.path == "metadata/1.root.json").values(superseded=1))

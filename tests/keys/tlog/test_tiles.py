@@ -95,9 +95,12 @@ def test_a_path_is_spelled_as_the_specification_says():
     assert tiles.tile_path(63, 0, 1) == "tile/63/000.p/1"
     assert tiles.bundle_path(999) == "tile/entries/999"
     assert tiles.bundle_path(1_000, 255) == "tile/entries/x001/000.p/255"
-    assert [tiles.is_partial(each) for each in ("tile/0/000", "tile/0/x001/000.p/7", "log/tile/entries/000.p/255")] == [
-        False, True, True,
-    ]  # fmt: skip
+
+
+def test_a_partial_tile_is_needed_until_the_tree_has_the_full_one():
+    """Logs MAY delete any partial tile once the corresponding full tile is available."""
+    paths = ("tile/0/000", "tile/0/x001/000.p/7", "log/tile/entries/000.p/255", "tile/1/002.p/1")
+    assert [*map(tiles.full_at, paths)] == [None, 1_001 << 8, 256, 3 << 16]
 
 
 def flipped(data: bytes, bit: int) -> bytes:
