@@ -27,6 +27,7 @@ from repo_service.wiring import (
     ONLINE_PUB,
     Service,
     log_keys,
+    panel_of,
 )
 
 RETIRE_AFTER: Final = timedelta(hours=1)
@@ -149,6 +150,9 @@ def log_lines(service: Service) -> Iterator[str]:
         )
     if policy is not None and not set(held) & set(policy.keys):
         yield f"root {root.version} names the log {policy.origin}, and its key is not here: bring log.key back"
+    asked = panel.witnesses if (panel := panel_of(service.settings, service.folder)) else ()
+    for key in [each for each in (policy.witnesses if policy else ()) if each not in {one.key for one in asked}]:
+        yield f"root {root.version} counts the witness {key.name}, and nobody asks it: write it into witnesses.policy"
     if len(held) > 1:
         named = " and ".join(key.digits for key in held if policy is not None and key in policy.keys) or "neither"
         both = " and ".join(key.digits for key in held)

@@ -37,7 +37,7 @@ from repo_service.publishing.drawing import Drawer
 from repo_service.publishing.press import Cosign, Press, Turn, cosigned_by_nobody
 from repo_service.publishing.publish import check_not_behind, publish
 from repo_service.publishing.shelf import Shelf
-from repo_service.publishing.witnessing import BadPolicy, Witnesses, read_witnesses
+from repo_service.publishing.witnessing import BadPolicy, Panel, Witnesses, read_witnesses
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
@@ -334,13 +334,18 @@ def _held_key(path: Path) -> HeldKey:
 
 def _witnesses(its: Settings, folder: Path, clock: Callable[[], datetime], metrics: Counted) -> Cosign:
     """How the log's witnesses are asked, where the settings name a file of them."""
+    panel = panel_of(its, folder)
+    return Witnesses(panel, clock, metrics=metrics, deadline_s=its.witness_s).ask if panel else cosigned_by_nobody
+
+
+def panel_of(its: Settings, folder: Path) -> Panel | None:
+    """The witnesses in the file that the settings name, if they name one."""
     if its.witnesses is None:
-        return cosigned_by_nobody
+        return None
     try:
-        panel = read_witnesses((folder / its.witnesses).read_text("utf-8"))
+        return read_witnesses((folder / its.witnesses).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, BadPolicy) as error:
         raise BadSettings(f"witnesses {folder / its.witnesses}: {error}. Nothing was written.") from None
-    return Witnesses(panel, clock, metrics=metrics, deadline_s=its.witness_s).ask
 
 
 def log_keys(folder: Path) -> list[HeldNoteKey]:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ceremony.plan import Log
 from keys import sealed
 from keys.tlog import notes, proofs
-from keys.tlog.notes import VerifierKey
+from keys.tlog.notes import HeldWitnessKey, VerifierKey
 from keys.trust import RootOfTrust
 from repo_service import cli_keys
 from repo_service.build.check import WouldBeRefused
@@ -119,6 +120,20 @@ def test_a_root_without_a_log_is_taken_in_and_said(world: World) -> None:
     world.take_in(root_of_trust(world.now, after=world.trust, log=None))
     (line,) = cli_keys.log_lines(world.service)
     assert line.startswith(f"the log {LOG_NAME} is kept, and root 2 does not name it")
+
+
+def test_status_says_which_witness_that_counts_nobody_asks(tmp_path: Path) -> None:
+    one, two = (HeldWitnessKey(f"w{n}.test", Ed25519PrivateKey.from_private_bytes(bytes([n] * 32))).key for n in (1, 2))
+    world = World(tmp_path, log=Log((str(OLD),), (str(one), str(two)), 1))
+    assert [line.split(",")[0] for line in cli_keys.log_lines(world.service)] == [
+        "root 1 counts the witness w1.test", "root 1 counts the witness w2.test",
+    ]  # fmt: skip
+    folder = world.service.folder
+    (folder / "witnesses.policy").write_text(f"witness two {two} https://w2.test\nquorum two\n")
+    (folder / "service.toml").write_text('witnesses = "witnesses.policy"\n')
+    world.reopen()
+    (line,) = cli_keys.log_lines(world.service)
+    assert line.startswith("root 1 counts the witness w1.test, and nobody asks it")
 
 
 def test_status_says_how_far_the_keys_and_the_root_agree(world: World) -> None:
