@@ -22,6 +22,9 @@ from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.mending.retelling import NotRecovered
+from repo_service.monitor.book import Book
+from repo_service.monitor.following import follow, head_of
+from repo_service.monitor.reading import Folder
 from repo_service.publishing.publish import check_not_behind
 from repo_service.storage import tables as t
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP, Behind
@@ -143,6 +146,19 @@ def test_all_comes_back_but_for_what_it_says_and_it_goes_on(world: World) -> Non
 def _public(world: World) -> dict[str, bytes]:
     files = world.public.rglob("*")
     return {str(path.relative_to(world.public)): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_a_monitor_sees_no_break(world: World, tmp_path: Path) -> None:
+    book, public, pin = Book(tmp_path / "book"), Folder(world.public), world.trust.roots[0].data
+    before = [*follow(public, book, pin, world.now)]
+    lose(world)
+    recovered(world)
+    world.do(r.Clear("foo", BECAUSE, ADMIN))
+    with world.service.journal.reading() as view:
+        logged = view.newest_logged()
+    assert [*follow(public, book, pin, world.now)] == [] and logged is not None
+    assert head_of(book).size == logged.size, before
+    book.close()
 
 
 def test_a_namespace_of_which_nobody_knows_whose_it_is_is_handed_over_and_taken_by_nobody(world: World) -> None:
