@@ -43,6 +43,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "state": (),
     "bundle": (),
     "guard": (),
+    "log": (),
     "audit": ("--events", "1000000", "--batch", "100", "--projects", "100000"),
     "client_bytes": (),
     "client_cpu": (),
@@ -310,6 +311,12 @@ DRAWN: Final[Mapping[str, tuple[str, str, list[_Row]]]] = {
             ("changed, by the guard", "changed_ms_a_bin_guard", "ours", None),
             ("changed, in the service's process", "changed_ms_a_bin_in_process", "other", None),
         ],
+    ),
+    "log": (
+        "What the log adds to a release, at 100,000 leaves and 16,384 bins",
+        "milliseconds",
+        [(f"{count} events", f"events_{count}_ms_a_release", "ours", None) for count in (1, 10, 100)]
+        + [("a tree hashed anew", "anew_ms_a_release", "theirs", None)],
     ),
     "audit": (
         "A whole log replayed from nothing, a million events",
