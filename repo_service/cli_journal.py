@@ -11,6 +11,7 @@ from typing import Any, Final
 from repo_service.mending import collecting, forgetting, fsck
 from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.recovering import Recovered, recover, recover_lost
+from repo_service.operating.settings import BadSettings
 from repo_service.wiring import Service, open_service
 
 Open = Callable[[Path], Service]
@@ -99,10 +100,20 @@ def _rebuild(service: Service, _: argparse.Namespace) -> int:
     return FOUND if found else 0
 
 
+def _read_root(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadSettings(
+            f"{file}: {error.strerror}; it should be a root.json of a ceremony. Nothing was written."
+        ) from None
+
+
 def _recover(service: Service, options: argparse.Namespace) -> int:
     if options.from_log is not None:
+        root = _read_root(options.from_log)
         service.journal.create()
-        done: Recovered | None = recover_lost(service.press, options.from_log.read_bytes(), service.clock(), progress)
+        done: Recovered | None = recover_lost(service.press, root, service.clock(), progress)
     else:
         service.journal.check()
         done = recover(service.press, service.clock(), progress)

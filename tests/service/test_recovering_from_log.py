@@ -470,6 +470,8 @@ def test_the_command_says_what_is_lost_and_what_to_do(
     world.service.journal._engine.dispose()
     for file in (world.folder / "service").glob("journal.sqlite*"):
         file.unlink()
+    assert main(["recover", home, "--from-log", str(tmp_path / "none.json")]) == 2
+    assert "it should be a root.json of a ceremony. Nothing was written" in capsys.readouterr().err
     assert main(["recover", home, "--from-log", str(tmp_path / "root.json")]) == 0
     said = capsys.readouterr().out
     assert "  corp: its account or organisation is not known here" in said and "There are no tokens" in said
