@@ -26,6 +26,7 @@ from repo_service.operating.settings import SETTINGS, BadSettings
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import ClocksDiffer
 from repo_service.publishing.publish import LeaseHeld
+from repo_service.publishing.recording import LogKeyMissing
 from repo_service.storage.backups import NotCopied
 from repo_service.storage.depot import Behind, Diverged, Unavailable, Unfit
 from repo_service.storage.schema import WrongSchema
@@ -58,6 +59,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
     cli_keys.KeyRefused: 2,
     roots.NotTakenIn: 3,
     WouldBeRefused: 4,
+    LogKeyMissing: 4,
     ClockWentBack: 4,
     ClocksDiffer: 4,
     SignerFailed: 4,
