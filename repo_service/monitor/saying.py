@@ -21,6 +21,10 @@ def _matched(change: c.NamespacesMatched) -> str:
     return f"is under these namespaces now: {', '.join(under)}" if under else "is under no namespace any more"
 
 
+def _count(things: tuple[object, ...], what: str) -> str:
+    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+
+
 def _kind(kind: str) -> str:
     return "" if kind == "owner" else f" ({kind})"
 
@@ -38,7 +42,7 @@ _SAID: Final[dict[type[c.Change], Callable[[Any], str]]] = {
     c.ReservationRevoked: lambda _: "its reservation was revoked",
     c.ReservationTransferred: lambda _: "its reservation passed to another holder",
     c.ProjectCreated: lambda _: "the project was created",
-    c.ReleasePublished: lambda it: f"release {it.version} was published with {len(it.files)} file(s)",
+    c.ReleasePublished: lambda it: f"release {it.version} was published with {_count(it.files, 'file')}",
     c.FileAdded: lambda it: f"file {it.file.filename} was added to release {it.version}",
     c.ReleaseYanked: lambda it: f"release {it.version} was yanked{_kind(it.kind)}",
     c.YankHeld: lambda it: f"a yank of release {it.version}{_kind(it.kind)} waits until {it.effective_at}",
@@ -76,8 +80,8 @@ _SAID: Final[dict[type[c.Change], Callable[[Any], str]]] = {
     c.NameUnprohibited: lambda _: "the name is no longer prohibited",
     c.NamespaceGranted: lambda _: "the name was granted as a namespace",
     c.ChildGranted: lambda it: f"the name was granted as a namespace within {it.parent}",
-    c.NamespaceShared: lambda it: f"the namespace is shared with {len(it.shared_with)} organisation(s) now",
-    c.NamespaceUnshared: lambda it: f"the namespace is shared with {len(it.shared_with)} organisation(s) now",
+    c.NamespaceShared: lambda it: f"the namespace is shared with {_count(it.shared_with, 'organisation')} now",
+    c.NamespaceUnshared: lambda it: f"the namespace is shared with {_count(it.shared_with, 'organisation')} now",
     c.NamespaceTransferred: lambda _: "the namespace passed to another organisation",
     c.NamespaceEnded: lambda _: "the namespace ended",
     c.NamespacesMatched: _matched,
