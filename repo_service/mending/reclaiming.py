@@ -20,7 +20,7 @@ from keys.times import stamp
 from repo_service.mending import reclaiming_log
 from repo_service.publishing import roots
 from repo_service.publishing.press import Press
-from repo_service.publishing.publish import leased
+from repo_service.publishing.publish import check_not_behind, leased
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP
 from repo_service.storage.inventory import Inventory
 
@@ -39,6 +39,9 @@ def reclaim(press: Press, sealed: roots.Sealed, last_good: int, keep: Keep) -> l
     with leased(press, _LONG), press.journal.inventory() as view:
         if view.newest(layout.ROOT) != sealed.trust.roots[-1].data:  # else this is said again, and was checked
             _check_last_good(view, last_good)
+        pointer = press.depot.pointer()
+        if pointer and _is_signed(_delegators(sealed), layout.TIMESTAMP, pointer):
+            check_not_behind(press)  # nobody but us has the new key: an older database was restored
         reclaiming_log.check_not_forged(press, view, sealed)
         pointed = view.pointed()
         assert pointed is not None, "a service that was begun has a public timestamp"

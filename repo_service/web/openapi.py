@@ -180,6 +180,7 @@ _ASKING: Final = (KEY, IF_MATCH, IF_PREVIEW_MATCH, PREFER, DRY_RUN)
 _JSON: Final = ("application/json",)
 _BYTES: Final = ("application/octet-stream",)
 _DELTA: Final = ("application/zstd",)
+_TEXT: Final = ("text/plain",)
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "release_verb": Operation("{verb} a release", _RECEIPT, _ASKING, _CHANGE, REFUSALS),
@@ -257,6 +258,15 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "metrics": Operation("What Prometheus scrapes", {200: ("text/plain",)}),
     "public.metadata": Operation("A TUF metadata file", {200: _JSON}, refuses=("not_found",)),
     "public.delta": Operation("A delta to a TUF metadata file", {200: _DELTA}, refuses=("not_found",)),
+    "public.log_checkpoint": Operation(
+        "The log's newest checkpoint (C2SP tlog-checkpoint)", {200: _TEXT}, refuses=("not_found",)
+    ),
+    "public.log_file": Operation(
+        "A proof, a row of bins or a text of the log (docs/FORMAT.md)", {200: (*_TEXT, *_BYTES)}, refuses=("not_found",)
+    ),
+    "public.log_tile": Operation(
+        "A tile of the log, or a bundle of its leaves (C2SP tlog-tiles)", {200: _BYTES}, refuses=("not_found",)
+    ),
     "public.page_target": Operation("A name's page as a TUF target", {200: _JSON}, refuses=("not_found",)),
     "public.file_target": Operation(
         "A file, or its .metadata, as a TUF target", {200: _BYTES}, refuses=("not_found", "name_invalid")
@@ -530,7 +540,7 @@ def _parameter(about: Parameter) -> Schema:
 
 
 def _path(rule: str) -> str:
-    return rule.replace("<", "{").replace(">", "}")
+    return rule.replace("<path:", "<").replace("<", "{").replace(">", "}")
 
 
 def _in(path: str) -> list[str]:

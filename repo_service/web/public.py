@@ -18,7 +18,7 @@ from keys.state import installable
 from repo_service.accepting.uploads import stored_at
 from repo_service.build.pages import Layout
 from repo_service.domain.changes import Granted
-from repo_service.storage.depot import Depot, is_path
+from repo_service.storage.depot import CHECKPOINT, Depot, is_path
 from repo_service.storage.headers import FRESH, caching, media_type
 from repo_service.storage.journal import Journal
 from repo_service.storage.view import View
@@ -45,6 +45,18 @@ def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprin
     @routes.get("/deltas/<filename>")
     def delta(filename: str) -> Response:
         return _send(depot, f"deltas/{filename}")
+
+    @routes.get("/log/checkpoint")
+    def log_checkpoint() -> Response:
+        return _send(depot, CHECKPOINT)
+
+    @routes.get("/log/<folder>/<filename>")
+    def log_file(folder: str, filename: str) -> Response:
+        return _send(depot, f"log/{folder}/{filename}")
+
+    @routes.get("/log/tile/<level>/<path:number>")
+    def log_tile(level: str, number: str) -> Response:
+        return _send(depot, f"log/tile/{level}/{number}")
 
     @routes.get("/targets/simple/<segment>/<filename>")
     def page_target(segment: str, filename: str) -> Response:
@@ -148,6 +160,7 @@ def _send(depot: Depot, path: str) -> Response:
         raise _not_found(f"there is no {path}")
     response = send_file(found.file, media_type(path), etag=found.etag, last_modified=found.modified, conditional=False)
     response.content_length = found.size
+    response.content_type = media_type(path)  # Flask would say twice in which charset
     response.call_on_close(found.file.close)
     try:
         response.make_conditional(request, accept_ranges=True, complete_length=found.size)

@@ -289,6 +289,7 @@ def test_list_json_holds_everything_that_a_pin_is(terminal, registry, now):
                 "rehearsal": False,
                 "first_use": None,
                 "shipped": None,
+                "log_trust": {"mode": "warn", "keys": [], "witnesses": [], "quorum": None},
             }
         ]
     }

@@ -49,6 +49,7 @@ EVERYONES: Final = {
     "/targets/",
     "/packages/",
     "/deltas/",
+    "/log/",
     "/simple/",
     "/namespaces",
     "/namespace/",

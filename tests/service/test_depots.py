@@ -164,7 +164,7 @@ def test_the_pointer_moves_forward_only_and_says_whether_it_did(depot: Depot) ->
 
 def test_the_pointer_never_shows_two_timestamps_of_one_version(depot: Depot) -> None:
     depot.point(timestamp(3, "first"))
-    with pytest.raises(Diverged, match="version 3 already"):
+    with pytest.raises(Diverged, match="is at 3 already"):
         depot.point(timestamp(3, "second"))
     assert depot.pointer() == timestamp(3, "first")
 

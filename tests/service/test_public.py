@@ -156,3 +156,17 @@ def test_a_delta_is_for_ever_and_never_packed_again(door: Door) -> None:
     assert "immutable" in answer.headers["Cache-Control"] and "Content-Encoding" not in answer.headers
     missing = door.client.get("/deltas/1.901.snapshot.dcz")
     assert missing.status_code == 404 and "immutable" not in missing.headers.get("Cache-Control", "")
+
+
+def test_the_log_is_served_as_it_lies_in_the_depot_its_checkpoint_for_seconds_and_the_rest_for_ever(door: Door) -> None:
+    stock(door)
+    files = [path for path in (door.world.public / "log").rglob("*") if path.is_file()]
+    assert len(files) > 5
+    for file in files:
+        path = file.relative_to(door.world.public).as_posix()
+        answer = door.client.get(f"/{path}")
+        assert (answer.status_code, answer.data) == (200, file.read_bytes()), path
+        assert ("immutable" in answer.headers["Cache-Control"]) == (path != "log/checkpoint")
+    assert door.client.get("/log/checkpoint").content_type == "text/plain; charset=utf-8"
+    for path in ("/log/tile/0/999", "/log/tile/0/../../../metadata/timestamp.json", "/log/proofs/9.tlog-proof"):
+        assert door.client.get(path).status_code == 404, path
