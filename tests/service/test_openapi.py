@@ -36,7 +36,7 @@ def test_every_route_is_described_and_every_verb_has_a_path_of_its_own(described
     door, document = described
     expected = set()
     for rule in door.app.url_map.iter_rules():
-        path = rule.rule.replace("<", "{").replace(">", "}")
+        path = rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             verbs = VERBS[rule.endpoint] if "{verb}" in path else [""]
             expected |= {(path.replace("{verb}", verb), method.lower()) for verb in verbs}
