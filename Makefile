@@ -11,7 +11,7 @@ demo: $(READY)
 	@$(BIN)/python docs/demo.py
 
 test: $(READY)
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=40
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
 
 check: $(READY)
 	$(BIN)/ruff format --check .
