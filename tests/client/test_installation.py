@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.client.test_run import UV
+from tests.world import LOG_NAME, World, log_key, publishing
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"flask", "sqlalchemy", "rq", "redis", "alembic", "psycopg", "prometheus-client"}
@@ -46,6 +48,24 @@ def test_its_command_and_its_python_api_work_from_the_wheel_alone(clean):
     code = "from client_verify.verifier import Usage, Verifier\ntry: Verifier.pinned()\nexcept Usage as e: print(e)"
     done = subprocess.run([clean / "venv/bin/python", "-c", code], cwd=clean, env=environment, capture_output=True)
     assert b"tallystick trust add" in done.stdout, done.stderr
+
+
+def test_a_witness_and_a_monitor_run_from_the_wheel_alone(clean, tmp_path):
+    world = World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0))
+
+    def said(*words):
+        command = [clean / "venv/bin/tallystick-service", *words]
+        done = subprocess.run(command, cwd=clean, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    key = said("witness", "key", clean / "witness", "--name", "w.test").split("w.test+")[1]
+    said("witness", "add", clean / "witness", str(log_key().key))
+    assert key.split()[0] in (shown := said("witness", "show", clean / "witness")) and LOG_NAME in shown
+    world.do(publishing("flask"))
+    (clean / "1.root.json").write_bytes(world.trust.roots[0].data)
+    looked = said("monitor", world.public, "--state", clean / "watch", "--root", clean / "1.root.json", "--full")
+    assert "2 releases, 2 events" in looked
 
 
 def test_the_types_of_its_python_api_are_for_whoever_checks_theirs(clean):
