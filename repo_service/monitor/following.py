@@ -92,12 +92,15 @@ def _head(public: Public, pin: bytes) -> Head:
 
 
 def _inconsistent(public: Public, before: Head, after: Head, at: str) -> Iterator[Finding]:
-    """Why a head does not go on from the one before."""
+    """Why a head does not go on from the one before. Where it is smaller, the files of the larger tree may not be there
+    to compare with: a mirror that is behind looks like that.
+    """
+    behind = codes.found("log-behind", f"a head of {after.size} leaves is served; {before.size} were seen", at)
     small, large = (before, after) if before.size <= after.size else (after, before)
     try:
         same = tree_of(public, large).root_at(small.size) == small.root
     except NotProven as error:
-        yield codes.found("log-broken", str(error), at)
+        yield behind if after.size < before.size else codes.found("log-broken", str(error), at)
         return
     if not same:
         sentence = (
@@ -106,7 +109,7 @@ def _inconsistent(public: Public, before: Head, after: Head, at: str) -> Iterato
         )
         yield codes.found("log-forked", sentence, at)
     elif after.size < before.size:
-        yield codes.found("log-behind", f"a head of {after.size} leaves is served; {before.size} were seen", at)
+        yield behind
 
 
 def tree_of(public: Public, head: Head) -> tiles.Tree:

@@ -139,6 +139,18 @@ def test_an_older_head_is_a_notice_if_it_is_of_the_same_log(scribe: Scribe, book
     assert [(each.code, each.level) for each in found(scribe, book)] == [("log-behind", "notice")]
 
 
+def test_a_whole_mirror_that_is_behind_is_a_notice_too_and_nothing_is_forgotten(
+    scribe: Scribe, book: Book, tmp_path: Path
+) -> None:
+    older = shutil.copytree(scribe.folder, tmp_path / "older")
+    scribe.release(scribe.publication("new"))
+    assert found(scribe, book) == []
+    seen, root = head_of(book), scribe.trust.roots[0].data
+    said = [*follow(Folder(older), book, root, scribe.now)]
+    assert [each.code for each in said] == ["log-behind"]
+    assert head_of(book) == seen
+
+
 @pytest.mark.parametrize("tile", ["entries", "0"])
 def test_a_tile_with_one_bit_changed_is_not_used(tile: str, scribe: Scribe, book: Book) -> None:
     for _ in range(300):
