@@ -12,7 +12,7 @@ from schemathesis.specs.openapi import checks
 from repo_service.domain.flags import Flag
 from tests.service.door import Door
 
-EXAMPLES: Final = 5
+EXAMPLES: Final = 4
 """For each operation and kind of data. The seed is fixed: a run repeats."""
 CHECKS: Final = [
     not_a_server_error,

@@ -283,12 +283,12 @@ def offered(updater: Updater, name: str) -> Files:
     return {file["filename"]: (file["hashes"]["sha256"], file["yanked"] is not False) for file in page["files"]}
 
 
-EXAMPLES: Final = int(os.environ.get("TALLYSTICK_EXAMPLES", "12"))
+EXAMPLES: Final = int(os.environ.get("TALLYSTICK_EXAMPLES", "9"))
 Registry.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=25,
     deadline=None,
-    derandomize=EXAMPLES == 12,
+    derandomize=EXAMPLES == 9,
     database=None,
     phases=[Phase.generate],  # a failure is printed as it was found: making it smaller takes longer than reading it
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
