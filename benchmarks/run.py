@@ -44,7 +44,7 @@ BENCHMARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "bundle": (),
     "guard": (),
     "log": (),
-    "audit": ("--events", "1000000", "--batch", "100", "--projects", "100000"),
+    "audit": ("--events", "200000", "--batch", "100", "--projects", "40000"),
     "client_bytes": (),
     "client_cpu": (),
     "installs": (),

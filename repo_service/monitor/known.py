@@ -11,7 +11,7 @@ from repo_service.build.pages import Layout
 from repo_service.domain.logged import PageSum
 from repo_service.monitor.book import Book
 
-MOST: Final = 32_768
+MOST: Final = 8_192
 """Releases and acts of all names that are kept in memory: some kilobytes each, with what is made of them."""
 
 
