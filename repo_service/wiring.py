@@ -301,6 +301,7 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     press = Press(
         journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted,
         log=log_keys(folder), cosign=_witnesses(its, folder, clock or _utc_now, counted),
+        quorum=panel.quorum if (panel := panel_of(its, folder)) else 0,
     )  # fmt: skip
     return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 

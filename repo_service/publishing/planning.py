@@ -103,8 +103,10 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
     pending, each = (view.pending_all(2 * BULK_ALONE), map) if lost else _pending(press, view, head, epoch)
     every = head is None or rebinned is not None or (sealed is not None and sealed.anew)
     due = [*shape.roles(), *layout.ONLINE] if every else _due(view, press, shape, now)
+    if is_unwitnessed(press, view, now):
+        due = [*due, layout.TIMESTAMP]
     if lost:
-        due += [layout.SNAPSHOT, *_lost(view, press, shape)]
+        due = [*due, layout.SNAPSHOT, *_lost(view, press, shape)]
     policies = (*map(policy_page, view.unsigned_policies()), *map(policy_page, view.unsigned_flags()))
     if not (sealed or pending.events or policies or due):
         return None
@@ -131,6 +133,15 @@ def plan_next(press: Press, view: View, now: datetime, sealed: roots.Sealed | No
         (known.log if known else None) or Log(),
         moved.sums,
     )  # fmt: skip
+
+
+def is_unwitnessed(press: Press, view: View, now: datetime) -> bool:
+    """Whether too few witnesses cosigned the newest release, some time ago: another timestamp asks them again, so that
+    clients that require the log need not wait until one is due.
+    """
+    if not press.quorum or (newest := view.newest_logged()) is None or (head := view.head()) is None:
+        return False
+    return len((newest.cosigned or "").splitlines()) < press.quorum and now - head.signed_at >= press.lifetimes.refresh
 
 
 def known_after(release: Release, plan: Plan, log: Log) -> Known:

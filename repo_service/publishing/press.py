@@ -72,7 +72,8 @@ def cosigned_by_nobody(note: Note, nodes: Nodes) -> Sequence[Signature]:
 @dataclass(frozen=True, slots=True)
 class Press:
     """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout.
-    ``log`` are the keys of the log (none: there is no log), and ``cosign`` asks its witnesses.
+    ``log`` are the keys of the log (none: there is no log), and ``cosign`` asks its witnesses, of
+    whom a ``quorum`` should answer.
     """
 
     journal: Journal
@@ -86,4 +87,5 @@ class Press:
     draw: Callable[[Iterable[Role]], object] = _draw_nothing
     log: Sequence[LogKey] = ()
     cosign: Cosign = cosigned_by_nobody
+    quorum: int = 0
     metrics: Metrics = FORGETFUL

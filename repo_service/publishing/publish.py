@@ -23,7 +23,7 @@ from repo_service.build.metadata import Role
 from repo_service.failpoint import failpoint
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
-from repo_service.publishing.planning import GivenUp, known_after, plan_next, released_state
+from repo_service.publishing.planning import GivenUp, is_unwitnessed, known_after, plan_next, released_state
 from repo_service.publishing.press import Press
 from repo_service.publishing.recording import record
 from repo_service.storage.committing import Overtaken
@@ -83,7 +83,7 @@ def _publish_once(press: Press, now: datetime, sealed: roots.Sealed | None) -> R
 
 def _has_work(press: Press, now: datetime) -> bool:
     with press.journal.reading() as view:
-        if view.has_work(now):
+        if view.has_work(now) or is_unwitnessed(press, view, now):
             return True
     return _lacking(press)
 

@@ -91,6 +91,22 @@ def test_a_release_goes_on_without_witnesses_and_the_next_one_that_they_see_heal
     assert len(world.checked(world.do(publishing("another")))) >= 2
 
 
+def test_after_an_outage_a_timestamp_alone_has_the_quorum_ten_minutes_later(world: Witnessed) -> None:
+    world.end()
+    world.tick(minutes=1)
+    assert world.checked(world.do(publishing("sampleproject"))) == set()
+    world.begin(world.folder / "home", 0, 1, 2)
+    world.reopen()
+    world.tick(minutes=9)
+    assert world.service.round() is None, "it is not asked at every look"
+    world.tick(minutes=1)
+    release = world.service.round()
+    assert release is not None and [role.name for role in release.roles] == ["timestamp"]
+    assert len(world.checked(release)) >= 2
+    world.tick(minutes=11)
+    assert world.service.round() is None, "nothing is lacking"
+
+
 def test_what_a_witness_kept_is_proved_by_the_command_of_a_client(
     world: Witnessed, capsys: pytest.CaptureFixture[str]
 ) -> None:
