@@ -298,10 +298,11 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
     counted = Counted(clock or _utc_now)
+    panel = panel_of(its, folder)
     press = Press(
         journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted,
-        log=log_keys(folder), cosign=_witnesses(its, folder, clock or _utc_now, counted),
-        quorum=panel.quorum if (panel := panel_of(its, folder)) else 0,
+        log=log_keys(folder), cosign=_witnesses(panel, its, clock or _utc_now, counted),
+        counted=panel.counted if panel else (), quorum=panel.quorum if panel else 0,
     )  # fmt: skip
     return Service(folder, its, press, depot, clock or _utc_now, counted, online)
 
@@ -333,9 +334,8 @@ def _held_key(path: Path) -> HeldKey:
         raise BadSettings(f"{path}: {error}") from None
 
 
-def _witnesses(its: Settings, folder: Path, clock: Callable[[], datetime], metrics: Counted) -> Cosign:
-    """How the log's witnesses are asked, where the settings name a file of them."""
-    panel = panel_of(its, folder)
+def _witnesses(panel: Panel | None, its: Settings, clock: Callable[[], datetime], metrics: Counted) -> Cosign:
+    """How the log's witnesses are asked, where there are any."""
     return Witnesses(panel, clock, metrics=metrics, deadline_s=its.witness_s).ask if panel else cosigned_by_nobody
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, groupby, islice
-from typing import Final, Protocol
+from typing import Protocol
 
 from keys import layout, strict
 from keys.encoding import sha256
@@ -17,9 +17,7 @@ from repo_service.build.growth import LOG, Edge, LogFile, LogFiles, grown
 from repo_service.build.metadata import body_of, expiry_of
 from repo_service.build.pages import Layout
 from repo_service.domain import changes as c
-from repo_service.domain.logged import PageSum, Salt, leaf_of, text_path
-
-CHECKPOINT: Final = LOG + proofs.CHECKPOINT
+from repo_service.domain.logged import PageSum, leaf_of, text_path
 
 
 class LogKey(NoteSigner, Protocol):
@@ -134,7 +132,7 @@ def _leaves(entries: Entries, shape: layout.Bins, key: LogKey, texts: dict[str, 
     yield from map(leaves.written, entries.taken_over)
     for said in entries.events:
         last, page = entries.pages.get(said.event.name, (0, None))
-        leaf, files = leaf_of(said.event, said.serial, page if last == said.event.seq else None, _salt(key))
+        leaf, files = leaf_of(said.event, said.serial, page if last == said.event.seq else None, key.secret)
         texts |= {sha256(body): body for body in files}
         yield leaf
     yield from map(leaves.written, entries.documents)
@@ -142,8 +140,3 @@ def _leaves(entries: Entries, shape: layout.Bins, key: LogKey, texts: dict[str, 
         rest = (signed for _, signed in group)
         while some := tuple(islice(rest, leaves.MOST_BINS)):
             yield leaves.written(leaves.SignedBins(shape.bit_length, expires, some))
-
-
-def _salt(key: LogKey) -> Salt:
-    """Salt that only who holds the key can make, the same each time."""
-    return key.secret

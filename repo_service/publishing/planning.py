@@ -12,6 +12,7 @@ from tuf.api.metadata import Root, Targets
 from keys import layout, names, page, trust
 from keys.encoding import sha256
 from keys.state import NameState
+from keys.tlog import notes
 from repo_service.build.assemble import (
     Base,
     Differences,
@@ -141,7 +142,10 @@ def is_unwitnessed(press: Press, view: View, now: datetime) -> bool:
     """
     if not press.quorum or (newest := view.newest_logged()) is None or (head := view.head()) is None:
         return False
-    return len((newest.cosigned or "").splitlines()) < press.quorum and now - head.signed_at >= press.lifetimes.refresh
+    if now - head.signed_at < press.lifetimes.refresh:
+        return False
+    note = notes.read_note(f"{newest.checkpoint}{newest.cosigned or ''}".encode())
+    return len(notes.cosigned_at(note, press.counted)) < press.quorum
 
 
 def known_after(release: Release, plan: Plan, log: Log) -> Known:

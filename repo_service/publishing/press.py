@@ -2,14 +2,14 @@
 next.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tuf.api.metadata import Root, Targets
 
 from keys.signing import Signer
 from keys.tlog.merkle import Nodes
-from keys.tlog.notes import Note, Signature
+from keys.tlog.notes import Note, Signature, VerifierKey
 from repo_service.build.due import Lifetimes
 from repo_service.build.listing import Listing
 from repo_service.build.logbook import Log, LogKey
@@ -73,7 +73,7 @@ def cosigned_by_nobody(note: Note, nodes: Nodes) -> Sequence[Signature]:
 class Press:
     """What publishing needs besides the journal's content: where files go, who signs, for how long, in which layout.
     ``log`` are the keys of the log (none: there is no log), and ``cosign`` asks its witnesses, of
-    whom a ``quorum`` should answer.
+    whom a ``quorum`` of those that are ``counted`` should answer.
     """
 
     journal: Journal
@@ -87,5 +87,6 @@ class Press:
     draw: Callable[[Iterable[Role]], object] = _draw_nothing
     log: Sequence[LogKey] = ()
     cosign: Cosign = cosigned_by_nobody
+    counted: Collection[VerifierKey] = ()
     quorum: int = 0
     metrics: Metrics = FORGETFUL
