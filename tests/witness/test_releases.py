@@ -107,6 +107,19 @@ def test_after_an_outage_a_timestamp_alone_has_the_quorum_ten_minutes_later(worl
     assert world.service.round() is None, "nothing is lacking"
 
 
+def test_a_witness_that_does_not_count_does_not_end_the_asking(world: Witnessed) -> None:
+    world.end()
+    policy = world.folder / "witnesses.policy"
+    policy.write_text(policy.read_text().replace("group all 2 one two three", "group all 1 one two"))
+    world.begin(world.folder / "home", 2)
+    world.reopen()
+    world.tick(minutes=1)
+    assert world.checked(world.do(publishing("sampleproject"))) == {KEYS[2].key.name}
+    for _ in range(2):
+        world.tick(minutes=10)
+        assert world.service.round() is not None
+
+
 def test_what_a_witness_kept_is_proved_by_the_command_of_a_client(
     world: Witnessed, capsys: pytest.CaptureFixture[str]
 ) -> None:
