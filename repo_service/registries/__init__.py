@@ -1,0 +1,1 @@
+"""Registries that others keep, and how each of them comes to call us."""
