@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from keys import sealed, strict
+from keys import sealed, strict, webhooks
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
 from keys.tlog import notes
@@ -56,6 +56,7 @@ LOG_KEY: Final = "log.key"
 LOG_PUB: Final = "log.pub"
 NEXT_LOG_KEY: Final = "log-next.key"
 NEXT_LOG_PUB: Final = "log-next.pub"
+HOOK_KEY: Final = "webhooks.key"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
 _PROCESS: Final = secrets.token_hex(4)
@@ -185,7 +186,7 @@ class Service:
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
             self.metrics, turns, WaitingRoom(self.journal, bell, turns.given_up),
-            lambda: exposition.text(registry), parts.look,
+            lambda: exposition.text(registry), lambda: read_hook_key(self.folder), parts.look,
         )  # fmt: skip
 
     def parts(self, bell: Bell) -> Parts:
@@ -361,6 +362,19 @@ def _held_note_key(path: Path) -> HeldNoteKey:
     try:
         return notes.read_held(path.read_text("utf-8"))
     except (BadNote, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def read_hook_key(folder: Path) -> bytes | None:
+    """What secrets of webhooks are made of; None: this service never made one. It is read when it is needed, so that
+    the first secret works at once.
+    """
+    path = folder / HOOK_KEY
+    try:
+        return webhooks.secret_of(path.read_text("utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
         raise BadSettings(f"{path}: {error}") from None
 
 
