@@ -5,10 +5,10 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from keys import hardening
 from keys.tlog import notes
 from keys.tlog.notes import BadNote, HeldWitnessKey, VerifierKey
+from repo_service.commands.table import command
 from repo_service.operating import logs
 from repo_service.operating.serving import stopped_by_signals
 from repo_service.witness import keyring, store
@@ -24,7 +25,9 @@ from repo_service.witness.keyring import BadKey
 from repo_service.witness.serving import Door, Witness, described
 from repo_service.witness.store import BadStore, Store
 
-HELP: Final = "cosign other people's logs, so that each of them shows everybody the same one (docs/LOG.md)"
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
 LISTEN: Final = "127.0.0.1:8417"
 
 
@@ -43,13 +46,8 @@ _EXIT: Final[dict[type[Exception], int]] = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit status."""
-    return run(_parser().parse_args(arguments))
-
-
 def run(options: argparse.Namespace) -> int:
-    """As ``main``, of what was parsed."""
+    """Run the command; the exit status."""
     do: Callable[[argparse.Namespace], None] = options.do
     try:
         do(options)
@@ -59,14 +57,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tallystick-service witness", description=f"{HELP}.")
-    arguments(parser)
-    return parser
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``witness`` is told."""
+def add(commands: "Commands") -> None:
+    """Add this command to the parser."""
+    parser = command(commands, "witness")
+    parser.set_defaults(command=run)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, do: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:

@@ -6,21 +6,31 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from repo_service.commands import opening
+from repo_service.commands.opening import EXITS, current
 from repo_service.importing import folder, index, ndjson
 from repo_service.importing.entries import Entry, Problem
+from repo_service.importing.index import NoIndex
+from repo_service.importing.preparing import Halted
 from repo_service.importing.running import Run, run
 from repo_service.importing.telling import PROBLEMS, SHOWN, Telling
+from repo_service.operating.serving import stopped_by_signals
 from repo_service.operating.settings import BadSettings
 from repo_service.wiring import Service
 
-HELP: Final = "bring what another registry holds: a folder of wheels and sdists, NDJSON (docs/FORMAT.md), or its index"
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
+OWN_EXITS: Final = {**EXITS, NoIndex: 2, Halted: 4}
+"""What can go wrong with this command, and how a script can tell."""
 AGAIN: Final = "What was recorded stays; the same command goes on from there"
 
 
-def arguments(command: argparse.ArgumentParser) -> None:
-    """What the command takes besides the service's folder."""
+def add(commands: "Commands") -> None:
+    """Add this family to the parser."""
+    command = opening.add(commands, "import", _import, OWN_EXITS)
     command.add_argument(
         "source", metavar="SOURCE", help="a folder, FILE.ndjson, - (NDJSON), or an index's simple/ URL"
     )
@@ -30,7 +40,12 @@ def arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
-def interrupt() -> None:
+def _import(options: argparse.Namespace) -> int:
+    with stopped_by_signals(_interrupt):
+        return bring(current(options.folder), options)
+
+
+def _interrupt() -> None:
     """What a signal does to an import: the transaction in hand leaves nothing behind."""
     raise KeyboardInterrupt
 

@@ -3,13 +3,14 @@
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from keys.trust import NotTrusted
+from repo_service.commands.table import command
 from repo_service.monitor import feeds, hooks, limits, rounds, telling
 from repo_service.monitor.auditing import Sample
 from repo_service.monitor.book import Book, BookInUse
@@ -21,9 +22,9 @@ from repo_service.monitor.rounds import Post
 from repo_service.monitor.trusting import signed_file
 from repo_service.monitor.vantages import Vantage
 
-HELP: Final = (
-    "look from outside whether a registry keeps to its log: replay it, compare what is served, say what alarms"
-)
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
 PINNED: Final = "root.json"
 ALARM: Final = 6
 EXITS: Final = {
@@ -52,13 +53,8 @@ _EXIT: Final[dict[type[Exception], int]] = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; the exit status."""
-    return run(_parser().parse_args(arguments))
-
-
 def run(options: argparse.Namespace, clock: Callable[[], datetime] | None = None) -> int:
-    """As ``main``, of what was parsed."""
+    """Run the command; the exit status."""
     try:
         return _monitor(options, clock or _now)
     except tuple(_EXIT) as error:
@@ -66,14 +62,10 @@ def run(options: argparse.Namespace, clock: Callable[[], datetime] | None = None
         return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tallystick-service monitor", description=f"{HELP}.")
-    arguments(parser)
-    return parser
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``monitor`` is told."""
+def add(commands: "Commands") -> None:
+    """Add this command to the parser."""
+    parser = command(commands, "monitor")
+    parser.set_defaults(command=run)
     add = parser.add_argument
     add("registry", metavar="URL_OR_FOLDER", help="the registry's address, or a folder that mirrors its public files")
     add("--state", metavar="DIR", type=Path, required=True, help="the monitor's own folder, made if it is not there")

@@ -1,4 +1,4 @@
-"""``tallystick-service key``: the online key and the log's, and another in the place of each, and no client fails."""
+"""The online key and the log's in a service's folder, and another in the place of each, and no client fails."""
 
 import os
 import re

@@ -5,11 +5,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
@@ -17,6 +17,7 @@ from keys import hardening, possession, sealed
 from keys.signing import HeldKey
 from keys.trust import RootOfTrust
 from keys.waivers import NoWaiver
+from repo_service.commands.table import command
 from repo_service.guarding import serving, settings, waiving
 from repo_service.guarding.facts import Sealed, TakenIn
 from repo_service.guarding.guard import Guard, allow_rehearsal, check_rehearsal, verified
@@ -25,7 +26,9 @@ from repo_service.guarding.reading import Refusal
 from repo_service.guarding.settings import BadGuard, Settings
 from repo_service.guarding.store import BadStore, Store
 
-HELP: Final = "hold the online key in a process of its own and sign only what goes on from what was signed before"
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
 _EXIT: Final[dict[type[Exception], int]] = {
     BadGuard: 2,
     BadKey: 2,
@@ -37,13 +40,8 @@ _EXIT: Final[dict[type[Exception], int]] = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit status."""
-    return run(_parser().parse_args(arguments))
-
-
 def run(options: argparse.Namespace) -> int:
-    """As ``main``, of what was parsed."""
+    """Run the command; the exit status."""
     do: Callable[[argparse.Namespace], None] = _DO[options.do]
     try:
         do(options)
@@ -53,14 +51,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tallystick-service guard", description=f"{HELP}.")
-    arguments(parser)
-    return parser
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``guard`` is told."""
+def add(commands: "Commands") -> None:
+    """Add this command to the parser."""
+    parser = command(commands, "guard")
+    parser.set_defaults(command=run)
     parser.add_argument("folder", metavar="DIR", type=Path, help="the guard's folder: its key, guard.toml, its memory")
     parser.add_argument(
         "do", nargs="?", choices=sorted(_DO), default="serve",
@@ -138,7 +132,7 @@ def _serve(options: argparse.Namespace) -> None:
     folder: Path = options.folder
     os.umask(0o077)
     hardening.harden()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True)
     its = settings.read(folder)
     path = settings.socket_of(folder, its)
     store = Store(folder / settings.DATABASE)

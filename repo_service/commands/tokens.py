@@ -4,10 +4,12 @@ import argparse
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from keys import names, possession
 from keys.times import stamp
+from repo_service.commands.opening import EXITS, answered, begun
+from repo_service.commands.table import command
 from repo_service.storage.tokens import LIVE_AT_MOST, Scope, Token
 from repo_service.web.auth import ROLES, new_key, new_token
 from repo_service.web.problems import NOTHING_WRITTEN
@@ -15,28 +17,33 @@ from repo_service.web.signatures import public_pem
 from repo_service.web.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.wiring import Service
 
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
 ACTIONS: Final = sorted({*RELEASE_VERBS, *FILE_VERBS, *PROJECT_VERBS, *NAME_VERBS, "upload", "read", "status", "audit"})
-Open = Callable[[Path], Service]
 
 
 class TokenRefused(Exception):
     """No such token can be made or ended; the message says why and what to do."""
 
 
-def add_to(commands: Any, opened: Open) -> None:
-    """Add ``token`` with its own commands to a parser's commands; ``opened`` opens the service in a folder."""
-    text = "make, list, rotate and revoke the tokens and keys that open the API"
-    own = commands.add_parser("token", help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+OWN_EXITS: Final = {**EXITS, TokenRefused: 2}
+"""What can go wrong with this command, and how a script can tell."""
+
+
+def add(commands: "Commands") -> None:
+    """Add ``token`` with its own commands to the parser."""
+    own = command(commands, "token").add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[Service, argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-        def run_opened(options: argparse.Namespace) -> int:
-            run(opened(options.folder), options)
+        def run_begun(options: argparse.Namespace) -> int:
+            run(begun(options.folder), options)
             return 0
 
-        command: argparse.ArgumentParser = own.add_parser(name, help=text, description=text)
-        command.set_defaults(command=run_opened)
-        command.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
-        return command
+        parser = own.add_parser(name, help=text, description=text)
+        parser.set_defaults(command=answered(run_begun, OWN_EXITS))
+        parser.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
+        return parser
 
     def add_proof(command: argparse.ArgumentParser) -> None:
         command.add_argument("--days", type=int, help="until it expires (default: max_token_days of service.toml)")

@@ -3,72 +3,43 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
+from repo_service.commands import opening
+from repo_service.commands.opening import begun, opened
 from repo_service.mending import collecting, forgetting, fsck
 from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.operating.settings import BadSettings
 from repo_service.wiring import Service, open_service
 
-Open = Callable[[Path], Service]
+if TYPE_CHECKING:
+    from repo_service.commands.table import Commands
+
 FOUND: Final = 6
 """The exit status where something is wrong with the repository, and not with the command."""
 
 
-def add_to(commands: Any, opened: Open) -> None:
-    """Add these commands to a parser's; ``opened`` opens a service that was begun, in a folder."""
-
-    def add(
-        name: str, run: Callable[[Service, argparse.Namespace], int], text: str, opening: Open = opened
-    ) -> argparse.ArgumentParser:
-        def run_opened(options: argparse.Namespace) -> int:
-            return run(opening(options.folder), options)
-
-        command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(command=run_opened)
-        command.add_argument("folder", metavar="DIR", type=Path, help="the service's folder")
-        return command
-
-    check = add("fsck", _fsck, "whether the database, the public files and a verifying client agree; 6 if they do not")
+def add(commands: "Commands") -> None:
+    """Add this family to the parser."""
+    check = opening.add(commands, "fsck", opened(begun, _fsck))
     check.add_argument("--quick", action="store_true", help="without replaying each name's events")
-    add("rebuild", _rebuild, "make the public files again from the database; nothing is overwritten")
-    recovering = add(
-        "recover",
-        _recover,
-        "let an older database, restored behind newer public files, take back from them what it lost",
-        open_service,
-    )
+    opening.add(commands, "rebuild", opened(begun, _rebuild))
+    recovering = opening.add(commands, "recover", opened(open_service, _recover))
     recovering.add_argument(
         "--from-log", metavar="ROOT", type=Path,
         help="the database is lost: fill an empty one from the public log; ROOT is a root.json of a ceremony, from "
         "where you trust it",
     )  # fmt: skip
-    forget = add(
-        "forget-text", _forget_text,
-        "take a text of the log back for good; its leaf stays, and says nothing without it",
-    )  # fmt: skip
+    forget = opening.add(commands, "forget-text", opened(begun, _forget_text))
     forget.add_argument("digest", metavar="SHA256", type=_digest, help="as the leaf says it, without sha256:")
-    gc = add("gc", _gc, "let go of superseded public files that nobody can need any more; done daily by itself")
+    gc = opening.add(commands, "gc", opened(begun, _gc))
     gc.add_argument("--dry-run", action="store_true", help="only say which")
-    for name, run, text in (
-        (
-            "backup",
-            _backup,
-            "copy the database into FILE while the service goes on (not the online key: keep it apart)",
-        ),
-        ("restore", _restore, "make a backup the database of a service that has none; then say fsck"),
-    ):
-        add(name, run, text, open_service).add_argument("file", metavar="FILE", type=Path)
-    add(
-        "migrate",
-        _migrate,
-        "move the tables of an older tallystick's database on; stop the service first",
-        open_service,
-    )
+    for name, run in (("backup", _backup), ("restore", _restore)):
+        opening.add(commands, name, opened(open_service, run)).add_argument("file", metavar="FILE", type=Path)
+    opening.add(commands, "migrate", opened(open_service, _migrate))
 
 
 def progress(what: str, number: int, total: int) -> None:
