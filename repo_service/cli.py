@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,7 @@ _EXIT: Final[dict[type[Exception], int]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -91,13 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _EXIT[type(error)]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """All that can be typed; the manual page and the completions are made of it, too."""
+    told = argparse.ArgumentParser(
         prog="tallystick-service",
         description="Signed state for a package registry: its API, its publisher and its public files.",
         epilog="Begin with: key DIR, then a ceremony (tallystick-ceremony), then init DIR, then serve DIR.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    told.add_argument("--version", action="version", version=f"tallystick-service {version('tallystick')}")
+    commands = told.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -172,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_monitor.arguments(monitor)
     monitor.set_defaults(command=cli_monitor.run)
     add("worker", _worker, "serve the Redis queue of service.toml: publish when rung, and on a timer")
-    return parser
+    return told
 
 
 def _key(options: argparse.Namespace) -> int:
