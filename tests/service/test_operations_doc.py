@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from repo_service.cli import _EXIT, _parser
+from repo_service.cli import _EXIT, parser
 from repo_service.operating.exposition import exposed
 from repo_service.operating.settings import template
 from tests.service.door import Silent
@@ -70,6 +70,6 @@ def test_every_error_that_stops_publishing_is_told_with_its_exit_status() -> Non
 
 
 def test_every_command_that_the_manual_says_exists() -> None:
-    commands = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    commands = parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
     assert commands is not None
     assert set(re.findall(r"tallystick-service ([a-z-]+)", TEXT)) <= set(commands)
