@@ -10,11 +10,11 @@ from keys import names, possession
 from keys.times import stamp
 from repo_service.commands.opening import EXITS, answered, begun
 from repo_service.commands.table import command
+from repo_service.domain.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.storage.tokens import LIVE_AT_MOST, Scope, Token
 from repo_service.web.auth import ROLES, new_key, new_token
 from repo_service.web.problems import NOTHING_WRITTEN
 from repo_service.web.signatures import public_pem
-from repo_service.web.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.wiring import Service
 
 if TYPE_CHECKING:
