@@ -44,12 +44,15 @@ def _route(title: str, operation: Part, shared: Part) -> list[str]:
             for each in parameters
         ]
         lines += table(("parameter", "where", "says"), rows)
-    rows = []
-    for status, answer in operation["responses"].items():
-        said = shared[answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
-        known = "$ref" in answer
-        rows.append((status, _codes(said) if known else f"{' or '.join(_contents(said))} {said['description']}".strip()))
-    return [*lines, *table(("status", "answers"), rows)]
+    answers = [(status, _answer(answer, shared)) for status, answer in operation["responses"].items()]
+    return [*lines, *table(("status", "answers"), answers)]
+
+
+def _answer(answer: Part, shared: Part) -> str:
+    """What a status means: the codes of a problem, which are described once for many routes, or a type and a text."""
+    if "$ref" in answer:
+        return _codes(shared[answer["$ref"].rpartition("/")[2]])
+    return f"{' or '.join(_contents(answer))} {answer['description']}".strip()
 
 
 def _codes(problem: Part) -> str:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from docs.site import api
 from ceremony import cli as ceremony
 from client_verify import cli as client
 from client_verify import conformance, refusals
+from docs.site import api
 from repo_service import cli as service
 from repo_service import cli_monitor
 from repo_service.domain.remedies import REMEDIES
