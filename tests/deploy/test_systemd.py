@@ -1,4 +1,4 @@
-"""The units in docs/systemd are ones that systemd accepts, and a passphrase goes through its credentials."""
+"""The units in docs/deploy/systemd are ones that systemd accepts, and a passphrase goes through its credentials."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from keys import sealed
 from repo_service.guarding.keyring import open_signer
 from tests.world import online_key
 
-UNITS = sorted((Path(__file__).parents[2] / "docs/systemd").glob("*.service"))
+UNITS = sorted((Path(__file__).parents[2] / "docs/deploy/systemd").glob("*.service"))
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
