@@ -1,4 +1,4 @@
-"""docs/OPERATIONS.md and docs/alerts.yml are about this service: its settings, metrics, failpoints and headings."""
+"""docs/OPERATIONS.md is about this service: its settings, metrics, failpoints, errors and commands."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,9 @@ from tests.world import World
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/OPERATIONS.md").read_text()
 RULES: list[dict[str, Any]] = [
-    rule for group in yaml.safe_load((ROOT / "docs/alerts.yml").read_text())["groups"] for rule in group["rules"]
+    rule
+    for group in yaml.safe_load((ROOT / "docs/deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
 ]
 NAMED = re.compile(r"tallystick_[a-z_]+")
 
