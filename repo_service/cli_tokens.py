@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from keys import names, possession
 from keys.times import stamp
+from repo_service.domain.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.storage.tokens import LIVE_AT_MOST, Scope, Token
 from repo_service.web.auth import ROLES, new_key, new_token
 from repo_service.web.problems import NOTHING_WRITTEN
 from repo_service.web.signatures import public_pem
-from repo_service.web.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.wiring import Service
 
 ACTIONS: Final = sorted({*RELEASE_VERBS, *FILE_VERBS, *PROJECT_VERBS, *NAME_VERBS, "upload", "read", "status", "audit"})
