@@ -8,7 +8,7 @@ from keys.state import NameState, Reason, Release
 from repo_service.domain import requests as r
 from repo_service.registries.devpi.outbox import IndexFile, Stood
 
-REASON: Final = Reason("index-changed", None)
+REASON: Final = Reason("index_changed", None)
 """Why something is removed or comes back; it becomes public. devpi does not ask its users for a reason."""
 
 
@@ -40,7 +40,7 @@ def requests(signed: NameState | None, stood: Stood) -> Iterator[r.Request]:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What is signed otherwise than devpi has it: versions of projects that it has, and all of projects that it has not."""
+    """What is signed otherwise than devpi has it: versions of projects that it has; all of projects that it has not."""
 
     changed: tuple[Stood, ...]
     gone: tuple[Stood, ...]
@@ -51,7 +51,8 @@ def differences(signed: Mapping[str, NameState | None], index: Iterable[Stood], 
     stood = list(index)
     had = {(each.project, each.version) for each in stood}
     projects = {each.project for each in stood}
-    changed, gone = [each for each in stood if _differs(signed[each.project], each)], []
+    changed = [each for each in stood if _differs(signed[each.project], each)]
+    gone: list[Stood] = []
     for state in filter(None, signed.values()):
         for release in state.releases:
             if release.state == "published" and (state.name, release.version) not in had:

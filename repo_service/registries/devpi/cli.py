@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     add("status", _status, "what waits, since when and why; exit status 1 if it waits for a person")
-    reconcile = add("reconcile", _reconcile, "let devpi-server compare each index with what is signed, and send the rest")
+    reconcile = add(
+        "reconcile", _reconcile, "let devpi-server compare each index with what is signed, and send the rest"
+    )
     reconcile.add_argument(
         "--gone", dest="what", action="store_const", const="gone", default="changed",
         help="also unpublish every project that is signed and that the index does not have",
@@ -86,7 +88,9 @@ def _reconcile(own: Configuration, outbox: Outbox, options: argparse.Namespace) 
     for name, identifier in asked.items():
         while json.loads(outbox.noted(name, "compared") or "{}").get("asked") != identifier:
             if time.monotonic() >= ends:
-                trouble = outbox.noted(name, "trouble") or "no devpi-server runs with this file, or it has much to compare"
+                trouble = (
+                    outbox.noted(name, "trouble") or "no devpi-server runs with this file, or it has much to compare"
+                )
                 raise NotDone(f"{name} is not compared yet: {trouble}. It will be; look at status")
             time.sleep(0.2)
         print(f"{name}: {_compared(outbox.noted(name, 'compared'))}")

@@ -87,7 +87,8 @@ class Courier:
         """Until nothing is left that can go. Raises Unanswered if nobody answers, and lets a project wait if somebody
         does, but not for its row.
         """
-        waits: dict[str, Unanswered] = {}
+        waits: set[str] = set()
+        last: Unanswered | None = None
         while rows := [each for each in self._outbox.next_rows(self._name) if each.stood.project not in waits]:
             api = self._api()
             for row in rows:
@@ -97,9 +98,10 @@ class Courier:
                 except Unanswered as error:
                     if error.problem is None:
                         raise
-                    waits[row.stood.project] = error
-        for error in waits.values():
-            raise error
+                    waits.add(row.stood.project)
+                    last = error
+        if last is not None:
+            raise last
 
     def _send(self, api: Api, row: Row) -> None:
         """Ask for what is still missing. Killed before ``done``, it is looked at again, and nothing is missing then."""
@@ -123,8 +125,8 @@ class Courier:
             self._compare(*asked.split())
 
     def _compare(self, asked: str = "", what: str = "changed") -> None:
-        """Put into the outbox what devpi has otherwise than it is signed. What is gone altogether takes a person to ask:
-        from here it cannot be told from an index that was lost.
+        """Put into the outbox what devpi has otherwise than it is signed. A project that is gone altogether takes a
+        person to ask: from here it cannot be told from an index that was lost.
         """
         api = self._api()
         stood, serial = index.whole(self._xom, self._name, self._own.files)
@@ -141,12 +143,13 @@ class Courier:
 
     def _ever_signed(self, api: Api) -> set[str]:
         """Every name that the service ever signed something of, from where we looked last."""
-        known = json.loads(self._outbox.noted(self._name, "signed") or '{"cursor": "0-0", "names": []}')
+        note = f"signed by {self._own.service}"
+        known = json.loads(self._outbox.noted(self._name, note) or '{"cursor": "0-0", "names": []}')
         names, cursor = set(known["names"]), known["cursor"]
         for event in api.events(cursor):
             names.add(event.name)
             cursor = event.cursor
-        self._outbox.note(self._name, "signed", json.dumps({"cursor": cursor, "names": sorted(names)}))
+        self._outbox.note(self._name, note, json.dumps({"cursor": cursor, "names": sorted(names)}))
         return names
 
 

@@ -31,7 +31,7 @@ class Hooks:
     def devpiserver_on_changed_versiondata(
         self, stage: index.Stage | None, project: str, version: str, metadata: Mapping[str, Any] | None
     ) -> None:
-        """Files came or went, or a version did: devpi lists a version's files in its data, so all of it comes by here."""
+        """Files came or went, or a version did: a version's data lists its files, so all of it comes by here."""
         del metadata  # it lacks the sizes; the transaction that we are called in has everything
         if stage is None or (own := self._own.indexes.get(stage.name)) is None:
             return  # without a stage the whole index was deleted, which says nothing of its projects
@@ -62,7 +62,9 @@ def begin(xom: index.Xom, path: Path, clock: Clock) -> Hooks:
         raise SystemExit(f"tallystick-devpi: {error}") from None
     outbox = Outbox(own.outbox)
     if forgotten := outbox.rewind(xom.keyfs.get_current_serial()):
-        _LOG.warning("devpi is older than the outbox; what devpi does not know was forgotten", extra={"rows": forgotten})
+        _LOG.warning(
+            "devpi is older than the outbox; what devpi does not know was forgotten", extra={"rows": forgotten}
+        )
     couriers = {name: Courier(xom, name, each, outbox, clock) for name, each in own.indexes.items()}
     for courier in couriers.values():
         xom.thread_pool.register(courier)

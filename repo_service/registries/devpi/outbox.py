@@ -29,7 +29,14 @@ CREATE INDEX IF NOT EXISTS of_version ON rows (index_name, project, version, ser
 CREATE INDEX IF NOT EXISTS open ON rows (index_name, standing, number) WHERE standing IN ('waiting', 'refused');
 CREATE TABLE IF NOT EXISTS notes (index_name TEXT, name TEXT, text TEXT NOT NULL, PRIMARY KEY (index_name, name));
 """
-_OPEN: Final = "standing IN ('waiting', 'refused')"
+_OPEN: Final = "standing IN ('waiting', 'refused') AND index_name = ?"
+_FIRST: Final = f"standing = 'waiting' AND number IN (SELECT min(number) FROM rows WHERE {_OPEN} GROUP BY project)"  # noqa: S608 - our own
+_FORGET: Final = """DELETE FROM rows WHERE standing IN ('done', 'skipped') AND number < ?
+    AND (index_name, project, version) = (SELECT index_name, project, version FROM rows WHERE number = ?)"""
+_INSERT: Final = """INSERT INTO rows (key, index_name, project, version, serial, display, files, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_LAST: Final = """SELECT standing, files FROM rows WHERE index_name = ? AND project = ? AND version = ?
+    ORDER BY number DESC LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +93,22 @@ class Outbox:
                 _insert(db, index, stood, now)
 
     def add_found(self, index: str, found: Sequence[Stood], now: datetime) -> int:
-        """Keep what a comparison found, and how many rows that is. What waits already will say it, or something newer."""
-        waits = f"SELECT 1 FROM rows WHERE index_name = ? AND project = ? AND version = ? AND {_OPEN}"
+        """Keep what a comparison found, and how many rows that is. What waits already will say it, or something newer;
+        and what a person skipped is skipped until devpi has it otherwise.
+        """
         with self._writing() as db:
-            new = [each for each in found if not db.execute(waits, (index, each.project, each.version)).fetchone()]
+            new = [each for each in found if not _settled(db, index, each)]
             for each in new:
                 _insert(db, index, each, now)
         return len(new)
 
     def next_rows(self, index: str) -> list[Row]:
         """The first row of each project that waits, where none before it was refused."""
-        first = f"SELECT min(number) FROM rows WHERE index_name = ? AND {_OPEN} GROUP BY project"
-        return self._rows(f"number IN ({first}) AND standing = 'waiting'", index)
+        return self._rows(_FIRST, index)
 
     def open_rows(self, index: str) -> list[Row]:
         """Every row that waits or was refused, in order."""
-        return self._rows(f"index_name = ? AND {_OPEN}", index)
+        return self._rows(_OPEN, index)
 
     def row(self, number: int) -> Row | None:
         """The row of a number."""
@@ -111,11 +118,7 @@ class Outbox:
         """It is signed, or will be. Earlier rows of the version are forgotten: this one says all that they could."""
         self._stands(row, "done", None)
         with self._writing() as db:
-            db.execute(
-                "DELETE FROM rows WHERE standing IN ('done', 'skipped') AND number < ? AND (index_name, project, version)"
-                " = (SELECT index_name, project, version FROM rows WHERE number = ?)",
-                (row.number, row.number),
-            )
+            db.execute(_FORGET, (row.number, row.number))
 
     def refuse(self, row: Row, why: str) -> None:
         """The service will not have it: from here on the project waits for a person."""
@@ -166,7 +169,7 @@ class Outbox:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30, isolation_level=None)) as db:
+        with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             yield db
@@ -180,11 +183,17 @@ class Outbox:
 
 
 def _insert(db: sqlite3.Connection, index: str, stood: Stood, now: datetime) -> None:
-    files = json.dumps(strict.dump(stood.files))
-    db.execute(
-        "INSERT INTO rows (key, index_name, project, version, serial, display, files, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (secrets.token_hex(16), index, stood.project, stood.version, stood.serial, stood.display, files, stamp(now)),
-    )
+    about = index, stood.project, stood.version, stood.serial, stood.display
+    db.execute(_INSERT, (secrets.token_hex(16), *about, _text(stood), stamp(now)))
+
+
+def _settled(db: sqlite3.Connection, index: str, stood: Stood) -> bool:
+    last = db.execute(_LAST, (index, stood.project, stood.version)).fetchone()
+    return last is not None and (last[0] in ("waiting", "refused") or last == ("skipped", _text(stood)))
+
+
+def _text(stood: Stood) -> str:
+    return json.dumps(strict.dump(stood.files))
 
 
 def _row(

@@ -22,7 +22,7 @@ def devpiserver_add_parser_options(parser: Any) -> None:
 
 @_HOOK
 def devpiserver_pyramid_configure(config: Any, pyramid_config: Any) -> None:
-    """Begin, in the one process that devpi tells of its commits: not in a replica, nor where requests are served only."""
+    """Begin, in the one process that devpi tells of its commits: no replica, and none that serves requests only."""
     if config.args.tallystick is None:
         return
     from repo_service.registries.devpi.hooks import begin  # nothing of ours is loaded where it was not asked for
