@@ -24,7 +24,7 @@ from tests.witness.grounds import ml_dsa_key, served, witness_at, witness_key
 from tests.world import ADMIN, BEGIN, OWNER, World, log_key, publishing
 
 NOW: Final = BEGIN
-WITNESSES: Final = (witness_key(1), ml_dsa_key(2), witness_key(3))
+WITNESSES: Final = (witness_key(1), witness_key(2), ml_dsa_key(3))
 HOSTILE: Final = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 """A reason that must be shown and never run."""
 _MODERATOR: Final = r.Actor("moderator", "account-7", approver="account-8")

@@ -10,7 +10,7 @@ from tests.console.browsing import chromium, sign_in, visiting
 from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
-PAGES: Final = ("overview",)
+PAGES: Final = ("overview", "keys", "log")
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 1040, "height": 700}
 
