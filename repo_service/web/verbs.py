@@ -9,6 +9,7 @@ from repo_service.web import halts
 RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
     "publish": r.Publish,
     "yank": r.Yank,
+    "approve": r.ApproveYank,
     "unyank": r.Unyank,
     "unpublish": r.Unpublish,
     "restore": r.Restore,
