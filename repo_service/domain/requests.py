@@ -120,7 +120,7 @@ class YankDue:
 
 @dataclass(frozen=True, slots=True)
 class ApproveYank:
-    """Two admins (``actor.id`` and ``actor.approver``) bring a held yank into force before its time, as it was asked for."""
+    """Two admins (``actor.id`` and ``actor.approver``) bring a held yank into force before its time."""
 
     name: str
     version: str
