@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from keys import strict, webhooks
 from keys.times import stamp
-from repo_service.entry import main
+from repo_service.cli import main
 from repo_service.domain import requests as r
 from repo_service.domain.verbs import FAMILIES
 from repo_service.storage.tokens import Scope
