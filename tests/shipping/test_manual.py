@@ -7,7 +7,6 @@ import subprocess
 import pytest
 
 import ceremony.cli
-
 from client_verify.refusals import KINDS
 from repo_service.commands.opening import EXITS
 from repo_service.operating import settings
