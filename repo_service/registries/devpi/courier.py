@@ -18,7 +18,7 @@ from repo_service.registries.devpi.outbox import Outbox, Row
 POLL_S: Final = 2.0
 """How often the outbox is looked at when no bell rings: what a person asked for by a command is in it."""
 LONGEST_S: Final = 60.0
-_PATIENCE: Final = Patience(total_s=5, answer_s=30)  # the outbox is patient, so a call need not be
+_PATIENCE: Final = Patience(total_s=2, answer_s=30)  # the outbox is patient, so a call need not be
 _LOG: Final = logging.getLogger(__name__)
 
 
