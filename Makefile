@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check soak bench bundle bundle-lock mutants fuzz fix clean
+.PHONY: demo test check docs docs-links soak bench bundle bundle-lock mutants fuzz fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -19,7 +19,19 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/demo.py
 	$(BIN)/mypy docs/bundle/build.py docs/bundle/preamble.py
+	$(BIN)/mypy -p docs.site
 	$(BIN)/lint-imports
+
+# The documentation site: dist/docs/index.html. A warning is an error, and a link that leads nowhere is one.
+SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/site -d dist/.doctrees
+docs: $(READY)
+	@rm -rf dist/docs
+	@$(SPHINX) -b html docs dist/docs
+	@$(BIN)/python -m docs.site.links dist/docs
+
+# Does somebody answer at every address outside? It needs a network, so CI does not ask.
+docs-links: $(READY)
+	@$(SPHINX) -b linkcheck docs dist/links
 
 # As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).
 SECONDS := 60
