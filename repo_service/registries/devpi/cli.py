@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         ("retry", _retry, "send a refused row again"),
         ("skip", _skip, "never send a row; the project's next ones go out"),
     ):
-        add(name, command, text).add_argument("row", metavar="ROW", type=int, help="its number, as status prints it")
+        add(name, command, text).add_argument(
+            "rows", metavar="ROW", type=int, nargs="+", help="its number, as status prints it"
+        )
     return parser
 
 
@@ -98,16 +100,16 @@ def _reconcile(own: Configuration, outbox: Outbox, options: argparse.Namespace) 
 
 
 def _retry(_: Configuration, outbox: Outbox, options: argparse.Namespace) -> int:
-    row = _open(outbox, options.row)
-    outbox.retry(row)
-    print(f"will be sent again: {_named(row)}")
+    for row in [_open(outbox, number) for number in options.rows]:
+        outbox.retry(row)
+        print(f"will be sent again: {_named(row)}")
     return DONE
 
 
 def _skip(_: Configuration, outbox: Outbox, options: argparse.Namespace) -> int:
-    row = _open(outbox, options.row)
-    outbox.skip(row)
-    print(f"will never be sent: {_named(row)}")
+    for row in [_open(outbox, number) for number in options.rows]:
+        outbox.skip(row)
+        print(f"will never be sent: {_named(row)}")
     return DONE
 
 

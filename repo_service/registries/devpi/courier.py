@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from keys.encoding import sha256
+from keys.state import NameState
 from keys.times import stamp
 from repo_service.calling.api import Api
 from repo_service.calling.failures import CallFailed, Refused, Unanswered
@@ -62,8 +64,8 @@ class Courier:
     def _round(self) -> bool:
         """Whether all went as it should; what did not is written down, for the status and the log."""
         try:
+            self._deliver()  # first: an index that is gone is no reason to keep back what happened in it
             self._compare_if_due()
-            self._deliver()
         except (CallFailed, index.NoIndex, OSError, ValueError) as error:
             self._trouble(str(error))
             return False
@@ -110,8 +112,8 @@ class Courier:
         try:
             for request in asking.requests(api.name(stood.project), stood):
                 api.send(request, key=_key(row, request))
-        except Refused as error:
-            if error.problem.status == 401:  # the token's fault, not the row's
+        except (Refused, ValueError) as error:  # by the service, or by us: what is no name is not sent at all
+            if _is_the_tokens(error):
                 raise
             self._outbox.refuse(row, str(error))
             _LOG.error("a change of devpi's is refused; its project waits for a person", extra=about)
@@ -131,13 +133,14 @@ class Courier:
         api = self._api()
         stood, serial = index.whole(self._xom, self._name, self._own.files)
         names = {each.project for each in stood} | self._outbox.projects(self._name) | self._ever_signed(api)
-        found = asking.differences({name: api.name(name) for name in names}, stood, serial)
+        found = asking.differences({name: _signed(api, name) for name in names}, stood, serial)
         rows = found.changed + (found.gone if what == "gone" else ())
         added = self._outbox.add_found(self._name, rows, self._clock())
         gone = sorted({each.project for each in found.gone}) if what != "gone" else []
         report = {"at": stamp(self._clock()), "serial": serial, "asked": asked, "added": added, "gone": gone}
         self._outbox.note(self._name, "compared", json.dumps(report))
         self._outbox.note(self._name, "asked", "")
+        self.ring()
         self._compare_at = self._clock() + timedelta(seconds=self._own.reconcile_s)
         _LOG.info("index and signed state were compared", extra={"index": self._name, "rows": added, "gone": len(gone)})
 
@@ -153,6 +156,21 @@ class Courier:
         return names
 
 
+def _signed(api: Api, name: str) -> NameState | None:
+    """What is signed under a name; nothing, where it is no name: its row will be refused, and says so."""
+    try:
+        return api.name(name)
+    except (Refused, ValueError) as error:
+        if _is_the_tokens(error):
+            raise
+        return None
+
+
+def _is_the_tokens(error: Exception) -> bool:
+    """Whether it is about who asks and not about what: no row is refused for that."""
+    return isinstance(error, Refused) and error.problem.status == 401
+
+
 def _key(row: Row, request: object) -> str:
     # A row is one question of a kind for each file; sent again after a crash, it is the same one.
-    return ":".join([row.key, type(request).__name__, getattr(request, "filename", "")])
+    return f"{row.key}:{type(request).__name__}:{sha256(getattr(request, 'filename', '').encode())[:16]}"

@@ -40,7 +40,7 @@ def without(one: Release, filename: str, by: str = "owner") -> Release:
     return replace(one, removals=(Removal(filename, "removed", mark(BEGIN, by)),))
 
 
-BOTH = release(BEGIN, "1.0", ONE, BUILD)
+BOTH, HALF = release(BEGIN, "1.0", ONE, BUILD), release(BEGIN, "1.0", ONE)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ BOTH = release(BEGIN, "1.0", ONE, BUILD)
         (None, stood("1.0"), []),
         (signed(), stood("1.0"), []),
         (signed(BOTH), stood("1.0", ONE, BUILD), []),
-        (signed(release(BEGIN, "1.0", ONE)), stood("1.0", ONE, BUILD), [f"Publish {BUILD.filename}"]),
+        (signed(HALF), stood("1.0", ONE, BUILD), [f"Publish {BUILD.filename}"]),
         (signed(BOTH), stood("1.0", ONE), [f"RemoveFile {BUILD.filename}"]),
-        (signed(release(BEGIN, "1.0", ONE)), stood("1.0", BUILD), [f"Publish {BUILD.filename}", f"RemoveFile {ONE.filename}"]),
+        (signed(HALF), stood("1.0", BUILD), [f"Publish {BUILD.filename}", f"RemoveFile {ONE.filename}"]),
         (signed(without(BOTH, BUILD.filename)), stood("1.0", ONE), []),
         (signed(without(BOTH, BUILD.filename)), stood("1.0", ONE, BUILD), [f"RestoreFile {BUILD.filename}"]),
         (signed(BOTH), stood("1.0"), ["Unpublish"]),

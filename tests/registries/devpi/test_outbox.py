@@ -90,10 +90,11 @@ def test_what_devpi_lost_with_a_backup_is_forgotten_so_that_its_numbers_can_come
 def test_rows_that_were_kept_survive_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
     code = (
-        "import sys; from pathlib import Path; from tests.registries.devpi.test_outbox import *\n"
+        "from datetime import UTC, datetime; from pathlib import Path\n"
+        "from repo_service.registries.devpi.outbox import Outbox, Stood\n"
         f"box = Outbox(Path({str(path)!r}))\n"
-        "for number in range(1, 10**6):\n"
-        "    box.add(INDEX, stood(number, version=str(number)), BEGIN); print(number, flush=True)\n"
+        "for n in range(1, 10**6):\n"
+        f"    box.add({INDEX!r}, Stood('foo', str(n), n, 'foo', ()), datetime.now(UTC)); print(n, flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ) as process:
         assert process.stdout is not None
