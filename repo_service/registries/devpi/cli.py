@@ -7,6 +7,7 @@ import argparse
 import json
 import secrets
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,13 +73,14 @@ def _status(own: Configuration, outbox: Outbox, _: argparse.Namespace) -> int:
         refused = [row for row in rows if row.standing == "refused"]
         needs_you = needs_you or bool(refused or trouble)
         print(f"{name} -> {index.service}")
-        print(f"  waiting: {_waiting([row for row in rows if row.standing == 'waiting'])}")
+        _say(f"waiting: {_waiting([row for row in rows if row.standing == 'waiting'])}")
         if trouble:
-            since, _space, why = trouble.partition(" ")
-            print(f"  trouble since {since}: {why}")
-        print(f"  {_compared(outbox.noted(name, 'compared'))}")
+            _say("trouble since " + trouble.replace(" ", ": ", 1))
+        _say(_compared(outbox.noted(name, "compared")))
         for row in refused:
-            print(f"  refused: {_shown(row)}")
+            _say(f"refused: {_named(row)}")
+            for line in (row.why or "").splitlines():
+                _say(f"  {line.strip()}")
     return NEEDS_YOU if needs_you else DONE
 
 
@@ -95,7 +97,8 @@ def _reconcile(own: Configuration, outbox: Outbox, options: argparse.Namespace) 
                 )
                 raise NotDone(f"{name} is not compared yet: {trouble}. It will be; look at status")
             time.sleep(0.2)
-        print(f"{name}: {_compared(outbox.noted(name, 'compared'))}")
+        print(name)
+        _say(_compared(outbox.noted(name, "compared")))
     return DONE
 
 
@@ -142,8 +145,15 @@ def _named(row: Row) -> str:
     return f"row {row.number}, {row.stood.project} {row.stood.version}{what}, devpi's serial {row.stood.serial}"
 
 
-def _shown(row: Row) -> str:
-    return f"{_named(row)}\n    " + (row.why or "").replace("\n", "\n    ")
+def _say(text: str) -> None:
+    """A line below an index, folded."""
+    indent = "  " + " " * (len(text) - len(text.lstrip()))
+    print(
+        textwrap.fill(
+            text.strip(), 80, initial_indent=indent, subsequent_indent=f"{indent}  ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Courier:
             self._trouble(str(error))
             return False
         except Exception as error:
-            _LOG.exception("a round of deliveries failed", extra={"index": self._name})
+            _LOG.exception("%s: a round of deliveries failed", self._name)
             self._trouble(f"{type(error).__name__}: {error}")
             return False
         self._trouble("")
@@ -80,7 +80,7 @@ class Courier:
         if why == self._outbox.noted(self._name, "trouble").partition(" ")[2]:
             return
         self._outbox.note(self._name, "trouble", f"{stamp(self._clock())} {why}" if why else "")
-        _LOG.warning("deliveries go on" if not why else "deliveries wait: %s", *filter(None, [why]))
+        _LOG.warning("%s: %s", self._name, f"deliveries wait: {why}" if why else "deliveries go on")
 
     def _api(self) -> Api:
         return Api(self._own.service, self._own.token, _PATIENCE)
@@ -108,7 +108,7 @@ class Courier:
     def _send(self, api: Api, row: Row) -> None:
         """Ask for what is still missing. Killed before ``done``, it is looked at again, and nothing is missing then."""
         stood = row.stood
-        about = {"index": self._name, "project": stood.project, "version": stood.version, "serial": stood.serial}
+        about = self._name, stood.project, stood.version, stood.serial  # devpi's log shows no fields
         try:
             for request in asking.requests(api.name(stood.project), stood):
                 api.send(request, key=_key(row, request))
@@ -116,10 +116,10 @@ class Courier:
             if _is_the_tokens(error):
                 raise
             self._outbox.refuse(row, str(error))
-            _LOG.error("a change of devpi's is refused; its project waits for a person", extra=about)
+            _LOG.error("%s: %s %s of serial %s is refused; the project waits for a person", *about)
         else:
             self._outbox.done(row)
-            _LOG.info("a change of devpi's is taken", extra=about)
+            _LOG.info("%s: %s %s of serial %s is taken", *about)
 
     def _compare_if_due(self) -> None:
         asked = self._outbox.noted(self._name, "asked")
@@ -142,7 +142,7 @@ class Courier:
         self._outbox.note(self._name, "asked", "")
         self.ring()
         self._compare_at = self._clock() + timedelta(seconds=self._own.reconcile_s)
-        _LOG.info("index and signed state were compared", extra={"index": self._name, "rows": added, "gone": len(gone)})
+        _LOG.info("%s: compared with what is signed; %s rows to send, %s projects gone", self._name, added, len(gone))
 
     def _ever_signed(self, api: Api) -> set[str]:
         """Every name that the service ever signed something of, from where we looked last."""

@@ -3,7 +3,9 @@
 Each test has a project of its own; they share one house, and leave both servers running as they found them.
 """
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,7 +107,9 @@ def test_a_refused_change_holds_up_its_project_alone_until_a_person_decides(hous
     assert house.events("dv-bent") == [CREATED, published("1.0")]
     status, said = house.tallystick_devpi("status")
     assert status == 1 and "file_exists" in said and "dv-bent 1.0" in said
-    (number,) = [line.split()[2].rstrip(",") for line in said.splitlines() if line.strip().startswith("refused: row")]
+    metrics = {name: value for name, _, value in json.loads(house.api("GET", "/+status"))["result"]["metrics"]}
+    assert (metrics["tallystick_rows_waiting"], metrics["tallystick_rows_refused"]) == (1, 1)
+    (number,) = re.findall(r"refused: row (\d+),", said)
     assert house.tallystick_devpi("retry", number)[0] == 0
     house.eventually(lambda: bool(house.rows("standing = 'refused'")), house.said)
     assert house.tallystick_devpi("skip", number)[0] == 0
