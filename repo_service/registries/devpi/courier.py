@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -66,7 +67,7 @@ class Courier:
         try:
             self._deliver()  # first: an index that is gone is no reason to keep back what happened in it
             self._compare_if_due()
-        except (CallFailed, index.NoIndex, OSError, ValueError) as error:
+        except (CallFailed, index.NoIndex, OSError, ValueError, sqlite3.Error) as error:
             self._trouble(str(error))
             return False
         except Exception as error:
@@ -77,10 +78,12 @@ class Courier:
         return True
 
     def _trouble(self, why: str) -> None:
-        if why == self._outbox.noted(self._name, "trouble").partition(" ")[2]:
-            return
-        self._outbox.note(self._name, "trouble", f"{stamp(self._clock())} {why}" if why else "")
-        _LOG.warning("%s: %s", self._name, f"deliveries wait: {why}" if why else "deliveries go on")
+        try:
+            if why != self._outbox.noted(self._name, "trouble").partition(" ")[2]:
+                self._outbox.note(self._name, "trouble", f"{stamp(self._clock())} {why}" if why else "")
+                _LOG.warning("%s: %s", self._name, f"deliveries wait: {why}" if why else "deliveries go on")
+        except sqlite3.Error as error:
+            _LOG.error("%s: the outbox cannot be used (%s); deliveries wait: %s", self._name, error, why)
 
     def _api(self) -> Api:
         return Api(self._own.service, self._own.token, _PATIENCE)
@@ -94,7 +97,6 @@ class Courier:
         while rows := [each for each in self._outbox.next_rows(self._name) if each.stood.project not in waits]:
             api = self._api()
             for row in rows:
-                self.thread.exit_if_shutdown()
                 try:
                     self._send(api, row)
                 except Unanswered as error:

@@ -40,7 +40,7 @@ class Hooks:
             self._outbox.add(stage.name, stood, self._clock())
             self._couriers[stage.name].ring()
         except Exception:
-            _LOG.exception("a change of devpi's could not be kept; everything is compared instead")
+            _LOG.exception("%s: a change could not be kept; the index is compared instead", stage.name)
             self._couriers[stage.name].compare_soon()
 
     @_HOOK

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from keys.encoding import sha256
-from repo_service.registries.devpi import index, plugin
+from repo_service.registries.devpi import configuration, index, plugin
+from repo_service.registries.devpi.courier import Courier
 from repo_service.registries.devpi.hooks import Hooks, begin
 from repo_service.registries.devpi.outbox import Outbox
 from tests.registries.devpi.house import block
@@ -100,6 +101,35 @@ def test_a_row_that_cannot_be_kept_raises_nothing(hooks, tmp_path, caplog) -> No
     assert "could not be kept; the index is compared instead" in caplog.text
 
 
+class Shutdown(Exception):
+    """How devpi ends its threads."""
+
+
+def test_a_thread_of_ours_goes_on_whatever_happens_since_devpi_would_end_with_it(tmp_path, caplog) -> None:
+    (tmp_path / "tallystick.toml").write_text(block("tallystick.toml"))
+    own = configuration.read(tmp_path / "tallystick.toml")
+    outbox = Outbox(own.outbox)
+    courier = Courier(None, "root/prod", own.indexes["root/prod"], outbox, lambda: BEGIN)  # type: ignore[arg-type]
+    rounds: list[None] = []
+
+    class Thread:
+        def exit_if_shutdown(self) -> None:
+            rounds.append(None)
+            courier.ring()
+            if len(rounds) == 2:
+                own.outbox.unlink()
+                own.outbox.mkdir()
+            if len(rounds) == 4:
+                raise Shutdown
+
+    courier.thread = Thread()
+    courier.ring()
+    with pytest.raises(Shutdown):
+        courier.thread_run()
+    assert "deliveries wait: [Errno 2]" in caplog.text  # there is no token
+    assert "the outbox cannot be used" in caplog.text
+
+
 def test_a_name_that_is_none_is_kept_as_it_is() -> None:
     stage: Any = Stage(data={"name": "_foo"})
     assert index.version_in(stage, "_foo", "1.0", "https://devpi.example").project == "_foo"
@@ -119,8 +149,8 @@ def test_it_does_nothing_unless_it_is_asked_for_in_the_process_that_hears_of_com
 def test_what_devpi_loads_where_it_was_not_asked_for_is_one_module() -> None:
     code = (
         "import sys, repo_service.registries.devpi.plugin\n"
-        "own = [name for name in sys.modules if name.split('.')[0] in ('keys', 'repo_service', 'cryptography', 'tuf')]\n"
-        "print(own)"
+        "own = ('keys', 'repo_service', 'cryptography', 'tuf', 'urllib3')\n"
+        "print([name for name in sys.modules if name.split('.')[0] in own])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     room = ["repo_service", "repo_service.registries", "repo_service.registries.devpi"]
