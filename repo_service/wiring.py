@@ -23,7 +23,7 @@ from keys.tlog import notes
 from keys.tlog.notes import BadNote, HeldNoteKey
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
-from repo_service.bell import Bell, Publisher, RedisBell
+from repo_service.bell import Bell, Publisher
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.console import doors, frame
@@ -290,6 +290,8 @@ class Service:
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
+            from repo_service.ringing import RedisBell  # here, because most services have no Redis to load
+
             yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
         publisher = self.publisher()
