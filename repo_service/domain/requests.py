@@ -119,6 +119,15 @@ class YankDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveYank:
+    """Two admins (``actor.id`` and ``actor.approver``) bring a held yank into force before its time."""
+
+    name: str
+    version: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class Unyank:
     name: str
     version: str
@@ -691,7 +700,8 @@ OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRel
 OfFile = RemoveFile | RestoreFile | PurgeFile
 OfNamespace = Grant | GrantChild | Share | Unshare | HandOver | EndGrant
 Request = (
-    Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
+    Publish | Yank | YankDue | ApproveYank | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release
+    | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Respell | Assign | OfNamespace
     | UnpublishProject | RestoreProject | RemoveProject | Judge
     | TransferReservation | TransferProject | OpenSession | ClaimOpen | CloseDue

@@ -7,6 +7,7 @@ from repo_service.domain import requests as r
 RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
     "publish": r.Publish,
     "yank": r.Yank,
+    "approve": r.ApproveYank,
     "unyank": r.Unyank,
     "unpublish": r.Unpublish,
     "restore": r.Restore,
