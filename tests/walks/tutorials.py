@@ -1,8 +1,8 @@
 """What docs/tutorials shows, from real commands: ``python -m tests.walks.tutorials`` writes it again.
 
-Each ``console`` block is run in order, as in docs/CEREMONY.md (tests/walks/ceremony_doc.py), but with this machine's own
-clock, dice and network, by somebody with an empty home: the commands of this tree are installed, and port 8416 is one
-that is free. What is other each time is shown as ``…``. Before a block may stand, besides
+Each ``console`` block is run in order, as in docs/CEREMONY.md (tests/walks/ceremony_doc.py), but with this machine's
+own clock, dice and network, by somebody with an empty home: the commands of this tree are installed, and port 8416 is
+one that is free. What is other each time is shown as ``…``. Before a block may stand, besides
 
     <!-- file: yank.py -->     the next block is a file that the reader writes
     <!-- stays -->             its command runs until the tutorial ends; what it says first is shown
@@ -70,8 +70,8 @@ class Desk(ceremony_doc.Table):
         (tools / "tallystick-ceremony").write_text(_CEREMONY.format(sys.executable))
         (tools / "tallystick-ceremony").chmod(0o755)
         self._environment = {
-            "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(folder), "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb",
+            "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1",
         }  # fmt: skip
 
@@ -97,7 +97,8 @@ class Desk(ceremony_doc.Table):
         with said.open("w") as output:
             process = subprocess.Popen(
                 ["bash", "-euc", "\n".join([*self._kept, f"exec {typed}"])], cwd=self._folder, text=True,
-                env={**os.environ, **self._environment}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                env={**os.environ, **self._environment}, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
             )  # fmt: skip
         self._staying.append(process)
         for _ in range(600):
