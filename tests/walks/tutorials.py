@@ -71,8 +71,8 @@ class Desk(ceremony_doc.Table):
         (tools / "tallystick-ceremony").chmod(0o755)
         self._environment = {
             "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(folder), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1",
+            "HOME": str(folder), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1",
         }  # fmt: skip
 
     def write(self, name: str, text: str) -> None:
