@@ -115,3 +115,17 @@ def test_a_page_reads_well_on_a_code_host_and_leads_to_pages_on_the_site() -> No
 def test_code_is_left_as_it_is() -> None:
     text = "```text\n## [why](../adr/)\n```\n"
     assert fitting.fitted(text, DOCS, "howto/page") == text
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (DOCS / "explanation" / "threat-model.md").read_text()
+    named = re.findall(r"`(tests/[^`:]+)::(test_\w+)`", text)
+    assert len(named) > 30 and text.count("::") == len(named)
+    for path, test in named:
+        assert f"def {test}(" in (DOCS.parent / path).read_text(), f"{path}::{test}"
+
+
+def test_every_statement_about_others_has_a_source() -> None:
+    text = (DOCS / "explanation" / "comparison.md").read_text()
+    for part in text.split("\n## ")[2:]:
+        assert part.count("https://") >= 2, part.partition("\n")[0]
