@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check docs docs-links soak bench bundle bundle-lock mutants fuzz fix clean
+.PHONY: demo test check docs docs-links practice soak bench bundle bundle-lock mutants fuzz fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -34,6 +34,11 @@ docs: $(READY)
 # Does somebody answer at every address outside? It needs a network, so CI does not ask.
 docs-links: $(READY)
 	@$(SPHINX) -b linkcheck docs dist/links
+
+# A registry to practise on, for docs/tutorials/installer.md: it runs until Ctrl-C.
+practice: $(READY)
+	@rm -rf practice
+	@$(BIN)/python -m tests.walks.practice practice 8416
 
 # As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).
 SECONDS := 60
