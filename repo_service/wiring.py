@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -13,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from flask import Flask
+
 from keys import sealed, strict
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
@@ -23,6 +26,8 @@ from repo_service.accepting import attempts, halting, sequences, sweeping
 from repo_service.bell import Bell, Publisher, RedisBell
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
+from repo_service.console import doors, frame
+from repo_service.console.room import Room
 from repo_service.domain import announcing, policy
 from repo_service.guarding.client import GuardedSigner
 from repo_service.mending import collecting, reclaiming
@@ -42,6 +47,7 @@ from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
 from repo_service.storage.places import BadPlace, open_depot, parse
 from repo_service.storage.tables import open_engine
+from repo_service.web.app import create_app
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 from repo_service.web.turns import ALONE, FEW, Turns
@@ -56,6 +62,7 @@ LOG_KEY: Final = "log.key"
 LOG_PUB: Final = "log.pub"
 NEXT_LOG_KEY: Final = "log-next.key"
 NEXT_LOG_PUB: Final = "log-next.pub"
+CONSOLE_KEY: Final = "console.key"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
 _PROCESS: Final = secrets.token_hex(4)
@@ -188,6 +195,16 @@ class Service:
             lambda: exposition.text(registry), parts.look,
         )  # fmt: skip
 
+    def app(self, bell: Bell) -> Flask:
+        """The HTTP door: the API, the public files and, unless the settings say otherwise, the console."""
+        desk, setting = self.desk(bell), self.settings.console
+        app = create_app(desk)
+        if setting != "off":
+            panel, secret = panel_of(self.settings, self.folder), console_secret(self.folder)
+            for_all = doors.OPEN | (doors.PUBLIC if setting == "public" else frozenset())
+            frame.register(app, Room(desk, self.status, self.press.lifetimes, panel, for_all, secret))
+        return app
+
     def parts(self, bell: Bell) -> Parts:
         """What must be well for this process to be ready."""
         return Parts(self.journal, self.depot, bell, self.clock, self.press.lifetimes, self.press.clocks)
@@ -309,14 +326,14 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
 
 def _depot(place: str, folder: Path) -> Depot:
     try:
-        return open_depot(parse(place), folder, os.environ)
+        return open_depot(parse(place), folder, settings.with_secrets(os.environ))
     except BadPlace as error:
         raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
 
 
 def found_settings(folder: Path) -> settings.Found:
     """The settings of the service in ``folder``, with where each one came from. BadSettings if there are none."""
-    return settings.read(folder / SETTINGS, os.environ)
+    return settings.read(folder / SETTINGS, settings.with_secrets(os.environ))
 
 
 def online_keys(folder: Path) -> HeldKeys:
@@ -332,6 +349,29 @@ def _held_key(path: Path) -> HeldKey:
         return HeldKey(sealed.unseal(path.read_bytes(), None))
     except (sealed.BadKeyFile, sealed.WrongPassphrase) as error:
         raise BadSettings(f"{path}: {error}") from None
+
+
+def console_secret(folder: Path) -> str:
+    """What signs the console's sessions, made at first use. All servers of a service must have the same file; who reads
+    it and knows a token's id can be its owner in the console.
+    """
+    path = folder / CONSOLE_KEY
+    if not path.exists():
+        draft = folder / f".{CONSOLE_KEY}.{secrets.token_hex(4)}"
+        try:
+            sealed.write_private(draft, f"{secrets.token_urlsafe(32)}\n".encode())
+            with suppress(FileExistsError):  # another server of this folder was first: its key is there, whole
+                os.link(draft, path)
+            draft.unlink()
+        except OSError as error:
+            raise BadSettings(
+                f"{path} cannot be made ({error.strerror}), which signs the console's sessions; let the folder be "
+                f'written once, bring the file from another server of this service, or write console = "off"'
+            ) from None
+    text = path.read_text("ascii", "replace").strip()
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
+        raise BadSettings(f"{path} is not as it was made; delete it for a new one, which ends every console session")
+    return text
 
 
 def _witnesses(panel: Panel | None, its: Settings, clock: Callable[[], datetime], metrics: Counted) -> Cosign:

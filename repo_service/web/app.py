@@ -37,7 +37,7 @@ from repo_service.web.verbs import VERBS
 def create_app(desk: Desk) -> Flask:
     """The WSGI application: ``/v1`` for the registry, the rest for everyone."""
     app = Flask(__name__, static_folder=None)
-    problems.register(app)
+    problems.register(app, problems.problem)
     operating.observe(app, desk)
     app.register_blueprint(public.blueprint(desk.journal, desk.depot, desk.layout))
     _authentication(app, desk)
@@ -64,7 +64,7 @@ def _authentication(app: Flask, desk: Desk) -> None:
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
             return
-        if request.endpoint in auth.OPEN:
+        if request.endpoint in auth.OPEN or request.blueprint == auth.CONSOLE:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)

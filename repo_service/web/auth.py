@@ -75,6 +75,10 @@ ROUTES: Final[dict[str, Permission]] = {
 """What each route of the API needs. A route that is not here is open to nobody."""
 OPEN: Final = frozenset({"openapi", "healthz", "readyz"})
 """Routes that say nothing about what is in this registry, and so are open to everybody."""
+CONSOLE: Final = "console"
+"""The blueprint for people, whose callers have a session: it admits by a table of its own (console/doors.py), which is
+as closed as this one.
+"""
 _NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version", "metrics"})
 """Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
@@ -114,9 +118,26 @@ def authenticate(journal: Journal, request: Request, url: str, now: datetime) ->
     return Caller(_live(signed.token, now), signed.body)
 
 
+def known(journal: Journal, secret: str, now: datetime) -> Token:
+    """The token of this text, as a person pastes it. 401 for anything else."""
+    return _live(_bearer(journal, f"Bearer {secret}"), now)
+
+
+def still_known(journal: Journal, identifier: str, now: datetime) -> Token | None:
+    """The token of this id while it is good; None from the moment on at which it is revoked or expired."""
+    with journal.reading() as view:
+        token = view.token(identifier)
+    return token if token is not None and token.is_live(now) else None
+
+
 def admit(caller: Caller, route: str, asked: Mapping[str, Any], peer: str | None) -> None:
     """403 unless the caller's role and scope allow this route, with what its path asks for, from this address."""
-    token, needed = caller.token, ROUTES.get(route)
+    permit(caller, route, ROUTES.get(route), asked, peer)
+
+
+def permit(caller: Caller, route: str, needed: Permission | None, asked: Mapping[str, Any], peer: str | None) -> None:
+    """As ``admit``, for a table of another room: None stands for a route that it does not list."""
+    token = caller.token
     if needed is None:
         raise _forbidden("route_closed", f"No role may use {route}.", route)
     if needed not in ROLES[token.role].may:

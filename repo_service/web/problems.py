@@ -1,10 +1,10 @@
 """One table from exception to HTTP status, and RFC 9457 problem details for all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
@@ -141,13 +141,13 @@ _FORBIDDEN: Final = frozenset(
 )
 
 
-def register(app: Flask) -> None:
-    """Answer every exception of the table, and Flask's own, as problem details."""
-    app.register_error_handler(Problem, lambda error: problem(error))
-    app.register_error_handler(HTTPException, lambda error: problem(_of_flask(error)))
+def register(routes: Flask | Blueprint, answer: Callable[[Problem], Response]) -> None:
+    """Answer every exception of the table, and Flask's own: ``problem`` does so as problem details."""
+    routes.register_error_handler(Problem, answer)
+    routes.register_error_handler(HTTPException, lambda error: answer(_of_flask(error)))
     handled: tuple[type[Exception], ...] = (Refused, RefusedInTurn, *_STATUS)
     for kind in handled:
-        app.register_error_handler(kind, lambda error: problem(described(error)))
+        routes.register_error_handler(kind, lambda error: answer(described(error)))
 
 
 def described(error: Exception) -> Problem:

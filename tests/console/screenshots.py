@@ -1,0 +1,35 @@
+"""The pictures of docs/CONSOLE.md: ``python -m tests.console.screenshots`` makes them again, of the tests' registry."""
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from tests.console.browsing import chromium, sign_in, visiting
+from tests.console.registry import Registry, serving
+
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
+PAGES: Final = ("overview", "keys", "log")
+"""Which pages, by their address below the console."""
+VIEWPORT: Final = {"width": 1040, "height": 700}
+
+
+def main(*only: str) -> None:
+    """Make the pictures of these pages, or of all, in light and dark."""
+    FOLDER.mkdir(exist_ok=True)
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        registry = stack.enter_context(serving(Registry(Path(folder) / "world", stack)))
+        browser = stack.enter_context(chromium())
+        for scheme in ("light", "dark"):
+            page = stack.enter_context(visiting(browser, scheme=scheme, viewport=VIEWPORT))  # type: ignore[arg-type]
+            page.goto(f"{registry.url}/sign-in")
+            page.screenshot(path=FOLDER / f"sign-in-{scheme}.png")
+            sign_in(page, registry.url, registry.token("auditor", f"Ada {scheme}"))
+            for place in only or PAGES:
+                page.goto(f"{registry.url}/{place}")
+                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png", full_page=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
