@@ -29,7 +29,7 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 def test_every_command_is_there_with_every_option_and_what_it_is_for() -> None:
     text = reference.cli()
     sections = {part.partition("`")[0]: part for part in re.split("^##+ `", text, flags=re.MULTILINE)}
-    every = [each for made in (service._parser(), ceremony._parser()) for each in reference.parsers(made)]
+    every = [each for made in (service.parser(), ceremony.parser()) for each in reference.parsers(made)]
     every += [each for name in client.COMMANDS for each in reference.parsers(client._parser((name,)))]
     assert len(every) > 80
     for parser in every:

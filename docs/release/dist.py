@@ -29,6 +29,8 @@ ROOT: Final = HERE.parents[1]
 BIN: Final = Path(sys.executable).parent
 BUNDLE: Final = "ceremony-bundle"
 """The inventory of docs/bundle/bundle.lock: all that `make bundle` packs beside our own files."""
+OUR_OWN: Final = ("dev", "site")
+"""Extras for whoever works on this tree; a wheel has no use for them."""
 SUMS: Final = "SHA256SUMS"
 
 
@@ -91,9 +93,9 @@ def build(tree: Path, out: Path) -> tuple[Path, Path]:
 
 
 def extras() -> tuple[str, ...]:
-    """What can be asked for in brackets, and ``base`` for no brackets; ``dev`` is for this tree alone."""
+    """What can be asked for in brackets, and ``base`` for no brackets."""
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    return ("base", *(name for name, wanted in asked.items() if wanted and name != "dev"))
+    return ("base", *(name for name, wanted in asked.items() if wanted and name not in OUR_OWN))
 
 
 def installed(folder: Path, wheel: Path, extra: str) -> Path:

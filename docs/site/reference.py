@@ -40,8 +40,8 @@ def commands() -> Iterator[tuple[str, str]]:
         for typed, text in _family(client._parser((name,))):
             if typed.startswith(f"tallystick {name}"):
                 yield typed, text
-    yield from _family(service._parser())
-    yield from _family(ceremony._parser())
+    yield from _family(service.parser())
+    yield from _family(ceremony.parser())
     yield from _family(conformance._parser())
 
 

@@ -40,6 +40,7 @@ BRINGS: Final = {
     "hsm": ("pkcs11",),
     "kms": ("boto3", "hvac", "azure.keyvault.keys", "google.cloud.kms"),
     "ceremony": ("pkcs11", "segno", "shamir_mnemonic"),
+    "devpi": ("devpi_server",),
 }
 """What each extra is for. One that is not here is looked at all the same: is it whole, and under which licences."""
 EVERY: Final = pytest.mark.parametrize("extra", DIST.extras())
@@ -180,6 +181,11 @@ def test_a_base_install_says_what_the_server_needs(installed: Installed) -> None
 
 def test_an_install_of_the_service_imports_all_of_it(installed: Installed) -> None:
     run(installed("s3"), "python", "-c", _IMPORT_ALL, ",".join(HOUSES), *_TOKENS, *_ELSEWHERE)
+
+
+def test_an_install_for_devpi_is_found_by_devpi(installed: Installed) -> None:
+    script = "from importlib.metadata import entry_points as e; print([f.load() for f in e(group='devpi_server')])"
+    assert "repo_service.registries.devpi" in run(installed("devpi"), "python", "-c", script)
 
 
 def test_man_and_shells_find_their_files_in_what_is_installed(installed: Installed) -> None:
