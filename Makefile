@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check docs docs-links practice soak bench bundle bundle-lock mutants fuzz fix clean
+.PHONY: demo test check docs docs-links practice soak bench bundle bundle-lock dist manual mutants fuzz fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
@@ -21,6 +21,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/demo.py
 	$(BIN)/mypy docs/bundle/build.py docs/bundle/preamble.py
+	$(BIN)/mypy docs/release/dist.py
 	$(BIN)/mypy -p docs.site
 	$(BIN)/lint-imports
 
@@ -61,6 +62,15 @@ NOT_PACKED := urllib3 waitress packaging platformdirs pycparser click pip setupt
 bundle-lock: $(READY)
 	@echo shiv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make bundle-lock" pyproject.toml - --extra ceremony $(NOT_PACKED:%=--no-emit-package %) -o docs/bundle/bundle.lock
+
+# A release: wheel, sdist, what each extra brings along and under which licences, and all their digests (docs/release).
+dist: $(READY)
+	@$(BIN)/python docs/release/dist.py
+
+# The manual pages and completions, after a command changed.
+manual: $(READY)
+	@$(BIN)/python -m tests.shipping.manual
+	@$(BIN)/python -m tests.shipping.completions
 
 mutants: $(READY)
 	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)

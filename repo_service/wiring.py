@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
@@ -45,13 +45,17 @@ from repo_service.publishing.shelf import Shelf
 from repo_service.publishing.witnessing import BadPolicy, Panel, Witnesses, read_witnesses
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
-from repo_service.storage.places import BadPlace, open_depot, parse
+from repo_service.storage.places import BadPlace, connect, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.app import create_app
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 from repo_service.web.turns import ALONE, FEW, Turns
 from repo_service.web.waiting import WaitingRoom
+
+if TYPE_CHECKING:
+    from repo_service.storage.local import LocalDepot
+    from repo_service.storage.s3 import S3Depot
 
 logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
@@ -224,14 +228,7 @@ class Service:
 
     def status(self) -> Status:
         """How it does, for people and programs."""
-        try:
-            pointer = public_timestamp(self.depot).version
-        except (DepotError, LookupError, OSError, ValueError):
-            pointer = None
-        now = self.clock()
-        with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
-            its, counts = view.overview(now), view.counts()
-        return Status(now, its, counts, pointer)
+        return status_of(self.journal, self.depot, self.clock)
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
@@ -317,14 +314,38 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    counted = Counted(clock or _utc_now)
+    counted = Counted(clock or utc_now)
     panel = panel_of(its, folder)
     press = Press(
         journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted,
-        log=log_keys(folder), cosign=_witnesses(panel, its, clock or _utc_now, counted),
+        log=log_keys(folder), cosign=_witnesses(panel, its, clock or utc_now, counted),
         counted=panel.counted if panel else (), quorum=panel.quorum if panel else 0,
     )  # fmt: skip
-    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
+    return Service(folder, its, press, depot, clock or utc_now, counted, online)
+
+
+def status_of(journal: Journal, depot: Depot, clock: Callable[[], datetime]) -> Status:
+    """How a service does, of its parts."""
+    try:
+        pointer = public_timestamp(depot).version
+    except (DepotError, LookupError, OSError, ValueError):
+        pointer = None
+    now = clock()
+    with journal.reading() as view:  # after the pointer, which never leads: a release may come in between
+        its, counts = view.overview(now), view.counts()
+    return Status(now, its, counts, pointer)
+
+
+def unopened(folder: Path) -> tuple[Settings, Journal, "LocalDepot | S3Depot"]:
+    """The settings of the service in ``folder``, its journal and its depot, without a look at any of them: for who has
+    to say which one is not well. BadSettings.
+    """
+    its = found_settings(folder).settings
+    try:
+        depot = connect(parse(its.public), folder, settings.with_secrets(os.environ))
+    except BadPlace as error:
+        raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
+    return its, Journal(open_engine(_database(its.database, folder))), depot
 
 
 def _depot(place: str, folder: Path) -> Depot:
@@ -450,7 +471,8 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """This machine's clock, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
