@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from repo_service.console import doors, overview, pages, sessions, signing_in
+from repo_service.console import doors, events, holds, lookup, overview, pages, policies, sessions, signing_in
 from repo_service.console.room import Room
 from repo_service.web import auth, problems
 from repo_service.web.auth import Caller
@@ -55,6 +55,8 @@ def blueprint(room: Room, csrf: CSRFProtect) -> Blueprint:
     routes.after_request(_sealed)
     signing_in.register(routes, room)
     overview.register(routes, room)
+    for pages_of in (lookup, events, holds, policies):
+        pages_of.register(routes, room)
     return routes
 
 

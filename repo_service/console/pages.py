@@ -12,7 +12,9 @@ from repo_service.operating.status import span
 from repo_service.web.problems import Problem
 
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
-NAV: Final = (("overview", "Overview"),)
+NAV: Final = (
+    ("overview", "Overview"), ("names", "Names"), ("events", "Events"), ("holds", "Holds"), ("policies", "Policies"),
+)  # fmt: skip
 """Pages with a link at the head of every page, in this order."""
 
 

@@ -7,6 +7,7 @@ names of their own and leave those that are here as they are.
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from keys.state import Reason
 from keys.times import stamp
 from keys.tlog.notes import VerifierKey
 from repo_service.domain import requests as r
+from repo_service.domain.policy import Phases, Step
 from repo_service.operating.serving import Server
 from repo_service.storage.tokens import Scope
 from repo_service.web.auth import new_token
@@ -82,6 +84,7 @@ class Registry(World):
             batch = 3 + (number * 7) % 11
             self.do(*(publishing(f"lib-{number}-{each}") for each in range(batch)))
         self._histories()
+        self._announce()
         for minute in (52, 48, 40, 31, 30, 22, 14, 9, 6):
             self.go_to(NOW - timedelta(minutes=minute, seconds=20 + minute % 7))
             for each in range(1 + minute % 5):
@@ -92,6 +95,15 @@ class Registry(World):
         for name in ("fresh-paint", "just-in"):
             self.record(publishing(name))
         self.go_to(NOW)
+
+    def _announce(self) -> None:
+        """A stricter policy comes."""
+        now = self.service.named_policy()
+        yanks = replace(now.yank, brake_percent=40, brake_delay_s=2 * 86400)
+        phases = (Phases("reason_missing", (Step("warn"), Step("enforce", stamp(NOW + timedelta(days=90))))),)
+        self.service.announce(
+            replace(now, version=2, yank=yanks, phases=phases, effective_from=stamp(NOW + timedelta(days=45)))
+        )
 
     def _histories(self) -> None:
         """Names that went through something."""
@@ -113,7 +125,7 @@ class Registry(World):
 def serving(registry: Registry) -> Iterator[Registry]:
     """The registry behind a door of its own, for as long as the block lasts."""
     stopping = threading.Event()
-    server = Server(registry.service.app(Silent()), "127.0.0.1", 0, 8, 1 << 20)
+    server = Server(registry.service.app(Silent(), registry.updater), "127.0.0.1", 0, 8, 1 << 20)
     thread = threading.Thread(target=server.serve, args=(stopping,))
     thread.start()
     registry.url = f"http://localhost:{server.port}/console"

@@ -10,7 +10,10 @@ from tests.console.browsing import chromium, sign_in, visiting
 from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
-PAGES: Final = ("overview",)
+PAGES: Final = (
+    "overview", "names/sampleproject", "names/sampleproject/timeline", "events", "holds", "holds/left-alone/1.0",
+    "policies",
+)  # fmt: skip
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 1040, "height": 700}
 
