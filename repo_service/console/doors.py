@@ -19,9 +19,11 @@ PAGES: Final[dict[str, Permission]] = {
     "approve": "change",
     "cancel": "change",
     "policies": "audit",
+    "ceremonies": "audit",
+    "log": "read",
 }
 """What each page needs of a token. Who may sign in at all may ``audit``: an auditor, a moderator or an admin."""
-PUBLIC: Final = frozenset({"names", "name", "timeline"})
+PUBLIC: Final = frozenset({"names", "name", "timeline", "log"})
 """Pages that everybody may read where the setting says ``console = "public"``."""
 STAFF: Final[Permission] = "audit"
 """What a token must allow to begin a session."""

@@ -11,9 +11,11 @@ from repo_service.console import pages
 from repo_service.console.room import Room
 from repo_service.domain import flags
 from repo_service.domain.announcing import Difference, differences, in_force
-from repo_service.domain.policy import RULES, Policy, enforced_from, flat, phase
+from repo_service.domain.policy import RULES, Policy, Step, enforced_from, flat, phase
 from repo_service.operating.status import span
 
+DOES: Final = {"enforce": "refuses", "warn": "warns", "off": "is off"}
+"""What a rule does in each phase."""
 _META: Final = ("name", "version", "phases", "effective_from", "emergency")
 
 
@@ -40,10 +42,11 @@ def register(routes: Blueprint, room: Room) -> None:
         coming = [each for each in published if moment(each.effective_from) > now]
         return pages.page(
             "policies.html", now=now, judging=next(each for each in published if each.policy == judging),
-            coming=[(each, differences(judging, each.policy)) for each in coming], unsigned=unsigned,
+            coming=[(each, shown(differences(judging, each.policy)), phases(judging, each.policy)) for each in coming],
+            does=DOES, unsigned=unsigned,
             past=[each for each in published if each not in coming and each.policy != judging],
             rules=[rule(judging, code, now) for code in sorted(RULES)], parameters=parameters(judging),
-            flags=standing, said=said, shown=shown,
+            flags=standing,
         )  # fmt: skip
 
 
@@ -64,8 +67,20 @@ def parameters(policy: Policy) -> dict[str, list[tuple[str, str]]]:
 
 def shown(found: list[Difference]) -> list[tuple[str, str, str]]:
     """Differences as people read them, without what is another in every version."""
-    changed = [each for each in found if each.parameter not in ("version", "effective_from", "emergency", "name")]
+    changed = [each for each in found if each.parameter not in _META]
     return [(each.parameter, said(each.parameter, each.old), said(each.parameter, each.new)) for each in changed]
+
+
+def phases(old: Policy, new: Policy) -> list[tuple[str, str, str]]:
+    """The rules whose phases are others, and what they were and will be."""
+    steps = [{code: _steps(policy, code) for code in RULES} for policy in (old, new)]
+    return [(code, steps[0][code], steps[1][code]) for code in sorted(RULES) if steps[0][code] != steps[1][code]]
+
+
+def _steps(policy: Policy, code: str) -> str:
+    """In the order of time; without any, a rule refuses from the beginning."""
+    found = next((each.steps for each in policy.phases if each.code == code), (Step("enforce"),))
+    return ", ".join(DOES[step.phase] + (f" from {step.since[:10]}" if step.since else "") for step in found)
 
 
 def said(path: str, value: object) -> str:

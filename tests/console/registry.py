@@ -16,9 +16,11 @@ from ceremony.plan import Log
 from keys.state import Reason
 from keys.times import stamp
 from keys.tlog.notes import VerifierKey
+from repo_service.accepting import approving
 from repo_service.domain import requests as r
 from repo_service.domain.policy import Phases, Step
 from repo_service.operating.serving import Server
+from repo_service.storage.searching import Search
 from repo_service.storage.tokens import Scope
 from repo_service.web.auth import new_token
 from tests.service.door import Silent
@@ -26,7 +28,7 @@ from tests.witness.grounds import ml_dsa_key, served, witness_at, witness_key
 from tests.world import ADMIN, BEGIN, OWNER, World, log_key, publishing
 
 NOW: Final = BEGIN
-WITNESSES: Final = (witness_key(1), ml_dsa_key(2), witness_key(3))
+WITNESSES: Final = (witness_key(1), witness_key(2), ml_dsa_key(3))
 HOSTILE: Final = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 """A reason that must be shown and never run."""
 _MODERATOR: Final = r.Actor("moderator", "account-7", approver="account-8")
@@ -92,6 +94,9 @@ class Registry(World):
             self.tick(seconds=3 + minute % 9)
             self.service.round()
         self.go_to(NOW - timedelta(seconds=40))
+        self.record(
+            r.Deprecate("old-hand", Reason("superseded", "old-hand is kept for those who pinned it"), actor=OWNER)
+        )
         for name in ("fresh-paint", "just-in"):
             self.record(publishing(name))
         self.go_to(NOW)
@@ -119,6 +124,30 @@ class Registry(World):
         self.do(r.Quarantine("typo-squat", Reason("malware", "it steals tokens"), _MODERATOR))
         self.do(r.Reserve("sampleproject-docs", r.Actor("owner", "account-1"), holder="user"))
         self.do(r.Prohibit("admin-panel", Reason("prohibited", "looks like a part of the registry"), ADMIN))
+        self._two_holders()
+
+    def _two_holders(self) -> None:
+        """A name that passed to another holder, and has seen most of what can happen."""
+        name, first = "old-hand", r.Actor("owner", "account-1", approver="account-3")
+        self.do(r.Reserve(name, first, holder="Example Corp"))
+        self.tick(minutes=1)
+        self.do(r.Release(name, first, Reason("not_needed")))
+        self.tick(minutes=1)
+        self.do(*(publishing(name, f"1.{minor}", actor=OWNER) for minor in range(3)))
+        self.tick(minutes=1)
+        self.do(r.Quarantine(name, Reason("suspected", "an automatic report"), _MODERATOR))
+        self.tick(minutes=1)
+        self.do(r.Clear(name, Reason("looked_into", "nothing was found"), ADMIN))
+        self.tick(minutes=1)
+        self.do(r.Yank(name, "1.0", Reason("insecure", "CVE-2026-0001"), OWNER))
+
+    def approved_by(self, client: str, name: str, version: str) -> None:
+        """A first approval of a held yank, by an admin of this name."""
+        identifier = self.token("admin", client).split("_")[1]
+        with self.service.journal.reading_with(Search) as view:
+            hold, token = approving.hold(view, name, version, self.now), view.token(identifier)
+        assert hold is not None and token is not None
+        approving.approve(self.service.journal, hold.seen, token, self.now)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
 PAGES: Final = (
-    "overview", "names/sampleproject", "names/sampleproject/timeline", "events", "holds", "holds/left-alone/1.0",
-    "policies",
+    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds", "holds/left-alone/1.0",
+    "policies", "keys", "log",
 )  # fmt: skip
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 1040, "height": 700}
@@ -23,15 +23,17 @@ def main(*only: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         registry = stack.enter_context(serving(Registry(Path(folder) / "world", stack)))
+        registry.approved_by("Grace", "left-alone", "1.0")
         browser = stack.enter_context(chromium())
         for scheme in ("light", "dark"):
             page = stack.enter_context(visiting(browser, scheme=scheme, viewport=VIEWPORT))  # type: ignore[arg-type]
             page.goto(f"{registry.url}/sign-in")
             page.screenshot(path=FOLDER / f"sign-in-{scheme}.png")
-            sign_in(page, registry.url, registry.token("auditor", f"Ada {scheme}"))
+            sign_in(page, registry.url, registry.token("admin", f"Ada {scheme}"))
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
-                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png", full_page=True)
+                name = place.partition("?")[0].replace("/", "-")
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=True)
 
 
 if __name__ == "__main__":
