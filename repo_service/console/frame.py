@@ -75,8 +75,10 @@ def _gate(routes: Blueprint, room: Room, csrf: CSRFProtect) -> None:
     def admit() -> WerkzeugResponse | None:
         request.max_content_length = MAX_FORM
         g.caller = None
-        csrf.protect()  # every form, also that of signing in
         page, now = (request.endpoint or "").removeprefix(f"{auth.CONSOLE}."), room.desk.clock()
+        if page == "static":  # which says nothing, and must not end a session before a form is answered
+            return None
+        csrf.protect()  # every form, also that of signing in
         g.was_somebody = sessions.has_somebody()
         token = sessions.holder(room.desk.journal, now)
         if token is None:

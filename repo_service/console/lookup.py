@@ -92,14 +92,14 @@ def register(routes: Blueprint, room: Room) -> None:
             said, told = view.name(normal).state, view.history(normal, before, SHOWN)
             generations = _generations(view, normal)
             due = _due(view, _shown(found, said if g.caller else None), now)
-        entries = _entries(told.events, generations)
+        listed = entries(told.events, generations)
         if g.caller is None:
-            entries = _for_all(entries, found)
-        if not entries and before is None:
+            listed = for_all(listed, found)
+        if not listed and before is None:
             detail = f"Nothing {'' if g.caller else 'signed '}is known of {normal} here. Check the spelling."
             raise Problem(404, "name_unknown", "No such name", detail)
         return pages.page(
-            "timeline.html", name=normal, entries=entries, more=told.before, before=before, due=due, state=said,
+            "timeline.html", name=normal, entries=listed, more=told.before, before=before, due=due, state=said,
             found=found, proven=isinstance(found, Proven), now=now,
         )  # fmt: skip
 
@@ -147,7 +147,8 @@ def _generations(view: Search, name: str) -> Mapping[int, int]:
     return found
 
 
-def _entries(told: Sequence[Told], generations: Mapping[int, int]) -> list[Entry]:
+def entries(told: Sequence[Told], generations: Mapping[int, int]) -> list[Entry]:
+    """Events as lines of a timeline."""
     return [_entry(each, generations) for each in told]
 
 
@@ -160,7 +161,7 @@ def _entry(told: Told, generations: Mapping[int, int]) -> Entry:
     )  # fmt: skip
 
 
-def _for_all(entries: Sequence[Entry], found: Proven | Unproven) -> list[Entry]:
+def for_all(listed: Sequence[Entry], found: Proven | Unproven) -> list[Entry]:
     """What everybody may see: what is verified. A reason is shown as the signed page says it, and not otherwise."""
     state = found.state if isinstance(found, Proven) else None
     if state is None:
@@ -168,6 +169,6 @@ def _for_all(entries: Sequence[Entry], found: Proven | Unproven) -> list[Entry]:
     marks: dict[int, Mark] = {act.serial: act.mark for act in state.history}
     return [
         replace(each, reason=marks[each.serial].reason if each.serial in marks else None)
-        for each in entries
+        for each in listed
         if each.serial <= state.serial and each.signed is not None and each.signed.published
     ]

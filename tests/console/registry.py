@@ -106,7 +106,8 @@ class Registry(World):
         """A stricter policy comes."""
         now = self.service.named_policy()
         yanks = replace(now.yank, brake_percent=40, brake_delay_s=2 * 86400)
-        phases = (Phases("reason_missing", (Step("warn"), Step("enforce", stamp(NOW + timedelta(days=90))))),)
+        later = Phases("reason_missing", (Step("warn"), Step("enforce", stamp(NOW + timedelta(days=90)))))
+        phases = tuple(sorted((*now.phases, later), key=lambda each: each.code))
         self.service.announce(
             replace(now, version=2, yank=yanks, phases=phases, effective_from=stamp(NOW + timedelta(days=45)))
         )
@@ -142,9 +143,9 @@ class Registry(World):
         self.tick(minutes=1)
         self.do(r.Yank(name, "1.0", Reason("insecure", "CVE-2026-0001"), OWNER))
 
-    def approved_by(self, client: str, name: str, version: str) -> None:
-        """A first approval of a held yank, by an admin of this name."""
-        identifier = self.token("admin", client).split("_")[1]
+    def approve_as(self, secret: str, name: str, version: str) -> None:
+        """An approval of a held yank, by the admin whose token this is."""
+        identifier = secret.split("_")[1]
         with self.service.journal.reading_with(Search) as view:
             hold, token = approving.hold(view, name, version, self.now), view.token(identifier)
         assert hold is not None and token is not None

@@ -23,7 +23,7 @@ def main(*only: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         registry = stack.enter_context(serving(Registry(Path(folder) / "world", stack)))
-        registry.approved_by("Grace", "left-alone", "1.0")
+        registry.approve_as(registry.token("admin", "Grace"), "left-alone", "1.0")
         browser = stack.enter_context(chromium())
         for scheme in ("light", "dark"):
             page = stack.enter_context(visiting(browser, scheme=scheme, viewport=VIEWPORT))  # type: ignore[arg-type]
