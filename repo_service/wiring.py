@@ -329,14 +329,14 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
 
 def _depot(place: str, folder: Path) -> Depot:
     try:
-        return open_depot(parse(place), folder, os.environ)
+        return open_depot(parse(place), folder, settings.with_secrets(os.environ))
     except BadPlace as error:
         raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
 
 
 def found_settings(folder: Path) -> settings.Found:
     """The settings of the service in ``folder``, with where each one came from. BadSettings if there are none."""
-    return settings.read(folder / SETTINGS, os.environ)
+    return settings.read(folder / SETTINGS, settings.with_secrets(os.environ))
 
 
 def online_keys(folder: Path) -> HeldKeys:

@@ -9,13 +9,13 @@ from flask import Flask, Response, g, request
 from keys import names, strict
 from repo_service.accepting import intake, sequences
 from repo_service.domain.foresight import Foresight
+from repo_service.domain.verbs import ROUTES
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.view import ChangeRecord
 from repo_service.web import auth, conditions, previews, problems
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender
 from repo_service.web.receipts import receipts_waited_for
-from repo_service.web.verbs import ROUTES
 
 MAX_BATCH: Final = 1000
 

@@ -16,8 +16,8 @@ from keys.encoding import compact
 from keys.html import MEDIA_TYPE as HTML
 from keys.state import NameState, TakedownStatus
 from repo_service.domain.flags import Flag
-from repo_service.domain.reconcile import Wanted
 from repo_service.domain.remedies import REMEDIES, Whom
+from repo_service.domain.requests import Wanted
 from repo_service.web import answers, auth, conditions, previews, problems
 from repo_service.web.holders import Ban, Told
 from repo_service.web.schemas import Schema, Schemas, described

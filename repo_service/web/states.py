@@ -11,7 +11,7 @@ from repo_service.accepting.reconciling import Looked
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
-from repo_service.domain.reconcile import Foreseen, Wanted
+from repo_service.domain.reconcile import Foreseen
 from repo_service.domain.remedies import alternatives
 from repo_service.storage.view import RegistryState
 from repo_service.web import auth
@@ -68,7 +68,7 @@ def register(app: Flask, desk: Desk) -> None:
         return tagged(_json(body, status), serial)
 
 
-def _wanted(name: str) -> Wanted:
+def _wanted(name: str) -> r.Wanted:
     if "If-Match" in request.headers:
         raise strict.Malformed("If-Match", "does not go with a full state, which registry_serial puts in order")
     body = strict.parse(b"".join(received(request.stream, MAX_STATE, g.caller.body)))
@@ -76,10 +76,10 @@ def _wanted(name: str) -> Wanted:
         raise strict.Malformed("", "must be a JSON object")
     if "name" in body:
         raise strict.Malformed("name", "is said by the path, not by the body")
-    return strict.load(Wanted, {**body, "name": names.normalise(name)})
+    return strict.load(r.Wanted, {**body, "name": names.normalise(name)})
 
 
-def _preview(wanted: Wanted, looked: Looked) -> dict[str, Any]:
+def _preview(wanted: r.Wanted, looked: Looked) -> dict[str, Any]:
     """What the full state would do, request by request; with reasons it would do nothing at all."""
     return {
         "name": wanted.name,

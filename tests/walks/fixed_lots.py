@@ -44,7 +44,8 @@ def _service() -> Callable[[], int]:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from repo_service import cli, cli_keys, wiring
+    from repo_service import cli, wiring
+    from repo_service.commands import keyfiles
 
     def key_of(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(int.from_bytes(sha256(thrown(32)).digest()), curve)
@@ -57,8 +58,8 @@ def _service() -> Callable[[], int]:
             return Ed25519PrivateKey.from_private_bytes(thrown(32))
 
     wiring.datetime = Clock  # type: ignore[misc]
-    cli_keys.generate_private_key = key_of  # type: ignore[assignment]
-    cli_keys.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
+    keyfiles.generate_private_key = key_of  # type: ignore[assignment]
+    keyfiles.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
     return cli.main
 
 
