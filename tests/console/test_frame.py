@@ -171,10 +171,10 @@ def test_a_token_for_some_names_or_another_network_does_not_sign_in(visitor: Vis
 
 
 def test_who_signs_in_gets_a_session_of_their_own(visitor: Visitor, repository: World) -> None:
-    visitor.csrf()
-    before = visitor.cookie()
+    token_before, before = visitor.csrf(), visitor.cookie()
     visitor.sign_in(token(repository))
     assert visitor.is_in
+    assert visitor.client.post("/console/sign-out", data={"csrf_token": token_before}).status_code == 400
     visitor.client.set_cookie(sessions.COOKIE, before)
     assert not visitor.is_in, "a session that somebody laid out before is still nobody's"
 

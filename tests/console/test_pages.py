@@ -1,17 +1,19 @@
 """The console's pages in a real browser: what they say, without JavaScript, by keyboard, in the dark and on a phone."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from keys.state import Reason
+from keys.times import moment
 from repo_service.accepting import halting
 from repo_service.domain.flags import ClearFlag, SetFlag
 from tests.console.browsing import PHONE, sign_in
 from tests.console.conftest import Visiting
-from tests.console.registry import HOSTILE, Registry
+from tests.console.registry import HOSTILE, NOW, Registry
 from tests.world import BECAUSE
 
 PAGES = ("overview", "keys", "log")
@@ -90,6 +92,18 @@ def test_a_link_from_another_site_leads_to_the_page_and_not_out(auditor: Page, r
     auditor.evaluate("where => { location.href = where }", f"{registry.url}/log")
     expect(auditor.get_by_role("heading", level=1)).to_have_text("Log and witnesses")
     expect(auditor.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_what_came_in_is_searched_for_and_found_as_if_it_were_counted(registry: Registry) -> None:
+    begin, step = NOW - timedelta(hours=26), timedelta(minutes=7)
+    with registry.service.journal.reading() as view:
+        found = view.waited(view.accepted(begin, step, 230))
+        events = view.events(limit=10_000)
+    for stretch in found:
+        came = [each for each in events if stretch.begin <= moment(each.at) < stretch.end]
+        assert stretch.accepted == len(came), stretch
+    assert max(each.waited for each in found if each.waited) == timedelta(seconds=10)
+    assert not any(each.waited for each in found if each.end <= NOW - timedelta(hours=24))
 
 
 # How they work.
