@@ -52,16 +52,16 @@ class Api:
         """``pool`` is for who needs a CA or a proxy of their own. Raises BadAddress for http to another machine, and
         ValueError for what is no token.
         """
-        if not _TOKEN.fullmatch(token):
-            raise ValueError("a token looks like tally_<16 hex digits>_<43 characters>; this is none")
-        self._line = Line(checked_address(url), token, pool or urllib3.PoolManager(maxsize=16), patience)
+        self._line = _line(checked_address(url), token, patience, pool)
         self._new_key = new_key
 
     @classmethod
-    def in_clear(cls, url: str, token: str, *more: Any) -> "Api":
+    def in_clear(
+        cls, url: str, token: str, patience: Patience = _ALWAYS, pool: urllib3.PoolManager | None = None
+    ) -> "Api":
         """As ``Api``, where the token may go over http: in a network of your own that nobody else listens to."""
-        made = cls("http://localhost", token, *more)
-        made._line = Line(plain_address(url), token, made._line.pool, made._line.patience)
+        made = cls("http://localhost", token)
+        made._line = _line(plain_address(url), token, patience, pool)
         return made
 
     def __repr__(self) -> str:
@@ -234,6 +234,12 @@ class Api:
             where = f"{call.method} {self._line.url}{call.path}"
             taken = "" if call.method == "GET" else "; what was asked is probably done"
             raise Misdirected(f"{where}: the answer is not as the service's are, {error}{taken}", call.key) from None
+
+
+def _line(url: str, token: str, patience: Patience, pool: urllib3.PoolManager | None) -> Line:
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("a token looks like tally_<16 hex digits>_<43 characters>; this is none")
+    return Line(url, token, pool or urllib3.PoolManager(maxsize=16), patience)
 
 
 def _digest(file: BinaryIO) -> str:

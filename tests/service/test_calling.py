@@ -334,6 +334,12 @@ def test_an_answer_that_trickles_is_given_up_when_time_is_over() -> None:
             Api(f"http://127.0.0.1:{port}", TOKEN, Patience(0.4)).status()
 
 
+def test_an_answer_without_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repo_service.calling.line.MAX_ANSWER", 100)
+    with fickle(Say(200, b" " * 101)) as server, pytest.raises(Unanswered, match="more than 100 bytes"):
+        Api(server.url, TOKEN, Patient().patience()).status()
+
+
 def test_half_an_answer_is_none() -> None:
     patient = Patient()
     with fickle(Say(200, b'{"change"', length=500), Say(200, SAID)) as server:
