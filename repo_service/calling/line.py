@@ -184,7 +184,7 @@ class Line:
             data += chunk
             if len(data) > MAX_ANSWER:
                 raise urllib3.exceptions.ProtocolError(f"an answer of more than {MAX_ANSWER} bytes")
-            if self.patience.monotonic() > ends:
+            if response.length_remaining != 0 and self.patience.monotonic() > ends:
                 raise urllib3.exceptions.ProtocolError("an answer that did not end in time")
         return bytes(data)
 

@@ -21,6 +21,7 @@ from repo_service.calling.api import Api
 from repo_service.calling.line import Patience
 from repo_service.domain.requests import Actor, Auth, Contact
 from repo_service.web.auth import new_token
+from tests import servers
 from tests.servers import free_port
 from tests.world import World
 
@@ -53,7 +54,7 @@ class Shop:
 
     @property
     def api(self) -> Api:
-        return Api(f"http://127.0.0.1:{self.port}", self.token, QUICK)
+        return Api(f"http://127.0.0.1:{self.port}", self.token)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -80,6 +81,10 @@ class Shop:
 
     def send(self) -> int:
         waiting: int = registry.send_waiting(self.engine, self.api)
+        return waiting
+
+    def send_to_nobody(self) -> int:
+        waiting: int = registry.send_waiting(self.engine, Api(f"http://127.0.0.1:{self.port}", self.token, QUICK))
         return waiting
 
     def events(self, name: str) -> list[str]:
@@ -138,7 +143,7 @@ def test_every_change_becomes_signed_state_in_order_and_once_though_nobody_answe
     with shop.changing() as session:
         uploaded(session, "other", "1.0", "other-1.0.tar.gz")
     # Nobody answers: all of it waits.
-    assert shop.send() == 3
+    assert shop.send_to_nobody() == 3
     with shop.serving():
         assert shop.send() == 0
         said = ["project.created", "release.published", "release.published"]
@@ -157,7 +162,7 @@ def test_every_change_becomes_signed_state_in_order_and_once_though_nobody_answe
         session.delete(release_of(session, "Acme-Tool", "1.0"))
     with shop.changing() as session:
         release_of(session, "Acme-Tool", "2.0").project.archived = True
-    assert shop.send() == 5
+    assert shop.send_to_nobody() == 5
     with shop.serving():
         assert killed_after_sending(shop) and killed_after_sending(shop)
         assert shop.send() == 0 and shop.send() == 0
@@ -232,3 +237,34 @@ def test_one_flush_says_what_comes_before_what_goes_and_says_nothing_twice(shop:
     with shop.changing() as session:
         session.delete(release_of(session, "many", "2.0").project)
     assert rows(shop, "many")[5:] == ["UnpublishProject"]
+
+
+def test_rows_of_one_name_are_numbered_in_the_order_in_which_their_changes_become_true(shop: Shop) -> None:
+    with servers.postgres() as url:
+        engine = sqlalchemy.create_engine(url)
+        registry.Base.metadata.create_all(engine)
+        theirs = Shop(shop.folder, engine, shop.world, shop.port, shop.token, shop.woken)
+        with theirs.changing() as session:
+            uploaded(session, "busy", "1.0", "busy-1.0.tar.gz")
+            uploaded(session, "calm", "1.0", "calm-1.0.tar.gz")
+        done: list[str] = []
+
+        def archive() -> None:
+            with theirs.changing() as session:
+                release_of(session, "busy", "1.0").project.archived = True
+                session.flush()  # waits for who has the turn
+                done.append("archived")
+
+        later = threading.Thread(target=archive)
+        with theirs.changing() as session:
+            release_of(session, "busy", "1.0").yanked = True
+            session.flush()
+            later.start()
+            with theirs.changing() as other:
+                release_of(other, "calm", "1.0").yanked = True  # another name waits for nobody
+            later.join(0.5)
+            done.append("yanked")
+        later.join(20)
+        assert done == ["yanked", "archived"]
+        assert rows(theirs, "busy") == ["Publish", "Yank", "Archive"] and rows(theirs, "calm") == ["Publish", "Yank"]
+        engine.dispose()

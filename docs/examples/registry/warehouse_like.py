@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, ForeignKey, create_engine, event, insert, inspect, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert  # PostgreSQL's own has the same form
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite takes the same form
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, UOWTransaction, mapped_column, relationship
 
 from keys.names import normalise
