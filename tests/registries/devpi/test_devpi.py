@@ -114,7 +114,7 @@ def test_a_refused_change_holds_up_its_project_alone_until_a_person_decides(hous
     house.eventually(lambda: bool(house.rows("standing = 'refused'")), house.said)
     assert house.tallystick_devpi("skip", number)[0] == 0
     house.becomes("dv-bent", CREATED, published("1.0"), published("1.1"))
-    assert house.tallystick_devpi("skip", number)[0] == 2
+    assert house.tallystick_devpi("skip", number)[0] == 2  # it waits no more
     status, said = house.tallystick_devpi("reconcile")
     assert status == 0 and "0 rows to send" in said, said  # what a person gave up is not found again
 
