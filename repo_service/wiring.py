@@ -16,7 +16,7 @@ from typing import Final
 
 from flask import Flask
 
-from keys import sealed, strict
+from keys import sealed, strict, webhooks
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
 from keys.tlog import notes
@@ -62,6 +62,7 @@ LOG_KEY: Final = "log.key"
 LOG_PUB: Final = "log.pub"
 NEXT_LOG_KEY: Final = "log-next.key"
 NEXT_LOG_PUB: Final = "log-next.pub"
+HOOK_KEY: Final = "webhooks.key"
 CONSOLE_KEY: Final = "console.key"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
@@ -192,7 +193,7 @@ class Service:
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
             self.metrics, turns, WaitingRoom(self.journal, bell, turns.given_up),
-            lambda: exposition.text(registry), parts.look,
+            lambda: exposition.text(registry), lambda: read_hook_key(self.folder), parts.look,
         )  # fmt: skip
 
     def app(self, bell: Bell) -> Flask:
@@ -401,6 +402,19 @@ def _held_note_key(path: Path) -> HeldNoteKey:
     try:
         return notes.read_held(path.read_text("utf-8"))
     except (BadNote, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def read_hook_key(folder: Path) -> bytes | None:
+    """What secrets of webhooks are made of; None: this service never made one. It is read when it is needed, so that
+    the first secret works at once.
+    """
+    path = folder / HOOK_KEY
+    try:
+        return webhooks.secret_of(path.read_text("utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
         raise BadSettings(f"{path}: {error}") from None
 
 

@@ -11,6 +11,7 @@ from client_verify import cli as client
 from client_verify.refusals import KINDS
 from docs.site import fitting, links, reference
 from repo_service import cli as service
+from repo_service.commands.opening import EXITS
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
 from repo_service.monitor import telling
@@ -29,7 +30,7 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 def test_every_command_is_there_with_every_option_and_what_it_is_for() -> None:
     text = reference.cli()
     sections = {part.partition("`")[0]: part for part in re.split("^##+ `", text, flags=re.MULTILINE)}
-    every = [each for made in (service._parser(), ceremony._parser()) for each in reference.parsers(made)]
+    every = [each for made in (service.parser(), ceremony.parser()) for each in reference.parsers(made)]
     every += [each for name in client.COMMANDS for each in reference.parsers(client._parser((name,)))]
     assert len(every) > 80
     for parser in every:
@@ -59,7 +60,7 @@ def test_every_code_is_there() -> None:
     text = reference.codes()
     for code in (*REMEDIES, *DOOR, *KINDS, *reading.CODES, *telling.CODES):
         assert f"| `{code}` |" in text, code
-    for error in (*service._EXIT, *ceremony.EXIT):
+    for error in (*EXITS, *ceremony.EXIT):
         assert f"| `{error.__name__}` |" in text, error
 
 

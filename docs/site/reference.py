@@ -18,7 +18,8 @@ from client_verify import cli as client
 from client_verify import conformance, refusals
 from docs.site import api
 from repo_service import cli as service
-from repo_service import cli_monitor
+from repo_service.commands import monitor
+from repo_service.commands.opening import EXITS
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
 from repo_service.monitor import telling
@@ -40,8 +41,8 @@ def commands() -> Iterator[tuple[str, str]]:
         for typed, text in _family(client._parser((name,))):
             if typed.startswith(f"tallystick {name}"):
                 yield typed, text
-    yield from _family(service._parser())
-    yield from _family(ceremony._parser())
+    yield from _family(service.parser())
+    yield from _family(ceremony.parser())
     yield from _family(conformance._parser())
 
 
@@ -128,8 +129,8 @@ def codes() -> str:
     door = [(f"`{code}`", str(status)) for code, status in openapi.DOOR.items()]
     kinds = [(f"`{code}`", str(of.exit), str(int(of.status)), of.title) for code, of in refusals.KINDS.items()]
     guard = [(f"`{code}`",) for code in sorted(reading.CODES)]
-    monitor = [(f"`{code}`", level, text, telling.DO[code] or "–") for code, (level, text) in telling.CODES.items()]
-    watching = [(str(status), text) for status, text in cli_monitor.EXITS.items()]
+    alarms = [(f"`{code}`", level, text, telling.DO[code] or "–") for code, (level, text) in telling.CODES.items()]
+    watching = [(str(status), text) for status, text in monitor.EXITS.items()]
     return "\n".join([
         "## Why the API refuses a change", "",
         "In `reasons` of a problem (RFC 9457), with `ask`, `help` and `verbs`.", "",
@@ -141,10 +142,10 @@ def codes() -> str:
         *api.table(("code", "exit", "HTTP", "title"), kinds),
         "## Why the guard does not sign", "", f"[OPERATIONS.md]({MANUAL}#the-guard) says of each what to do.", "",
         *api.table(("code",), guard),
-        "## What a monitor finds", "", *api.table(("code", "level", "says", "next"), monitor),
+        "## What a monitor finds", "", *api.table(("code", "level", "says", "next"), alarms),
         "## Exit statuses of `tallystick-service monitor`", "", *api.table(("exit", "says"), watching),
         "## Exit statuses of `tallystick-service`", "", f"[OPERATIONS.md]({MANUAL}) says of 4 and 5 what to do.", "",
-        *api.table(("exit", "after", "says"), _exits(service._EXIT)),
+        *api.table(("exit", "after", "says"), _exits(EXITS)),
         "## Exit statuses of `tallystick-ceremony`", "", *api.table(("exit", "after", "says"), _exits(ceremony.EXIT)),
     ])  # fmt: skip
 

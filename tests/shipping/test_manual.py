@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 import ceremony.cli
-import repo_service.cli
 from client_verify.refusals import KINDS
+from repo_service.commands.opening import EXITS
 from repo_service.operating import settings
 from tests.servers import need
 from tests.shipping.manual import MAN, PAGES, Page, written
@@ -52,7 +52,7 @@ def test_the_examples_of_a_page_can_be_typed(page: Page) -> None:
 
 def test_every_exit_status_is_told() -> None:
     assert {kind.exit for kind in KINDS.values()} < {*BY_NAME["tallystick"].statuses}
-    assert {*repo_service.cli._EXIT.values()} < {*BY_NAME["tallystick-service"].statuses}
+    assert {*EXITS.values()} < {*BY_NAME["tallystick-service"].statuses}
     assert {*ceremony.cli.EXIT.values()} < {*BY_NAME["tallystick-ceremony"].statuses}
 
 

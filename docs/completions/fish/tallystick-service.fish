@@ -50,7 +50,7 @@ function _shtab_tallystick_service_using
   test "$_shtab_tallystick_service_cmdpath" = "$argv"
 end
 
-set -g _shtab_tallystick_service_commands key init take-in token 'token new' 'token rotate' 'token revoke' 'token list' fsck rebuild recover forget-text gc backup restore migrate serve import policy openapi publish settings clear-clock status guard witness 'witness key' 'witness add' 'witness run' 'witness show' monitor worker
+set -g _shtab_tallystick_service_commands key init take-in token 'token new' 'token rotate' 'token revoke' 'token list' fsck rebuild recover forget-text gc backup restore migrate serve publish clear-clock worker import policy openapi settings status guard witness 'witness key' 'witness add' 'witness run' 'witness show' monitor
 set -g _shtab_tallystick_service_opts_with_value --action --approved-by --days --every --feeds --from-log --host --key --key-stolen --limits --listen --log --log-name --name --network --only --passphrase --per-minute --port --processes --role --root --sealed --state --time --vantage --webhook --webhook-secret
 
 complete -c tallystick-service -e
@@ -88,7 +88,7 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -s
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l role -xka "admin auditor moderator prober registry" -d role
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l days -x -d 'until it expires (default: max_token_days of service.toml)'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'a key that signs requests, not a secret'
-complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l action -xka "archive assign audit claim claim-open clear close deprecate lock open-session prohibit publish purge quarantine read release remove renew reserve respell restore revoke status transfer transfer-reservation unarchive undeprecate unlock unprohibit unpublish unyank upload verdict yank" -d 'only this; can be given again'
+complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l action -xka "approve archive assign audit claim claim-open clear close deprecate lock open-session prohibit publish purge quarantine read release remove renew reserve respell restore revoke status transfer transfer-reservation unarchive undeprecate unlock unprohibit unpublish unyank upload verdict yank" -d 'only this; can be given again'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l name -x -d 'only PREFIX and PREFIX-…; can be given again'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l network -x -d 'only from there; can be given again'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l per-minute -x -d 'at most N requests a minute'
@@ -138,6 +138,16 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using serve' -s h -
 complete -c tallystick-service -n '_shtab_tallystick_service_using serve' -l host -x -d host
 complete -c tallystick-service -n '_shtab_tallystick_service_using serve' -l port -x -d port
 complete -c tallystick-service -n '_shtab_tallystick_service_using serve; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
+complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a publish -d 'do one round by hand: deadlines, then whatever is pending or due'
+complete -c tallystick-service -n '_shtab_tallystick_service_using publish' -s h -l help -d 'show this help message and exit'
+complete -c tallystick-service -n '_shtab_tallystick_service_using publish; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
+complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a clear-clock -d 'go on after something was signed by a clock that was ahead'
+complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock' -s h -l help -d 'show this help message and exit'
+complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock' -l time -x -d 'what time it is, from another clock than this machine'"'"'s'
+complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
+complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a worker -d 'serve the Redis queue of service.toml: publish when rung, and on a timer'
+complete -c tallystick-service -n '_shtab_tallystick_service_using worker' -s h -l help -d 'show this help message and exit'
+complete -c tallystick-service -n '_shtab_tallystick_service_using worker; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a import -d 'bring what another registry holds: a folder of wheels and sdists, NDJSON (docs/FORMAT.md), or its index'
 complete -c tallystick-service -n '_shtab_tallystick_service_using import' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using import' -l only -x -d 'of an index, only these projects'
@@ -151,16 +161,9 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using policy; and t
 complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a openapi -d 'print the API'"'"'s description, OpenAPI 3.1, as /v1/openapi.json serves it'
 complete -c tallystick-service -n '_shtab_tallystick_service_using openapi' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using openapi; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
-complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a publish -d 'do one round by hand: deadlines, then whatever is pending or due'
-complete -c tallystick-service -n '_shtab_tallystick_service_using publish' -s h -l help -d 'show this help message and exit'
-complete -c tallystick-service -n '_shtab_tallystick_service_using publish; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a settings -d 'every setting as it is in effect, and the line or variable that says so'
 complete -c tallystick-service -n '_shtab_tallystick_service_using settings' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using settings; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
-complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a clear-clock -d 'go on after something was signed by a clock that was ahead'
-complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock' -s h -l help -d 'show this help message and exit'
-complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock' -l time -x -d 'what time it is, from another clock than this machine'"'"'s'
-complete -c tallystick-service -n '_shtab_tallystick_service_using clear-clock; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a status -d 'what is signed, what is pending, what is due when, who publishes, what to do'
 complete -c tallystick-service -n '_shtab_tallystick_service_using status' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using status' -l json -d 'for programs'
@@ -207,7 +210,4 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using monitor' -l w
 complete -c tallystick-service -n '_shtab_tallystick_service_using monitor' -l feeds -xka "(__fish_complete_directories)" -d 'write Atom feeds there: of each project and namespace, of alarms'
 complete -c tallystick-service -n '_shtab_tallystick_service_using monitor' -l vantage -x -d 'a witness'"'"'s monitoring prefix or another mirror, where the log must be the same; may come often'
 complete -c tallystick-service -n '_shtab_tallystick_service_using monitor' -l limits -xka "(__fish_complete_path (commandline -ct))" -d 'limits of the alarms (TOML; docs/LOG.md lists them)'
-complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a worker -d 'serve the Redis queue of service.toml: publish when rung, and on a timer'
-complete -c tallystick-service -n '_shtab_tallystick_service_using worker' -s h -l help -d 'show this help message and exit'
-complete -c tallystick-service -n '_shtab_tallystick_service_using worker; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 
