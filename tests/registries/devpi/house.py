@@ -187,7 +187,7 @@ class House:
         deadline = time.monotonic() + patience_s
         while not is_so():
             assert time.monotonic() < deadline, otherwise()
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def said(self) -> str:
         """What devpi-server said last."""

@@ -69,6 +69,7 @@ def test_what_is_missing_is_asked_for_and_what_comes_before_what_goes(state, wan
 def test_other_bytes_under_a_name_are_asked_for_so_that_they_are_refused() -> None:
     other = replace(ONE, data=b"other")
     assert asked(signed(release(BEGIN, "1.0", ONE)), stood("1.0", other)) == [f"Publish {ONE.filename}"]
+    assert asked(signed(without(BOTH, ONE.filename)), stood("1.0", other, BUILD)) == [f"Publish {ONE.filename}"]
 
 
 def test_a_display_name_goes_with_the_first_files_only() -> None:
