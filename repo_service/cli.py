@@ -5,6 +5,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 
 from repo_service.commands.table import COMMANDS, command
 
@@ -37,11 +38,13 @@ def _list() -> argparse.ArgumentParser:
 
 
 def _empty() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+    whole = argparse.ArgumentParser(
         prog="tallystick-service",
         description="Signed state for a package registry: its API, its publisher and its public files.",
         epilog="Begin with: key DIR, then a ceremony (tallystick-ceremony), then init DIR, then serve DIR.",
     )
+    whole.add_argument("--version", action="version", version=f"tallystick-service {version('tallystick')}")
+    return whole
 
 
 if __name__ == "__main__":

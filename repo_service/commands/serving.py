@@ -9,7 +9,6 @@ from repo_service.commands.opening import begun, current
 from repo_service.operating import logs
 from repo_service.operating.serving import Server, spare_the_collector, stopped_by_signals
 from repo_service.operating.settings import SETTINGS, BadSettings
-from repo_service.web.app import create_app
 
 if TYPE_CHECKING:
     from repo_service.commands.table import Commands
@@ -36,7 +35,7 @@ def _serve(options: argparse.Namespace) -> int:
     service.catch_up()
     with stopped_by_signals() as stopping, service.bell() as bell, service.metrics_served(bell):
         bell.ring()  # what a crash left is finished before the first request
-        app = create_app(service.desk(bell))
+        app = service.app(bell)
         server = Server(app, options.host, options.port, its.threads, its.max_upload_bytes)
         spare_the_collector()
         print(f"Serving {options.folder} on http://{options.host}:{server.port}/ (Ctrl-C stops)", flush=True)

@@ -55,7 +55,7 @@ def _credential(name: str, why: str, environment: Mapping[str, str]) -> str:
     if folder is None or not file.exists():
         raise BadKey(
             f"{why}, and there is no credential {name}: say LoadCredentialEncrypted={name} in the unit "
-            "(docs/systemd/tallystick-guard.service)"
+            "(docs/deploy/systemd/tallystick-guard.service)"
         )
     return file.read_text("utf-8").rstrip("\n")
 

@@ -1,7 +1,8 @@
 """Metrics for Prometheus: what this process counts, and what the journal says at the moment of a scrape.
 
 Each process has a registry of its own. Gauges are read from the journal and the depot, never kept: whichever process is
-asked says the same, also when nobody publishes. docs/OPERATIONS.md says what each is for; docs/alerts.yml uses them.
+asked says the same, also when nobody publishes. docs/OPERATIONS.md says what each is for; docs/deploy/prometheus and
+docs/deploy/grafana use them.
 """
 
 import logging

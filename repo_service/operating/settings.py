@@ -30,6 +30,12 @@ ELSEWHERE: Final = _CLIENT | _MONITOR | _TESTS
 """What follows ``TALLYSTICK_`` in variables that are no settings: the client's, the monitor's, and those of tests and
 failpoints.
 """
+SECRET: Final = (
+    "TALLYSTICK_DATABASE", "TALLYSTICK_REDIS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
+"""Variables whose text may be a secret. NAME_FILE names a file that holds it instead: a credential of systemd, or a
+secret of a container.
+"""
 DAY: Final = 86400
 MAX_LIFETIME_S: Final = 400 * DAY
 KEEP_BEYOND_S: Final = 3600 + 60
@@ -111,6 +117,13 @@ class Settings:
     ] = 6000
     name_per_minute: Annotated[int, About("changes of one name, whoever asks", least=1)] = 600
     max_pending: Annotated[int, About("events that may wait to be signed before changes get 503", least=1)] = 20000
+    console: Annotated[
+        Literal["off", "staff", "public"],
+        About(
+            '/console/ for people with a token; "public" shows names and log to all',
+            heading="The console (docs/CONSOLE.md)",
+        ),
+    ] = "staff"
     log: Annotated[
         Literal["text", "json", "quiet"],
         About('"json" is one object a line; "quiet" is warnings only', heading="What it says of itself"),
@@ -236,6 +249,30 @@ def read(path: Path, environment: Mapping[str, str]) -> Found:
         if not wrong:
             return found
     raise BadSettings("\n  ".join([f"{path} cannot be used as it is:", *wrong, "Nothing was written."]))
+
+
+def with_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment with what secret files hold in place of the variables that name them. Raises BadSettings."""
+    found = dict(environment)
+    for name in SECRET:
+        path = found.pop(f"{name}_FILE", None)
+        if path is None:
+            continue
+        if name in environment:
+            raise BadSettings(f"{name} and {name}_FILE are both set: unset one of them. Nothing was written.")
+        found[name] = _secret(f"{name}_FILE", Path(path))
+    return found
+
+
+def _secret(variable: str, path: Path) -> str:
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise BadSettings(f"the variable {variable}: {path}: {why}. Nothing was written.") from None
+    if not text:
+        raise BadSettings(f"the variable {variable}: {path} is empty. Nothing was written.")
+    return text
 
 
 def _together(said: Mapping[str, tuple[object, str]]) -> Found:

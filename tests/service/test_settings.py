@@ -196,3 +196,22 @@ def test_an_address_is_shown_without_what_is_secret(address: str, shown: str) ->
 def test_a_service_takes_its_settings_from_the_environment_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TALLYSTICK_MAX_TOKEN_DAYS", "7")
     assert open_service(world.service.folder).settings.max_token_days == 7
+
+
+def test_a_secret_is_read_from_the_file_that_a_variable_names(tmp_path: Path) -> None:
+    secret = tmp_path / "database"
+    secret.write_text("sqlite:///elsewhere.sqlite\n")
+    environment = settings.with_secrets({"TALLYSTICK_DATABASE_FILE": str(secret), "AWS_SECRET_ACCESS_KEY": "as it is"})
+    assert environment == {"TALLYSTICK_DATABASE": "sqlite:///elsewhere.sqlite", "AWS_SECRET_ACCESS_KEY": "as it is"}
+    assert found(tmp_path, "", environment).settings.database == "sqlite:///elsewhere.sqlite"
+
+
+def test_a_secret_s_file_that_cannot_be_read_is_named_and_its_text_is_not(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    for text, why in (("missing", "No such file"), ("empty", "is empty"), ("bytes", "not UTF-8")):
+        with pytest.raises(BadSettings, match=f"AWS_SECRET_ACCESS_KEY_FILE: .*{text}.*{why}"):
+            settings.with_secrets({"AWS_SECRET_ACCESS_KEY_FILE": str(tmp_path / text)})
+    with pytest.raises(BadSettings, match="TALLYSTICK_REDIS and TALLYSTICK_REDIS_FILE are both set") as both:
+        settings.with_secrets({"TALLYSTICK_REDIS": "redis://:secret@h", "TALLYSTICK_REDIS_FILE": "/x"})
+    assert "secret@" not in str(both.value)
