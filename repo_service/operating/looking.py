@@ -21,8 +21,8 @@ import urllib3
 from redis import Redis
 from rq import Worker
 
-from repo_service.bell import QUEUE
 from repo_service.operating.doctor import Answered, Copied, Disk, Kept
+from repo_service.ringing import QUEUE
 
 _SYNCS: Final = 5
 _PATIENCE: Final = urllib3.Timeout(connect=3, read=5)
