@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
-from keys import sealed, strict
+from keys import sealed, strict, webhooks
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
 from keys.tlog import notes
 from keys.tlog.notes import BadNote, HeldNoteKey
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
-from repo_service.bell import Bell, Publisher, RedisBell
+from repo_service.bell import Bell, Publisher
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.console import doors, frame
@@ -66,6 +66,7 @@ LOG_KEY: Final = "log.key"
 LOG_PUB: Final = "log.pub"
 NEXT_LOG_KEY: Final = "log-next.key"
 NEXT_LOG_PUB: Final = "log-next.pub"
+HOOK_KEY: Final = "webhooks.key"
 CONSOLE_KEY: Final = "console.key"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
@@ -196,7 +197,7 @@ class Service:
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
             self.metrics, turns, WaitingRoom(self.journal, bell, turns.given_up),
-            lambda: exposition.text(registry), parts.look,
+            lambda: exposition.text(registry), lambda: read_hook_key(self.folder), parts.look,
         )  # fmt: skip
 
     def app(self, bell: Bell) -> Flask:
@@ -286,6 +287,8 @@ class Service:
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
+            from repo_service.ringing import RedisBell  # here, because most services have no Redis to load
+
             yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
         publisher = self.publisher()
@@ -422,6 +425,19 @@ def _held_note_key(path: Path) -> HeldNoteKey:
     try:
         return notes.read_held(path.read_text("utf-8"))
     except (BadNote, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
+def read_hook_key(folder: Path) -> bytes | None:
+    """What secrets of webhooks are made of; None: this service never made one. It is read when it is needed, so that
+    the first secret works at once.
+    """
+    path = folder / HOOK_KEY
+    try:
+        return webhooks.secret_of(path.read_text("utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
         raise BadSettings(f"{path}: {error}") from None
 
 

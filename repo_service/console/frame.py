@@ -61,10 +61,12 @@ def blueprint(room: Room, csrf: CSRFProtect) -> Blueprint:
 def _gate(routes: Blueprint, room: Room, csrf: CSRFProtect) -> None:
     @routes.before_request
     def admit() -> WerkzeugResponse | None:
-        request.max_content_length = MAX_FORM
-        g.caller = None
-        csrf.protect()  # every form, also that of signing in
         page, now = (request.endpoint or "").removeprefix(f"{auth.CONSOLE}."), room.desk.clock()
+        g.caller = None
+        if page == "static":
+            return None  # for all, and not to be what ends a session: the page that does says so
+        request.max_content_length = MAX_FORM
+        csrf.protect()  # every form, also that of signing in
         g.was_somebody = sessions.has_somebody()
         token = sessions.holder(room.desk.journal, now)
         if token is None:

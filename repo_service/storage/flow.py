@@ -50,7 +50,7 @@ class _Times(Sequence[str]):
 def accepted(direct: Direct, begin: datetime, step: timedelta, count: int) -> list[Stretch]:
     """Stretches of the same length, in order, without how long anything waited."""
     times, edges = _Times(direct), [begin + step * number for number in range(count + 1)]
-    found, low = list[int](), 0
+    found, low = list[int](), 1  # numbers begin at 1
     for edge in edges:
         low = bisect_left(times, stamp(edge), low)
         found.append(low)

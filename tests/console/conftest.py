@@ -8,22 +8,16 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.console.browsing import chromium, sign_in, visiting
-from tests.console.registry import NOW, Registry, serving
+from tests.console.registry import Registry, serving
 
 Visiting = Callable[..., AbstractContextManager[Page]]
 
 
 @pytest.fixture(scope="session")
-def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The registry, whose clock only goes on, by seconds."""
     with ExitStack() as running:
         yield running.enter_context(serving(Registry(tmp_path_factory.mktemp("console") / "world", running)))
-
-
-@pytest.fixture
-def registry(_served: Registry) -> Iterator[Registry]:
-    """The registry; its clock is back at ``NOW`` when a test ends."""
-    yield _served
-    _served.go_to(NOW)
 
 
 @pytest.fixture(scope="session")

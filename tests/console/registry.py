@@ -1,6 +1,6 @@
 """A registry with a life behind it, served to browsers: a day of publishing, yanks, a quarantine, and three witnesses.
 
-Its clock stands still at ``NOW`` unless a test moves it, and every key is fixed, so that its pages repeat. Tests add
+Its clock stands still at ``NOW`` unless a test moves it on, and every key is fixed, so that its pages repeat. Tests add
 names of their own and leave those that are here as they are.
 """
 
@@ -62,7 +62,8 @@ class Registry(World):
         self.tick(seconds=(moment - self.now).total_seconds())
 
     def token(self, role: str, client: str | None = None, days: float = 30, **scope: Any) -> str:
-        """A new token's secret."""
+        """A new token's secret. A moment passes, so that whoever signs in with it does not come too often."""
+        self.tick(seconds=2)
         self.made += 1
         expires = stamp(self.now + timedelta(days=days))
         secret, token = new_token(role, client or f"{role} {self.made}", expires, Scope(**scope))

@@ -12,7 +12,7 @@ from tests.console.registry import Registry, serving
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
 PAGES: Final = ("overview", "keys", "log")
 """Which pages, by their address below the console."""
-VIEWPORT: Final = {"width": 1040, "height": 700}
+VIEWPORT: Final = {"width": 960, "height": 900}
 
 
 def main(*only: str) -> None:
@@ -28,7 +28,7 @@ def main(*only: str) -> None:
             sign_in(page, registry.url, registry.token("auditor", f"Ada {scheme}"))
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
-                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png", full_page=True)
+                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png")
 
 
 if __name__ == "__main__":
