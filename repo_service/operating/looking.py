@@ -21,8 +21,8 @@ import urllib3
 from redis import Redis
 from rq import Worker
 
-from repo_service.bell import QUEUE
 from repo_service.operating.doctor import Answered, Copied, Disk, Kept
+from repo_service.ringing import QUEUE
 
 _SECRET: Final = ("*.key", "*.sqlite*", "*.token", "*.secret")
 _SYNCS: Final = 5

@@ -29,11 +29,11 @@ from rq import Queue, SimpleWorker
 from ceremony.plan import Log
 from keys.tlog.notes import Checkpoint, Note
 from keys.tlog.proofs import Policy, Witnessed
-from repo_service.bell import QUEUE
 from repo_service.cli import main
 from repo_service.commands.examining import Asked, examine
 from repo_service.operating import doctor, looking
 from repo_service.operating.doctor import Disk, Finding
+from repo_service.ringing import QUEUE
 from repo_service.storage.headers import FRESH
 from tests.servers import free_port, need, rclone
 from tests.witness.grounds import witness_key
