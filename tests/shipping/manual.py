@@ -95,8 +95,8 @@ PAGES: Final = (
             6: "something is wrong with the repository: `fsck`, `rebuild`, `doctor`, or an alarm of `monitor`",
         },
         {
-            "TALLYSTICK_NAME": "any setting of service.toml, in capitals: TALLYSTICK_DATABASE for database. It comes "
-            "before the file; `tallystick-service settings DIR` shows all of them",
+            "TALLYSTICK_DATABASE": "the setting database, before what service.toml says; so for every other setting, in "
+            "capitals. `tallystick-service settings DIR` shows them",
             "TALLYSTICK_WEBHOOK_SECRET": "what signs the calls of `monitor --webhook`",
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY": "who may write public files on S3",
         },
