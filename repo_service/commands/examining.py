@@ -68,7 +68,7 @@ def examine(folder: Path, asked: Asked, clock: Callable[[], datetime] = wiring.u
     """Every check of the service in ``folder``. One that cannot be made is a finding, and the others go on."""
     try:
         its, journal, depot = wiring.unopened(folder)
-    except BadSettings as error:
+    except (BadSettings, OSError) as error:
         yield Finding("settings", "fail", str(error), "put that right first; nothing else was looked at")
         return
     patient = Patient(folder, its, journal, depot, asked, clock)
@@ -89,7 +89,8 @@ def _looked(name: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findin
     try:
         yield from look()
     except Exception as error:  # whatever it was, this is not well; the others may be
-        yield Finding(name, "fail", str(error) or type(error).__name__, "put that right, then ask again")
+        by_driver = getattr(error, "orig", None)  # SQLAlchemy says much more than that around it
+        yield Finding(name, "fail", str(by_driver or error) or type(error).__name__, "put that right, then ask again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from repo_service.operating import doctor, looking
 from repo_service.operating.doctor import Disk, Finding
 from repo_service.ringing import QUEUE
 from repo_service.storage.headers import FRESH
+from tests.guarding.guarded import GuardedWorld
 from tests.servers import free_port, need, rclone
 from tests.witness.grounds import witness_key
 from tests.world import World, log_key, publishing
@@ -213,11 +214,34 @@ def test_a_key_that_the_root_does_not_name_is_found(world: World) -> None:
     assert verdict(world, "key") == "fail"
 
 
-def test_a_guard_that_was_killed_is_found(world: World) -> None:
-    write(world, 'guard = "guard.sock"')
+def test_a_guard_that_was_killed_is_found(tmp_path: Path) -> None:
+    world = GuardedWorld(tmp_path)
+    assert "the guard holds" in look(world)["key"][0].seen
+    world.stop_guard()
+    world.socket.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as guard:
-        guard.bind(str(world.service.folder / "guard.sock"))  # as it lies there after a SIGKILL
+        guard.bind(str(world.socket))  # as it lies there after a SIGKILL
     assert verdict(world, "key") == "fail"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_somebody_who_may_not_look_is_told_so(world: World) -> None:
+    world.service.folder.chmod(0o700)
+    code = (
+        "import os, sys; from repo_service.cli import main; import repo_service.commands.examining;"
+        "os.setuid(65534); sys.exit(main(['doctor', sys.argv[1]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, world.service.folder], capture_output=True, text=True)
+    assert (done.returncode, "Permission denied" in done.stdout, done.stderr) == (6, True, "")
+
+
+def test_a_database_that_is_none_is_found_and_the_rest_is_looked_at(world: World) -> None:
+    world.service.journal._engine.dispose()
+    for each in world.service.folder.glob("journal.sqlite*"):
+        each.write_bytes(bytes(range(256)) * 20)
+    found = look(world)
+    assert [each.seen for each in found["database"]] == ["file is not a database"]
+    assert found["public"] and "key" not in found
 
 
 def test_a_store_that_ignores_conditions_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
