@@ -25,11 +25,11 @@ from keys import layout, sealed
 from keys.encoding import sha256
 from keys.signing import Asked, HeldKeys, Signer
 from keys.trust import RootOfTrust
-from repo_service import cli_guard
 from repo_service.build.assemble import TOGETHER, TOGETHER_BYTES, metas
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import Role, Unsigned, snapshot_file, timestamp_file, unsigned_bin
 from repo_service.build.pages import Target
+from repo_service.commands.guard import begin
 from repo_service.guarding import settings
 from repo_service.guarding.client import GuardedSigner
 from repo_service.guarding.store import Store
@@ -58,7 +58,7 @@ def guarding(folder: Path, trust: RootOfTrust) -> Iterator[Signer]:
     sealed.write_private(folder / "online.key", sealed.plain(online_key()._private))
     (folder / settings.FILE).write_text("rehearsal = true\n")
     store = Store(folder / settings.DATABASE)
-    cli_guard.begin(store, trust, settings.read(folder))
+    begin(store, trust, settings.read(folder))
     store.close()
     code = "from repo_service.entry import main; raise SystemExit(main())"
     process = subprocess.Popen([sys.executable, "-c", code, "guard", str(folder)], stdout=subprocess.PIPE, text=True)

@@ -21,7 +21,7 @@ from benchmarks.repository import Repository, loaded
 from benchmarks.server import Change
 from keys import strict
 from repo_service.accepting import intake
-from repo_service.web.verbs import RELEASE_VERBS
+from repo_service.domain.verbs import RELEASE_VERBS
 
 STAGES: Final = {
     "decide and remember": ("intake.py", "record"),

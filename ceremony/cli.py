@@ -60,7 +60,7 @@ ASK: Final = "Do not use these files. Ask the coordinator for the sealed files o
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code says how it ended (0, 2 for usage, or ``EXIT``)."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     hardening.harden()
     try:
         directory.check_told(getattr(arguments, "dir", None))
@@ -103,16 +103,17 @@ class _Parser(argparse.ArgumentParser):
         self.color = False
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tallystick-ceremony", description="Make and change a repository's root of trust, offline.")
-    parser.add_argument("--version", action="version", version=TOOL)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """All that can be typed; the manual page and the completions are made of it, too."""
+    told = _Parser(prog="tallystick-ceremony", description="Make and change a repository's root of trust, offline.")
+    told.add_argument("--version", action="version", version=TOOL)
+    commands = told.add_subparsers(required=True, metavar="COMMAND")
     _add_keys(commands)
     _add_coordinator(commands)
     _add_holder(commands)
     _add_witness(commands)
     _add_waivers(commands)
-    return parser
+    return told
 
 
 def _add_keys(commands: Any) -> None:

@@ -96,6 +96,17 @@ def _orient(_: argparse.Namespace, where: Places) -> int:
     return 0
 
 
+def parser() -> argparse.ArgumentParser:
+    """All that can be typed; the manual page and the completions are made of it. Loads every command's module."""
+    told, commands = _begun([])
+    for module in dict.fromkeys(module for module, _ in COMMANDS.values()):
+        importlib.import_module(f"client_verify.commands.{module}").add(commands)
+    for listed in commands._choices_actions:  # there is no public way to say a command's line later
+        listed.help = COMMANDS[listed.dest][1]
+    commands._choices_actions.sort(key=lambda listed: list(COMMANDS).index(listed.dest))
+    return told
+
+
 def _version() -> str:
     from importlib.metadata import version  # here, because every other command starts sooner without it
 
@@ -103,17 +114,22 @@ def _version() -> str:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tallystick",
-        description="Install only what a registry has signed.",
-        epilog="Exit codes: 0 done; 2 usage or configuration; 3 to 9 refused (tallystick explain).",
-    )
-    parser.add_argument("--version", action="version", version=_version() if "--version" in words else "")
-    parser.set_defaults(answer=_orient)
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    """What is needed to read these words."""
+    told, commands = _begun(words)
     if words and words[0] in COMMANDS:
         importlib.import_module(f"client_verify.commands.{COMMANDS[words[0]][0]}").add(commands)
     else:  # a list of them, or an error that lists them
         for name, (_, summary) in COMMANDS.items():
             commands.add_parser(name, help=summary)
-    return parser
+    return told
+
+
+def _begun(words: Sequence[str]) -> tuple[argparse.ArgumentParser, terminal.Commands]:
+    told = argparse.ArgumentParser(
+        prog="tallystick",
+        description="Install only what a registry has signed.",
+        epilog="Exit codes: 0 done; 2 usage or configuration; 3 to 9 refused (tallystick explain).",
+    )
+    told.add_argument("--version", action="version", version=_version() if "--version" in words else "")
+    told.set_defaults(answer=_orient)
+    return told, told.add_subparsers(metavar="COMMAND", title="commands")

@@ -74,7 +74,7 @@ def parse(data: bytes) -> object:
 
 def load(kind: type[T], value: object, where: str = "") -> T:
     """A plain value as ``kind``: a frozen dataclass of str, int, bool, Literal, None, tuples and dataclasses. What is
-    within it a dataclass already was loaded before, and stays.
+    within it a dataclass already was loaded before, and stays; what is ``dict[str, Any]`` there stays as it was parsed.
 
     Fields with a default may be missing; unknown fields are refused. A dataclass's own ``__post_init__``
     may raise ValueError to refuse what its types alone allow.
@@ -228,6 +228,8 @@ def _make_loader(kind: Any) -> Loader:
     if origin is tuple:
         assert len(arguments) == 2 and arguments[1] is Ellipsis, kind
         return _tuple_loader(_loader(arguments[0]))
+    if origin is dict:
+        return _load_object
     assert dataclasses.is_dataclass(kind), kind
     return _dataclass_loader(kind)
 
@@ -267,6 +269,13 @@ def _load_integer(value: object) -> int:
 def _load_truth(value: object) -> bool:
     if type(value) is not bool:
         raise _wrong(value, "bool")
+    return value
+
+
+def _load_object(value: object) -> dict[str, Any]:
+    """Members that are not ours to know, as ``parse`` gave them."""
+    if not isinstance(value, dict):
+        raise _wrong(value, "an object")
     return value
 
 

@@ -17,7 +17,8 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Refusal, Why
 from repo_service.domain.foresight import serial_of
 from repo_service.domain.policy import Policy
-from repo_service.domain.reconcile import Foreseen, Wanted, reconcile
+from repo_service.domain.reconcile import Foreseen, reconcile
+from repo_service.domain.requests import Wanted
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, once_more
 from repo_service.storage.refusals import Attempt

@@ -19,7 +19,7 @@ from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.decide import decide
 from repo_service.domain.evolve import evolve_all
 from repo_service.domain.policy import Policy
-from repo_service.domain.reconcile import Advice, Said
+from repo_service.domain.requests import Advice, Said
 
 SYSTEM: Final = r.Actor("system")
 SOURCE: Final = r.Actor("system", "import", approver="source")

@@ -89,6 +89,7 @@ _VERBS: Final[dict[type[r.Request], Callable[[Case, Any], Verdict]]] = {
     r.Publish: publishing.publish,
     r.Yank: releases.yank,
     r.YankDue: releases.yank_due,
+    r.ApproveYank: releases.approve_yank,
     r.Unyank: releases.unyank,
     r.Unpublish: releases.unpublish,
     r.Restore: releases.restore,

@@ -163,9 +163,11 @@ def _add_file(state: NameState, change: c.FileAdded, mark: Mark) -> NameState:
 
 def _yank(state: NameState, change: c.ReleaseYanked | c.YankReasonChanged, mark: Mark) -> NameState:
     def amend(release: ReleaseState) -> ReleaseState:
-        # The clock brings into force what somebody asked for: their mark and reason are the yank's.
-        asked = release.held_yank.mark if release.held_yank and mark.by == "clock" else mark
-        return replace(release, yank=Yank(change.kind, asked), held_yank=None)
+        held = release.held_yank
+        # The clock, and admins who approve, bring into force what somebody asked for: their mark and reason are the
+        # yank's. Where admins yank by themselves, it is of another kind.
+        for_another = held is not None and mark.by in ("clock", "admin") and change.kind == held.kind
+        return replace(release, yank=Yank(change.kind, held.mark if held and for_another else mark), held_yank=None)
 
     return _with_release(state, change.version, amend)
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from keys import names
-from keys.state import Deprecation, NameState, Reason
+from keys.state import Deprecation, NameState
 from keys.state import Release as ReleaseState
 from keys.strict import Malformed
 from repo_service.domain import changes as c
@@ -25,62 +24,6 @@ from repo_service.domain.versions import VersionRule
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """Why something is so, if the registry says why."""
-
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """What a deprecation says."""
-
-    reason: Reason
-    alternative: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WantedRelease:
-    """A release that is there, with all of its files."""
-
-    version: str
-    files: tuple[r.NewFile, ...]
-    yanked: Said | None = None
-    deprecated: Advice | None = None
-
-    def __post_init__(self) -> None:
-        if not self.files:
-            raise ValueError(f"{self.version!r:.80} has no file; leave a release out that is not there")
-        if len({file.filename for file in self.files}) < len(self.files):
-            raise ValueError(f"{self.version!r:.80} lists a file twice")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A project's full state. ``registry_serial`` is the registry's own, and grows. ``reason`` is said of whatever has
-    to be removed or restored, ``dependents`` of what is removed; ``actor`` is who stands behind all of it.
-    """
-
-    name: str
-    registry_serial: int
-    releases: tuple[WantedRelease, ...]
-    reason: Reason
-    actor: r.Actor = r.Actor()  # noqa: RUF009 - frozen
-    display: str | None = None
-    archived: Said | None = None
-    deprecated: Advice | None = None
-    dependents: r.Fact | None = None
-
-    def __post_init__(self) -> None:
-        if self.registry_serial < 1:
-            raise ValueError(f"registry_serial counts from 1; it is {self.registry_serial}")
-        if self.archived is not None and self.deprecated is not None:
-            raise ValueError("archived and deprecated at once; one of the two")
-        if self.display is not None and names.normalise(self.display) != self.name:
-            raise ValueError(f"{self.display!r:.80} is not a spelling of {self.name}")
-
-
-@dataclass(frozen=True, slots=True)
 class Foreseen:
     """A request and what becomes of it, once those before it are done."""
 
@@ -88,7 +31,7 @@ class Foreseen:
     outcome: Accepted | Refusal
 
 
-def reconcile(state: NameState | None, wanted: Wanted, rule: VersionRule) -> list[r.Request]:
+def reconcile(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> list[r.Request]:
     """The requests, in an order in which none stands in another's way; none if all is as wanted.
 
     What comes is done before what goes, so that a project is never left empty on the way. Malformed if two of the
@@ -133,14 +76,14 @@ def _there(state: NameState | None, version: str, rule: VersionRule) -> ReleaseS
     return state.release_of(rule.canonical(version)) if state else None
 
 
-def _restored(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _restored(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> Iterator[r.Request]:
     for each in wanted.releases:
         there = _there(state, each.version, rule)
         if there is not None and there.state != "published":
             yield r.Restore(wanted.name, there.version, wanted.reason, wanted.actor)
 
 
-def _opened(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _opened(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> Iterator[r.Request]:
     """What keeps files out is taken off first; ``_marked`` lays it on again."""
     if state is None or (state.state != "registered" and not wanted.releases):
         return
@@ -150,12 +93,12 @@ def _opened(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Itera
         yield r.Undeprecate(wanted.name, wanted.reason, wanted.actor)
 
 
-def _grows(state: NameState, wanted: Wanted, rule: VersionRule) -> bool:
+def _grows(state: NameState, wanted: r.Wanted, rule: VersionRule) -> bool:
     return any(isinstance(each, r.Publish) for one in wanted.releases for each in _published(state, one, wanted, rule))
 
 
 def _published(
-    state: NameState | None, release: WantedRelease, wanted: Wanted, rule: VersionRule
+    state: NameState | None, release: r.WantedRelease, wanted: r.Wanted, rule: VersionRule
 ) -> Iterator[r.Request]:
     """What brings a release's files: those that were removed are restored, all others published."""
     there = _there(state, release.version, rule)
@@ -174,7 +117,7 @@ def _published(
         yield r.Publish(name, version, tuple(new), wanted.actor, None if there else wanted.display)
 
 
-def _yanks(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _yanks(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> Iterator[r.Request]:
     """Lifted before laid on: the brake counts what is left."""
     pairs = [(each, _there(state, each.version, rule)) for each in wanted.releases]
     for each, there in pairs:
@@ -187,7 +130,9 @@ def _yanks(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterat
             yield r.Yank(wanted.name, version, each.yanked.reason, wanted.actor)
 
 
-def _advised(state: NameState | None, release: WantedRelease, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _advised(
+    state: NameState | None, release: r.WantedRelease, wanted: r.Wanted, rule: VersionRule
+) -> Iterator[r.Request]:
     there = _there(state, release.version, rule)
     name, version = wanted.name, there.version if there else release.version
     old = there.deprecated if there else None
@@ -199,7 +144,7 @@ def _advised(state: NameState | None, release: WantedRelease, wanted: Wanted, ru
         yield r.DeprecateRelease(name, version, new.reason, new.alternative, wanted.actor)
 
 
-def _removed(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _removed(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> Iterator[r.Request]:
     """What the full state does not mention."""
     if state is None or state.state not in ("registered", "placeholder"):
         return
@@ -216,7 +161,7 @@ def _removed(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iter
                 )
 
 
-def _marked(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Iterator[r.Request]:
+def _marked(state: NameState | None, wanted: r.Wanted, rule: VersionRule) -> Iterator[r.Request]:
     if state is not None and state.state == "registered" and wanted.display not in (None, state.display):
         yield r.Respell(wanted.name, wanted.display, wanted.actor)
     archived = state is not None and state.archived is not None and not _grows(state, wanted, rule)
@@ -227,7 +172,7 @@ def _marked(state: NameState | None, wanted: Wanted, rule: VersionRule) -> Itera
         yield r.Deprecate(wanted.name, new.reason, new.alternative, wanted.actor)
 
 
-def _is(there: Deprecation | None, wanted: Advice | None) -> bool:
+def _is(there: Deprecation | None, wanted: r.Advice | None) -> bool:
     """Whether a deprecation says already what it should, or neither is there."""
     if there is None or wanted is None:
         return there is None and wanted is None

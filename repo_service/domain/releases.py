@@ -75,6 +75,23 @@ def yank_due(case: Case, request: r.YankDue) -> Verdict:
     return [*role(machines.YANK, "held", "release.yanked", request.actor), change]
 
 
+def approve_yank(case: Case, request: r.ApproveYank) -> Verdict:
+    """Bring a held yank into force before its time: as it was asked for, so its owner can still lift it."""
+    release, why = published(case, request.version)
+    if release is None:
+        return why
+    if request.actor.kind != "admin":
+        return [Why("role_insufficient", f"{request.actor.kind} may not approve a yank; admin may", {"needs": "admin"})]
+    if not brake.approved(request.actor):
+        sentence = "a held yank is approved by two admins: actor.id and actor.approver, two different accounts"
+        return [Why("second_approver_required", sentence, {"actor": "admin"})]
+    if release.held_yank is not None:
+        return [c.ReleaseYanked(release.version, release.held_yank.kind)]
+    if release.yank is not None:
+        return []
+    return [Why("yank_not_held", f"no yank of {case.name.name} {release.version} waits", {"version": release.version})]
+
+
 def unyank(case: Case, request: r.Unyank) -> Verdict:
     """Lift a yank, or cancel one that is held."""
     release, why = published(case, request.version)

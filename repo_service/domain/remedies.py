@@ -86,6 +86,9 @@ REMEDIES: Final[dict[str, Remedy]] = {
     "release_closed": _R("owner", "publish a new version", ("publish",)),
     "release_quarantined": _R("admins", "an admin clears the release after looking into it", ("clear",)),
     "admin_yank_locked": _R("admins", "publish a new version; only the registry lifts its own yanks", ("publish",)),
+    "yank_not_held": _R(
+        "admins", "look at the release again: its yank was cancelled, or there never was one", ("yank",)
+    ),
     "unpublish_window_over": _R(
         "support", "yank or deprecate it, or ask support to unpublish it", ("yank", "deprecate")
     ),

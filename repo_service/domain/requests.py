@@ -119,6 +119,15 @@ class YankDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveYank:
+    """Two admins (``actor.id`` and ``actor.approver``) bring a held yank into force before its time."""
+
+    name: str
+    version: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class Unyank:
     name: str
     version: str
@@ -631,12 +640,68 @@ class ClaimOpen:
     holder: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Why something is so, if the registry says why."""
+
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a deprecation says."""
+
+    reason: Reason
+    alternative: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRelease:
+    """A release that is there, with all of its files."""
+
+    version: str
+    files: tuple[NewFile, ...]
+    yanked: Said | None = None
+    deprecated: Advice | None = None
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ValueError(f"{self.version!r:.80} has no file; leave a release out that is not there")
+        if len({file.filename for file in self.files}) < len(self.files):
+            raise ValueError(f"{self.version!r:.80} lists a file twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A project's full state. ``registry_serial`` is the registry's own, and grows. ``reason`` is said of whatever has
+    to be removed or restored, ``dependents`` of what is removed; ``actor`` is who stands behind all of it.
+    """
+
+    name: str
+    registry_serial: int
+    releases: tuple[WantedRelease, ...]
+    reason: Reason
+    actor: Actor = Actor()
+    display: str | None = None
+    archived: Said | None = None
+    deprecated: Advice | None = None
+    dependents: Fact | None = None
+
+    def __post_init__(self) -> None:
+        if self.registry_serial < 1:
+            raise ValueError(f"registry_serial counts from 1; it is {self.registry_serial}")
+        if self.archived is not None and self.deprecated is not None:
+            raise ValueError("archived and deprecated at once; one of the two")
+        _check_display(self.name, self.display)
+
+
 OfProject = Archive | Unarchive | Deprecate | Undeprecate | Lock | Unlock | Quarantine | Clear
 OfRelease = QuarantineRelease | ClearRelease | DeprecateRelease | UndeprecateRelease | CloseRelease
 OfFile = RemoveFile | RestoreFile | PurgeFile
 OfNamespace = Grant | GrantChild | Share | Unshare | HandOver | EndGrant
 Request = (
-    Publish | Yank | YankDue | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release | Expire | Revoke
+    Publish | Yank | YankDue | ApproveYank | Unyank | Unpublish | Restore | PurgeRelease | Reserve | Renew | Release
+    | Expire | Revoke
     | Claim | Prohibit | Unprohibit | OfProject | OfRelease | OfFile | Respell | Assign | OfNamespace
     | UnpublishProject | RestoreProject | RemoveProject | Judge
     | TransferReservation | TransferProject | OpenSession | ClaimOpen | CloseDue

@@ -22,7 +22,7 @@ from keys.state import MAX_TEXT, Reason
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.domain.bringing import Brought, BroughtRelease
-from repo_service.domain.reconcile import Advice, Said
+from repo_service.domain.requests import Advice, Said
 from repo_service.domain.versions import VersionRule
 from repo_service.importing.entries import MAX_LINE, Entry, Problem
 

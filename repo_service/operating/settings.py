@@ -117,6 +117,13 @@ class Settings:
     ] = 6000
     name_per_minute: Annotated[int, About("changes of one name, whoever asks", least=1)] = 600
     max_pending: Annotated[int, About("events that may wait to be signed before changes get 503", least=1)] = 20000
+    console: Annotated[
+        Literal["off", "staff", "public"],
+        About(
+            '/console/ for people with a token; "public" shows names and log to all',
+            heading="The console (docs/CONSOLE.md)",
+        ),
+    ] = "staff"
     log: Annotated[
         Literal["text", "json", "quiet"],
         About('"json" is one object a line; "quiet" is warnings only', heading="What it says of itself"),

@@ -39,6 +39,7 @@ from repo_service.storage.view import NOW, Acknowledged, ChangeRecord, RegistryS
 
 Written = TypeVar("Written")
 AnyPen = TypeVar("AnyPen", bound="Pen")
+AnyView = TypeVar("AnyView", bound=View)
 _TAKE_SKELETON: Final = text(
     "INSERT INTO skeletons VALUES (:it) ON CONFLICT (skeleton) DO UPDATE SET skeleton = excluded.skeleton"
 )
@@ -138,8 +139,14 @@ class Journal:
     @contextmanager
     def reading(self) -> Iterator[View]:
         """A consistent view that never blocks a writer."""
+        with self.reading_with(View) as view:
+            yield view
+
+    @contextmanager
+    def reading_with(self, kind: type[AnyView]) -> Iterator[AnyView]:
+        """As ``reading``, with a view of this kind."""
         with self._reader.begin() as connection:
-            yield View(connection, self._states)
+            yield kind(connection, self._states)
 
     @contextmanager
     def inventory(self) -> Iterator[Inventory]:

@@ -14,7 +14,7 @@ from repo_service.storage import tables as t
 if TYPE_CHECKING:  # Alembic takes half a second to import: only who migrates waits for it
     from alembic.config import Config
 
-HEAD: Final = "0004"
+HEAD: Final = "0006"
 """The newest step: what this program needs."""
 
 _LOCK: Final = 0x7A111  # any number; PostgreSQL's advisory locks are told apart by it

@@ -44,6 +44,25 @@ PENDING_IN_LANE: Final = (
     .order_by(t.events.c.seq)
     .limit(bindparam("limit", type_=Integer))
 )
+LAST_EVENT: Final = select(func.max(t.events.c.seq))
+ACCEPTED_FROM: Final = (
+    select(t.events.c.at).where(t.events.c.seq >= bindparam("seq", type_=Integer)).order_by(t.events.c.seq).limit(1)
+)
+SIGNED_BETWEEN: Final = (
+    select(t.releases.c.generation, t.releases.c.signed_at)
+    .where(
+        t.releases.c.signed_at >= bindparam("begin", type_=String),
+        t.releases.c.signed_at < bindparam("end", type_=String),
+    )
+    .order_by(t.releases.c.signed_at.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
+FIRST_OF_RELEASE: Final = (
+    select(t.events.c.at, t.events.c.lane)
+    .where(t.events.c.release == bindparam("generation", type_=Integer))
+    .order_by(t.events.c.seq)
+    .limit(bindparam("limit", type_=Integer))
+)
 PENDING_OF: Final = select(t.events.c.seq).where(t.events.c.name.in_(VALUES), _PENDING)
 _ANYTHING: Final = (
     exists().where(_PENDING)

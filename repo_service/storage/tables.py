@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     create_engine,
     event,
     literal_column,
@@ -88,6 +89,11 @@ Index(
     postgresql_where=events.c.release.is_(None),
 )
 Index("signed", events.c.release, events.c.seq)
+COMMON: Final = ("release.published", "file.added", "project.created", "release.closed")
+"""Types of events that imports bring, and time, by the million."""
+IS_RARE: Final = and_(*(events.c.type != literal_column(f"'{each}'") for each in COMMON))
+"""As ``IS_HELD`` below."""
+Index("rare", events.c.type, events.c.seq, sqlite_where=IS_RARE, postgresql_where=IS_RARE)
 
 recovered = Table(
     "recovered",
@@ -324,6 +330,20 @@ escalations = Table(
     Column("sentence", Text, nullable=False),
 )
 """What waits for an admin. Never signed, and gone once an admin has settled it."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("admin", String, primary_key=True),
+    Column("token", String, nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("expires", String, nullable=False),
+)
+"""What one admin has approved, until a second one does. Never signed."""
 
 notices = Table(
     "notices",

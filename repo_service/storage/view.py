@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
@@ -23,11 +23,11 @@ from repo_service.domain.case import TakenDown, Why
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.notices import Notice
 from repo_service.domain.policy import Policy, Warned
-from repo_service.storage import overview
+from repo_service.storage import flow, overview
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.deliveries import Delivery, Gap
-from repo_service.storage.logreading import LogReading
+from repo_service.storage.logreading import LoggedRelease, LogReading
 from repo_service.storage.overview import Lease
 from repo_service.storage.refusals import Attempt
 from repo_service.storage.rows import event_of
@@ -639,6 +639,24 @@ class View(LogReading):
     def overview(self, now: datetime) -> overview.Overview:
         """How the repository does: what is signed until when, what waits, who publishes."""
         return overview.overview(self._connection, self.lease(), now)
+
+    def accepted(self, begin: datetime, step: timedelta, count: int) -> list[flow.Stretch]:
+        """How many events were accepted in each of ``count`` stretches of time from ``begin`` on."""
+        return flow.accepted(self._direct, begin, step, count)
+
+    def waited(self, stretches: Iterable[flow.Stretch]) -> list[flow.Stretch]:
+        """These stretches, with how long events waited until they were signed."""
+        return [flow.waited(self._direct, stretch) for stretch in stretches]
+
+    def last_event(self) -> int:
+        """The number of the newest event: about how many there are."""
+        return self._direct.scalar(s.LAST_EVENT) or 0
+
+    def cosigned(self, limit: int) -> list[LoggedRelease]:
+        """The newest releases of the log whose checkpoints witnesses were asked to cosign, the newest first."""
+        asked = select(t.logged).where(t.logged.c.cosigned.is_not(None))
+        rows = self._connection.execute(asked.order_by(t.logged.c.generation.desc()).limit(limit)).mappings()
+        return [LoggedRelease(**{**row, "root": bytes.fromhex(row["root"])}) for row in rows]
 
     def _name(self, name: str, row: Mapping[Any, Any] | None) -> c.Name:
         if row is None:

@@ -15,6 +15,7 @@ from repo_service.web import (
     conditions,
     halts,
     holders,
+    hooks,
     openapi,
     operating,
     policies,
@@ -37,12 +38,13 @@ from repo_service.web.verbs import VERBS
 def create_app(desk: Desk) -> Flask:
     """The WSGI application: ``/v1`` for the registry, the rest for everyone."""
     app = Flask(__name__, static_folder=None)
-    problems.register(app)
+    problems.register(app, problems.problem)
     operating.observe(app, desk)
     app.register_blueprint(public.blueprint(desk.journal, desk.depot, desk.layout))
     _authentication(app, desk)
     changes.register(app, desk)
     batches.register(app, desk)
+    hooks.register(app, desk)
     holders.register(app, desk)
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
@@ -64,7 +66,7 @@ def _authentication(app: Flask, desk: Desk) -> None:
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
             return
-        if request.endpoint in auth.OPEN:
+        if request.endpoint in auth.OPEN | auth.PROVEN_WITHIN or request.blueprint == auth.CONSOLE:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from werkzeug import Request
 
+from keys import webhooks
 from keys.encoding import sha256
 from keys.names import normalise
 from keys.state import ActorClass
@@ -50,6 +51,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "name_verb": "change",
     "namespace_verb": "change",
     "batch": "change",
+    "hook": "change",
     "revoke_holder": "change",
     "acknowledge": "change",
     "upload": "upload",
@@ -75,6 +77,12 @@ ROUTES: Final[dict[str, Permission]] = {
 """What each route of the API needs. A route that is not here is open to nobody."""
 OPEN: Final = frozenset({"openapi", "healthz", "readyz"})
 """Routes that say nothing about what is in this registry, and so are open to everybody."""
+PROVEN_WITHIN: Final = frozenset({"hook"})
+"""Routes that find out themselves who asks, by what signs the body; of its parts each is admitted by itself."""
+CONSOLE: Final = "console"
+"""The blueprint for people, whose callers have a session: it admits by a table of its own (console/doors.py), which is
+as closed as this one.
+"""
 _NAMES_ITSELF: Final = frozenset({"change", "status", "acknowledge", "policy", "policy_version", "metrics"})
 """Routes about names that body or answer tell, or about none. Any other without a name in its path is about all."""
 _PARTS: Final = frozenset({"batch"})
@@ -103,6 +111,24 @@ def new_key(role: str, client: str, expires: str, public: str, scope: Scope = Sc
     return Token(secrets.token_hex(8), client, role, expires, scope, public=public)
 
 
+def new_webhook(role: str, client: str, expires: str, key: bytes, scope: Scope = Scope()) -> tuple[str, Token]:  # noqa: B008 - frozen
+    """A fresh secret that signs a client's messages, shown once, and the record to keep. It is made of the service's
+    ``key`` and the record's id, so that nobody finds it in the database.
+    """
+    assert role in ROLES, role
+    identifier = secrets.token_hex(8)
+    secret = webhooks.written(webhooks.derived(key, identifier))
+    return secret, Token(identifier, client, role, expires, scope, sha256(secret.encode()))
+
+
+def webhook_secret(token: Token, key: bytes | None) -> bytes | None:
+    """The secret of a webhook's token; None if the token is no webhook's, or another key's."""
+    if key is None or token.sha256 is None:
+        return None
+    secret = webhooks.derived(key, token.id)
+    return secret if hmac.compare_digest(sha256(webhooks.written(secret).encode()), token.sha256) else None
+
+
 def authenticate(journal: Journal, request: Request, url: str, now: datetime) -> Caller:
     """Who sent this request, by a token or by a signature. 401 for anything else, whatever it is."""
     header = request.headers.get("Authorization")
@@ -114,9 +140,26 @@ def authenticate(journal: Journal, request: Request, url: str, now: datetime) ->
     return Caller(_live(signed.token, now), signed.body)
 
 
+def known(journal: Journal, secret: str, now: datetime) -> Token:
+    """The token of this text, as a person pastes it. 401 for anything else."""
+    return _live(_bearer(journal, f"Bearer {secret}"), now)
+
+
+def still_known(journal: Journal, identifier: str, now: datetime) -> Token | None:
+    """The token of this id while it is good; None from the moment on at which it is revoked or expired."""
+    with journal.reading() as view:
+        token = view.token(identifier)
+    return token if token is not None and token.is_live(now) else None
+
+
 def admit(caller: Caller, route: str, asked: Mapping[str, Any], peer: str | None) -> None:
     """403 unless the caller's role and scope allow this route, with what its path asks for, from this address."""
-    token, needed = caller.token, ROUTES.get(route)
+    permit(caller, route, ROUTES.get(route), asked, peer)
+
+
+def permit(caller: Caller, route: str, needed: Permission | None, asked: Mapping[str, Any], peer: str | None) -> None:
+    """As ``admit``, for a table of another room: None stands for a route that it does not list."""
+    token = caller.token
     if needed is None:
         raise _forbidden("route_closed", f"No role may use {route}.", route)
     if needed not in ROLES[token.role].may:

@@ -15,6 +15,7 @@ _CHUNK: Final = 1 << 20
 _MINUTE: Final = 60.0
 _REMEMBERED: Final = 10_000
 _PENDING_RETRY_S: Final = 5
+_SIGN_INS_PER_MINUTE: Final = 30
 
 
 def received(stream: IO[bytes], limit: int, signed: str | None) -> Iterator[bytes]:
@@ -73,6 +74,10 @@ class Limits:
     def count_name(self, name: str, now: datetime) -> None:
         """429 if this name is changed too often, whoever does it."""
         self._count(f"name {name}", self._name_per_minute, now)
+
+    def count_sign_in(self, peer: str | None, now: datetime) -> None:
+        """429 if people try to sign in from this address too often. Behind a proxy all come from one."""
+        self._count(f"address {peer}", _SIGN_INS_PER_MINUTE, now)
 
     def check_pending(self, journal: Journal, now: datetime) -> None:
         """503 while more events wait to be signed than publishing is likely to catch up with soon.

@@ -1,10 +1,10 @@
 """One table from exception to HTTP status, and RFC 9457 problem details for all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
@@ -12,6 +12,7 @@ from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
 from keys.times import moment
+from repo_service.accepting.approving import ApprovedAlready, NotHeld, TokenGone
 from repo_service.accepting.halting import FlagsMoved
 from repo_service.accepting.reconciling import SerialOvertaken, SerialReused
 from repo_service.accepting.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
@@ -61,6 +62,9 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
     SerialMissing: (428, "precondition_required", "Say what you looked at"),
     PreviewStale: (409, "preview_stale", "It is no longer what was previewed"),
+    ApprovedAlready: (409, "approved_already", "It takes another admin"),
+    NotHeld: (409, "yank_not_held", "No yank waits"),
+    TokenGone: (401, "token_revoked", "Your token is no longer good"),
     Collided: (409, "state_conflict", "Somebody else was faster"),
     FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
@@ -81,6 +85,8 @@ _ADVICE: Final[dict[type[Exception], str]] = {
     SerialMissing: 'Send If-Match: "serial-N" (in a batch "expected_serial": N); GET /v1/names/NAME has it as its '
     'ETag, a preview as "serial", and 0 is a name that is not known',
     Collided: "Send it again",
+    NotHeld: "It came into force, or was cancelled; to lift a yank that is in force, unyank",
+    TokenGone: "Sign in with another",
 }
 """What to do next, where the exception itself does not say."""
 
@@ -141,13 +147,13 @@ _FORBIDDEN: Final = frozenset(
 )
 
 
-def register(app: Flask) -> None:
-    """Answer every exception of the table, and Flask's own, as problem details."""
-    app.register_error_handler(Problem, lambda error: problem(error))
-    app.register_error_handler(HTTPException, lambda error: problem(_of_flask(error)))
+def register(routes: Flask | Blueprint, answer: Callable[[Problem], Response]) -> None:
+    """Answer every exception of the table, and Flask's own: ``problem`` does so as problem details."""
+    routes.register_error_handler(Problem, answer)
+    routes.register_error_handler(HTTPException, lambda error: answer(_of_flask(error)))
     handled: tuple[type[Exception], ...] = (Refused, RefusedInTurn, *_STATUS)
     for kind in handled:
-        app.register_error_handler(kind, lambda error: problem(described(error)))
+        routes.register_error_handler(kind, lambda error: answer(described(error)))
 
 
 def described(error: Exception) -> Problem:

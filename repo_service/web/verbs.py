@@ -1,74 +1,13 @@
-"""Every verb of the API by the route that it ends, and the request that it asks for: the one list of them."""
+"""The verbs of each route that ends in one: those of changes (domain/verbs.py), and those of flags."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from repo_service.domain import requests as r
+from repo_service.domain.verbs import FAMILIES
 from repo_service.web import halts
 
-RELEASE_VERBS: Final[dict[str, type[r.Request]]] = {
-    "publish": r.Publish,
-    "yank": r.Yank,
-    "unyank": r.Unyank,
-    "unpublish": r.Unpublish,
-    "restore": r.Restore,
-    "purge": r.PurgeRelease,
-    "close": r.CloseRelease,
-    "quarantine": r.QuarantineRelease,
-    "clear": r.ClearRelease,
-    "deprecate": r.DeprecateRelease,
-    "undeprecate": r.UndeprecateRelease,
-}
-FILE_VERBS: Final[dict[str, type[r.Request]]] = {"remove": r.RemoveFile, "restore": r.RestoreFile, "purge": r.PurgeFile}
-PROJECT_VERBS: Final[dict[str, type[r.Request]]] = {
-    "archive": r.Archive,
-    "unarchive": r.Unarchive,
-    "deprecate": r.Deprecate,
-    "undeprecate": r.Undeprecate,
-    "quarantine": r.Quarantine,
-    "clear": r.Clear,
-    "lock": r.Lock,
-    "unlock": r.Unlock,
-    "assign": r.Assign,
-    "respell": r.Respell,
-    "unpublish": r.UnpublishProject,
-    "restore": r.RestoreProject,
-    "remove": r.RemoveProject,
-    "verdict": r.Judge,
-    "transfer": r.TransferProject,
-}
-NAME_VERBS: Final[dict[str, type[r.Request]]] = {
-    "reserve": r.Reserve,
-    "renew": r.Renew,
-    "release": r.Release,
-    "claim": r.Claim,
-    "revoke": r.Revoke,
-    "prohibit": r.Prohibit,
-    "unprohibit": r.Unprohibit,
-    "open-session": r.OpenSession,
-    "claim-open": r.ClaimOpen,
-    "transfer-reservation": r.TransferReservation,
-}
-NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
-    "grant": r.Grant,
-    "grant-child": r.GrantChild,
-    "share": r.Share,
-    "unshare": r.Unshare,
-    "hand-over": r.HandOver,
-    "end": r.EndGrant,
-}
 VERBS: Final[dict[str, Mapping[str, type]]] = {
-    "release_verb": RELEASE_VERBS,
-    "file_verb": FILE_VERBS,
-    "project_verb": PROJECT_VERBS,
-    "name_verb": NAME_VERBS,
-    "namespace_verb": NAMESPACE_VERBS,
+    **{f"{family}_verb": verbs for family, verbs in FAMILIES.items()},
     "flag_verb": halts.VERBS,
 }
 """The verbs of each route that ends in one."""
-ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
-    ("filename", "file_verb", FILE_VERBS),
-    ("version", "release_verb", RELEASE_VERBS),
-    (None, "project_verb", {**PROJECT_VERBS, **NAME_VERBS, **NAMESPACE_VERBS}),
-)
-"""What a change of a batch is about, by the most particular thing that it names."""

@@ -103,8 +103,8 @@ def test_a_rehearsal_says_so_on_its_cover_and_its_keys_are_destroyed() -> None:
 )
 def test_every_command_on_them_is_one_that_the_tools_take(made: object) -> None:
     parsers = {
-        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli._parser(),
-        "tallystick-service": lambda _: service_cli._parser(),
+        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli.parser(),
+        "tallystick-service": lambda _: service_cli.parser(),
     }  # fmt: skip
     written = b"".join(data for name, data in sheets(made).items() if name.endswith(".md")).decode()  # type: ignore[arg-type]
     taken = [shlex.split(line.partition(">")[0]) for line in re.findall(r"^\$ (tallystick.*)", written, re.MULTILINE)]

@@ -128,8 +128,8 @@ def test_what_it_asks_to_sign_is_what_the_draft_then_holds(kind: Kind, its: Situ
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_command_in_it_is_one_that_the_tools_take(kind: Kind) -> None:
     parsers = {
-        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli._parser(),
-        "tallystick-service": lambda _: service_cli._parser(),
+        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli.parser(),
+        "tallystick-service": lambda _: service_cli.parser(),
     }  # fmt: skip
     guide = steps(kind, SITUATIONS[kind], LATER).text.replace(" \\\n", " ").replace("LAST-GOOD", "41")
     taken = [shlex.split(line) for line in re.findall(r"\$ (tallystick.*)", guide)]

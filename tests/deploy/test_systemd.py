@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from keys import sealed
-from repo_service.cli import _parser, main
+from repo_service.cli import main, parser
 from repo_service.domain import requests as r
 from repo_service.guarding.keyring import open_signer
 from repo_service.operating.settings import SECRET
@@ -70,7 +70,7 @@ def test_a_unit_is_shut_in_as_far_as_its_job_allows(unit: Path) -> None:
 def test_what_a_unit_starts_is_a_command_of_ours(unit: Path) -> None:
     (command,) = started(unit)
     assert command[0] == PROGRAM
-    assert callable(_parser().parse_args(command[1:]).command)
+    assert callable(parser().parse_args(command[1:]).command)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

@@ -84,6 +84,7 @@ def requests(as_of: str) -> st.SearchStrategy[r.Request]:
         publications(),
         publications(),
         st.builds(r.Yank, *release, st.none() | reasons, actors(OWNER, ADMIN)),
+        st.builds(r.ApproveYank, *release, actors(ADMIN)),
         st.builds(r.Unyank, *release, st.none() | reasons, actors(OWNER, ADMIN)),
         st.builds(r.Unpublish, *release, reasons, facts, actors(OWNER, support)),
         st.builds(r.Restore, *release, reasons, actors(OWNER, ADMIN)),

@@ -8,7 +8,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted
 from tests.domain.book import POLICY, Book
 from tests.domain.cases import MODERATOR, SUPPORT
-from tests.world import BECAUSE, OWNER, publishing
+from tests.world import ADMIN, BECAUSE, OWNER, publishing
 
 ALONE = r.Actor("owner", "account-1")
 
@@ -139,3 +139,31 @@ def test_what_was_yanked_exactly_a_window_ago_counts_no_more() -> None:
         book.do(yank(1))
         book.tick(seconds=seconds)
         assert book.do(yank(2)) == [expected]
+
+
+def test_two_admins_bring_a_held_yank_into_force_as_it_was_asked_for_so_its_owner_can_still_lift_it() -> None:
+    book = project(1)
+    book.do(yank(1))
+    book.tick(hours=1)
+    assert book.do(r.ApproveYank("foo", "1.0", ADMIN)) == ["release.yanked"]
+    approved = found(book, 1).yank
+    assert approved is not None and found(book, 1).held_yank is None
+    assert (approved.kind, approved.mark.by, approved.mark.at, approved.mark.reason) == (
+        "owner", "owner", "2026-11-24T10:00:00Z", BECAUSE,
+    )  # fmt: skip
+    assert book.do(r.Unyank("foo", "1.0", None, ALONE)) == ["release.unyanked"]
+
+
+def test_a_yank_that_admins_ask_for_themselves_while_one_waits_is_theirs() -> None:
+    book = project(1)
+    assert book.do(yank(1), yank(1, ADMIN)) == ["release.yanked"]
+    theirs = found(book, 1).yank
+    assert theirs is not None and (theirs.kind, theirs.mark.by) == ("security", "admin")
+
+
+def test_nothing_is_approved_that_was_cancelled_and_what_is_in_force_stays_as_it_is() -> None:
+    book = project(1)
+    book.do(yank(1), r.Unyank("foo", "1.0", None, ALONE))
+    assert book.codes(r.ApproveYank("foo", "1.0", ADMIN)) == ["yank_not_held"]
+    book.do(yank(1, OWNER))
+    assert book.do(r.ApproveYank("foo", "1.0", ADMIN)) == []

@@ -12,7 +12,8 @@ from keys.times import stamp
 from repo_service.domain import requests as r
 from repo_service.domain.artifacts import canonical_version
 from repo_service.domain.case import Refusal
-from repo_service.domain.reconcile import Advice, Said, Wanted, WantedRelease, foresee, reconcile
+from repo_service.domain.reconcile import foresee, reconcile
+from repo_service.domain.requests import Advice, Said, Wanted, WantedRelease
 from tests.domain import moves
 from tests.domain.book import POLICY, Book
 from tests.domain.cases import ADMIN, BECAUSE, OVER, WHEEL, a_file, standing

@@ -66,6 +66,10 @@ def yank(actor: r.Actor, text: str = "because") -> Ask:
     return lambda _: r.Yank("foo", "1.0", Reason("insecure", text), actor)
 
 
+def approve(actor: r.Actor) -> Ask:
+    return lambda _: r.ApproveYank("foo", "1.0", actor)
+
+
 def unyank(actor: r.Actor) -> Ask:
     return lambda _: r.Unyank("foo", "1.0", None, actor)
 
@@ -186,6 +190,14 @@ REFUSED: Final[list[tuple[str, Ask, list[str]]]] = [
         for account, approver in (("a", None), ("a", "a"), (None, "b"), ("a", ""))
     ),
     ("placeholder", yank(OWNER), ["release_not_published"]),
+    ("registered", approve(ADMIN), ["yank_not_held"]),
+    ("absent", approve(ADMIN), ["release_not_found"]),
+    ("placeholder", approve(ADMIN), ["release_not_published"]),
+    *(
+        ("registered", approve(r.Actor("admin", account, approver=approver)), ["second_approver_required"])
+        for account, approver in (("a", None), ("a", "a"), (None, "b"), ("a", ""))
+    ),
+    *(("registered", approve(actor), ["role_insufficient"]) for actor in (OWNER, SUPPORT, MODERATOR, CLOCK)),
     ("registered", after(yank(ADMIN), ask=unyank(OWNER)), ["admin_yank_locked", "role_insufficient"]),
     ("registered", after(yank(ADMIN), ask=unyank(SUPPORT)), ["admin_yank_locked", "role_insufficient"]),
     ("registered", after(yank(ADMIN), ask=unyank(MODERATOR)), ["role_insufficient"]),

@@ -6,12 +6,12 @@ from typing import get_args
 
 import pytest
 
+from repo_service.domain import verbs
 from repo_service.domain.case import Why
 from repo_service.domain.flags import Flag
 from repo_service.domain.policy import preset
 from repo_service.domain.remedies import REMEDIES, alternatives
 from repo_service.domain.requests import verb_of
-from repo_service.web import verbs
 from repo_service.wiring import presets
 from tests.domain.book import POLICY
 from tests.domain.test_refusals import REFUSED

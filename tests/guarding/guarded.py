@@ -11,7 +11,7 @@ from keys import sealed, waivers
 from keys.encoding import sha256
 from keys.times import stamp
 from keys.waivers import Allowance, Waiver
-from repo_service import cli_guard
+from repo_service.commands.guard import begin, opened
 from repo_service.guarding import settings
 from repo_service.guarding.guard import Guard
 from repo_service.guarding.serving import Server
@@ -46,7 +46,7 @@ class GuardedWorld(World):
         self.give_key("online.key", 1)
         store = Store(self.guard_folder / settings.DATABASE)
         self._write_settings()
-        cli_guard.begin(store, self.trust, settings.read(self.guard_folder))
+        begin(store, self.trust, settings.read(self.guard_folder))
         store.close()
         self.start_guard()
 
@@ -58,7 +58,7 @@ class GuardedWorld(World):
             self._write_settings(*lines)
         its = settings.read(self.guard_folder)
         store = Store(self.guard_folder / settings.DATABASE)
-        guard = cli_guard.opened(self.guard_folder, its, store, lambda: self.now)
+        guard = opened(self.guard_folder, its, store, lambda: self.now)
         if self.reached:
             guard._reached = self.reached
         self.server = Server(self.socket, guard, its.allowed)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from keys.times import moment
-from repo_service import cli_guard
+from repo_service.commands.guard import opened
 from repo_service.guarding import serving, settings
 from repo_service.guarding.store import Store
 
@@ -23,7 +23,7 @@ def main(folder: Path, clock: Path, kill: str) -> None:
     def now() -> datetime:
         return moment(clock.read_text())
 
-    guard = cli_guard.opened(folder, its, store, now)
+    guard = opened(folder, its, store, now)
     at, _, times = kill.partition(":")
     left = int(times or 0)
 

@@ -10,8 +10,9 @@ import pytest
 
 from keys import names
 from keys.signing import SignerOvertaken, SignerRefused, parted, wrapped
-from repo_service import cli_guard, failpoint
+from repo_service import failpoint
 from repo_service.accepting import intake
+from repo_service.commands.guard import begin
 from repo_service.domain import requests as r
 from repo_service.guarding import settings
 from repo_service.guarding.client import GuardedSigner
@@ -294,7 +295,7 @@ def test_a_guard_that_begins_before_a_repository_that_is_there_goes_on_from_it(t
     for file in world.guard_folder.glob("guard.sqlite*"):
         file.unlink()
     store = Store(world.guard_folder / settings.DATABASE)
-    cli_guard.begin(store, world.trust, settings.read(world.guard_folder))
+    begin(store, world.trust, settings.read(world.guard_folder))
     store.close()
     world.start_guard()
     world.tick(minutes=5)

@@ -18,7 +18,8 @@ from ceremony.seal import seal
 from keys import custody, possession, records, sealed
 from keys.signing import SignerAway
 from keys.times import stamp
-from repo_service import cli_guard
+from repo_service.cli import main
+from repo_service.commands import guard
 from repo_service.domain import requests as r
 from repo_service.guarding.keyring import BadKey, open_signer
 from tests.guarding.guarded import GuardedWorld
@@ -172,7 +173,7 @@ def test_a_stranger_can_set_a_guard_up_by_its_command(folder: Path) -> None:
 def test_the_guard_loads_nothing_of_the_server() -> None:
     """It holds the key: what is not there cannot be broken into."""
     code = (
-        "import sys, repo_service.cli_guard as g\n"
+        "import sys, repo_service.commands.guard\n"
         "bad = {'flask', 'werkzeug', 'sqlalchemy', 'alembic', 'rq', 'redis', 'waitress', 'http_message_signatures'}\n"
         "print(sorted(bad & {name.partition('.')[0] for name in sys.modules}))\n"
     )
@@ -255,15 +256,15 @@ def test_a_key_is_never_overwritten(folder: Path) -> None:
 def test_a_waiver_is_taken_while_the_guard_runs_and_only_one_of_enough_holders(
     world: GuardedWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_guard, "_now", lambda: world.now)
+    monkeypatch.setattr(guard, "_now", lambda: world.now)
     world.waive(("yanks", 5), number=7)
     (world.guard_folder / "waivers" / "7.json").rename(tmp_path / "waiver.json")
     good = (tmp_path / "waiver.json").read_bytes()
-    assert cli_guard.main([str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 0
+    assert main(["guard", str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 0
     assert (world.guard_folder / "waivers" / "7.json").read_bytes() == good
-    assert cli_guard.main([str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 2, "not twice"
+    assert main(["guard", str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 2, "not twice"
     (tmp_path / "waiver.json").write_bytes(good.replace(b'"limit":5', b'"limit":6'))
-    assert cli_guard.main([str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 3
+    assert main(["guard", str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 3
     world.tick(hours=2)
     (tmp_path / "waiver.json").write_bytes(good)
-    assert cli_guard.main([str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 3, "it is over"
+    assert main(["guard", str(world.guard_folder), "waiver", str(tmp_path / "waiver.json")]) == 3, "it is over"

@@ -20,7 +20,7 @@ from keys.encoding import canonical
 from keys.signing import SignerFailed, wrapped
 from keys.state import NameState
 from keys.times import stamp
-from repo_service import cli_guard
+from repo_service.commands.guard import begin
 from repo_service.domain import requests as r
 from repo_service.guarding import reading, settings
 from repo_service.guarding.guard import check_rehearsal
@@ -476,7 +476,7 @@ def test_a_guard_that_knows_only_another_ceremony_than_what_is_public_asks_for_i
     for file in world.guard_folder.glob("guard.sqlite*"):
         file.unlink()
     store = Store(world.guard_folder / settings.DATABASE)
-    cli_guard.begin(store, old, settings.read(world.guard_folder))
+    begin(store, old, settings.read(world.guard_folder))
     store.close()
     world.start_guard()
     its = Thief(world)

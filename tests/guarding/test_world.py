@@ -9,7 +9,7 @@ from tuf.ngclient import Updater
 
 from keys import layout, names
 from keys.signing import SignerAway, SignerRefused
-from repo_service import cli_keys
+from repo_service.commands import keyfiles
 from repo_service.domain import requests as r
 from tests.guarding.guarded import GuardedWorld
 from tests.world import BECAUSE, OWNER, online_key, publishing, root_of_trust
@@ -113,7 +113,7 @@ def test_a_guard_that_is_away_stops_publishing_and_nothing_else(world: GuardedWo
     with pytest.raises(SignerAway, match="does not answer"):
         world.service.round()
     everyone_reads(world)
-    assert any("does not answer" in each for each in cli_keys.rotation_lines(world.service)), "and status still works"
+    assert any("does not answer" in each for each in keyfiles.rotation_lines(world.service)), "and status still works"
     world.start_guard()
     world.service.round()
     everyone_reads(world, "foo")

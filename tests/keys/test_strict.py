@@ -142,6 +142,17 @@ def test_what_was_loaded_before_stays_and_is_of_its_own_kind() -> None:
         strict.load(Outer, {**GOOD, "inner": strict.load(Outer, GOOD)})
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    said: dict[str, object]
+
+
+def test_members_that_are_not_ours_to_know_stay_as_they_were_parsed() -> None:
+    assert strict.load(Open, {"said": {"a": [1, {"b": None}]}}).said == {"a": [1, {"b": None}]}
+    with pytest.raises(strict.Malformed, match=r"said: must be an object, not \[\]"):
+        strict.load(Open, {"said": []})
+
+
 @pytest.mark.parametrize("missing", ["kind", "title", "inner"])
 def test_a_missing_field_is_named(missing: str) -> None:
     with pytest.raises(strict.Malformed, match=f"^{missing}: is missing$"):

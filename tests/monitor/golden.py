@@ -16,7 +16,8 @@ from typing import Final
 
 from keys.state import Mark, Reason, Yank
 from keys.times import stamp
-from repo_service import cli_monitor
+from repo_service.cli import parser
+from repo_service.commands import monitor
 from repo_service.domain import requests as r
 from tests.walks.thief import Thief
 from tests.world import OWNER, World, publishing
@@ -41,8 +42,8 @@ class Stage:
         """One run of the command against these public files."""
         arguments = [public, "--state", "state", *more]
         with chdir(self.folder), redirect_stdout(StringIO()) as out, redirect_stderr(out):
-            options = cli_monitor._parser().parse_args(arguments)
-            code = cli_monitor.run(options, lambda: self.world.now)
+            options = parser(["monitor"]).parse_args(["monitor", *arguments])
+            code = monitor.run(options, lambda: self.world.now)
         assert all(len(line) <= WIDTH for line in out.getvalue().splitlines()), out.getvalue()
         said = re.sub(r"\b[0-9a-f]{64}\b", "…", re.sub(r"\b[0-9a-f]{16}…", "…", out.getvalue().strip()))
         self.shown += f"== monitor {' '.join(arguments)}: exit status {code}\n{said}\n\n"
@@ -73,9 +74,9 @@ def all_is_well(stage: Stage) -> None:
 
 def nothing_is_pinned(stage: Stage) -> None:
     with chdir(stage.folder):
-        options = cli_monitor._parser().parse_args(["https://registry.test", "--state", "new"])
+        options = parser(["monitor"]).parse_args(["monitor", "https://registry.test", "--state", "new"])
         with redirect_stderr(StringIO()) as err:
-            code = cli_monitor.run(options, lambda: stage.world.now)
+            code = monitor.run(options, lambda: stage.world.now)
     stage.shown += f"== monitor https://registry.test --state new: exit status {code}\n{err.getvalue()}\n"
 
 

@@ -4,7 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
-from repo_service import cli_monitor
+from repo_service.commands import monitor
 from repo_service.monitor import limits, telling
 from repo_service.monitor.limits import Limits
 
@@ -14,7 +14,7 @@ BEGIN, END = "<!-- monitor: begin -->\n", "<!-- monitor: end -->\n"
 
 def tables() -> str:
     """Exit statuses, codes and limits."""
-    statuses = [f"| {code} | {text} |" for code, text in cli_monitor.EXITS.items()]
+    statuses = [f"| {code} | {text} |" for code, text in monitor.EXITS.items()]
     bounds = [f"| `{each.name}` | {each.default} | {limits.ABOUT[each.name]} |" for each in fields(Limits)]
     return "\n".join([
         "| exit status | says |", "|---|---|", *statuses, "",

@@ -16,7 +16,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from repo_service import cli_monitor
+from repo_service.cli import parser
+from repo_service.commands import monitor as command
+from repo_service.commands.monitor import ALARM
 from repo_service.domain import requests as r
 from tests.monitor.receiver import receiving
 from tests.world import OWNER, World, publishing
@@ -39,7 +41,7 @@ def monitor(world: World, tmp_path: Path) -> Monitor:
 
     def run(*more: str, registry: str = "", state: str = "state") -> int:
         arguments = [registry or str(world.public), "--state", str(tmp_path / state), *more]
-        return cli_monitor.run(cli_monitor._parser().parse_args(arguments), lambda: world.now)
+        return command.run(parser(["monitor"]).parse_args(["monitor", *arguments]), lambda: world.now)
 
     return run
 
@@ -89,7 +91,7 @@ def test_a_root_of_somebody_else_is_an_alarm(world: World, monitor: Monitor, roo
     other = World(tmp_path / "other", holders=(4, 5, 6))
     other.do(publishing("flask"))
     Path(root).write_bytes(other.trust.roots[0].data)
-    assert monitor("--root", root) == cli_monitor.ALARM
+    assert monitor("--root", root) == ALARM
 
 
 def test_what_is_no_root_pins_nothing(monitor: Monitor, root: str, tmp_path: Path) -> None:
@@ -102,21 +104,21 @@ def test_an_alarm_is_told_once_and_one_that_lasts_keeps_the_status(
     world: World, monitor: Monitor, root: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mass(world, "big")
-    assert monitor("--root", root, "--json") == cli_monitor.ALARM
+    assert monitor("--root", root, "--json") == ALARM
     codes = [each["code"] for each in printed(capsys.readouterr().out)]
     assert "withdrawn" in codes
     assert monitor("--json") == 0
     assert printed(capsys.readouterr().out) == []
     world.tick(hours=13)
     for told in (["checkpoint-stale"], []):
-        assert monitor("--json") == cli_monitor.ALARM
+        assert monitor("--json") == ALARM
         assert [each["code"] for each in printed(capsys.readouterr().out)] == told
-    assert monitor() == cli_monitor.ALARM
+    assert monitor() == ALARM
     assert "ALARM checkpoint-stale" in capsys.readouterr().out
     world.do(publishing("flask", "9.0"))
     assert monitor("--json") == 0
     world.tick(hours=13)
-    assert monitor("--json") == cli_monitor.ALARM
+    assert monitor("--json") == ALARM
     assert "checkpoint-stale" in capsys.readouterr().out, "it was over, so it is news again"
 
 
@@ -124,7 +126,7 @@ def test_limits_come_from_a_file(world: World, monitor: Monitor, root: str, tmp_
     file = tmp_path / "limits.toml"
     mass(world, "big", 25)
     file.write_text("withdrawn = 25\nwithdrawn_percent = 100\n")
-    assert monitor("--root", root, "--limits", str(file), "--json", state="one") == cli_monitor.ALARM  # all-withdrawn
+    assert monitor("--root", root, "--limits", str(file), "--json", state="one") == ALARM  # all-withdrawn
     file.write_text("withdraw = 25\n")
     assert monitor("--root", root, "--limits", str(file), state="two") == 2
     assert monitor("--root", root, "--limits", str(tmp_path / "nowhere"), state="two") == 2
@@ -141,7 +143,7 @@ def test_a_full_look_finds_a_page_that_was_exchanged_long_after_it_was_looked_at
     [page] = (world.public / "targets/simple/flask").glob("*.json")
     page.chmod(0o644)
     page.write_bytes(page.read_bytes().replace(b"flask", b"flusk"))
-    assert monitor("--full", "--json") == cli_monitor.ALARM
+    assert monitor("--full", "--json") == ALARM
     assert "served-differs" in capsys.readouterr().out
 
 
@@ -251,5 +253,5 @@ def _all(world: World, root: str, state: Path) -> list[dict[str, Any]]:
         [sys.executable, "-c", "from repo_service.entry import main; raise SystemExit(main())", "monitor", *command],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == cli_monitor.ALARM
+    assert done.returncode == ALARM
     return [each for each in printed(done.stdout) if each["index"] is not None]

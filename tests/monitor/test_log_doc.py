@@ -1,9 +1,8 @@
 """What docs/LOG.md says of the monitor is what the code does."""
 
-import argparse
 import re
 
-from repo_service import cli_monitor
+from repo_service.cli import parser
 from tests.monitor import golden, log_doc
 
 
@@ -15,9 +14,8 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 
 def test_every_option_is_explained_and_none_is_invented() -> None:
-    parser = argparse.ArgumentParser()
-    cli_monitor.arguments(parser)
-    options = {option for action in parser._actions for option in action.option_strings} - {"-h", "--help"}
+    command = parser(["monitor"])._subparsers._group_actions[0].choices["monitor"]  # type: ignore[union-attr, index]
+    options = {option for action in command._actions for option in action.option_strings} - {"-h", "--help"}
     text = log_doc.DOCUMENT.read_text()
     section = text.partition("## Run a monitor")[2].partition("\n## ")[0]
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section)) == options

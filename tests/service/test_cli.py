@@ -12,6 +12,7 @@ import pytest
 
 from keys import possession, sealed
 from keys.times import stamp
+from repo_service import cli
 from repo_service.accepting import intake
 from repo_service.cli import main
 from repo_service.domain import requests as r
@@ -278,9 +279,17 @@ def test_a_worker_without_redis_says_which_line_is_missing(begun: Path, capsys: 
 def test_without_the_servers_libraries_the_command_says_what_to_install() -> None:
     """As after ``pip install tallystick`` alone."""
     hidden = "import sys; sys.modules['flask'] = None; from repo_service.entry import main; sys.exit(main())"
-    said = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, check=False)
+    said = subprocess.run([sys.executable, "-c", hidden, "serve", "."], capture_output=True, text=True, check=False)
     assert said.returncode == 2 and "pip install 'tallystick[service]'" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_says() -> None:
+    listed, whole = (each._subparsers._group_actions[0].choices for each in (cli._list(), cli.parser()))  # type: ignore[union-attr]
+    assert listed is not None and whole is not None and len(listed) > 20
+    assert {name: each.description for name, each in listed.items()} == {
+        name: each.description for name, each in whole.items()
+    }
 
 
 def test_a_key_is_replaced_step_by_step_by_commands_that_say_what_comes_next(

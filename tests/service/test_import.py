@@ -22,8 +22,9 @@ from werkzeug.serving import make_server
 
 from keys import strict
 from keys.state import Reason
-from repo_service import cli_import, failpoint
+from repo_service import failpoint
 from repo_service.accepting.surroundings import around, around_all
+from repo_service.commands import bringing
 from repo_service.domain import requests as r
 from repo_service.domain.bringing import Brought, asked
 from repo_service.domain.versions import RULES
@@ -680,7 +681,7 @@ def test_all_problems_are_in_a_file_where_they_are_too_many_to_show(
     path = tmp_path / "bad.ndjson"
     path.write_text("{}\n" * 30)
     options = type("O", (), {"source": str(path), "only": (), "processes": 0, "folder": tmp_path})
-    assert cli_import.bring(world.service, options) == 1  # type: ignore[arg-type]
+    assert bringing.bring(world.service, options) == 1  # type: ignore[arg-type]
     said = capsys.readouterr().err
     assert said.count("  left out: ") == 20 and "30 in all" in said
     kept = (tmp_path / "import-problems.ndjson").read_text().splitlines()

@@ -12,10 +12,10 @@ from keys import sealed
 from keys.tlog import notes, proofs
 from keys.tlog.notes import HeldWitnessKey, VerifierKey
 from keys.trust import RootOfTrust
-from repo_service import cli_keys
 from repo_service.build.check import WouldBeRefused
 from repo_service.cli import main
-from repo_service.cli_keys import KeyRefused
+from repo_service.commands import keyfiles
+from repo_service.commands.keyfiles import KeyRefused
 from repo_service.operating.settings import BadSettings
 from repo_service.publishing.roots import NotTakenIn
 from repo_service.wiring import log_keys
@@ -70,7 +70,7 @@ def test_a_new_key_of_the_log_takes_over_and_every_checkpoint_counts_for_the_roo
     world.take_in(following(world, NEW))
     assert counts(world) and signed_by(world) == {OLD, NEW}
     world.tick(hours=1)
-    retired = cli_keys.retire_log(world.service)
+    retired = keyfiles.retire_log(world.service)
     assert notes.read_held(retired.read_text()).key == OLD
     assert (world.service.folder / "log.pub").read_text() == NEW.line
     world.reopen()
@@ -118,48 +118,48 @@ def test_a_service_without_a_key_of_the_log_takes_in_no_root_that_names_one(tmp_
 
 def test_a_root_without_a_log_is_taken_in_and_said(world: World) -> None:
     world.take_in(root_of_trust(world.now, after=world.trust, log=None))
-    (line,) = cli_keys.log_lines(world.service)
+    (line,) = keyfiles.log_lines(world.service)
     assert line.startswith(f"the log {LOG_NAME} is kept, and root 2 does not name it")
 
 
 def test_status_says_which_witness_that_counts_nobody_asks(tmp_path: Path) -> None:
     one, two = (HeldWitnessKey(f"w{n}.test", Ed25519PrivateKey.from_private_bytes(bytes([n] * 32))).key for n in (1, 2))
     world = World(tmp_path, log=Log((str(OLD),), (str(one), str(two)), 1))
-    assert [line.split(",")[0] for line in cli_keys.log_lines(world.service)] == [
+    assert [line.split(",")[0] for line in keyfiles.log_lines(world.service)] == [
         "root 1 counts the witness w1.test", "root 1 counts the witness w2.test",
     ]  # fmt: skip
     folder = world.service.folder
     (folder / "witnesses.policy").write_text(f"witness two {two} https://w2.test\nquorum two\n")
     (folder / "service.toml").write_text('witnesses = "witnesses.policy"\n')
     world.reopen()
-    (line,) = cli_keys.log_lines(world.service)
+    (line,) = keyfiles.log_lines(world.service)
     assert line.startswith("root 1 counts the witness w1.test, and nobody asks it")
 
 
 def test_status_says_how_far_the_keys_and_the_root_agree(world: World) -> None:
-    assert list(cli_keys.log_lines(world.service)) == []
+    assert list(keyfiles.log_lines(world.service)) == []
     hold_next(world)
-    (line,) = cli_keys.log_lines(world.service)
+    (line,) = keyfiles.log_lines(world.service)
     assert (
         line
         == f"two keys of the log, {OLD.digits} and {NEW.digits}: both sign each checkpoint; root 1 names {OLD.digits}"
     )
     for name in ("log.key", "log-next.key"):
         (world.service.folder / name).unlink()
-    (line,) = cli_keys.log_lines(world.service)
+    (line,) = keyfiles.log_lines(world.service)
     assert line == f"root 1 names the log {LOG_NAME}, and its key is not here: bring log.key back"
 
 
 def test_the_old_key_of_the_log_is_not_retired_before_clients_know_the_new_one(world: World) -> None:
     with pytest.raises(KeyRefused, match=r"log-next\.key is missing"):
-        cli_keys.retire_log(world.service)
+        keyfiles.retire_log(world.service)
     hold_next(world)
     with pytest.raises(KeyRefused, match=r"root 1 does not name the log's key"):
-        cli_keys.retire_log(world.service)
+        keyfiles.retire_log(world.service)
     world.take_in(following(world, NEW))
     world.tick(minutes=59)
     with pytest.raises(KeyRefused, match=r"Retire it after 2026-11-22T11:00:00Z"):
-        cli_keys.retire_log(world.service)
+        keyfiles.retire_log(world.service)
     assert [each.key for each in log_keys(world.service.folder)] == [OLD, NEW]
 
 
@@ -185,10 +185,10 @@ def test_retiring_can_be_run_again_and_overwrites_no_key(world: World) -> None:
     aside = world.service.folder / f"log-retired-{OLD.id.hex()}.key"
     aside.write_text("mine")
     with pytest.raises(KeyRefused, match="a key is never overwritten"):
-        cli_keys.retire_log(world.service)
+        keyfiles.retire_log(world.service)
     aside.unlink()
     (world.service.folder / "log.key").rename(aside)  # as a crash leaves it
-    cli_keys.retire_log(world.service)
+    keyfiles.retire_log(world.service)
     assert [each.key for each in log_keys(world.service.folder)] == [NEW]
     assert notes.read_held(aside.read_text()).key == OLD
 
@@ -271,7 +271,7 @@ def test_the_log_of_a_rehearsal_is_never_called_as_the_real_one(home: Path) -> N
     ],
 )
 def test_only_an_address_that_others_reach_is_a_name(url: str, name: str) -> None:
-    assert cli_keys.log_name(url, "r") == name
+    assert keyfiles.log_name(url, "r") == name
 
 
 @pytest.mark.parametrize("name", ["https://pkgs.acme.example/log", "a b", "a+b", "", "p\u0430kgs.example", "x" * 256])

@@ -8,9 +8,9 @@ import pytest
 from tuf.ngclient import Updater
 
 from keys import layout, names, sealed
-from repo_service import cli_keys
 from repo_service.build.check import WouldBeRefused
-from repo_service.cli_keys import KeyRefused
+from repo_service.commands import keyfiles
+from repo_service.commands.keyfiles import KeyRefused
 from repo_service.publishing import planning, publish
 from repo_service.publishing.roots import NotTakenIn
 from repo_service.wiring import BadSettings, open_service
@@ -66,7 +66,7 @@ def test_a_new_online_key_takes_over_and_no_client_fails_at_any_step(world: Worl
     assert signers(world, "timestamp") == {OLD, NEW}
 
     world.tick(hours=1)
-    cli_keys.retire(world.service)
+    keyfiles.retire(world.service)
     world.reopen()
     world.do(publishing("more"))
     assert signers(world, "timestamp") == signers(world, "snapshot") == {NEW}
@@ -99,7 +99,7 @@ def test_one_bin_that_the_new_key_has_not_signed_keeps_the_new_root_out(
     monkeypatch.setattr(planning, "DUAL_SIGNED", 17)
     hold_next(world)
     publish._publish_once(world.service.press, world.now, None)
-    assert [line for line in cli_keys.rotation_lines(world.service) if "17 of 18 files" in line]
+    assert [line for line in keyfiles.rotation_lines(world.service) if "17 of 18 files" in line]
     with pytest.raises(NotTakenIn, match=r"yet: bin \(of 1 files\)\."):
         world.take_in(root_of_trust(world.now, after=world.trust, online_number=2, bins=16))
     everyone_reads(world)
@@ -118,7 +118,7 @@ def test_everything_is_signed_by_both_keys_in_bounded_batches_and_changes_do_not
         now = view.head()
         assert now is not None and now.generation - head.generation in (3, 4)
         assert view.lacking({OLD, NEW}, 1) == []
-    assert list(cli_keys.rotation_lines(world.service)) == [
+    assert list(keyfiles.rotation_lines(world.service)) == [
         f"two online keys, {OLD:.16} and {NEW:.16}: both have signed 18 of 18 files; "
         "ready for the root that names the new one"
     ]
@@ -127,15 +127,15 @@ def test_everything_is_signed_by_both_keys_in_bounded_batches_and_changes_do_not
 
 def test_the_old_key_is_not_retired_before_clients_know_the_new_one(world: World) -> None:
     with pytest.raises(KeyRefused, match=r"online-next\.key is missing"):
-        cli_keys.retire(world.service)
+        keyfiles.retire(world.service)
     hold_next(world)
     world.service.round()
     with pytest.raises(KeyRefused, match="is not named for bin, snapshot, timestamp"):
-        cli_keys.retire(world.service)
+        keyfiles.retire(world.service)
     world.take_in(root_of_trust(world.now, after=world.trust, online_number=2, bins=16))
     world.tick(minutes=59)
     with pytest.raises(KeyRefused, match=r"is public since 2026-11-22T10:00:00Z.* after 2026-11-22T11:00:00Z"):
-        cli_keys.retire(world.service)
+        keyfiles.retire(world.service)
     assert (world.service.folder / "online.key").exists()
 
 
@@ -180,7 +180,7 @@ def test_retiring_that_was_interrupted_is_a_service_with_the_next_key(world: Wor
     (world.service.folder / "online.key").rename(world.service.folder / "online-retired-x.key")
     world.reopen()
     assert world.service.online.keyids == {NEW}
-    cli_keys.retire(world.service)
+    keyfiles.retire(world.service)
     world.reopen()
     assert world.service.online.keyids == {NEW}
     everyone_reads(world)

@@ -44,7 +44,8 @@ def _service() -> Callable[[], int]:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from repo_service import cli, cli_keys, wiring
+    from repo_service import cli, wiring
+    from repo_service.commands import keyfiles
 
     def key_of(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
         return ec.derive_private_key(int.from_bytes(sha256(thrown(32)).digest()), curve)
@@ -56,9 +57,10 @@ def _service() -> Callable[[], int]:
         def generate() -> Ed25519PrivateKey:
             return Ed25519PrivateKey.from_private_bytes(thrown(32))
 
+    cli.parser(sys.argv[1:2])  # which loads what this command needs
     wiring.datetime = Clock  # type: ignore[misc]
-    cli_keys.generate_private_key = key_of  # type: ignore[assignment]
-    cli_keys.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
+    keyfiles.generate_private_key = key_of  # type: ignore[assignment]
+    keyfiles.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
     return cli.main
 
 
@@ -66,6 +68,6 @@ TOOLS: Final = {"tallystick-ceremony": _ceremony, "tallystick-service": _service
 
 
 if __name__ == "__main__":
+    tool = TOOLS[sys.argv.pop(1)]()  # first: what a library throws when it is loaded is its own affair
     os.getrandom = os.urandom = random._urandom = thrown  # type: ignore[assignment, attr-defined]
-    tool = TOOLS[sys.argv.pop(1)]()
     raise SystemExit(tool())

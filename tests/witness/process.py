@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from repo_service import cli_witness, failpoint
+from repo_service import cli, failpoint
 
 
 def main(kill: str, *arguments: str) -> int:
@@ -22,7 +22,7 @@ def main(kill: str, *arguments: str) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     failpoint.arm(reached)
-    return cli_witness.main(arguments)
+    return cli.main(["witness", *arguments])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from keys.tlog import notes
 from keys.tlog.notes import Note
-from repo_service import cli_witness
+from repo_service.cli import main
 from repo_service.witness import keyring
 from repo_service.witness.store import HEADS, hash_of
 from tests.witness.grounds import HTTP, ROOT, NumberedLog, command, post, process
@@ -27,8 +27,8 @@ Refused = Callable[..., str]
 def folder(tmp_path: Path) -> Path:
     """A witness that knows one log."""
     made = tmp_path / "w"
-    assert cli_witness.main(["key", str(made), "--name", NAME]) == 0
-    assert cli_witness.main(["add", str(made), str(LOG.key)]) == 0
+    assert main(["witness", "key", str(made), "--name", NAME]) == 0
+    assert main(["witness", "add", str(made), str(LOG.key)]) == 0
     return made
 
 
@@ -38,7 +38,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
 
     def run(*arguments: str) -> str:
         capsys.readouterr()
-        assert cli_witness.main(arguments) == 2
+        assert main(["witness", *arguments]) == 2
         told = capsys.readouterr()
         assert told.out == ""
         return told.err
@@ -70,7 +70,7 @@ def test_a_log_is_added_while_the_witness_runs(folder: Path) -> None:
 
 
 def test_an_ml_dsa_key_cosigns_beside_the_first(folder: Path) -> None:
-    assert cli_witness.main(["key", str(folder), "--name", NAME, "--ml-dsa"]) == 0
+    assert main(["witness", "key", str(folder), "--name", NAME, "--ml-dsa"]) == 0
     with process(folder) as (_, url):
         text = post(url, LOG.question(0, 5))[2]
     note = Note(LOG.note(5).text, tuple(map(notes.read_signature, text.splitlines())))
@@ -134,15 +134,15 @@ def test_a_log_goes_from_one_key_to_the_next(folder: Path) -> None:
     new = NumberedLog(number=4)
     with process(folder) as (_, url):
         assert post(url, LOG.question(0, 5))[0] == 200
-        assert cli_witness.main(["add", str(folder), str(new.key), "--beside"]) == 0
+        assert main(["witness", "add", str(folder), str(new.key), "--beside"]) == 0
         assert [post(url, new.question(5, 6))[0], post(url, LOG.question(6, 7))[0]] == [200, 200]
-        assert cli_witness.main(["add", str(folder), str(new.key), "--replace"]) == 0
+        assert main(["witness", "add", str(folder), str(new.key), "--replace"]) == 0
         assert [post(url, LOG.question(7, 8))[0], post(url, new.question(7, 8))[0]] == [403, 200]
 
 
 def test_it_starts_without_a_servers_library() -> None:
     code = (
-        "import sys, repo_service.cli_witness\n"
+        "import sys, repo_service.commands.witness\n"
         "bad = {'flask', 'werkzeug', 'sqlalchemy', 'alembic', 'rq', 'redis', 'urllib3', 'prometheus_client'}\n"
         "print(sorted(bad & {name.partition('.')[0] for name in sys.modules}))\n"
     )

@@ -1,0 +1,163 @@
+"""The console's pages in a real browser: what they say, without JavaScript, by keyboard, in the dark and on a phone."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from keys.state import Reason
+from keys.times import moment
+from repo_service.accepting import halting
+from repo_service.domain.flags import ClearFlag, SetFlag
+from tests.console.browsing import PHONE, sign_in
+from tests.console.conftest import Visiting
+from tests.console.registry import HOSTILE, NOW, Registry
+from tests.world import BECAUSE
+
+PAGES = ("overview", "keys", "log")
+RULES = {
+    "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "dark": ["color-contrast"],
+}
+"""What axe looks for: in the dark only what is different there."""
+
+
+# What they say.
+
+
+def test_the_overview_says_what_is_signed_what_waits_and_what_is_due(auditor: Page) -> None:
+    main = auditor.get_by_role("main")
+    expect(main).to_contain_text("All is well")
+    expect(main.get_by_role("region", name="Signed", exact=True)).to_contain_text("release 30")
+    expect(main.get_by_role("region", name="Waits to be signed")).to_contain_text("The oldest came")
+    row = main.get_by_role("row", name=re.compile("^timestamp"))
+    expect(row.get_by_role("img", name="2 days left of 3 days")).to_be_visible()
+    expect(row).to_contain_text("signed again in")
+
+
+def test_a_chart_has_a_table_of_the_same_numbers(auditor: Page) -> None:
+    day = auditor.get_by_role("region", name="Accepted in the last 24 hours").first
+    expect(day.get_by_role("img", name="Accepted in the last 24 hours")).to_be_visible()
+    day.get_by_text("As a table").click()
+    counts = day.get_by_role("cell").all_inner_texts()
+    assert len(counts) == 24 and sum(map(int, counts)) >= 200
+    heights = [float(each.get_attribute("height") or 0) for each in day.locator("svg .column").all()]
+    assert [height > 0 for height in reversed(heights)] == [count != "0" for count in counts]
+
+
+def test_the_keys_page_says_who_signs_what_and_when_people_must_meet(auditor: Page, registry: Registry) -> None:
+    auditor.get_by_role("link", name="Keys").click()
+    main = auditor.get_by_role("main")
+    expect(main.get_by_role("heading", name=re.compile("The next ceremony is due from 2027-08-2"))).to_be_visible()
+    for keyid in registry.trust.root.roles["root"].keyids:
+        expect(main.get_by_role("rowheader", name=keyid)).to_be_visible()
+    expect(main.get_by_role("row", name=re.compile("^root"))).to_contain_text("2 of 3")
+    auditor.get_by_text("What to do").click()
+    expect(main).to_contain_text("tallystick-ceremony plan")
+
+
+def test_the_log_page_says_who_cosigned_and_shows_the_public_checkpoint(auditor: Page, registry: Registry) -> None:
+    auditor.get_by_role("link", name="Log").click()
+    main = auditor.get_by_role("main")
+    expect(main).to_contain_text("2 of the 3 witnesses that count cosigned")
+    shown = main.get_by_label("The newest checkpoint").locator("xpath=self::pre").inner_text()
+    assert shown.strip() == (registry.public / "log/checkpoint").read_text().strip()
+
+
+def test_a_flag_and_its_reason_are_shown_as_text(auditor: Page, registry: Registry) -> None:
+    journal = registry.service.journal
+    halting.set_flag(journal, SetFlag("new_names_halted", Reason("operations", HOSTILE)), "tests", None, registry.now)
+    try:
+        auditor.reload()
+        expect(auditor.get_by_role("main")).to_contain_text(HOSTILE)
+        assert auditor.locator("main script, main img[src]").count() == 0
+    finally:
+        halting.clear_flag(journal, ClearFlag("new_names_halted", BECAUSE), "tests", None, registry.now)
+
+
+def test_a_token_that_is_revoked_ends_the_session_with_the_next_click(registry: Registry, visit: Visiting) -> None:
+    secret = registry.token("moderator")
+    with visit() as page:
+        sign_in(page, registry.url, secret)
+        registry.revoke(secret)
+        page.get_by_role("link", name="Log").click()
+        expect(page.get_by_role("status")).to_contain_text("Your session has ended")
+
+
+def test_a_link_from_another_site_leads_to_the_page_and_not_out(auditor: Page, registry: Registry) -> None:
+    elsewhere = registry.url.replace("localhost", "127.0.0.1").removesuffix("/console")
+    auditor.goto(f"{elsewhere}/healthz")
+    auditor.evaluate("where => { location.href = where }", f"{registry.url}/log")
+    expect(auditor.get_by_role("heading", level=1)).to_have_text("Log and witnesses")
+    expect(auditor.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_what_came_in_is_searched_for_and_found_as_if_it_were_counted(registry: Registry) -> None:
+    begin, step = NOW - timedelta(hours=26), timedelta(minutes=7)
+    with registry.service.journal.reading() as view:
+        found = view.waited(view.accepted(begin, step, 230))
+        events = view.events(limit=10_000)
+    for stretch in found:
+        came = [each for each in events if stretch.begin <= moment(each.at) < stretch.end]
+        assert stretch.accepted == len(came), stretch
+    assert max(each.waited for each in found if each.waited) == timedelta(seconds=10)
+    assert not any(each.waited for each in found if each.end <= NOW - timedelta(hours=24))
+
+
+# How they work.
+
+
+def test_everything_works_without_javascript_and_by_keyboard_alone(registry: Registry, visit: Visiting) -> None:
+    with visit(java_script_enabled=False) as page:
+        page.goto(registry.url + "/")
+        page.keyboard.type(registry.token("auditor"))  # the field has the focus
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#content")
+        for name in ("Keys", "Log"):
+            _tab_to(page, name)
+            page.keyboard.press("Enter")
+            page.wait_for_url(f"**/{name.lower()}")
+        _tab_to(page, "Sign out")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def _tab_to(page: Page, name: str) -> None:
+    """Go on by Tab, as somebody without a mouse, until the focus, which can be seen, is on a link or button."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if focused.count() and focused.inner_text().strip() == name:
+            assert focused.evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
+            return
+    pytest.fail(f"no way to {name} by keyboard")
+
+
+@pytest.mark.parametrize("scheme", RULES)
+def test_no_page_has_a_fault_that_axe_knows_nor_scrolls_sideways_on_a_phone(
+    registry: Registry, visit: Visiting, scheme: str
+) -> None:
+    with visit(scheme=scheme, viewport=PHONE) as page:
+        page.goto(f"{registry.url}/sign-in")
+        _look(page, scheme)
+        sign_in(page, registry.url, registry.token("auditor"))
+        for place in PAGES:
+            page.goto(f"{registry.url}/{place}")
+            page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
+            _look(page, scheme)
+        page.goto(f"{registry.url}/nowhere")
+        _look(page, scheme)
+
+
+def _look(page: Page, scheme: str) -> None:
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"

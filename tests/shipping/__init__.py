@@ -1,0 +1,1 @@
+"""What people install: wheel and sdist, manual pages and completions, licences."""
