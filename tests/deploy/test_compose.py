@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from client_verify.cli import main as tallystick
 from keys import possession
 from keys.encoding import compact
 from keys.tlog import notes
-from repo_service.cli import _parser
+from repo_service.cli import parser
 from repo_service.operating.settings import DEFAULTS, SECRET
 from tests import paper
 from tests.deploy.engine import FOLDER, Engine, compose, running, until
@@ -58,7 +59,7 @@ def last(instruction: str) -> Any:
 def test_the_image_runs_our_command_as_nobody_in_particular() -> None:
     assert last("USER").value == ("10001:10001",)
     words = [*last("ENTRYPOINT").value, *last("CMD").value]
-    assert words[0] == "tallystick-service" and _parser().parse_args(words[1:]).port == 8416
+    assert words[0] == "tallystick-service" and parser().parse_args(words[1:]).port == 8416
 
 
 def test_the_image_s_base_is_pinned_by_an_argument_and_both_stages_have_it() -> None:
@@ -66,15 +67,16 @@ def test_the_image_s_base_is_pinned_by_an_argument_and_both_stages_have_it() -> 
     assert image()[0].cmd.upper() == "ARG" and image()[0].value[0].startswith("BASE=")
 
 
-def test_nothing_but_our_own_code_is_copied_into_the_image() -> None:
+def test_what_a_wheel_is_built_from_is_copied_into_the_image_and_nothing_else() -> None:
     copied = {
         word
         for command in image()
         if command.cmd.upper() == "COPY" and not command.flags
         for word in command.value[:-1]
     }
-    packages = {"keys", "ceremony", "client_verify", "repo_service"}
-    assert copied == packages | {"pyproject.toml", "README.md", "LICENSE"}
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    shared = {"/".join(each.split("/")[:2]) for each in built.get("shared-data", ())}
+    assert copied == {*built["packages"], *shared, "pyproject.toml", "README.md", "LICENSE"}
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     let_in = {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored and ignored.index("*") < min(map(ignored.index, (f"!{each}" for each in let_in)))
