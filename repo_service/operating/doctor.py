@@ -64,8 +64,8 @@ def _fail(check: str, seen: str, do: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """This machine's time; by how many seconds each other clock is ahead; when the newest thing was done; whether a time
-    server keeps this clock, None where that cannot be known.
+    """This machine's time; by how many seconds each other clock is ahead; when the newest thing was done; whether a
+    time server keeps this clock, None where that cannot be known.
     """
 
     now: datetime
