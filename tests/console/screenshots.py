@@ -28,7 +28,7 @@ def main(*only: str) -> None:
             sign_in(page, registry.url, registry.token("auditor", f"Ada {scheme}"))
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
-                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png")
+                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png", full_page=place == "overview")
 
 
 if __name__ == "__main__":

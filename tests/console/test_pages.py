@@ -27,6 +27,15 @@ RULES = {
 # What they say.
 
 
+def test_an_auditor_signs_in_with_a_token_and_is_called_by_name(registry: Registry, visit: Visiting) -> None:
+    with visit() as page:
+        page.goto(f"{registry.url}/")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        sign_in(page, registry.url, registry.token("auditor", "Ada"))
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        expect(page.get_by_role("banner")).to_contain_text("Ada auditor")
+
+
 def test_the_overview_says_what_is_signed_what_waits_and_what_is_due(auditor: Page) -> None:
     main = auditor.get_by_role("main")
     expect(main).to_contain_text("All is well")
@@ -112,7 +121,8 @@ def test_what_came_in_is_searched_for_and_found_as_if_it_were_counted(registry: 
 def test_everything_works_without_javascript_and_by_keyboard_alone(registry: Registry, visit: Visiting) -> None:
     with visit(java_script_enabled=False) as page:
         page.goto(registry.url + "/")
-        page.keyboard.type(registry.token("auditor"))  # the field has the focus
+        expect(page.get_by_label("Token")).to_be_focused()
+        page.keyboard.type(registry.token("auditor"))
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
         page.keyboard.press("Tab")
