@@ -15,7 +15,7 @@ PAGES: Final = (
     "policies", "keys", "log",
 )  # fmt: skip
 """Which pages, by their address below the console."""
-VIEWPORT: Final = {"width": 1040, "height": 700}
+VIEWPORT: Final = {"width": 960, "height": 900}
 
 
 def main(*only: str) -> None:
@@ -33,7 +33,7 @@ def main(*only: str) -> None:
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
                 name = place.partition("?")[0].replace("/", "-")
-                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=True)
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
 
 
 if __name__ == "__main__":
