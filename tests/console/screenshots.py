@@ -11,8 +11,8 @@ from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
 PAGES: Final = (
-    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds", "holds/left-alone/1.0",
-    "policies", "keys", "log",
+    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds/left-alone/1.0", "policies",
+    "keys", "log",
 )  # fmt: skip
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 960, "height": 900}
