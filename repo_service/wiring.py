@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
+from tuf.ngclient import Updater
 
 from keys import sealed, strict
 from keys.encoding import sha256
@@ -195,14 +196,16 @@ class Service:
             lambda: exposition.text(registry), parts.look,
         )  # fmt: skip
 
-    def app(self, bell: Bell) -> Flask:
-        """The HTTP door: the API, the public files and, unless the settings say otherwise, the console."""
+    def app(self, bell: Bell, make_updater: Callable[..., Updater] = Updater) -> Flask:
+        """The HTTP door: the API, the public files and, unless the settings say otherwise, the console, which verifies
+        with the clients of python-tuf that ``make_updater`` makes.
+        """
         desk, setting = self.desk(bell), self.settings.console
         app = create_app(desk)
         if setting != "off":
             panel, secret = panel_of(self.settings, self.folder), console_secret(self.folder)
             for_all = doors.OPEN | (doors.PUBLIC if setting == "public" else frozenset())
-            frame.register(app, Room(desk, self.status, self.press.lifetimes, panel, for_all, secret))
+            frame.register(app, Room(desk, self.status, self.press.lifetimes, panel, for_all, secret, make_updater))
         return app
 
     def parts(self, bell: Bell) -> Parts:

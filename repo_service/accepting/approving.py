@@ -185,7 +185,8 @@ def _hold(view: Search, name: c.Name, version: str, held: HeldYank, now: datetim
     would = _foreseen(view, name, version, now)
     seen = Seen(name.name, version, would.serial, would.digest)
     counting = _counting(view, view.approvals(name.name, version), seen, now)
-    return Hold(name.name, version, held, view.why_held(name.name, version), would, tuple(counting))
+    why = view.why_held(name.name, version)
+    return Hold(name.name, version, held, why and why.partition("; ")[0], would, tuple(counting))
 
 
 def _foreseen(view: View, name: c.Name, version: str, now: datetime) -> Foresight:

@@ -10,11 +10,20 @@ OPEN: Final = frozenset({"home", "sign_in", "sign_in_here", "sign_out", "static"
 """Pages that say nothing of what is in this registry: the way in and out, the looks, and what is not there."""
 PAGES: Final[dict[str, Permission]] = {
     "overview": "audit",
+    "names": "read",
+    "name": "read",
+    "timeline": "read",
+    "events": "audit",
+    "holds": "audit",
+    "hold": "audit",
+    "approve": "change",
+    "cancel": "change",
+    "policies": "audit",
     "ceremonies": "audit",
     "log": "read",
 }
 """What each page needs of a token. Who may sign in at all may ``audit``: an auditor, a moderator or an admin."""
-PUBLIC: Final = frozenset({"log"})
+PUBLIC: Final = frozenset({"names", "name", "timeline", "log"})
 """Pages that everybody may read where the setting says ``console = "public"``."""
 STAFF: Final[Permission] = "audit"
 """What a token must allow to begin a session."""

@@ -11,7 +11,19 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from repo_service.console import ceremonies, doors, log, overview, pages, sessions, signing_in
+from repo_service.console import (
+    ceremonies,
+    doors,
+    events,
+    holds,
+    log,
+    lookup,
+    overview,
+    pages,
+    policies,
+    sessions,
+    signing_in,
+)
 from repo_service.console.room import Room
 from repo_service.web import auth, problems
 from repo_service.web.auth import Caller
@@ -53,7 +65,7 @@ def blueprint(room: Room, csrf: CSRFProtect) -> Blueprint:
     problems.register(routes, pages.problem)
     routes.register_error_handler(CSRFError, lambda error: pages.problem(_forged(error)))
     routes.after_request(_sealed)
-    for each in (signing_in, overview, ceremonies, log):
+    for each in (signing_in, overview, lookup, events, holds, policies, ceremonies, log):
         each.register(routes, room)
     return routes
 

@@ -12,8 +12,13 @@ from repo_service.operating.status import span
 from repo_service.web.problems import Problem
 
 MEDIA_TYPE: Final = "text/html; charset=utf-8"
-NAV: Final = (("overview", "Overview"), ("ceremonies", "Keys"), ("log", "Log"))
+NAV: Final = (
+    ("overview", "Overview"), ("names", "Names"), ("events", "Events"), ("holds", "Holds"), ("policies", "Policies"),
+    ("ceremonies", "Keys"), ("log", "Log"),
+)  # fmt: skip
 """Pages with a link at the head of every page, in this order."""
+UNDER: Final = {"name": "names", "timeline": "names", "hold": "holds", "approve": "holds", "cancel": "holds"}
+"""Pages that one of these leads to."""
 
 
 def page(template: str, status: int = 200, **values: Any) -> Response:
@@ -38,7 +43,8 @@ def furnish(app: Flask, for_all: frozenset[str]) -> None:
     def head() -> dict[str, Any]:
         caller = g.get("caller")
         shown = [(name, text) for name, text in NAV if doors.offered(name, caller, for_all)]
-        return {"caller": caller, "nav": shown, "here": (request.endpoint or "").removeprefix("console.")}
+        here = (request.endpoint or "").removeprefix("console.")
+        return {"caller": caller, "nav": shown, "here": UNDER.get(here, here)}
 
 
 def at(when: datetime | str) -> Markup:

@@ -151,8 +151,12 @@ class _Client:
         timestamp = self._counted(Timestamp, root, layout.TIMESTAMP)
         snapshot = self._counted(Snapshot, root, layout.SNAPSHOT)
         self._targets = self._counted(Targets, root, layout.TARGETS)
-        files = (root, timestamp, snapshot, self._targets)
-        return tuple(map(_link, (layout.ROOT, layout.TIMESTAMP, layout.SNAPSHOT, layout.TARGETS), files))
+        return (
+            _link(layout.ROOT, root),
+            _link(layout.TIMESTAMP, timestamp),
+            _link(layout.SNAPSHOT, snapshot),
+            _link(layout.TARGETS, self._targets),
+        )
 
     def _responsible(self, path: str) -> Iterator[tuple[str, Targets]]:
         """The one role that can speak for a path, after the one that hands the path to it."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tuf.ngclient import Updater
+
 from repo_service.build.due import Lifetimes
 from repo_service.operating.status import Status
 from repo_service.publishing.witnessing import Panel
@@ -13,7 +15,7 @@ from repo_service.web.desk import Desk
 class Room:
     """The service as its pages see it. ``status`` looks at journal and depot; ``panel`` are the witnesses that are
     asked, if any are; ``for_all`` are the pages for which nobody need sign in (doors.py); ``secret`` signs sessions,
-    and all servers of a service have the same.
+    and all servers of a service have the same; ``make_updater`` makes python-tuf's client.
     """
 
     desk: Desk
@@ -22,3 +24,4 @@ class Room:
     panel: Panel | None
     for_all: frozenset[str]
     secret: str = field(repr=False)
+    make_updater: Callable[..., Updater] = Updater

@@ -9,7 +9,12 @@ from repo_service.domain import changes as c
 def said(event: c.Event) -> str:
     """What happened, by which class of actor and with which code of a reason: one sentence without its end."""
     reason = f" ({event.reason.code})" if event.reason else ""
-    return f"{event.name}: {_SAID[type(event.change)](event.change)}, by {event.by}{reason}"
+    return f"{event.name}: {happened(event.change)}, by {event.by}{reason}"
+
+
+def happened(change: c.Change) -> str:
+    """What happened to a name, as the second half of a sentence."""
+    return _SAID[type(change)](change)
 
 
 def _versions(versions: tuple[str, ...]) -> str:

@@ -90,6 +90,12 @@ class Search(ApprovalReading, View):
         more = listed[limit - 1].serial if len(listed) > limit else None
         return Found(tuple(listed[:limit]), more)
 
+    def first_serial(self, name: str) -> int | None:
+        """The serial of the first event that is known of a name: not 1 where older ones were lost with a journal."""
+        query = select(func.min(t.events.c.serial)).where(t.events.c.name == name)
+        first: int | None = self._connection.scalar(query)
+        return first
+
     def why_held(self, name: str, version: str) -> str | None:
         """What the brake said when it held the yank of a release last; None if that is not known."""
         wanted = _conditions(Wanted(name=name, type="release.yank_held"))

@@ -7,6 +7,7 @@ names of their own and leave those that are here as they are.
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,11 @@ from ceremony.plan import Log
 from keys.state import Reason
 from keys.times import stamp
 from keys.tlog.notes import VerifierKey
+from repo_service.accepting import approving
 from repo_service.domain import requests as r
+from repo_service.domain.policy import Phases, Step
 from repo_service.operating.serving import Server
+from repo_service.storage.searching import Search
 from repo_service.storage.tokens import Scope
 from repo_service.web.auth import new_token
 from tests.service.door import Silent
@@ -83,6 +87,7 @@ class Registry(World):
             batch = 3 + (number * 7) % 11
             self.do(*(publishing(f"lib-{number}-{each}") for each in range(batch)))
         self._histories()
+        self._announce()
         for minute in (52, 48, 40, 31, 30, 22, 14, 9, 6):
             self.go_to(NOW - timedelta(minutes=minute, seconds=20 + minute % 7))
             for each in range(1 + minute % 5):
@@ -90,9 +95,22 @@ class Registry(World):
             self.tick(seconds=3 + minute % 9)
             self.service.round()
         self.go_to(NOW - timedelta(seconds=40))
+        self.record(
+            r.Deprecate("old-hand", Reason("superseded", "old-hand is kept for those who pinned it"), actor=OWNER)
+        )
         for name in ("fresh-paint", "just-in"):
             self.record(publishing(name))
         self.go_to(NOW)
+
+    def _announce(self) -> None:
+        """A stricter policy comes."""
+        now = self.service.named_policy()
+        yanks = replace(now.yank, brake_percent=40, brake_delay_s=2 * 86400)
+        later = Phases("reason_missing", (Step("warn"), Step("enforce", stamp(NOW + timedelta(days=90)))))
+        phases = tuple(sorted((*now.phases, later), key=lambda each: each.code))
+        self.service.announce(
+            replace(now, version=2, yank=yanks, phases=phases, effective_from=stamp(NOW + timedelta(days=45)))
+        )
 
     def _histories(self) -> None:
         """Names that went through something."""
@@ -108,13 +126,37 @@ class Registry(World):
         self.do(r.Quarantine("typo-squat", Reason("malware", "it steals tokens"), _MODERATOR))
         self.do(r.Reserve("sampleproject-docs", r.Actor("owner", "account-1"), holder="user"))
         self.do(r.Prohibit("admin-panel", Reason("prohibited", "looks like a part of the registry"), ADMIN))
+        self._two_holders()
+
+    def _two_holders(self) -> None:
+        """A name that passed to another holder, and has seen most of what can happen."""
+        name, first = "old-hand", r.Actor("owner", "account-1", approver="account-3")
+        self.do(r.Reserve(name, first, holder="Example Corp"))
+        self.tick(minutes=1)
+        self.do(r.Release(name, first, Reason("not_needed")))
+        self.tick(minutes=1)
+        self.do(*(publishing(name, f"1.{minor}", actor=OWNER) for minor in range(3)))
+        self.tick(minutes=1)
+        self.do(r.Quarantine(name, Reason("suspected", "an automatic report"), _MODERATOR))
+        self.tick(minutes=1)
+        self.do(r.Clear(name, Reason("looked_into", "nothing was found"), ADMIN))
+        self.tick(minutes=1)
+        self.do(r.Yank(name, "1.0", Reason("insecure", "CVE-2026-0001"), OWNER))
+
+    def approve_as(self, secret: str, name: str, version: str) -> None:
+        """An approval of a held yank, by the admin whose token this is."""
+        identifier = secret.split("_")[1]
+        with self.service.journal.reading_with(Search) as view:
+            hold, token = approving.hold(view, name, version, self.now), view.token(identifier)
+        assert hold is not None and token is not None
+        approving.approve(self.service.journal, hold.seen, token, self.now)
 
 
 @contextmanager
 def serving(registry: Registry) -> Iterator[Registry]:
     """The registry behind a door of its own, for as long as the block lasts."""
     stopping = threading.Event()
-    server = Server(registry.service.app(Silent()), "127.0.0.1", 0, 8, 1 << 20)
+    server = Server(registry.service.app(Silent(), registry.updater), "127.0.0.1", 0, 8, 1 << 20)
     thread = threading.Thread(target=server.serve, args=(stopping,))
     thread.start()
     registry.url = f"http://localhost:{server.port}/console"

@@ -10,7 +10,10 @@ from tests.console.browsing import chromium, sign_in, visiting
 from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
-PAGES: Final = ("overview", "keys", "log")
+PAGES: Final = (
+    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds/left-alone/1.0", "policies",
+    "keys", "log",
+)  # fmt: skip
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 960, "height": 900}
 
@@ -20,15 +23,17 @@ def main(*only: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         registry = stack.enter_context(serving(Registry(Path(folder) / "world", stack)))
+        registry.approve_as(registry.token("admin", "Grace"), "left-alone", "1.0")
         browser = stack.enter_context(chromium())
         for scheme in ("light", "dark"):
             page = stack.enter_context(visiting(browser, scheme=scheme, viewport=VIEWPORT))  # type: ignore[arg-type]
             page.goto(f"{registry.url}/sign-in")
             page.screenshot(path=FOLDER / f"sign-in-{scheme}.png")
-            sign_in(page, registry.url, registry.token("auditor", f"Ada {scheme}"))
+            sign_in(page, registry.url, registry.token("admin", f"Ada {scheme}"))
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
-                page.screenshot(path=FOLDER / f"{place.replace('/', '-')}-{scheme}.png", full_page=place == "overview")
+                name = place.partition("?")[0].replace("/", "-")
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=place == "overview")
 
 
 if __name__ == "__main__":
