@@ -11,7 +11,6 @@ from client_verify import cli as client
 from client_verify.refusals import KINDS
 from docs.site import fitting, links, reference
 from repo_service import cli as service
-from repo_service.commands.opening import EXITS
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
 from repo_service.monitor import telling
@@ -30,8 +29,8 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 def test_every_command_is_there_with_every_option_and_what_it_is_for() -> None:
     text = reference.cli()
     sections = {part.partition("`")[0]: part for part in re.split("^##+ `", text, flags=re.MULTILINE)}
-    every = [each for made in (service.parser(), ceremony.parser()) for each in reference.parsers(made)]
-    every += [each for name in client.COMMANDS for each in reference.parsers(client._parser((name,)))]
+    made = (client.parser(), service.parser(), ceremony.parser())
+    every = [each for parser in made for each in reference.parsers(parser)]
     assert len(every) > 80
     for parser in every:
         for action in parser._actions:
@@ -60,7 +59,7 @@ def test_every_code_is_there() -> None:
     text = reference.codes()
     for code in (*REMEDIES, *DOOR, *KINDS, *reading.CODES, *telling.CODES):
         assert f"| `{code}` |" in text, code
-    for error in (*EXITS, *ceremony.EXIT):
+    for error in (*reference.SERVICE_EXITS, *ceremony.EXIT):
         assert f"| `{error.__name__}` |" in text, error
 
 
@@ -116,3 +115,17 @@ def test_a_page_reads_well_on_a_code_host_and_leads_to_pages_on_the_site() -> No
 def test_code_is_left_as_it_is() -> None:
     text = "```text\n## [why](../adr/)\n```\n"
     assert fitting.fitted(text, DOCS, "howto/page") == text
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (DOCS / "explanation" / "threat-model.md").read_text()
+    named = re.findall(r"`(tests/[^`:]+)::(test_\w+)`", text)
+    assert len(named) > 30 and text.count("::") == len(named)
+    for path, test in named:
+        assert f"def {test}(" in (DOCS.parent / path).read_text(), f"{path}::{test}"
+
+
+def test_every_statement_about_others_has_a_source() -> None:
+    text = (DOCS / "explanation" / "comparison.md").read_text()
+    for part in text.split("\n## ")[2:]:
+        assert part.count("https://") >= 2, part.partition("\n")[0]

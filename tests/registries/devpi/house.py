@@ -155,7 +155,7 @@ class House:
         ran = subprocess.run(
             [program("tallystick-devpi"), command, str(self.file), *rest], capture_output=True, text=True
         )
-        return ran.returncode, ran.stdout + ran.stderr
+        return ran.returncode, " ".join((ran.stdout + ran.stderr).split())
 
     def events(self, name: str) -> list[tuple[str, str | None]]:
         """What happened to a name, as the service wrote it down: types and versions, in order."""
