@@ -99,7 +99,7 @@ def _reconcile(own: Configuration, outbox: Outbox, options: argparse.Namespace) 
                 trouble = (
                     outbox.noted(name, "trouble") or "no devpi-server runs with this file, or it has much to compare"
                 )
-                raise NotDone(f"{name} is not compared yet: {trouble}. It will be; look at status")
+                raise NotDone(f"{name} is not compared yet: {trouble.rstrip('.')}. It will be; look at status")
             time.sleep(0.2)
         print(name)
         _say(_compared(outbox.noted(name, "compared")))
@@ -130,14 +130,18 @@ def _open(outbox: Outbox, number: int) -> Row:
 def _waiting(rows: Sequence[Row]) -> str:
     if not rows:
         return "nothing"
-    return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}, the first since {rows[0].at}: {_named(rows[0])}"
+    return f"{_counted(len(rows))}, the first since {rows[0].at}: {_named(rows[0])}"
+
+
+def _counted(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows} rows"
 
 
 def _compared(report: str) -> str:
     if not report:
         return "never compared with what is signed"
     said = json.loads(report)
-    text = f"compared at {said['at']} (devpi's serial {said['serial']}): {said['added']} rows to send"
+    text = f"compared at {said['at']} (devpi's serial {said['serial']}): {_counted(said['added'])} to send"
     if not (gone := said["gone"]):
         return text
     shown = ", ".join(gone[:5]) + (", …" if len(gone) > 5 else "")

@@ -183,7 +183,7 @@ class House:
         with closing(sqlite3.connect(self.outbox)) as db:
             return list(db.execute(f"SELECT project, version, standing FROM rows WHERE {where}"))
 
-    def eventually(self, is_so: Callable[[], bool], otherwise: Callable[[], str], patience_s: float = 30) -> None:
+    def eventually(self, is_so: Callable[[], bool], otherwise: Callable[[], str], patience_s: float = 60) -> None:
         deadline = time.monotonic() + patience_s
         while not is_so():
             assert time.monotonic() < deadline, otherwise()
