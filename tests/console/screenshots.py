@@ -33,7 +33,7 @@ def main(*only: str) -> None:
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
                 name = place.partition("?")[0].replace("/", "-")
-                page.screenshot(path=FOLDER / f"{name}-{scheme}.png")
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=place == "overview")
 
 
 if __name__ == "__main__":
