@@ -215,6 +215,7 @@ def test_a_session_dies_with_its_token(visitor: Visitor, repository: World) -> N
     assert visitor.is_in
     with repository.service.journal.writing() as pen:
         pen.revoke_token(secret.split("_")[1], repository.now)
+    visitor.get("static/console.css")  # which a browser may ask for in between: the page is to say that it is over
     assert visitor.get("overview").headers["Location"] == "/console/sign-in?next=/console/overview&ended=1"
     assert not visitor.is_in
 
