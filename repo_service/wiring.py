@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 from tuf.ngclient import Updater
 
-from keys import sealed, strict
+from keys import sealed, strict, webhooks
 from keys.encoding import sha256
 from keys.signing import HeldKey, HeldKeys, Signer
 from keys.tlog import notes
 from keys.tlog.notes import BadNote, HeldNoteKey
 from repo_service import failpoint
 from repo_service.accepting import attempts, halting, sequences, sweeping
-from repo_service.bell import Bell, Publisher, RedisBell
+from repo_service.bell import Bell, Publisher
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.console import doors, frame
@@ -46,13 +46,17 @@ from repo_service.publishing.shelf import Shelf
 from repo_service.publishing.witnessing import BadPolicy, Panel, Witnesses, read_witnesses
 from repo_service.storage.depot import Depot, DepotError, Unavailable
 from repo_service.storage.journal import Journal
-from repo_service.storage.places import BadPlace, open_depot, parse
+from repo_service.storage.places import BadPlace, connect, open_depot, parse
 from repo_service.storage.tables import open_engine
 from repo_service.web.app import create_app
 from repo_service.web.desk import Desk
 from repo_service.web.limits import Limits
 from repo_service.web.turns import ALONE, FEW, Turns
 from repo_service.web.waiting import WaitingRoom
+
+if TYPE_CHECKING:
+    from repo_service.storage.local import LocalDepot
+    from repo_service.storage.s3 import S3Depot
 
 logger: Final = logging.getLogger(__name__)
 ONLINE_KEY: Final = "online.key"
@@ -63,6 +67,7 @@ LOG_KEY: Final = "log.key"
 LOG_PUB: Final = "log.pub"
 NEXT_LOG_KEY: Final = "log-next.key"
 NEXT_LOG_PUB: Final = "log-next.pub"
+HOOK_KEY: Final = "webhooks.key"
 CONSOLE_KEY: Final = "console.key"
 EVIDENCE: Final = "theft"
 """Where in a service's folder lies what somebody else had put into the public files."""
@@ -193,7 +198,7 @@ class Service:
         return Desk(
             self.journal, self.depot, its.layout, self.clock, bell, its.url.rstrip("/"), limits,
             self.metrics, turns, WaitingRoom(self.journal, bell, turns.given_up),
-            lambda: exposition.text(registry), parts.look,
+            lambda: exposition.text(registry), lambda: read_hook_key(self.folder), parts.look,
         )  # fmt: skip
 
     def app(self, bell: Bell, make_updater: Callable[..., Updater] = Updater) -> Flask:
@@ -226,14 +231,7 @@ class Service:
 
     def status(self) -> Status:
         """How it does, for people and programs."""
-        try:
-            pointer = public_timestamp(self.depot).version
-        except (DepotError, LookupError, OSError, ValueError):
-            pointer = None
-        now = self.clock()
-        with self.journal.reading() as view:  # after the pointer, which never leads: a release may come in between
-            its, counts = view.overview(now), view.counts()
-        return Status(now, its, counts, pointer)
+        return status_of(self.journal, self.depot, self.clock)
 
     def publisher(self) -> Publisher:
         """A thread, not started yet, that does rounds."""
@@ -292,6 +290,8 @@ class Service:
     def bell(self) -> Iterator[Bell]:
         """Redis's bell where one is configured; else a publisher in this process, for as long as the block lasts."""
         if self.settings.redis:
+            from repo_service.ringing import RedisBell  # here, because most services have no Redis to load
+
             yield RedisBell(self.settings.redis, str(self.folder), self.metrics)
             return
         publisher = self.publisher()
@@ -317,14 +317,38 @@ def open_service(folder: Path, clock: Callable[[], datetime] | None = None) -> S
     _arm_failpoints(os.environ)
     clocks = () if clock else (("the database", journal.clock), ("the depot", depot.date))
     turn = Turn(_holder, _is_dead, float(its.lease_s))
-    counted = Counted(clock or _utc_now)
+    counted = Counted(clock or utc_now)
     panel = panel_of(its, folder)
     press = Press(
         journal, depot, online, lifetimes, its.layout, turn, clocks=clocks, draw=Drawer(depot).draw, metrics=counted,
-        log=log_keys(folder), cosign=_witnesses(panel, its, clock or _utc_now, counted),
+        log=log_keys(folder), cosign=_witnesses(panel, its, clock or utc_now, counted),
         counted=panel.counted if panel else (), quorum=panel.quorum if panel else 0,
     )  # fmt: skip
-    return Service(folder, its, press, depot, clock or _utc_now, counted, online)
+    return Service(folder, its, press, depot, clock or utc_now, counted, online)
+
+
+def status_of(journal: Journal, depot: Depot, clock: Callable[[], datetime]) -> Status:
+    """How a service does, of its parts."""
+    try:
+        pointer = public_timestamp(depot).version
+    except (DepotError, LookupError, OSError, ValueError):
+        pointer = None
+    now = clock()
+    with journal.reading() as view:  # after the pointer, which never leads: a release may come in between
+        its, counts = view.overview(now), view.counts()
+    return Status(now, its, counts, pointer)
+
+
+def unopened(folder: Path) -> tuple[Settings, Journal, "LocalDepot | S3Depot"]:
+    """The settings of the service in ``folder``, its journal and its depot, without a look at any of them: for who has
+    to say which one is not well. BadSettings.
+    """
+    its = found_settings(folder).settings
+    try:
+        depot = connect(parse(its.public), folder, settings.with_secrets(os.environ))
+    except BadPlace as error:
+        raise BadSettings(f"{folder / SETTINGS}: public: {error}") from None
+    return its, Journal(open_engine(_database(its.database, folder))), depot
 
 
 def _depot(place: str, folder: Path) -> Depot:
@@ -407,6 +431,19 @@ def _held_note_key(path: Path) -> HeldNoteKey:
         raise BadSettings(f"{path}: {error}") from None
 
 
+def read_hook_key(folder: Path) -> bytes | None:
+    """What secrets of webhooks are made of; None: this service never made one. It is read when it is needed, so that
+    the first secret works at once.
+    """
+    path = folder / HOOK_KEY
+    try:
+        return webhooks.secret_of(path.read_text("utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise BadSettings(f"{path}: {error}") from None
+
+
 def presets() -> Mapping[str, str]:
     """The presets that ship with the service: name to TOML."""
     shipped = files("repo_service.domain").joinpath("presets").iterdir()
@@ -437,7 +474,8 @@ def _read_folder(folder: Path) -> Mapping[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """This machine's clock, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 

@@ -10,8 +10,9 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
 
-from repo_service.bell import QUEUE, Publisher
+from repo_service.bell import Publisher
 from repo_service.operating.serving import spare_the_collector, stopped_by_signals
+from repo_service.ringing import QUEUE
 from repo_service.wiring import Service, open_service
 
 logger: Final = logging.getLogger(__name__)

@@ -3,15 +3,15 @@
 import re
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree
 
 import pytest
 
 from ceremony import cli as ceremony
 from client_verify import cli as client
 from client_verify.refusals import KINDS
-from docs.site import fitting, links, reference
+from docs.site import fitting, links, reference, session
 from repo_service import cli as service
-from repo_service.commands.opening import EXITS
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
 from repo_service.monitor import telling
@@ -30,8 +30,8 @@ DOCS: Final = Path(__file__).parents[1] / "docs"
 def test_every_command_is_there_with_every_option_and_what_it_is_for() -> None:
     text = reference.cli()
     sections = {part.partition("`")[0]: part for part in re.split("^##+ `", text, flags=re.MULTILINE)}
-    every = [each for made in (service.parser(), ceremony.parser()) for each in reference.parsers(made)]
-    every += [each for name in client.COMMANDS for each in reference.parsers(client._parser((name,)))]
+    made = (client.parser(), service.parser(), ceremony.parser())
+    every = [each for parser in made for each in reference.parsers(parser)]
     assert len(every) > 80
     for parser in every:
         for action in parser._actions:
@@ -60,7 +60,7 @@ def test_every_code_is_there() -> None:
     text = reference.codes()
     for code in (*REMEDIES, *DOOR, *KINDS, *reading.CODES, *telling.CODES):
         assert f"| `{code}` |" in text, code
-    for error in (*EXITS, *ceremony.EXIT):
+    for error in (*reference.SERVICE_EXITS, *ceremony.EXIT):
         assert f"| `{error.__name__}` |" in text, error
 
 
@@ -116,3 +116,37 @@ def test_a_page_reads_well_on_a_code_host_and_leads_to_pages_on_the_site() -> No
 def test_code_is_left_as_it_is() -> None:
     text = "```text\n## [why](../adr/)\n```\n"
     assert fitting.fitted(text, DOCS, "howto/page") == text
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (DOCS / "explanation" / "threat-model.md").read_text()
+    named = re.findall(r"`(tests/[^`:]+)::(test_\w+)`", text)
+    assert len(named) > 25 and text.count("::") == len(named)
+    for path, test in named:
+        assert f"def {test}(" in (DOCS.parent / path).read_text(), f"{path}::{test}"
+
+
+def test_every_statement_about_others_has_a_source() -> None:
+    text = (DOCS / "explanation" / "comparison.md").read_text()
+    for part in text.split("\n## ")[2:]:
+        assert part.count("https://") >= 2, part.partition("\n")[0]
+
+
+def test_the_recorded_session_is_what_the_tutorial_shows() -> None:
+    for path, text in session.files().items():
+        assert path.read_text() == text, f"{path.name}; if a change is meant: python -m docs.site.session"
+    assert max(map(len, session.transcript(session.TUTORIAL.read_text()).splitlines())) <= session.COLUMNS
+
+
+def test_a_picture_of_a_session_runs_nothing_and_shows_everything() -> None:
+    text = session.TUTORIAL.read_text()
+    for shade in session.SHADES:
+        picture = ElementTree.fromstring(session.drawn(session.cast(text), shade))
+        shown = [each.text or "" for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+        assert "".join(f"{line}\n" for line in shown) == session.transcript(text)
+        assert not [*picture.iter("{http://www.w3.org/2000/svg}script")]
+
+
+def test_a_session_that_the_tutorial_no_longer_shows_is_named() -> None:
+    with pytest.raises(AssertionError, match="does not say 'tallystick trust add practice' any more"):
+        session.shown("```console\n$ true\n```\n")

@@ -154,9 +154,11 @@ def _write(target: Path, site: Path, built: Built, shiv: Path) -> None:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """The digest of every bundle in the folder, also in its SHA256SUMS, for ``sha256sum --check``."""
-    bundles = sorted(folder.glob("tallystick-ceremony-*.pyz"))
-    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles}
+    """The digest of every file in the folder, also in its SHA256SUMS, for ``sha256sum --check``: `make dist` writes
+    there too (docs/release/dist.py).
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "SHA256SUMS")
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (folder / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
     return sums
 

@@ -18,8 +18,7 @@ from client_verify import cli as client
 from client_verify import conformance, refusals
 from docs.site import api
 from repo_service import cli as service
-from repo_service.commands import monitor
-from repo_service.commands.opening import EXITS
+from repo_service.commands import bringing, keymaking, monitor, opening, tokens
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
 from repo_service.monitor import telling
@@ -32,18 +31,13 @@ from tests.service.door import Silent
 from tests.world import World
 
 MANUAL: Final = "../OPERATIONS.md"
+SERVICE_EXITS: Final = {**opening.EXITS, **bringing.OWN_EXITS, **keymaking.OWN_EXITS, **tokens.OWN_EXITS}
 
 
 def commands() -> Iterator[tuple[str, str]]:
     """Every command, as it is typed, and what its ``--help`` prints."""
-    yield from _family(client._parser(()), down=False)
-    for name in client.COMMANDS:  # its parser knows the options of the command that was typed, and of no other
-        for typed, text in _family(client._parser((name,))):
-            if typed.startswith(f"tallystick {name}"):
-                yield typed, text
-    yield from _family(service.parser())
-    yield from _family(ceremony.parser())
-    yield from _family(conformance._parser())
+    for parser in (client.parser(), service.parser(), ceremony.parser(), conformance._parser()):
+        yield from ((each.prog, each.format_help()) for each in parsers(parser))
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -53,11 +47,6 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
         if isinstance(action, argparse._SubParsersAction):
             for each in dict.fromkeys(action.choices.values()):
                 yield from parsers(each)
-
-
-def _family(parser: argparse.ArgumentParser, *, down: bool = True) -> Iterator[tuple[str, str]]:
-    for each in parsers(parser) if down else [parser]:
-        yield each.prog, each.format_help()
 
 
 def cli() -> str:
@@ -129,7 +118,7 @@ def codes() -> str:
     door = [(f"`{code}`", str(status)) for code, status in openapi.DOOR.items()]
     kinds = [(f"`{code}`", str(of.exit), str(int(of.status)), of.title) for code, of in refusals.KINDS.items()]
     guard = [(f"`{code}`",) for code in sorted(reading.CODES)]
-    alarms = [(f"`{code}`", level, text, telling.DO[code] or "–") for code, (level, text) in telling.CODES.items()]
+    findings = [(f"`{code}`", level, text, telling.DO[code] or "–") for code, (level, text) in telling.CODES.items()]
     watching = [(str(status), text) for status, text in monitor.EXITS.items()]
     return "\n".join([
         "## Why the API refuses a change", "",
@@ -142,10 +131,10 @@ def codes() -> str:
         *api.table(("code", "exit", "HTTP", "title"), kinds),
         "## Why the guard does not sign", "", f"[OPERATIONS.md]({MANUAL}#the-guard) says of each what to do.", "",
         *api.table(("code",), guard),
-        "## What a monitor finds", "", *api.table(("code", "level", "says", "next"), alarms),
+        "## What a monitor finds", "", *api.table(("code", "level", "says", "next"), findings),
         "## Exit statuses of `tallystick-service monitor`", "", *api.table(("exit", "says"), watching),
         "## Exit statuses of `tallystick-service`", "", f"[OPERATIONS.md]({MANUAL}) says of 4 and 5 what to do.", "",
-        *api.table(("exit", "after", "says"), _exits(EXITS)),
+        *api.table(("exit", "after", "says"), _exits(SERVICE_EXITS)),
         "## Exit statuses of `tallystick-ceremony`", "", *api.table(("exit", "after", "says"), _exits(ceremony.EXIT)),
     ])  # fmt: skip
 

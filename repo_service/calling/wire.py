@@ -3,21 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from keys import strict
 from repo_service.calling.line import Call
 from repo_service.domain import requests as r
 from repo_service.domain import verbs
-
-_FAMILIES: Final = (
-    ("release", verbs.RELEASE_VERBS),
-    ("file", verbs.FILE_VERBS),
-    ("projects", verbs.PROJECT_VERBS),
-    ("names", verbs.NAME_VERBS),
-    ("namespaces", verbs.NAMESPACE_VERBS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +31,7 @@ def path(*parts: str) -> str:
 
 def _verb_of(request: r.Request) -> tuple[str, str]:
     """The family and the verb of a request, by the one list of them."""
-    for family, table in _FAMILIES:
+    for family, table in verbs.FAMILIES.items():
         for verb, kind in table.items():
             if type(request) is kind:
                 return family, verb
@@ -52,7 +44,7 @@ def path_of(request: r.Request) -> str:
     if family in ("release", "file"):
         file = ("files", getattr(request, "filename", "")) if family == "file" else ()
         return path("projects", request.name, "releases", getattr(request, "version", ""), *file, verb)
-    return path(family, request.name, verb)
+    return path(f"{family}s", request.name, verb)
 
 
 def body(request: r.Request) -> dict[str, Any]:

@@ -38,6 +38,9 @@ COMMANDS: Final = {
     "settings": ("telling", "every setting as it is in effect, and the line or variable that says so"),
     "clear-clock": ("serving", "go on after something was signed by a clock that was ahead"),
     "status": ("telling", "what is signed, what is pending, what is due when, who publishes, what to do"),
+    "doctor": (
+        "examining", "look at a live installation as a colleague would, and change nothing; 6 if something is not well"
+    ),
     "guard": (
         "guard", "hold the online key in a process of its own and sign only what goes on from what was signed before"
     ),

@@ -1,21 +1,23 @@
 """``tallystick-service token``: who may call the API, with what, and until when."""
 
 import argparse
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
-from keys import names, possession
+from keys import names, possession, sealed, webhooks
 from keys.times import stamp
 from repo_service.commands.opening import EXITS, answered, begun
 from repo_service.commands.table import command
 from repo_service.domain.verbs import FILE_VERBS, NAME_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.storage.tokens import LIVE_AT_MOST, Scope, Token
-from repo_service.web.auth import ROLES, new_key, new_token
+from repo_service.web.auth import ROLES, new_key, new_token, new_webhook, webhook_secret
 from repo_service.web.problems import NOTHING_WRITTEN
 from repo_service.web.signatures import public_pem
-from repo_service.wiring import Service
+from repo_service.wiring import HOOK_KEY, Service, read_hook_key
 
 if TYPE_CHECKING:
     from repo_service.commands.table import Commands
@@ -47,7 +49,9 @@ def add(commands: "Commands") -> None:
 
     def add_proof(command: argparse.ArgumentParser) -> None:
         command.add_argument("--days", type=int, help="until it expires (default: max_token_days of service.toml)")
-        command.add_argument("--key", type=Path, metavar="FILE.pub", help="a key that signs requests, not a secret")
+        proof = command.add_mutually_exclusive_group()
+        proof.add_argument("--key", type=Path, metavar="FILE.pub", help="a key that signs requests, not a secret")
+        proof.add_argument("--webhook", action="store_true", help="a secret that signs webhooks, not a token")
 
     new = add("new", _new, "let a new client call; a token's secret is shown once")
     new.add_argument("client", metavar="CLIENT", help="your name for it, shown in errors")
@@ -70,7 +74,7 @@ def issue_first(service: Service) -> None:
     secret, token = new_token("admin", "admin", _expiry(service, None))
     with service.journal.writing() as pen:
         pen.add_token(token)
-    _show(token, secret)
+    _show(service, token, secret)
 
 
 def _new(service: Service, options: argparse.Namespace) -> None:
@@ -79,7 +83,7 @@ def _new(service: Service, options: argparse.Namespace) -> None:
         if pen.live_tokens(token.client, service.clock()):
             raise TokenRefused(f"{token.client} can call already; `token rotate` gives it another. {NOTHING_WRITTEN}")
         pen.add_token(token)
-    _show(token, secret)
+    _show(service, token, secret)
 
 
 def _rotate(service: Service, options: argparse.Namespace) -> None:
@@ -92,7 +96,7 @@ def _rotate(service: Service, options: argparse.Namespace) -> None:
             raise TokenRefused(f"{options.client} has {ids}; `token revoke` one of them first. {NOTHING_WRITTEN}")
         secret, token = _made(service, options, live[0].role, live[0].scope)
         pen.add_token(token)
-    _show(token, secret)
+    _show(service, token, secret)
     print(f"{live[0].id} stays good until you say: tallystick-service token revoke {options.folder} {live[0].id}")
 
 
@@ -112,19 +116,30 @@ def _list(service: Service, options: argparse.Namespace) -> None:
         tokens = view.tokens()
     for token in tokens:
         until = f"until {token.expires}" if token.is_live(now) else f"over since {token.revoked or token.expires}"
-        kind = "secret" if token.public is None else "key"
-        print(f"{token.id}  {token.client:20} {token.role:10} {kind:6} {until}{_described(token.scope)}")
+        kind = _kind(token, read_hook_key(service.folder))
+        print(f"{token.id}  {token.client:20} {token.role:10} {kind:7} {until}{_described(token.scope)}")
 
 
 def _made(service: Service, options: argparse.Namespace, role: str, scope: Scope) -> tuple[str | None, Token]:
     """A secret and its record; for a key, the record alone."""
     expires = _expiry(service, options.days)
     try:
+        if options.webhook:
+            return new_webhook(role, options.client, expires, _hook_key(service), scope)
         if options.key is None:
             return new_token(role, options.client, expires, scope)
         return None, new_key(role, options.client, expires, _public(options.key), scope)
     except (ValueError, OSError) as error:
         raise TokenRefused(f"{error}. {NOTHING_WRITTEN}") from None
+
+
+def _hook_key(service: Service) -> bytes:
+    """What secrets of webhooks are made of; the first time, it is made itself."""
+    if (key := read_hook_key(service.folder)) is not None:
+        return key
+    key = secrets.token_bytes(32)
+    sealed.write_private(service.folder / HOOK_KEY, f"{webhooks.written(key)}\n".encode())
+    return key
 
 
 def _expiry(service: Service, days: int | None) -> str:
@@ -145,6 +160,12 @@ def _scope(options: argparse.Namespace) -> Scope:
         raise TokenRefused(f"{error}. {NOTHING_WRITTEN}") from None
 
 
+def _kind(token: Token, hook_key: bytes | None) -> str:
+    if token.public is not None:
+        return "key"
+    return "secret" if webhook_secret(token, hook_key) is None else "webhook"
+
+
 def _public(path: Path) -> str:
     file = possession.read(path.read_bytes())
     if file.rehearsal:
@@ -152,10 +173,14 @@ def _public(path: Path) -> str:
     return public_pem(file.key)
 
 
-def _show(token: Token, secret: str | None) -> None:
+def _show(service: Service, token: Token, secret: str | None) -> None:
     whose = f"{token.client}, role {token.role}, until {token.expires}{_described(token.scope)}"
     if secret is None:
         print(f'Key of {whose}. Its signatures (RFC 9421) say keyid="{token.id}".')
+    elif secret.startswith(webhooks.PREFIX):
+        print(f"Secret of webhooks of {whose}; it is shown this once:")
+        print(f"  {secret}")
+        print(f"They are sent to {service.settings.url.rstrip('/')}/v1/hooks/{quote(token.client)}")
     else:
         print(f"Token of {whose}; it is shown this once:")
         print(f"  {secret}")

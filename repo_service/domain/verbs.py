@@ -1,5 +1,6 @@
 """Every verb of a change by the route that it ends, and the request that it asks for: the one list of them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from repo_service.domain import requests as r
@@ -56,6 +57,14 @@ NAMESPACE_VERBS: Final[dict[str, type[r.Request]]] = {
     "hand-over": r.HandOver,
     "end": r.EndGrant,
 }
+FAMILIES: Final[dict[str, Mapping[str, type[r.Request]]]] = {
+    "release": RELEASE_VERBS,
+    "file": FILE_VERBS,
+    "project": PROJECT_VERBS,
+    "name": NAME_VERBS,
+    "namespace": NAMESPACE_VERBS,
+}
+"""The verbs of each family: of what there is a route ``<family>_verb``."""
 ROUTES: Final[tuple[tuple[str | None, str, dict[str, type[r.Request]]], ...]] = (
     ("filename", "file_verb", FILE_VERBS),
     ("version", "release_verb", RELEASE_VERBS),

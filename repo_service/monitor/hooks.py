@@ -4,19 +4,17 @@ What is to be told waits in the monitor's book. A receiver that is away costs a 
 a minute; then the round goes on.
 """
 
-import hmac
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import urllib3
 
-from keys.tlog.notes import BadNote, decoded, encoded
+from keys import webhooks
 from repo_service.monitor import telling
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
@@ -27,7 +25,6 @@ LONGEST: Final = 30
 """Seconds that a round gives to a receiver, however much waits."""
 LONGEST_PAUSE: Final = 3600
 """Seconds until a message is tried again, at most."""
-_PREFIX: Final = "whsec_"
 _TABLE: Final = "CREATE TABLE IF NOT EXISTS hooked (number INTEGER PRIMARY KEY, tries INTEGER, due INTEGER)"
 _TOLD: Final = "hooks/told"
 
@@ -51,22 +48,9 @@ def secret_of(file: Path | None, environment: Mapping[str, str] = os.environ) ->
     if not text:
         raise BadSecret(f"a webhook needs a secret: --webhook-secret FILE, or the variable {VARIABLE}")
     try:
-        secret = decoded(text.removeprefix(_PREFIX))
-    except BadNote:
-        raise BadSecret(f"{where}: a secret is {_PREFIX} and base64") from None
-    if not text.startswith(_PREFIX) or not 24 <= len(secret) <= 64:
-        raise BadSecret(f"{where}: a secret is {_PREFIX} and the base64 of 24 to 64 random bytes")
-    return secret
-
-
-def headers(secret: bytes, identity: str, at: int, body: bytes) -> dict[str, str]:
-    """What goes with a message: its id, when it is sent (s since 1970), and the signature of both and the body."""
-    signed = f"{identity}.{at}.".encode() + body
-    return {
-        "webhook-id": identity,
-        "webhook-timestamp": str(at),
-        "webhook-signature": f"v1,{encoded(hmac.digest(secret, signed, sha256))}",
-    }
+        return webhooks.secret_of(text)
+    except webhooks.BadSecret as error:
+        raise BadSecret(f"{where}: {error}") from None
 
 
 def collect(book: Book) -> None:
@@ -107,7 +91,7 @@ def deliver(book: Book, hook: Hook, origin: str, now: datetime) -> int:
 def _send(pool: urllib3.PoolManager, hook: Hook, origin: str, number: int, finding: Finding, at: int) -> int | None:
     """The status that came back; None if nobody answered."""
     body = telling.body(origin, finding)
-    signed = headers(hook.secret, telling.identity(origin, number, finding), at, body)
+    signed = webhooks.headers(hook.secret, telling.identity(origin, number, finding), at, body)
     try:
         response = pool.request(
             "POST", hook.url, body=body, headers={**signed, "content-type": "application/json"}, redirect=False,

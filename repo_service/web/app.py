@@ -15,6 +15,7 @@ from repo_service.web import (
     conditions,
     halts,
     holders,
+    hooks,
     openapi,
     operating,
     policies,
@@ -43,6 +44,7 @@ def create_app(desk: Desk) -> Flask:
     _authentication(app, desk)
     changes.register(app, desk)
     batches.register(app, desk)
+    hooks.register(app, desk)
     holders.register(app, desk)
     _reading(app, desk)
     reading.register(app, desk.journal, desk.clock)
@@ -64,7 +66,7 @@ def _authentication(app: Flask, desk: Desk) -> None:
     def authenticate() -> None:
         if request.blueprint == public.NAME or (request.endpoint is None and not request.path.startswith("/v1/")):
             return
-        if request.endpoint in auth.OPEN or request.blueprint == auth.CONSOLE:
+        if request.endpoint in auth.OPEN | auth.PROVEN_WITHIN or request.blueprint == auth.CONSOLE:
             return
         now = desk.clock()
         g.caller = auth.authenticate(desk.journal, request, desk.url, now)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from werkzeug import Request
 
+from keys import webhooks
 from keys.encoding import sha256
 from keys.names import normalise
 from keys.state import ActorClass
@@ -50,6 +51,7 @@ ROUTES: Final[dict[str, Permission]] = {
     "name_verb": "change",
     "namespace_verb": "change",
     "batch": "change",
+    "hook": "change",
     "revoke_holder": "change",
     "acknowledge": "change",
     "upload": "upload",
@@ -75,6 +77,8 @@ ROUTES: Final[dict[str, Permission]] = {
 """What each route of the API needs. A route that is not here is open to nobody."""
 OPEN: Final = frozenset({"openapi", "healthz", "readyz"})
 """Routes that say nothing about what is in this registry, and so are open to everybody."""
+PROVEN_WITHIN: Final = frozenset({"hook"})
+"""Routes that find out themselves who asks, by what signs the body; of its parts each is admitted by itself."""
 CONSOLE: Final = "console"
 """The blueprint for people, whose callers have a session: it admits by a table of its own (console/doors.py), which is
 as closed as this one.
@@ -105,6 +109,24 @@ def new_key(role: str, client: str, expires: str, public: str, scope: Scope = Sc
     """The record of a public key (PEM) that signs a client's requests instead of a secret."""
     assert role in ROLES, role
     return Token(secrets.token_hex(8), client, role, expires, scope, public=public)
+
+
+def new_webhook(role: str, client: str, expires: str, key: bytes, scope: Scope = Scope()) -> tuple[str, Token]:  # noqa: B008 - frozen
+    """A fresh secret that signs a client's messages, shown once, and the record to keep. It is made of the service's
+    ``key`` and the record's id, so that nobody finds it in the database.
+    """
+    assert role in ROLES, role
+    identifier = secrets.token_hex(8)
+    secret = webhooks.written(webhooks.derived(key, identifier))
+    return secret, Token(identifier, client, role, expires, scope, sha256(secret.encode()))
+
+
+def webhook_secret(token: Token, key: bytes | None) -> bytes | None:
+    """The secret of a webhook's token; None if the token is no webhook's, or another key's."""
+    if key is None or token.sha256 is None:
+        return None
+    secret = webhooks.derived(key, token.id)
+    return secret if hmac.compare_digest(sha256(webhooks.written(secret).encode()), token.sha256) else None
 
 
 def authenticate(journal: Journal, request: Request, url: str, now: datetime) -> Caller:

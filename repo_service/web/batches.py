@@ -8,6 +8,7 @@ from flask import Flask, Response, g, request
 
 from keys import names, strict
 from repo_service.accepting import intake, sequences
+from repo_service.domain import requests as r
 from repo_service.domain.foresight import Foresight
 from repo_service.domain.verbs import ROUTES
 from repo_service.storage.deliveries import Delivery
@@ -119,19 +120,25 @@ def _problem_of(error: Exception) -> dict[str, Any]:
 
 
 def _item(item: object, where: str) -> intake.Item:
-    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body; and
-    ``expected_serial``, what If-Match is to a change that comes alone.
-    """
+    """One change of a batch: its verb, its name, its version and file name where the verb has them, and its body."""
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
         raise strict.Malformed(where, "must be an object with a verb and a name")
-    verb, expected = item.get("verb"), item.get("expected_serial")
-    body = {key: value for key, value in item.items() if key not in ("verb", "expected_serial")}
-    if expected is not None and (type(expected) is not int or expected < 0):
-        raise strict.Malformed(f"{where}.expected_serial", f"must be a serial, not {expected!r:.40}")
+    body = {**item}
+    verb = body.pop("verb", None)
     route, verbs = next((route, verbs) for part, route, verbs in ROUTES if part is None or part in item)
     if not isinstance(verb, str) or verb not in verbs:
         raise strict.Malformed(f"{where}.verb", f"must be one of {', '.join(sorted(verbs))}, not {verb!r:.40}")
-    auth.admit(g.caller, route, {"verb": verb, "name": item["name"]}, request.remote_addr)
-    asked = strict.load(verbs[verb], {**body, "name": names.normalise(item["name"])}, where)
+    return admitted(route, verb, verbs[verb], body, where)
+
+
+def admitted(route: str, verb: str, kind: type[r.Request], said: dict[str, Any], where: str) -> intake.Item:
+    """A request that says all of itself, if its caller may send it by its own route. ``expected_serial`` is what
+    If-Match is to a change that comes alone.
+    """
+    expected = said.pop("expected_serial", None)
+    if expected is not None and (type(expected) is not int or expected < 0):
+        raise strict.Malformed(f"{where}.expected_serial", f"must be a serial, not {expected!r:.40}")
+    auth.admit(g.caller, route, {"verb": verb, "name": said["name"]}, request.remote_addr)
+    asked = strict.load(kind, {**said, "name": names.normalise(said["name"])}, where)
     auth.authorise_actor(g.caller, asked.actor.kind)
     return intake.Item(asked, expected)

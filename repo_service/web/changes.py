@@ -50,25 +50,40 @@ def _change(desk: Desk, verbs: dict[str, type[r.Request]], verb: str, name: str,
     number = sequence_door.taken_from(body)
     asked = strict.load(kind, {**body, **path, "name": names.normalise(name)})
     auth.authorise_actor(g.caller, asked.actor.kind)
-    now = desk.clock()
+    now, expected = desk.clock(), conditions.expected_serial(request.headers)
+    check(desk, asked, now)
+    if is_preview():
+        return foreseen(desk, intake.Item(asked, expected), now)
+    asking = intake.Sender(*sender(), expected, conditions.expected_preview(request.headers))
+    return taken(desk, asked, number, asking, now)
+
+
+def check(desk: Desk, asked: r.Request, now: datetime) -> None:
+    """Whether the door can take a request now, by how often its name comes, what waits, and which files are here."""
     desk.limits.count_name(asked.name, now)
     desk.limits.check_pending(desk.journal, now)
     check_blobs(desk, asked)
-    if is_preview():
-        found = intake.preview(desk.journal, intake.Item(asked, conditions.expected_serial(request.headers)), now)
-        return conditions.tagged(json_answer(previews.described(found), 200), found.serial)
+
+
+def foreseen(desk: Desk, item: intake.Item, now: datetime) -> Response:
+    """What a request would do."""
+    found = intake.preview(desk.journal, item, now)
+    return conditions.tagged(json_answer(previews.described(found), 200), found.serial)
+
+
+def taken(desk: Desk, asked: r.Request, number: int | None, asking: intake.Sender, now: datetime) -> Response:
+    """Do what is asked, and say what became of it."""
     since = desk.bell.rounds()
-    record = _record(desk, asked, number, now)
+    record = _record(desk, asked, number, asking, now)
     if isinstance(record, Delivery):
         return json_answer(receipt(desk, record), 202)
     (said,) = receipts_waited_for(desk, [record], since)
     return conditions.tagged(json_answer(said, 202 if said["status"] == "accepted" else 200), record.serial)
 
 
-def _record(desk: Desk, asked: r.Request, number: int | None, now: datetime) -> ChangeRecord | Delivery:
-    asking = intake.Sender(
-        *sender(), conditions.expected_serial(request.headers), conditions.expected_preview(request.headers)
-    )
+def _record(
+    desk: Desk, asked: r.Request, number: int | None, asking: intake.Sender, now: datetime
+) -> ChangeRecord | Delivery:
     if number is None:
         return intake.record(desk.journal, asked, asking, now)
     for header, said in (("If-Match", asking.expected), (conditions.PREVIEW, asking.previewed)):

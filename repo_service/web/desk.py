@@ -26,8 +26,8 @@ MAX_BODY: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the door works with. ``exposed`` gives the metrics as Prometheus reads them, ``ready`` of each part of this
-    process ``ok`` or what is wrong with it.
+    """What the door works with. ``exposed`` gives the metrics as Prometheus reads them, ``hook_key`` what secrets of
+    webhooks are made of, ``ready`` of each part of this process ``ok`` or what is wrong with it.
     """
 
     journal: Journal
@@ -41,6 +41,7 @@ class Desk:
     turns: Turns
     room: WaitingRoom
     exposed: Callable[[], bytes]
+    hook_key: Callable[[], bytes | None]
     ready: Callable[[], dict[str, str]]
 
 

@@ -11,14 +11,14 @@ from typing import Any, Final, get_args
 
 from flask import Flask, Response, request
 
-from keys import names, page, strict
+from keys import names, page, strict, webhooks
 from keys.encoding import compact
 from keys.html import MEDIA_TYPE as HTML
 from keys.state import NameState, TakedownStatus
 from repo_service.domain.flags import Flag
 from repo_service.domain.remedies import REMEDIES, Whom
 from repo_service.domain.requests import Wanted
-from repo_service.web import answers, auth, conditions, previews, problems
+from repo_service.web import answers, auth, conditions, hooks, previews, problems
 from repo_service.web.holders import Ban, Told
 from repo_service.web.schemas import Schema, Schemas, described
 from repo_service.web.sequences import Skip
@@ -35,6 +35,7 @@ DOOR: Final[dict[str, int]] = {
     "token_expired": 401,
     "signature_invalid": 401,
     "digest_mismatch": 401,
+    "webhook_invalid": 401,
     "nonce_spent": 401,
     "route_closed": 403,
     "role_insufficient": 403,
@@ -74,11 +75,12 @@ DOOR: Final[dict[str, int]] = {
 REFUSALS: Final = tuple(sorted(REMEDIES))
 """The codes of reasons that a change can be refused for by its policy and its name's state."""
 
-_EVERY: Final = (
-    *(code for code, status in DOOR.items() if status == 401),
+_WEBHOOK: Final = "webhook_invalid"
+_ADMITTED: Final = (
     "route_closed", "role_insufficient", "caveat_ip", "caveat_action", "caveat_project", "rate_limited",
     "database_unavailable",
 )  # fmt: skip
+_EVERY: Final = (*(code for code, status in DOOR.items() if status == 401 and code != _WEBHOOK), *_ADMITTED)
 _CHANGE: Final = (
     "idempotency_key_missing", "verb_unknown", "serial_mismatch", "too_large", "malformed", "name_invalid",
     "blob_missing", "idempotency_key_reused", "publishing_behind", "precondition_required", "preview_stale",
@@ -154,6 +156,13 @@ _FACTS: Final = (
     Parameter("contact", "query", "Whether the owner's contact is verified.", {"type": "string"}),
     Parameter("reason", "query", "The code of the owner's reason.", {"type": "string"}),
 )
+_SIGNED: Final = tuple(
+    Parameter(name, "header", text, {"type": "string"}, required=True)
+    for name, text in (
+        (webhooks.ID, "The message's id, and the change's Idempotency-Key."),
+        (webhooks.TIMESTAMP, "When it is sent, in seconds since 1970."),
+    )
+)
 
 
 _Answers = Mapping[int, type | tuple[type, ...] | tuple[str, ...]]
@@ -195,6 +204,14 @@ OPERATIONS: Final[dict[str, Operation]] = {
             207: answers.Rows,
         },
         (KEY, PREFER, DRY_RUN), _CHANGE, REFUSALS,
+    ),
+    "hook": Operation(
+        "A change or a full state as a message of Standard Webhooks",
+        {
+            200: (answers.Receipt, answers.Preview, answers.StateTaken, answers.StatePreview),
+            202: (answers.Receipt, answers.Waiting, answers.StateTaken),
+        },
+        (*_SIGNED, PREFER, DRY_RUN), (*_CHANGE, *_STATE), REFUSALS,
     ),
     "revoke_holder": Operation(
         "End every reservation of an account", {200: answers.Receipts, 202: answers.Receipts}, (KEY, PREFER),
@@ -314,6 +331,10 @@ _SECURITY: Final[dict[str, Schema]] = {
         "type": "apiKey", "in": "header", "name": "Signature",
         "description": "HTTP Message Signatures (RFC 9421) with `Signature-Input`; see docs/API.md.",
     },
+    "webhook": {
+        "type": "apiKey", "in": "header", "name": webhooks.SIGNATURE,
+        "description": "Standard Webhooks: `v1,` and the base64 of an HMAC-SHA256; several with spaces between them.",
+    },
 }  # fmt: skip
 _PROBLEM: Final[Schema] = {
     "description": "Problem details (RFC 9457). `code` is for programs, `detail` for people.",
@@ -387,10 +408,11 @@ class Parts:
 
 
 def routes(app: Flask) -> list[Route]:
-    """Every route of an application, in order of its path."""
+    """Every route of an application, in order of its path, but the console's: its pages are for people."""
     found = (
         Route(rule.endpoint, method, rule.rule)
         for rule in app.url_map.iter_rules()
+        if not rule.endpoint.startswith(f"{auth.CONSOLE}.")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
     return sorted(found, key=lambda each: (each.rule, each.method))
@@ -472,14 +494,24 @@ def _operation(route: Route, identifier: str, summary: str, body: Schema | None,
         "parameters": [*in_path, *(_parameter(each) for each in about.parameters)],
         "responses": {
             **{str(status): _answer(what, parts.schemas) for status, what in about.answers.items()},
-            **_refused(about, _EVERY if permission else (), parts),
+            **_refused(about, _admitting(route) if permission else (), parts),
         },
     }
     if permission is not None:
         roles = sorted(name for name, role in auth.ROLES.items() if permission in role.may)
         found |= {"x-permission": permission, "x-roles": roles}
-        found["security"] = [{scheme: [permission]} for scheme in _SECURITY]
+        found["security"] = [{scheme: [permission]} for scheme in _proofs(route)]
     return found if body is None else {**found, "requestBody": body}
+
+
+def _proofs(route: Route) -> tuple[str, ...]:
+    """By which schemes a route finds out who asks."""
+    return ("webhook",) if route.endpoint in auth.PROVEN_WITHIN else ("token", "signature")
+
+
+def _admitting(route: Route) -> tuple[str, ...]:
+    """The codes of who may not come in."""
+    return (_WEBHOOK, *_ADMITTED) if route.endpoint in auth.PROVEN_WITHIN else _EVERY
 
 
 def _body(route: Route, verbs: Verbs, parts: Parts) -> Schema | None:
@@ -489,7 +521,24 @@ def _body(route: Route, verbs: Verbs, parts: Parts) -> Schema | None:
     if kind := _BODIES.get(route.endpoint):
         parts.schemas.named[f"{kind.__name__}Input"] = parts.schemas.asked_without(kind, _in(_path(route.rule)), {})
         return _json_body(f"{kind.__name__}Input", {"required": True})
+    if route.endpoint == "hook":
+        return _message(parts)
     return _batch(verbs, parts) if route.endpoint == "batch" else None
+
+
+def _message(parts: Parts) -> Schema:
+    """A message of any type. What ``data`` holds is what an item of a batch does, but for its verb."""
+    parts.schemas.named["MessageInput"] = {
+        "type": "object",
+        "properties": {
+            "type": {"enum": sorted({*hooks.TYPES, hooks.STATE})},
+            "timestamp": {"type": "string"},
+            "data": {"type": "object", "properties": {"name": _NAME}, "required": ["name"]},
+        },
+        "required": ["type", "timestamp", "data"],
+        "additionalProperties": False,
+    }
+    return _json_body("MessageInput", {"required": True})
 
 
 def _batch(verbs: Verbs, parts: Parts) -> Schema:

@@ -1,5 +1,6 @@
 """``PUT /v1/projects/NAME``: a project's full state, from a registry that cannot send single changes or checks them."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
@@ -34,38 +35,45 @@ def register(app: Flask, desk: Desk) -> None:
 
     @app.put("/v1/projects/<name>")
     def project_state(name: str) -> Response:
-        preview, wanted, now = is_preview(), _wanted(name), desk.clock()
-        auth.authorise_actor(g.caller, wanted.actor.kind)
-        desk.limits.count_name(wanted.name, now)
-        desk.limits.check_pending(desk.journal, now)
-        looked = reconciling.look(desk.journal, wanted, now)
-        for each in looked.foreseen:
-            check_blobs(desk, each.request)
-        if preview:
-            return tagged(_json(_preview(wanted, looked), 200), looked.serial)
-        return _answer(reconciling.take(desk.journal, wanted, f"client:{g.caller.token.client}", now))
+        wanted = _wanted(name)
+        return answered(desk, wanted, desk.clock())
 
-    def _answer(taken: RegistryState) -> Response:
-        with desk.journal.reading() as view:
-            changes = [(each, view.change(each.change)) for each in taken.done]
-            state = view.name(taken.name).state
-        if any(change is not None and change.events for _, change in changes):
-            desk.bell.ring()
-        known = [(each, change) for each, change in changes if change is not None]
-        items = [
-            {"verb": r.verb_named(each.request), "version": each.version, "filename": each.filename, **said}
-            for (each, _), said in zip(known, receipts(desk, [change for _, change in known]), strict=True)
-        ]
-        serial = state.serial if state else 0
-        body = {
-            "name": taken.name,
-            "registry_serial": taken.registry_serial,
-            "serial": serial,
-            "changed": any(each["changed"] for each in items),
-            "items": items,
-        }
-        status = 202 if any(each["status"] == "accepted" for each in items) else 200
-        return tagged(_json(body, status), serial)
+
+def answered(desk: Desk, wanted: r.Wanted, now: datetime) -> Response:
+    """Take a full state, or say what it would do, for a caller who may ask for it."""
+    preview = is_preview()
+    auth.authorise_actor(g.caller, wanted.actor.kind)
+    desk.limits.count_name(wanted.name, now)
+    desk.limits.check_pending(desk.journal, now)
+    looked = reconciling.look(desk.journal, wanted, now)
+    for each in looked.foreseen:
+        check_blobs(desk, each.request)
+    if preview:
+        return tagged(_json(_preview(wanted, looked), 200), looked.serial)
+    return _answer(desk, reconciling.take(desk.journal, wanted, f"client:{g.caller.token.client}", now))
+
+
+def _answer(desk: Desk, taken: RegistryState) -> Response:
+    with desk.journal.reading() as view:
+        changes = [(each, view.change(each.change)) for each in taken.done]
+        state = view.name(taken.name).state
+    if any(change is not None and change.events for _, change in changes):
+        desk.bell.ring()
+    known = [(each, change) for each, change in changes if change is not None]
+    items = [
+        {"verb": r.verb_named(each.request), "version": each.version, "filename": each.filename, **said}
+        for (each, _), said in zip(known, receipts(desk, [change for _, change in known]), strict=True)
+    ]
+    serial = state.serial if state else 0
+    body = {
+        "name": taken.name,
+        "registry_serial": taken.registry_serial,
+        "serial": serial,
+        "changed": any(each["changed"] for each in items),
+        "items": items,
+    }
+    status = 202 if any(each["status"] == "accepted" for each in items) else 200
+    return tagged(_json(body, status), serial)
 
 
 def _wanted(name: str) -> r.Wanted:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from keys import webhooks
 from repo_service.monitor import hooks
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding, Level
@@ -46,7 +47,7 @@ def test_the_signature_is_that_of_the_specifications_example() -> None:
     """Of the reference libraries' own tests."""
     secret = b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
-    made = hooks.headers(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    made = webhooks.headers(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert made["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 

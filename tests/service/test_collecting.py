@@ -196,7 +196,7 @@ def test_the_command_says_what_would_go_and_writes_nothing(
 ) -> None:
     home = str(world.folder / "service")
     wait(world, 8)
-    monkeypatch.setattr("repo_service.wiring._utc_now", lambda: world.now)
+    monkeypatch.setattr("repo_service.wiring.utc_now", lambda: world.now)
     assert main(["gc", home, "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "would go in a day: metadata/2.snapshot.json" in said and said[-1] == "Nothing was written."

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from repo_service.bell import RedisBell
 from repo_service.operating import exposition, logs
 from repo_service.operating.exposition import Counted
 from repo_service.operating.metrics import Metrics
+from repo_service.ringing import RedisBell
 from repo_service.storage.depot import Diverged
 from tests.servers import free_port
 from tests.service.door import Door, Silent, publication

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 
 from client_verify.answers import ProvenAbsent
-from repo_service.bell import QUEUE, RedisBell
+from repo_service.ringing import QUEUE, RedisBell
 from tests.servers import free_port, need
 from tests.world import World, publishing
 

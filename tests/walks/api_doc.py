@@ -21,9 +21,11 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from client_verify.installing.index import serving
+from keys import webhooks
 from keys.times import stamp
-from repo_service.web.auth import new_key
+from repo_service.web.auth import new_key, new_webhook
 from repo_service.web.signatures import public_pem
+from repo_service.wiring import HOOK_KEY
 from tests.service.door import Door
 from tests.world import World, held_key
 
@@ -62,12 +64,16 @@ class Server:
         pem = key._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / "client.pem").write_bytes(pem)
         token = new_key("registry", "mirror", stamp(world.now + timedelta(days=90)), public_pem(key.record))
+        (world.service.folder / HOOK_KEY).write_text(webhooks.written(b"what all secrets are made of"))
+        secret, hook = new_webhook("registry", "acme-hooks", token.expires, b"what all secrets are made of")
         with world.service.journal.writing() as pen:
             pen.add_token(token)
+            pen.add_token(hook)
         roles = {role: f"Authorization: Bearer {door.new_token(role)}" for role in ("registry", "moderator", "auditor")}
         self._environment = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "U": url, "KEYID": token.id,
-            "ADMIN": f"Authorization: Bearer {door.token}", **{role.upper(): header for role, header in roles.items()},
+            "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "U": url,
+            "KEYID": token.id, "SECRET": secret, "ADMIN": f"Authorization: Bearer {door.token}",
+            **{role.upper(): header for role, header in roles.items()},
         }  # fmt: skip
         with zipfile.ZipFile(folder / "acme_tool-1.0-py3-none-any.whl", "w", zipfile.ZIP_STORED) as wheel:
             metadata = "Metadata-Version: 2.1\nName: acme-tool\nVersion: 1.0\nRequires-Python: >=3.11\n"
@@ -81,11 +87,11 @@ class Server:
     def answer(self, step: Step) -> str:
         """What a block prints, as the document shows it."""
         now = self._door.world.now.timestamp()
+        environment = {**self._environment, **self._last, "NOW": str(int(now))}
         program = f"import time\ntime.time = lambda: {now}\n{step.run}"
         command = ["bash", "-euc", step.run] if step.language == "sh" else [sys.executable, "-c", program]
         done = subprocess.run(
-            command, cwd=self._folder, env={**self._environment, **self._last}, capture_output=True, text=True,
-            timeout=60, check=False,
+            command, cwd=self._folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{step.run}\n{done.stdout}{done.stderr}"
         return self._shown(done.stdout)

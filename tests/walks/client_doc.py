@@ -142,7 +142,7 @@ def _layers(text: str) -> Iterator[str]:
     yield from (f"{line.removeprefix('RUN ')}\n" for line in joined.splitlines() if line.startswith("RUN "))
 
 
-def registry(now: datetime) -> paper.Paper:
+def registry(now: datetime) -> tuple[paper.Paper, PaperLog]:
     """What the document's registry has: tallyflask in three versions, one of them yanked, a name that is held, and a
     log that three witnesses have seen.
     """
@@ -155,9 +155,14 @@ def registry(now: datetime) -> paper.Paper:
     made.say(paper.project(now, "tallyflask", first, paper.yanked(now, second, "leaks memory"), third))
     stealer = paper.project(now, "colouring", paper.release(now, "1.0", paper.wheel("colouring", "1.0")))
     made.say(replace(stealer, quarantine=paper.mark(now, "admin", text="steals credentials")))
+    publish(made, log, now)
+    return made, log
+
+
+def publish(made: paper.Paper, log: PaperLog, now: datetime) -> None:
+    """Another release of it, which is in the log."""
     made.publish(now, lifetime=timedelta(days=3))
     log.append(made, now)
-    return made
 
 
 @contextmanager
@@ -165,7 +170,7 @@ def machine() -> Iterator[Machine]:
     """A machine for the blocks of one document, with the registry on a free port."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = registry(datetime.now(UTC).replace(microsecond=0))
+        made, _ = registry(datetime.now(UTC).replace(microsecond=0))
         made.write(folder / "public")
 
         class Handler(SimpleHTTPRequestHandler):

@@ -57,6 +57,7 @@ def _service() -> Callable[[], int]:
         def generate() -> Ed25519PrivateKey:
             return Ed25519PrivateKey.from_private_bytes(thrown(32))
 
+    cli.parser(sys.argv[1:2])  # which loads what this command needs
     wiring.datetime = Clock  # type: ignore[misc]
     keyfiles.generate_private_key = key_of  # type: ignore[assignment]
     keyfiles.Ed25519PrivateKey = Dice  # type: ignore[misc, assignment]
@@ -67,6 +68,6 @@ TOOLS: Final = {"tallystick-ceremony": _ceremony, "tallystick-service": _service
 
 
 if __name__ == "__main__":
+    tool = TOOLS[sys.argv.pop(1)]()  # first: what a library throws when it is loaded is its own affair
     os.getrandom = os.urandom = random._urandom = thrown  # type: ignore[assignment, attr-defined]
-    tool = TOOLS[sys.argv.pop(1)]()
     raise SystemExit(tool())

@@ -18,7 +18,7 @@ def test_every_command_does_what_the_runbook_shows() -> None:
 
 def test_what_is_not_run_is_typed_as_the_tools_take_it() -> None:
     parsers = {
-        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli._parser(),
+        "tallystick": client_cli._parser, "tallystick-ceremony": lambda _: cli.parser(),
         "tallystick-service": lambda words: service_cli.parser(words[:1]),
     }  # fmt: skip
     shown = ceremony_doc.commands(ceremony_doc.CEREMONY_MD.read_text())

@@ -7,6 +7,7 @@ import argparse
 import json
 import secrets
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         own = configuration.read(options.file)
+        if not own.outbox.exists():  # made here it might be a file that devpi-server's user cannot write
+            raise NotDone(
+                f"{own.outbox} is not there: no devpi-server was started with this file yet. Nothing was done"
+            )
         return int(options.command(own, Outbox(own.outbox), options))
     except (NotDone, configuration.BadConfiguration) as error:
         print(f"tallystick-devpi: {error}", file=sys.stderr)
@@ -59,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         ("retry", _retry, "send a refused row again"),
         ("skip", _skip, "never send a row; the project's next ones go out"),
     ):
-        add(name, command, text).add_argument("row", metavar="ROW", type=int, help="its number, as status prints it")
+        add(name, command, text).add_argument(
+            "rows", metavar="ROW", type=int, nargs="+", help="its number, as status prints it"
+        )
     return parser
 
 
@@ -70,13 +77,14 @@ def _status(own: Configuration, outbox: Outbox, _: argparse.Namespace) -> int:
         refused = [row for row in rows if row.standing == "refused"]
         needs_you = needs_you or bool(refused or trouble)
         print(f"{name} -> {index.service}")
-        print(f"  waiting: {_waiting([row for row in rows if row.standing == 'waiting'])}")
+        _say(f"waiting: {_waiting([row for row in rows if row.standing == 'waiting'])}")
         if trouble:
-            since, _space, why = trouble.partition(" ")
-            print(f"  trouble since {since}: {why}")
-        print(f"  {_compared(outbox.noted(name, 'compared'))}")
+            _say("trouble since " + trouble.replace(" ", ": ", 1))
+        _say(_compared(outbox.noted(name, "compared")))
         for row in refused:
-            print(f"  refused: {_shown(row)}")
+            _say(f"refused: {_named(row)}")
+            for line in (row.why or "").splitlines():
+                _say(f"  {line.strip()}")
     return NEEDS_YOU if needs_you else DONE
 
 
@@ -93,21 +101,22 @@ def _reconcile(own: Configuration, outbox: Outbox, options: argparse.Namespace) 
                 )
                 raise NotDone(f"{name} is not compared yet: {trouble}. It will be; look at status")
             time.sleep(0.2)
-        print(f"{name}: {_compared(outbox.noted(name, 'compared'))}")
+        print(name)
+        _say(_compared(outbox.noted(name, "compared")))
     return DONE
 
 
 def _retry(_: Configuration, outbox: Outbox, options: argparse.Namespace) -> int:
-    row = _open(outbox, options.row)
-    outbox.retry(row)
-    print(f"will be sent again: {_named(row)}")
+    for row in [_open(outbox, number) for number in options.rows]:
+        outbox.retry(row)
+        print(f"will be sent again: {_named(row)}")
     return DONE
 
 
 def _skip(_: Configuration, outbox: Outbox, options: argparse.Namespace) -> int:
-    row = _open(outbox, options.row)
-    outbox.skip(row)
-    print(f"will never be sent: {_named(row)}")
+    for row in [_open(outbox, number) for number in options.rows]:
+        outbox.skip(row)
+        print(f"will never be sent: {_named(row)}")
     return DONE
 
 
@@ -140,8 +149,15 @@ def _named(row: Row) -> str:
     return f"row {row.number}, {row.stood.project} {row.stood.version}{what}, devpi's serial {row.stood.serial}"
 
 
-def _shown(row: Row) -> str:
-    return f"{_named(row)}\n    " + (row.why or "").replace("\n", "\n    ")
+def _say(text: str) -> None:
+    """A line below an index, folded."""
+    indent = "  " + " " * (len(text) - len(text.lstrip()))
+    print(
+        textwrap.fill(
+            text.strip(), 80, initial_indent=indent, subsequent_indent=f"{indent}  ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

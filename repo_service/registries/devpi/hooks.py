@@ -40,7 +40,7 @@ class Hooks:
             self._outbox.add(stage.name, stood, self._clock())
             self._couriers[stage.name].ring()
         except Exception:
-            _LOG.exception("a change of devpi's could not be kept; everything is compared instead")
+            _LOG.exception("%s: a change could not be kept; the index is compared instead", stage.name)
             self._couriers[stage.name].compare_soon()
 
     @_HOOK
@@ -62,9 +62,7 @@ def begin(xom: index.Xom, path: Path, clock: Clock) -> Hooks:
         raise SystemExit(f"tallystick-devpi: {error}") from None
     outbox = Outbox(own.outbox)
     if forgotten := outbox.rewind(xom.keyfs.get_current_serial()):
-        _LOG.warning(
-            "devpi is older than the outbox; what devpi does not know was forgotten", extra={"rows": forgotten}
-        )
+        _LOG.warning("devpi is older than the outbox, which forgets %s rows that devpi does not know", forgotten)
     couriers = {name: Courier(xom, name, each, outbox, clock) for name, each in own.indexes.items()}
     for courier in couriers.values():
         xom.thread_pool.register(courier)

@@ -6,11 +6,14 @@ The Protocols say what we use of devpi-server (6.17 or later), which is not inst
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 from urllib.parse import quote
 
 from keys import names
 from repo_service.registries.devpi.outbox import IndexFile, Stood
+
+SIGNED: Final = (".whl", ".tar.gz", ".zip")
+"""What installers install. devpi also keeps eggs and setup programs, which nobody would ever be offered."""
 
 
 class Entry(Protocol):
@@ -43,6 +46,7 @@ class Stage(Protocol):
 
     name: str
     keyfs: "KeyFS"
+    ixconfig: Mapping[str, Any]
 
     def list_projects_perstage(self) -> Iterable[str]: ...
     def list_versions_perstage(self, project: str) -> Iterable[str]: ...
@@ -95,24 +99,24 @@ class Xom(Protocol):
 
 
 class NoIndex(Exception):
-    """devpi has no such index. Nothing was compared."""
+    """devpi has no such index of its own. Nothing was compared."""
 
 
 def version_in(stage: Stage, project: str, version: str, files: str) -> Stood:
     """How a version stands in an index as of the transaction; ``files`` is devpi's address.
 
-    A file that is gone meanwhile is left out: nobody could install it, and the commit that removed it comes too.
+    A file that is gone meanwhile is left out: nobody could install it, and the commit that removed it comes too. A name
+    that is none is left as it is: the service says what is wrong with it.
     """
     data = stage.get_versiondata_perstage(project, version)
     links = stage.get_linkstore_perstage(project, version).get_links(rel="releasefile") if data else []
     requires_python = data.get("requires_python") or None
-    found = [_file(link, requires_python, files) for link in links if link.entry.file_exists()]
-    name = names.normalise(project)
+    links = [link for link in links if link.basename.endswith(SIGNED) and link.entry.file_exists()]
+    found = sorted((_file(link, requires_python, files) for link in links), key=lambda file: file.filename)
+    name = _normalised(project)
     display = data.get("name", name)
-    return Stood(
-        name, version, stage.keyfs.tx.at_serial, display if names.normalise(display) == name else name,
-        tuple(sorted(found, key=lambda file: file.filename)),
-    )  # fmt: skip
+    spelling = display if _normalised(display) == name else name
+    return Stood(name, version, stage.keyfs.tx.at_serial, spelling, tuple(found))
 
 
 def whole(xom: Xom, index: str, files: str) -> tuple[list[Stood], int]:
@@ -122,6 +126,8 @@ def whole(xom: Xom, index: str, files: str) -> tuple[list[Stood], int]:
         stage = xom.model.getstage(index)
         if stage is None:
             raise NoIndex(f"devpi has no index {index}; create it, or take it out of the configuration")
+        if stage.ixconfig["type"] == "mirror":
+            raise NoIndex(f"{index} is a mirror, whose projects are signed where they come from; name another index")
         return [each for each in _versions(stage, files) if each.files], serial
 
 
@@ -129,6 +135,13 @@ def _versions(stage: Stage, files: str) -> Iterator[Stood]:
     for project in sorted(stage.list_projects_perstage()):
         for version in sorted(stage.list_versions_perstage(project)):
             yield version_in(stage, project, version, files)
+
+
+def _normalised(name: str) -> str:
+    try:
+        return names.normalise(name)
+    except names.InvalidName:
+        return name
 
 
 def _file(link: Link, requires_python: str | None, files: str) -> IndexFile:
