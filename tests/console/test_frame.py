@@ -360,6 +360,11 @@ def test_the_api_and_the_public_files_know_no_session(visitor: Visitor, reposito
         assert "Set-Cookie" not in answer.headers and "Cookie" not in answer.headers.get("Vary", ""), path
 
 
+def test_redirects_name_no_scheme_which_a_proxy_may_have_changed(visitor: Visitor) -> None:
+    for path in ("/console", "/console/", "/console/overview"):
+        assert visitor.client.get(path).headers["Location"].startswith("/console/sign-in"), path
+
+
 def test_what_is_not_there_is_said_on_a_page(visitor: Visitor) -> None:
     answer = visitor.get("nothing/<b>here")
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
