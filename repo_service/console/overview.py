@@ -7,6 +7,7 @@ from typing import Final, Literal
 from flask import Blueprint, Response
 
 from keys import layout
+from repo_service.accepting import approving
 from repo_service.build.due import WARN_DAYS, Lifetimes
 from repo_service.console import charts
 from repo_service.console.charts import Value
@@ -47,13 +48,13 @@ def register(routes: Blueprint, room: Room) -> None:
         now = status.now
         with room.desk.journal.reading() as view:
             day, hour = _day(view, now), _hour(view, now)
-            gaps, escalations = view.gaps(), view.escalations()
+            gaps, escalations, holds = view.gaps(), view.escalations(), _held(view, now)
             standing, events = flags.standing(view.flags()), view.last_event()
         return page(
             "overview.html",
             now=now, its=status.its, pointer=status.pointer, advice=[*status.advice()], events=events,
             expiries=[expiry(role, room.lifetimes, now) for role in status.roles()], stale=STALE, ago=ago,
-            flags=standing, gaps=gaps, escalations=escalations,
+            flags=standing, gaps=gaps, escalations=escalations, holds=holds,
             day=charts.chart(map(_accepted, day)), hour=charts.chart(map(_accepted, hour)),
             lag=charts.chart(map(_waited, hour)),
         )  # fmt: skip
@@ -85,6 +86,12 @@ def _level(role: SignedRole, due: datetime, now: datetime) -> Level:
 def _next(role: SignedRole, due: datetime, now: datetime) -> str:
     what = "a ceremony" if role.due is None else "signed again"
     return f"{what} in {span(due - now)}" if due > now else f"{what} now"
+
+
+def _held(view: View, now: datetime) -> int:
+    """How many yanks wait for two admins."""
+    told = view.named(view.noticed(now)).values()
+    return sum(len([*approving.held_yanks(name)]) for _, name in told)
 
 
 def _day(view: View, now: datetime) -> list[Stretch]:

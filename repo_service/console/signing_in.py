@@ -25,6 +25,7 @@ def register(routes: Blueprint, room: Room) -> None:
     """The first page, signing in and signing out."""
     desk = room.desk
 
+    @routes.get("")  # else Flask would say so itself, and behind a proxy with http://
     @routes.get("/")
     def home() -> WerkzeugResponse:
         first = next((name for name, _ in NAV if doors.offered(name, g.caller, room.for_all)), "sign_in")

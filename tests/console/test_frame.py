@@ -215,6 +215,7 @@ def test_a_session_dies_with_its_token(visitor: Visitor, repository: World) -> N
     assert visitor.is_in
     with repository.service.journal.writing() as pen:
         pen.revoke_token(secret.split("_")[1], repository.now)
+    visitor.get("static/console.css")  # which a browser may ask for in between: the page is to say that it is over
     assert visitor.get("overview").headers["Location"] == "/console/sign-in?next=/console/overview&ended=1"
     assert not visitor.is_in
 
@@ -357,6 +358,11 @@ def test_the_api_and_the_public_files_know_no_session(visitor: Visitor, reposito
     for path in ("/v1/status", "/simple/sampleproject/", "/metadata/timestamp.json", "/healthz"):
         answer = visitor.client.get(path)
         assert "Set-Cookie" not in answer.headers and "Cookie" not in answer.headers.get("Vary", ""), path
+
+
+def test_redirects_name_no_scheme_which_a_proxy_may_have_changed(visitor: Visitor) -> None:
+    for path in ("/console", "/console/", "/console/overview"):
+        assert visitor.client.get(path).headers["Location"].startswith("/console/sign-in"), path
 
 
 def test_what_is_not_there_is_said_on_a_page(visitor: Visitor) -> None:

@@ -45,14 +45,15 @@ def test_the_overview_says_what_is_signed_what_waits_and_what_is_due(auditor: Pa
     release = registry.service.status().its.generation
     expect(main.get_by_role("region", name="Signed", exact=True)).to_contain_text(f"release {release}")
     expect(main.get_by_role("region", name="Waits to be signed")).to_contain_text("The oldest came")
+    expect(main.get_by_role("link", name="1 yank waits")).to_be_visible()
     row = main.get_by_role("row", name=re.compile("^timestamp"))
     expect(row.get_by_role("img", name="2 days left of 3 days")).to_be_visible()
     expect(row).to_contain_text("signed again in")
 
 
 def test_a_chart_has_a_table_of_the_same_numbers(auditor: Page) -> None:
-    day = auditor.get_by_role("region", name="Accepted in the last 24 hours").first
-    expect(day.get_by_role("img", name="Accepted in the last 24 hours")).to_be_visible()
+    day = auditor.get_by_role("region", name="Accepted in the last day").first
+    expect(day.get_by_role("img", name="Accepted in the last day")).to_be_visible()
     day.get_by_text("As a table").click()
     counts = day.get_by_role("cell").all_inner_texts()
     assert len(counts) == 24 and sum(map(int, counts)) >= 200
