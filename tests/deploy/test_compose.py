@@ -122,6 +122,7 @@ def test_nginx_alone_is_reached_from_outside_and_the_guard_by_no_network() -> No
 def test_secrets_are_files_and_variables_are_settings() -> None:
     for name in ("service", "worker"):
         for variable, value in compose()["services"][name]["environment"].items():
+            assert variable not in {"TALLYSTICK_DATABASE", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
             if variable.endswith("_FILE"):
                 assert (
                     variable.removesuffix("_FILE") in SECRET
