@@ -150,3 +150,9 @@ def test_a_picture_of_a_session_runs_nothing_and_shows_everything() -> None:
 def test_a_session_that_the_tutorial_no_longer_shows_is_named() -> None:
     with pytest.raises(AssertionError, match="does not say 'tallystick trust add practice' any more"):
         session.shown("```console\n$ true\n```\n")
+
+
+def test_a_diagram_fits_a_terminal() -> None:
+    for path in (DOCS / "explanation").glob("*.md"):
+        for drawn in re.findall(r"```text\n(.*?)```", path.read_text(), re.DOTALL):
+            assert max(map(len, drawn.splitlines())) <= 80, f"{path.name}: {drawn}"

@@ -3,7 +3,7 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sphinx.application import Sphinx
 
@@ -52,9 +52,17 @@ def _frame(_: Sphinx, what: str, name: str, of: object, options: object, lines: 
         lines[first:first] = ["::", ""]
 
 
+def _reach(_: Sphinx, page: str, template: str, context: dict[str, Any], *more: object) -> None:
+    """Who has no mouse can scroll a wide block too."""
+    del page, template, more
+    if "body" in context:
+        context["body"] = context["body"].replace("<pre>", '<pre tabindex="0">')
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Every page is fitted to the site when it is read; pages know nothing of each other."""
     logging.getLogger("tuf").setLevel(logging.WARNING)
     app.connect("source-read", _fit)
     app.connect("autodoc-process-docstring", _frame)
+    app.connect("html-page-context", _reach)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

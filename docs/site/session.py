@@ -32,7 +32,7 @@ SHADES: Final = {
     "light": {"ground": "#ffffff", "text": "#1f2328", "typed": "#0a3069", "refused": "#b00020", "frame": "#d0d7de"},
     "dark": {"ground": "#0d1117", "text": "#e6edf3", "typed": "#9ecbff", "refused": "#ff9492", "frame": "#30363d"},
 }
-_READING_S: Final = 1.6
+_READING_S: Final = 1.2
 _ANSWER_S: Final = 0.7
 _LINE: Final = 19
 _EDGE: Final = 16
@@ -104,9 +104,9 @@ def drawn(recording: str, shade: str) -> str:
         f"<title>{escape(header['title'])}</title>",
         "<style>",
         "text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
-        "opacity:0;animation:come .01s forwards}",
-        "@keyframes come{to{opacity:1}}",
-        "@media (prefers-reduced-motion:reduce){text{animation:none;opacity:1}}",
+        "animation:come .01s backwards}",
+        "@keyframes come{from{opacity:0}}",
+        "@media (prefers-reduced-motion:reduce){text{animation:none}}",
         *(f".{kind}{{fill:{colours[kind]}}}" for kind in ("text", "typed", "refused")),
         ".refused{font-weight:bold}",
         "</style>",

@@ -44,3 +44,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         print()
+    except OSError as error:
+        raise SystemExit(f"practice: {error}. Is another one running, or a service on this port?") from None
