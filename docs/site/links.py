@@ -32,7 +32,7 @@ class Page(HTMLParser):
         for name, value in attributes:
             if name == "id" and value:
                 self.anchors.add(value)
-            elif name in ("href", "src") and value:
+            elif name in ("href", "src", "srcset") and value:
                 self.links.append(value)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from tuf.api.metadata import Metadata, Root
 
 from keys import layout, rules
-from keys.tlog.proofs import policy_of
+from keys.tlog import notes
+from keys.tlog.proofs import check_head, policy_of
 from repo_service import wiring
-from repo_service.build.metadata import metadata_path
 from repo_service.commands import opening
 from repo_service.commands.keeping import FOUND
 from repo_service.guarding.client import GuardedSigner
@@ -24,7 +24,7 @@ from repo_service.operating.doctor import Finding
 from repo_service.operating.settings import SETTINGS, BadSettings, Settings, masked
 from repo_service.publishing import clocks
 from repo_service.publishing.shelf import Shelf
-from repo_service.storage.depot import TIMESTAMP
+from repo_service.storage.depot import CHECKPOINT, TIMESTAMP
 from repo_service.storage.journal import Journal
 from repo_service.storage.local import LocalDepot
 
@@ -68,7 +68,7 @@ def examine(folder: Path, asked: Asked, clock: Callable[[], datetime] = wiring.u
     """Every check of the service in ``folder``. One that cannot be made is a finding, and the others go on."""
     try:
         its, journal, depot = wiring.unopened(folder)
-    except BadSettings as error:
+    except (BadSettings, OSError) as error:
         yield Finding("settings", "fail", str(error), "put that right first; nothing else was looked at")
         return
     patient = Patient(folder, its, journal, depot, asked, clock)
@@ -89,7 +89,8 @@ def _looked(name: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Findin
     try:
         yield from look()
     except Exception as error:  # whatever it was, this is not well; the others may be
-        yield Finding(name, "fail", str(error) or type(error).__name__, "put that right, then ask again")
+        by_driver = getattr(error, "orig", None)  # SQLAlchemy says much more than that around it
+        yield Finding(name, "fail", str(by_driver or error) or type(error).__name__, "put that right, then ask again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,12 @@ class Patient:
         return doctor.dangerous(self.its, [each for each in (_ARMED,) if os.environ.get(each)])
 
     def files(self) -> Iterator[Finding]:
-        sockets = [self.folder / self.its.guard] if self.its.guard else []
+        folder = self.folder.resolve()
         public = self.depot.root.resolve() if isinstance(self.depot, LocalDepot) else None
-        secret = any(masked(each or "") != (each or "") for each in (self.its.database, self.its.redis))
-        secrets = [self.folder.resolve() / SETTINGS] if secret else []
-        owner, found = self.folder.stat().st_uid, looking.kept(self.folder.resolve(), sockets, secrets)
-        return doctor.kept(found, owner, os.geteuid(), public)
+        sockets = [folder / self.its.guard] if self.its.guard else []
+        told = any(masked(each) != each for each in (self.its.database, self.its.redis or ""))
+        found = looking.kept([folder, *([public] if public else [])], sockets, [folder / SETTINGS] if told else [])
+        return doctor.kept(found, folder.stat().st_uid, os.geteuid(), public)
 
     def disks(self) -> Iterator[Finding]:
         folders = [self.folder, *([self.depot.root] if isinstance(self.depot, LocalDepot) else [])]
@@ -171,14 +172,10 @@ class Patient:
         return doctor.tokens(every, self.clock())
 
     def witnesses(self) -> Iterator[Finding]:
-        policy, panel = policy_of(self._root()), wiring.panel_of(self.its, self.folder)
-        with self.journal.reading() as view:
-            head, newest = view.overview(self.clock()).log, view.cosigned(1)
-            signed_at = view.signed_at(metadata_path(layout.TIMESTAMP, newest[0].generation)) if newest else None
-        age = self.clock() - signed_at if signed_at else None
-        counted = [key.name for key in policy.witnesses] if policy else []
-        yield doctor.witnesses(policy.quorum if policy else 0, counted, head.cosigned if head else (), age)
-        if policy and policy.quorum and panel is None:
+        policy, data = policy_of(self._root()), self.depot.read(CHECKPOINT)
+        head = check_head(notes.read_note(data), policy) if policy and data else None
+        yield doctor.witnesses(policy, head, self.clock())
+        if policy and policy.quorum and wiring.panel_of(self.its, self.folder) is None:
             yield Finding("witnesses", "fail", "the root asks for cosignatures, and the settings name no witnesses",
                           'write witnesses = "witnesses.policy" (docs/LOG.md)')  # fmt: skip
 

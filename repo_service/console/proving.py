@@ -189,7 +189,10 @@ class _Client:
 
     def _file(self, role: str) -> bytes:
         """A file that python-tuf has verified and kept."""
-        return (self._folder / f"{role}.json").read_bytes()
+        try:
+            return (self._folder / f"{role}.json").read_bytes()
+        except FileNotFoundError:
+            raise ValueError(f"{role} may speak for this name, and its file was never reached") from None
 
 
 class _Fetcher(FetcherInterface):

@@ -8,11 +8,10 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from flask import Flask, Request, session
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask import Flask, session
+from flask.sessions import SecureCookieSessionInterface
 
 from keys.times import moment, stamp
-from repo_service.console import doors
 from repo_service.storage.journal import Journal
 from repo_service.storage.tokens import Token
 from repo_service.web import auth
@@ -26,22 +25,16 @@ WHOLE: Final = timedelta(hours=12)
 _SEEN_EVERY: Final = timedelta(minutes=1)
 
 
-class ConsoleSessions(SecureCookieSessionInterface):
-    """Only the console has sessions: no other answer reads a cookie or sets one."""
+class Sessions(SecureCookieSessionInterface):
+    """Flask's, by HMAC with SHA-256. No answer but the console's asks for a session, so none else sets a cookie."""
 
     digest_method = staticmethod(hashlib.sha256)
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """What the cookie holds, if it is signed by us; else an empty session."""
-        if request.path.startswith(f"{doors.PREFIX}/"):
-            return super().open_session(app, request)
-        return self.session_class()
 
 
 def configure(app: Flask, secret: str) -> None:
     """How the cookie is signed and sent."""
     app.secret_key = secret
-    app.session_interface = ConsoleSessions()
+    app.session_interface = Sessions()
     app.permanent_session_lifetime = WHOLE
     app.config.update(
         SESSION_COOKIE_NAME=COOKIE, SESSION_COOKIE_PATH="/", SESSION_COOKIE_SECURE=True, SESSION_COOKIE_HTTPONLY=True,

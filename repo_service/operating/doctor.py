@@ -6,7 +6,7 @@ Pure: made of what was seen and of ``now``. Each finding is one check: how it is
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, Literal
@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 
 from keys import layout
 from keys.times import moment
+from keys.tlog.proofs import Policy, Witnessed
 from repo_service.build.due import WARN_DAYS
 from repo_service.operating.settings import DEFAULTS, Settings
 from repo_service.operating.status import LATE, STALE, WIDTH, Status, span
 from repo_service.publishing.clocks import APART
 from repo_service.storage.depot import version_of
 from repo_service.storage.headers import FRESH
+from repo_service.storage.overview import SignedRole
 from repo_service.storage.tokens import Token
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -265,28 +267,27 @@ def limits(files: int, whose: str) -> Finding:
 
 def signed(status: Status) -> Iterator[Finding]:
     """Until when each role is good, the soonest bin for all of them; and what waits."""
-    now = status.now
-    for role in status.roles():
-        left, offline = role.expires - now, role.role in layout.OFFLINE
-        seen = f"{role.role} {role.version} expires in {span(left)}"
-        if left <= timedelta(0):
-            yield _fail(
-                "expiry",
-                f"{role.role} {role.version} has expired: every client refuses",
-                "hold a ceremony now, then take-in" if offline else _PUBLISHER,
-            )
-        elif offline and left < max(WARN_DAYS) * DAY:
-            yield Finding(
-                "expiry",
-                "fail" if left < min(WARN_DAYS) * DAY else "warn",
-                seen,
-                "hold a ceremony (tallystick-ceremony plan … --after), then take-in",
-            )
-        elif role.due is not None and now - role.due > LATE:
-            yield _warn("expiry", f"{seen}, and was to be signed {span(now - role.due)} ago", _PUBLISHER)
-        else:
-            yield _ok("expiry", seen)
+    roles = status.roles()
+    found = [each for role in roles for each in _ending(role, status.now)]
+    if not found and roles:
+        first = min(roles, key=lambda role: role.expires)
+        left = ", ".join(f"{role.role} {span(role.expires - status.now)}" for role in roles if role is not first)
+        found = [_ok("expiry", f"{first.role} in {span(first.expires - status.now)}, the first; {left}")]
+    yield from found
     yield from _waiting(status)
+
+
+def _ending(role: SignedRole, now: datetime) -> Iterator[Finding]:
+    left, offline = role.expires - now, role.role in layout.OFFLINE
+    seen = f"{role.role} {role.version} expires in {span(left)}"
+    if left <= timedelta(0):
+        said = f"{role.role} {role.version} has expired: every client refuses"
+        yield _fail("expiry", said, "hold a ceremony now, then take-in" if offline else _PUBLISHER)
+    elif offline and left < max(WARN_DAYS) * DAY:
+        judged = _fail if left < min(WARN_DAYS) * DAY else _warn
+        yield judged("expiry", seen, "hold a ceremony (tallystick-ceremony plan … --after), then take-in")
+    elif role.due is not None and now - role.due > LATE:
+        yield _warn("expiry", f"{seen}, and was to be signed again {span(now - role.due)} ago", _PUBLISHER)
 
 
 _PUBLISHER: Final = "does a publisher run (`serve`, or `worker` with redis)? `tallystick-service publish` shows why not"
@@ -336,7 +337,7 @@ def tokens(every: Iterable[Token], now: datetime) -> Iterator[Finding]:
             "tokens", "warn", "no admin's token is live", "`tallystick-service token new DIR CLIENT --role admin`"
         )
     elif min(last.values()) - now >= TOKEN_SOON:
-        yield _ok("tokens", f"{len(last)} clients, the first runs out in {span(min(last.values()) - now)}")
+        yield _ok("tokens", f"{len(live)} live, the first client's last one for {span(min(last.values()) - now)}")
 
 
 def backups(newest: Copied | None, now: datetime) -> Finding:
@@ -398,22 +399,20 @@ def _differs(seen: Answered, ours: bytes) -> Finding:
     )
 
 
-def witnesses(quorum: int, counted: Collection[str], cosigned: Collection[str], age: timedelta | None) -> Finding:
-    """Of the log's newest checkpoint: who cosigned it, of whom as many as ``quorum`` must have; None: it has none."""
-    if age is None:
-        return _ok("witnesses", "this service keeps no log, or has published nothing since")
-    by = ", ".join(cosigned) or "nobody"
-    if len({*counted} & {*cosigned}) < quorum:
-        return _fail(
-            "witnesses",
-            f"{by} cosigned the newest checkpoint, and {quorum} must have",
-            "clients that require the log refuse soon; docs/OPERATIONS.md, Witnesses",
-        )
-    if not quorum:
-        return Finding(
-            "witnesses", "ok", f"no quorum is asked for; {by} cosigned the newest checkpoint, {span(age)} ago"
-        )
-    return _ok("witnesses", f"{by} cosigned the newest checkpoint, {span(age)} ago; {quorum} must have")
+def witnesses(policy: Policy | None, head: Witnessed | None, now: datetime) -> Finding:
+    """Has the log's public checkpoint the cosignatures that the root asks for: those that verify are in ``head``."""
+    if policy is None:
+        return _ok("witnesses", "the root names no log")
+    if head is None:
+        return _fail("witnesses", "there is no public checkpoint", "`tallystick-service rebuild` makes it again")
+    by = ", ".join(sorted(key.name for key in head.cosigned)) or "nobody"
+    if len(head.cosigned) < policy.quorum:
+        said = f"{by} cosigned the public checkpoint, and {policy.quorum} of {len(policy.witnesses)} must have"
+        return _fail("witnesses", said, "who requires the log takes nothing new; docs/OPERATIONS.md, Witnesses")
+    if not head.cosigned:
+        return _ok("witnesses", "the root asks for none, and nobody cosigned the public checkpoint")
+    age = now - datetime.fromtimestamp(min(head.cosigned.values()), UTC)
+    return _ok("witnesses", f"{by} cosigned the public checkpoint within {span(age)}; {policy.quorum} must have")
 
 
 def monitor(age: timedelta | None) -> Finding:

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from rq import Worker
 from repo_service.operating.doctor import Answered, Copied, Disk, Kept
 from repo_service.ringing import QUEUE
 
+_SECRET: Final = ("*.key", "*.sqlite*", "*.token", "*.secret")
 _SYNCS: Final = 5
 _PATIENCE: Final = urllib3.Timeout(connect=3, read=5)
 _MOST: Final = 1 << 20
@@ -42,14 +43,12 @@ def synchronised() -> bool | None:
     return None if state < 0 else state != _UNSYNCHRONISED
 
 
-def kept(folder: Path, sockets: Iterable[Path] = (), secrets: Iterable[Path] = ()) -> list[Kept]:
-    """The folder, and what in it must be its owner's alone, ``secrets`` too; of sockets a group may have its part."""
-    secret = [
-        *secrets,
-        *(path for pattern in ("*.key", "*.sqlite*", "*.token", "*.secret") for path in folder.rglob(pattern)),
-    ]
-    files = [_kept(path) for path in sorted({*secret}) if path.is_file()]
-    return [_kept(folder, 0o055), *files, *(_kept(path, 0o070) for path in sockets if path.exists())]
+def kept(folders: Sequence[Path], sockets: Iterable[Path] = (), secrets: Iterable[Path] = ()) -> list[Kept]:
+    """The folders, and what in them must be the owner's alone, as ``secrets`` must; a group may use the sockets."""
+    found = {path for folder in folders for pattern in _SECRET for path in folder.glob(pattern)}
+    files = [_kept(path) for path in sorted({*found, *secrets}) if path.is_file()]
+    own = [_kept(folder, 0o055) for folder in folders if folder.exists()]
+    return [*own, *files, *(_kept(path, 0o070) for path in sockets if path.exists())]
 
 
 def _kept(path: Path, shared: int = 0) -> Kept:

@@ -5,6 +5,7 @@ A new database gets ``tables.py`` and ``GUARDS`` at once, which is as fast as it
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Column, Connection, Engine, PrimaryKeyConstraint, String, Table, insert, inspect, select, text
@@ -70,7 +71,11 @@ class WrongSchema(Exception):
 
 
 def create(engine: Engine) -> None:
-    """The tables of a new database, in one transaction. Raises WrongSchema for one that has others."""
+    """The tables of a new database, in one transaction. Raises WrongSchema for one that has others. A file is its
+    owner's alone: who may call, and who did what, is in it.
+    """
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).touch(0o600)  # as SQLite would, with no mode of its own
     with engine.begin() as connection:
         _alone(connection)
         if inspect(connection).get_table_names():

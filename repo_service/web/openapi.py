@@ -408,10 +408,11 @@ class Parts:
 
 
 def routes(app: Flask) -> list[Route]:
-    """Every route of an application, in order of its path."""
+    """Every route of an application, in order of its path, but the console's: its pages are for people."""
     found = (
         Route(rule.endpoint, method, rule.rule)
         for rule in app.url_map.iter_rules()
+        if not rule.endpoint.startswith(f"{auth.CONSOLE}.")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
     return sorted(found, key=lambda each: (each.rule, each.method))

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.servers import need
 
 WIDE: Final = {"width": 1200, "height": 800}
 PHONE: Final = {"width": 360, "height": 740}
+expect.set_options(timeout=20_000)  # on a busy machine a page may take its time
 
 
 @contextmanager

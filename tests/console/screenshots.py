@@ -11,8 +11,8 @@ from tests.console.registry import Registry, serving
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "console"
 PAGES: Final = (
-    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds", "holds/left-alone/1.0",
-    "policies", "keys", "log",
+    "overview", "names/old-hand", "names/old-hand/timeline", "events?by=moderator", "holds/left-alone/1.0", "policies",
+    "keys", "log",
 )  # fmt: skip
 """Which pages, by their address below the console."""
 VIEWPORT: Final = {"width": 960, "height": 900}
@@ -33,7 +33,7 @@ def main(*only: str) -> None:
             for place in only or PAGES:
                 page.goto(f"{registry.url}/{place}")
                 name = place.partition("?")[0].replace("/", "-")
-                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=True)
+                page.screenshot(path=FOLDER / f"{name}-{scheme}.png", full_page=place == "overview")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from repo_service.console import lookup
 from repo_service.console.proving import Proven, Prover, Unproven
 from repo_service.domain import requests as r
 from repo_service.storage.searching import Search
-from tests.console.browsing import PHONE, sign_in
+from tests.console.browsing import sign_in
 from tests.console.conftest import Visiting
 from tests.console.registry import HOSTILE, Registry
 from tests.service.door import Silent
@@ -97,26 +97,6 @@ def test_markup_in_a_reason_or_in_what_is_asked_for_is_text(auditor: Page, regis
     auditor.get_by_role("button", name="Look up").click()
     expect(auditor.get_by_role("alert")).to_contain_text("is not a project name")
     expect(auditor.get_by_role("textbox", name="Name")).to_have_value(HOSTILE)
-
-
-PLACES = (
-    "names", "names/old-hand", "names/old-hand/timeline", "names/nobody-at-all", "events?by=owner", "policies", "holds",
-    "holds/left-alone/1.0", "holds/gone/1.0", "events?since=yesterday",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_clean_for_screen_readers_and_fits_a_phone(
-    registry: Registry, visit: Visiting, scheme: str
-) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    with visit(scheme=scheme, viewport=PHONE) as page:
-        sign_in(page, registry.url, registry.token("admin"))
-        for place in PLACES:
-            page.goto(f"{registry.url}/{place}")
-            found = axe.run(page)
-            assert found.violations_count == 0, f"{place}: {found.generate_report()}"
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{place} is too wide"
 
 
 ODD = (

@@ -52,7 +52,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     door = Door(world)
     said = door.upload("foo-1.0.tar.gz", DATA).get_json()
     assert door.post("/v1/projects/foo/releases/1.0/publish", {"files": [said], "actor": OWNER}).status_code == 200
-    with served(door.app, Settings().max_upload_bytes) as port:
+    app = world.service.app(door.bell)  # with the console
+    with served(app, Settings().max_upload_bytes) as port:
         here = {"127.0.0.1:8416": f"127.0.0.1:{port}", "/var/lib/tallystick-public": str(world.public)}
         if request.param == KEEPING:
             here = {"service:8416": f"127.0.0.1:{port}", "/var/cache/nginx/tallystick": str(own / "kept")}
@@ -177,6 +178,16 @@ def test_metrics_and_the_console_are_not_for_everybody(site: Site) -> None:
     token = f"Bearer {site.door.token}"
     assert site.caching("/metrics", authorization=token) == (404, "no-store")
     assert (site.caching("/console/") == (403, "no-store")) is not site.knows_us
+
+
+def test_the_console_s_pages_are_kept_by_nobody_and_its_looks_are(site: Site) -> None:
+    if site.knows_us:
+        page = site.web.get("/console/sign-in")
+        assert (page.status, page.headers["Cache-Control"]) == (200, "no-store")
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        sheet = re.findall(rb'href="(/console/static/[^"]+\.css[^"]*)"', page.data)[0]
+        status, said = site.caching(sheet.decode())
+        assert status == 200 and said and said != "no-store"
 
 
 def test_no_address_that_a_client_writes_into_a_header_is_passed_on(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from keys import sealed
 from repo_service.cli import main, parser
-from repo_service.domain import requests as r
 from repo_service.guarding.keyring import open_signer
 from repo_service.operating.settings import SECRET
+from tests.deploy.test_upgrade import elsewhere
 from tests.servers import need
-from tests.world import OWNER, World, online_key
+from tests.world import World, online_key
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/deploy/systemd"
@@ -140,8 +140,7 @@ def test_the_timer_s_backup_is_one_that_the_rehearsal_restores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0))
-    elsewhere = r.NewFile("foo-1.0.tar.gz", "0" * 64, 1, url="https://files.example/foo-1.0.tar.gz")
-    world.do(r.Publish("foo", "1.0", (elsewhere,), OWNER))
+    world.do(elsewhere("foo"))
     kept, rehearsed = tmp_path / "backups", tmp_path / "rehearsal"
     kept.mkdir()
     (old := kept / "20260101T000000Z.backup").touch()

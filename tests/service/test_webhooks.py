@@ -180,8 +180,10 @@ def test_a_webhooks_secret_opens_no_other_route_and_a_token_signs_no_webhook(sen
         answer = sender.door.client.get("/v1/names/foo", headers={"Authorization": f"Bearer tally_{token.id}_{shown}"})
         assert answer.status_code == 401
     bearer = sender.door.new_token("registry", client="plain")
-    as_key = webhooks.written(bearer.encode()[-32:])
-    assert code(published(Sender(sender.door, as_key, client="plain"))) == (401, "webhook_invalid")
+    (plain,) = [each for each in _tokens(sender.door) if each.client == "plain"]
+    for secret_bytes in (bearer.encode()[-32:], webhooks.derived(KEY, plain.id)):
+        signed = Sender(sender.door, webhooks.written(secret_bytes), client="plain")
+        assert code(published(signed)) == (401, "webhook_invalid")
 
 
 def _tokens(door: Door) -> list[Any]:

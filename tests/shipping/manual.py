@@ -95,8 +95,8 @@ PAGES: Final = (
             6: "something is wrong with the repository: `fsck`, `rebuild`, `doctor`, or an alarm of `monitor`",
         },
         {
-            "TALLYSTICK_NAME": "any setting of service.toml, in capitals: TALLYSTICK_DATABASE for database. It comes "
-            "before the file; `tallystick-service settings DIR` shows all of them",
+            "TALLYSTICK_DATABASE": "the setting database, before what service.toml says; every other setting, in "
+            "capitals. `tallystick-service settings DIR` shows them",
             "TALLYSTICK_WEBHOOK_SECRET": "what signs the calls of `monitor --webhook`",
             "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY": "who may write public files on S3",
         },
@@ -111,6 +111,7 @@ PAGES: Final = (
             "Begin a registry, after the ceremony:": "tallystick-service init DIR --sealed sealed",
             "Serve it:": "tallystick-service serve DIR",
             "Let a client of the API in:": "tallystick-service token new DIR registry --role registry",
+            "Is the installation well, and what should be done?": "tallystick-service doctor DIR",
             "Does all of it agree?": "tallystick-service fsck DIR",
         },
     ),

@@ -50,8 +50,8 @@ function _shtab_tallystick_service_using
   test "$_shtab_tallystick_service_cmdpath" = "$argv"
 end
 
-set -g _shtab_tallystick_service_commands key init take-in token 'token new' 'token rotate' 'token revoke' 'token list' fsck rebuild recover forget-text gc backup restore migrate serve publish clear-clock worker import policy openapi settings status guard witness 'witness key' 'witness add' 'witness run' 'witness show' monitor
-set -g _shtab_tallystick_service_opts_with_value --action --approved-by --days --every --feeds --from-log --host --key --key-stolen --limits --listen --log --log-name --name --network --only --passphrase --per-minute --port --processes --role --root --sealed --state --time --vantage --webhook --webhook-secret
+set -g _shtab_tallystick_service_commands key init take-in token 'token new' 'token rotate' 'token revoke' 'token list' fsck rebuild recover forget-text gc backup restore migrate serve publish clear-clock worker import policy openapi settings status doctor guard witness 'witness key' 'witness add' 'witness run' 'witness show' monitor
+set -g _shtab_tallystick_service_opts_with_value --action --approved-by --backups --days --every --feeds --from-log --host --key --key-stolen --limits --listen --log --log-name --monitor --name --network --only --passphrase --per-minute --port --processes --public --role --root --sealed --state --time --vantage --webhook --webhook-secret
 
 complete -c tallystick-service -e
 complete -c tallystick-service -f
@@ -88,6 +88,7 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -s
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l role -xka "admin auditor moderator prober registry" -d role
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l days -x -d 'until it expires (default: max_token_days of service.toml)'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'a key that signs requests, not a secret'
+complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l webhook -d 'a secret that signs webhooks, not a token'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l action -xka "approve archive assign audit claim claim-open clear close deprecate lock open-session prohibit publish purge quarantine read release remove renew reserve respell restore revoke status transfer transfer-reservation unarchive undeprecate unlock unprohibit unpublish unyank upload verdict yank" -d 'only this; can be given again'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l name -x -d 'only PREFIX and PREFIX-…; can be given again'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token new' -l network -x -d 'only from there; can be given again'
@@ -97,6 +98,7 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using token; and te
 complete -c tallystick-service -n '_shtab_tallystick_service_using token rotate' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token rotate' -l days -x -d 'until it expires (default: max_token_days of service.toml)'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token rotate' -l key -xka "(__fish_complete_path (commandline -ct))" -d 'a key that signs requests, not a secret'
+complete -c tallystick-service -n '_shtab_tallystick_service_using token rotate' -l webhook -d 'a secret that signs webhooks, not a token'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token rotate; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token; and test $_shtab_tallystick_service_npos -eq 0' -a revoke -d 'end a token at once'
 complete -c tallystick-service -n '_shtab_tallystick_service_using token revoke' -s h -l help -d 'show this help message and exit'
@@ -168,6 +170,13 @@ complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_s
 complete -c tallystick-service -n '_shtab_tallystick_service_using status' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using status' -l json -d 'for programs'
 complete -c tallystick-service -n '_shtab_tallystick_service_using status; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
+complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a doctor -d 'look at a live installation as a colleague would, and change nothing; 6 if something is not well'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor' -s h -l help -d 'show this help message and exit'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor' -l json -d 'for programs'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor' -l backups -xka "(__fish_complete_path (commandline -ct))" -d 'where backups are (default: /var/backups/tallystick)'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor' -l monitor -xka "(__fish_complete_path (commandline -ct))" -d 'the memory of a monitor on this machine'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor' -l public -x -d 'where clients fetch, if that is not the settings'"'"' url'
+complete -c tallystick-service -n '_shtab_tallystick_service_using doctor; and test $_shtab_tallystick_service_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the service'"'"'s folder'
 complete -c tallystick-service -n '_shtab_tallystick_service_using; and test $_shtab_tallystick_service_npos -eq 0' -a guard -d 'hold the online key in a process of its own and sign only what goes on from what was signed before'
 complete -c tallystick-service -n '_shtab_tallystick_service_using guard' -s h -l help -d 'show this help message and exit'
 complete -c tallystick-service -n '_shtab_tallystick_service_using guard' -l sealed -xka "(__fish_complete_path (commandline -ct))" -d 'init: the sealed/ folder of the newest ceremony'

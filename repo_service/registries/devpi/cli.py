@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         own = configuration.read(options.file)
+        if not own.outbox.exists():  # made here it might be a file that devpi-server's user cannot write
+            raise NotDone(
+                f"{own.outbox} is not there: no devpi-server was started with this file yet. Nothing was done"
+            )
         return int(options.command(own, Outbox(own.outbox), options))
     except (NotDone, configuration.BadConfiguration) as error:
         print(f"tallystick-devpi: {error}", file=sys.stderr)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keys import strict
+from repo_service.calling.line import checked_address
 
 
 class BadConfiguration(Exception):
@@ -53,9 +54,9 @@ class _Index:
     reconcile_s: int = 3600
 
     def __post_init__(self) -> None:
-        for name, address in (("service", self.service), ("files", self.files)):
-            if not address.startswith(("https://", "http://")):
-                raise ValueError(f"{name} is an address that begins with https://, not {address!r:.80}")
+        checked_address(self.service)
+        if not self.files.startswith(("https://", "http://")):
+            raise ValueError(f"files is an address that begins with https://, not {self.files!r:.80}")
         if self.reconcile_s < 1:
             raise ValueError(f"reconcile_s is {self.reconcile_s}; it is a number of seconds, at least 1")
 

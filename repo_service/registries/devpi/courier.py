@@ -1,5 +1,6 @@
 """What waits for one service goes out: row by row, in order within each project, again until somebody answers."""
 
+import hashlib
 import json
 import logging
 import sqlite3
@@ -8,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from keys.encoding import sha256
 from keys.state import NameState
 from keys.times import stamp
 from repo_service.calling.api import Api
@@ -20,7 +20,7 @@ from repo_service.registries.devpi.outbox import Outbox, Row
 
 POLL_S: Final = 2.0
 """How often the outbox is looked at when no bell rings: what a person asked for by a command is in it."""
-LONGEST_S: Final = 60.0
+LONGEST_S: Final = 30.0
 _PATIENCE: Final = Patience(total_s=2, answer_s=30)  # the outbox is patient, so a call need not be
 _LOG: Final = logging.getLogger(__name__)
 
@@ -125,8 +125,16 @@ class Courier:
 
     def _compare_if_due(self) -> None:
         asked = self._outbox.noted(self._name, "asked")
-        if asked or self._clock() >= self._compare_at:
+        if not asked and self._clock() < self._compare_at:
+            return
+        self._compare_at = self._clock() + timedelta(
+            seconds=self._own.reconcile_s
+        )  # before: a hook may move it forward
+        try:
             self._compare(*asked.split())
+        except Exception:
+            self._compare_at = self._clock()
+            raise
 
     def _compare(self, asked: str = "", what: str = "changed") -> None:
         """Put into the outbox what devpi has otherwise than it is signed. A project that is gone altogether takes a
@@ -143,7 +151,6 @@ class Courier:
         self._outbox.note(self._name, "compared", json.dumps(report))
         self._outbox.note(self._name, "asked", "")
         self.ring()
-        self._compare_at = self._clock() + timedelta(seconds=self._own.reconcile_s)
         _LOG.info("%s: compared with what is signed; %s rows to send, %s projects gone", self._name, added, len(gone))
 
     def _ever_signed(self, api: Api) -> set[str]:
@@ -175,4 +182,5 @@ def _is_the_tokens(error: Exception) -> bool:
 
 def _key(row: Row, request: object) -> str:
     # A row is one question of a kind for each file; sent again after a crash, it is the same one.
-    return f"{row.key}:{type(request).__name__}:{sha256(getattr(request, 'filename', '').encode())[:16]}"
+    filename = hashlib.sha256(getattr(request, "filename", "").encode()).hexdigest()[:16]
+    return f"{row.key}:{type(request).__name__}:{filename}"

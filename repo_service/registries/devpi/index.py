@@ -46,6 +46,7 @@ class Stage(Protocol):
 
     name: str
     keyfs: "KeyFS"
+    ixconfig: Mapping[str, Any]
 
     def list_projects_perstage(self) -> Iterable[str]: ...
     def list_versions_perstage(self, project: str) -> Iterable[str]: ...
@@ -98,7 +99,7 @@ class Xom(Protocol):
 
 
 class NoIndex(Exception):
-    """devpi has no such index. Nothing was compared."""
+    """devpi has no such index of its own. Nothing was compared."""
 
 
 def version_in(stage: Stage, project: str, version: str, files: str) -> Stood:
@@ -125,6 +126,8 @@ def whole(xom: Xom, index: str, files: str) -> tuple[list[Stood], int]:
         stage = xom.model.getstage(index)
         if stage is None:
             raise NoIndex(f"devpi has no index {index}; create it, or take it out of the configuration")
+        if stage.ixconfig["type"] == "mirror":
+            raise NoIndex(f"{index} is a mirror, whose projects are signed where they come from; name another index")
         return [each for each in _versions(stage, files) if each.files], serial
 
 

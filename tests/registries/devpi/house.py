@@ -163,12 +163,21 @@ class House:
             return [(type_of(each.change), getattr(each.change, "version", None)) for each in view.events(name)]
 
     def becomes(self, name: str, *wanted: tuple[str, str | None]) -> None:
-        """Wait until exactly this happened to a name; then that it stays so."""
-        self.eventually(lambda: self.events(name) == list(wanted), lambda: f"{self.events(name)}\n{self.said()}")
+        """Wait until exactly this happened to a name, all of it is signed, and nothing more waits."""
+        self.eventually(
+            lambda: self.events(name) == list(wanted) and self.is_signed(name) and self.is_quiet(name),
+            lambda: f"{self.events(name)}\n{self.said()}",
+        )
 
-    def quiet(self) -> bool:
-        """Whether nothing waits in the outbox any more."""
-        return not self.rows("standing IN ('waiting', 'refused')")
+    def is_signed(self, name: str) -> bool:
+        """Whether a snapshot holds all that happened to a name."""
+        with self.world.service.journal.reading() as view:
+            events = [each.seq for each in view.events(name)]
+            return len(view.signing(events)) == len(events)
+
+    def is_quiet(self, name: str) -> bool:
+        """Whether nothing of a project waits in the outbox any more."""
+        return not self.rows(f"standing = 'waiting' AND project = '{name}'")
 
     def rows(self, where: str) -> list[Any]:
         with closing(sqlite3.connect(self.outbox)) as db:
@@ -178,7 +187,7 @@ class House:
         deadline = time.monotonic() + patience_s
         while not is_so():
             assert time.monotonic() < deadline, otherwise()
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def said(self) -> str:
         """What devpi-server said last."""

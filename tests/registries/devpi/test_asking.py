@@ -8,7 +8,7 @@ from keys.state import Release, Removal
 from repo_service.domain import requests as r
 from repo_service.registries.devpi.asking import differences, requests
 from repo_service.registries.devpi.outbox import IndexFile, Stood
-from tests.paper import mark, project, release, removed, wheel
+from tests.paper import mark, project, release, removed, wheel, yanked
 from tests.world import BEGIN
 
 ONE, BUILD, TWO = wheel("foo", "1.0"), wheel("foo", "1.0", says="build"), wheel("foo", "2.0")
@@ -55,6 +55,7 @@ BOTH, HALF = release(BEGIN, "1.0", ONE, BUILD), release(BEGIN, "1.0", ONE)
         (signed(HALF), stood("1.0", BUILD), [f"Publish {BUILD.filename}", f"RemoveFile {ONE.filename}"]),
         (signed(without(BOTH, BUILD.filename)), stood("1.0", ONE), []),
         (signed(without(BOTH, BUILD.filename)), stood("1.0", ONE, BUILD), [f"RestoreFile {BUILD.filename}"]),
+        (signed(yanked(BEGIN, BOTH, "broken", "security")), stood("1.0", ONE, BUILD), []),
         (signed(BOTH), stood("1.0"), ["Unpublish"]),
         (signed(removed(BEGIN, BOTH, "old")), stood("1.0"), []),
         (signed(removed(BEGIN, BOTH, "old")), stood("1.0", ONE), ["Restore", f"RemoveFile {BUILD.filename}"]),
@@ -68,6 +69,7 @@ def test_what_is_missing_is_asked_for_and_what_comes_before_what_goes(state, wan
 def test_other_bytes_under_a_name_are_asked_for_so_that_they_are_refused() -> None:
     other = replace(ONE, data=b"other")
     assert asked(signed(release(BEGIN, "1.0", ONE)), stood("1.0", other)) == [f"Publish {ONE.filename}"]
+    assert asked(signed(without(BOTH, ONE.filename)), stood("1.0", other, BUILD)) == [f"Publish {ONE.filename}"]
 
 
 def test_a_display_name_goes_with_the_first_files_only() -> None:

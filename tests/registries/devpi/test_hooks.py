@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -59,10 +59,6 @@ class Stage:
         return self.data
 
     def get_linkstore_perstage(self, name: str, version: str) -> Any:
-        @contextmanager
-        def nothing() -> Any:
-            yield
-
         return SimpleNamespace(get_links=lambda rel: list(self.links))
 
 
@@ -99,6 +95,15 @@ def test_a_row_that_cannot_be_kept_raises_nothing(hooks, tmp_path, caplog) -> No
     (tmp_path / "outbox.sqlite").mkdir()
     tell(hooks, Stage(links=(Link("foo_bar-1.0.zip", Entry(b"x")),)))
     assert "could not be kept; the index is compared instead" in caplog.text
+
+
+def test_a_mirror_and_an_index_that_is_not_there_are_not_compared() -> None:
+    serial = SimpleNamespace(read_event_serial=lambda: 5)
+    keyfs = SimpleNamespace(notifier=serial, read_transaction=lambda at_serial: nullcontext())
+    for stage, why in ((None, "devpi has no index"), (SimpleNamespace(ixconfig={"type": "mirror"}), "is a mirror")):
+        xom: Any = SimpleNamespace(keyfs=keyfs, model=SimpleNamespace(getstage=lambda name, found=stage: found))
+        with pytest.raises(index.NoIndex, match=why):
+            index.whole(xom, "root/prod", "https://devpi.example")
 
 
 class Shutdown(Exception):
