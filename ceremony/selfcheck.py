@@ -73,6 +73,7 @@ class Finding:
 
 
 def network(facts: Facts) -> Finding:
+    """Whether an interface is up or a route leads out: a key is used where nothing can carry it away."""
     up = [each.name for each in facts.interfaces if each.linked or each.routed]
     if up:
         return Finding("problem", f"The network is up: {', '.join(up)}.", "Pull the cable, switch off the radio.")
@@ -81,6 +82,7 @@ def network(facts: Facts) -> Finding:
 
 
 def clock(facts: Facts) -> Finding:
+    """Whether the time can be right: not before this tool was built, nor before the root trusted here was made."""
     said = f"The clock says {facts.now:%A}, {long_date(facts.now)}, {facts.now:%H:%M} UTC."
     past = {"this tool was built": facts.built_at, "the root that is trusted here was made": facts.since}
     for what, moment in past.items():
@@ -90,6 +92,7 @@ def clock(facts: Facts) -> Finding:
 
 
 def zone(facts: Facts) -> Finding:
+    """Whether the clock shows UTC, as every date of a ceremony does."""
     if facts.offset:
         hours = facts.offset / timedelta(hours=1)
         return Finding("warning", f"This machine's time is {hours:+g} hours from UTC.", "Say: export TZ=UTC")
@@ -97,6 +100,7 @@ def zone(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
+    """Whether memory, which holds an opened key, may be written to a disk."""
     on_disk = [name for name in facts.swaps if not name.startswith("/dev/zram")]  # zram is memory
     if on_disk:
         return Finding("problem", f"Memory may be written to {', '.join(on_disk)}.", "Say: swapoff -a")
@@ -114,6 +118,7 @@ def core_dumps(facts: Facts) -> Finding:
 
 
 def random_device(facts: Facts) -> Finding:
+    """Whether hardware adds to the kernel's randomness; keys are good without."""
     if facts.random_device:
         return Finding("ok", "There is a hardware source of randomness, /dev/hwrng, beside the kernel's own.")
     said = "There is no /dev/hwrng: randomness is the kernel's alone."
@@ -121,6 +126,7 @@ def random_device(facts: Facts) -> Finding:
 
 
 def hypervisor(facts: Facts) -> Finding:
+    """Whether this is a virtual machine, whose host sees its memory."""
     if facts.virtual:
         said = "This is a virtual machine: its host can read every key."
         return Finding("warning", said, "Use a computer of your own.")
@@ -128,6 +134,7 @@ def hypervisor(facts: Facts) -> Finding:
 
 
 def modules(facts: Facts) -> Finding:
+    """Whether the PKCS#11 modules that were named are there, for whose key is on a token."""
     if facts.missing_modules:
         names = ", ".join(map(str, facts.missing_modules))
         return Finding("problem", f"PKCS#11 module missing: {names}.", "Install it, or correct the path.")
@@ -136,6 +143,7 @@ def modules(facts: Facts) -> Finding:
 
 
 def terminal(facts: Facts) -> Finding:
+    """Whether there is a terminal that is wide and high enough for the screens of a signing."""
     if facts.terminal is None:
         return Finding("warning", "There is no terminal; signing needs one.", "Run this by hand, with no pipe.")
     columns, lines = facts.terminal
@@ -146,6 +154,7 @@ def terminal(facts: Facts) -> Finding:
 
 
 def umask(facts: Facts) -> Finding:
+    """Whether others on this machine can read what is written besides keys."""
     if facts.umask & 0o077 == 0o077:
         return Finding("ok", "What is written here only you can read.")
     said = f"Files other than keys can be read by other users (umask {facts.umask:03o})."
@@ -153,6 +162,7 @@ def umask(facts: Facts) -> Finding:
 
 
 def bundle(facts: Facts) -> Finding:
+    """The digest of the bundle that runs, which holders compare, or that it is none."""
     if facts.bundle is None:
         said = "This tool was installed, so there is no digest of it to compare."
         return Finding("warning", said, "For a real ceremony use the bundle.")
@@ -166,6 +176,7 @@ CHECKS: Final[tuple[Callable[[Facts], Finding], ...]] = (
 
 
 def findings(facts: Facts) -> list[Finding]:
+    """What every check finds, in the order in which they are shown."""
     return [check(facts) for check in CHECKS]
 
 

@@ -35,11 +35,15 @@ pre { font: 9pt/1.3 monospace; white-space: pre-wrap; overflow-wrap: anywhere; m
 
 @dataclass(frozen=True, slots=True)
 class Heading:
+    """What stands above the blocks that follow it."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    """A paragraph, wrapped to the sheet's width."""
+
     text: str
 
 
@@ -59,6 +63,8 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """Rows below a head, each as long as the head."""
+
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 

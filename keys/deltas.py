@@ -40,6 +40,8 @@ class BadDelta(ValueError):
 
 
 class Inflate(Protocol):
+    """A zstd decoder as a client has one, or none: who applies a delta is handed it."""
+
     def __call__(self, frame: bytes, old: bytes, length: int) -> bytes:
         """One zstd frame that says it holds ``length`` bytes, with ``old`` (perhaps empty) as raw dictionary.
 

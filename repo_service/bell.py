@@ -11,6 +11,8 @@ _LONGEST_PAUSE_S: Final = 30.0
 
 
 class Bell(Protocol):
+    """How whoever accepted something wakes who publishes, in this process or elsewhere."""
+
     def ring(self) -> None:
         """Say that something is pending. Never raises."""
 

@@ -34,7 +34,7 @@ from repo_service.accepting import intake
 from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.storage.local import LocalDepot
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.wiring import LOG_KEY, Service, open_service
 
 URL: Final = "https://registry.test"

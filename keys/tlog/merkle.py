@@ -20,10 +20,12 @@ class NotProven(Exception):
 
 
 def leaf_hash(data: bytes) -> bytes:
+    """The hash of an entry (RFC 6962, section 2.1): 0x00 before it, so that no leaf passes for a node."""
     return hashlib.sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of two subtrees (RFC 6962, section 2.1): 0x01 before them."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 

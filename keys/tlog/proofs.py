@@ -19,6 +19,7 @@ from keys.tlog.notes import BadNote, Checkpoint, Note, VerifierKey
 LOG_FIELD: Final = "x-log"
 """The member of a root's signed part in which holders say which log it is, and whose witness counts."""
 CHECKPOINT: Final = "checkpoint"
+"""Where the log's newest head lies, below the log's own address (C2SP tlog-tiles)."""
 MAX_PROOF: Final = notes.MAX_NOTE + (1 << 16)
 _FIRST: Final = "c2sp.org/tlog-proof@v1"
 

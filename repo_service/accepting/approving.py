@@ -22,9 +22,10 @@ from repo_service.domain.case import Refusal
 from repo_service.domain.foresight import Foresight, request_digest, serial_of
 from repo_service.storage.approvals import Approval, ApprovalPen, approval
 from repo_service.storage.journal import Journal
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.storage.searching import Search
 from repo_service.storage.tokens import Token
-from repo_service.storage.view import ChangeRecord, View
+from repo_service.storage.view import View
 
 LASTS: Final = timedelta(hours=1)
 """For how long a first approval counts: long enough to wake somebody, too short to be forgotten."""

@@ -27,7 +27,8 @@ from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Collided, Journal, Pen, once_more
-from repo_service.storage.view import ChangeRecord, KeyReused, View
+from repo_service.storage.requestreading import ChangeRecord, KeyReused
+from repo_service.storage.view import View
 
 NUMBERED: Final[frozenset[ActorClass]] = frozenset({"owner", "support", "system"})
 """Who acts through the registry, which may number what it sends. Moderators, admins and time have no numbers."""

@@ -22,7 +22,8 @@ from repo_service.domain.requests import Wanted
 from repo_service.failpoint import failpoint
 from repo_service.storage.journal import Journal, once_more
 from repo_service.storage.refusals import Attempt
-from repo_service.storage.view import Done, RegistryState, View
+from repo_service.storage.requestreading import Done, RegistryState
+from repo_service.storage.view import View
 
 VERB: Final = "put"
 """What a refused full state is called among the attempts."""

@@ -26,7 +26,7 @@ from repo_service.domain.remedies import alternatives
 from repo_service.failpoint import failpoint
 from repo_service.storage.deliveries import Delivery
 from repo_service.storage.journal import Journal, Pen
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 
 FURTHEST: Final = 1000
 """How far ahead of the number that is waited for a request is still kept."""

@@ -15,6 +15,7 @@ from keys.signing import HeldKey, HeldKeys, Signer, SignerFailed
 from keys.times import stamp
 from keys.tlog import proofs
 from keys.tlog.notes import BadNote, HeldNoteKey, VerifierKey
+from repo_service.build.metadata import metadata_path
 from repo_service.publishing import roots
 from repo_service.wiring import (
     LOG_KEY,
@@ -123,7 +124,7 @@ def retire_log(service: Service) -> Path:
     following = held[-1].key
     with service.journal.reading() as view:
         root = roots.parse_root(view.newest(layout.ROOT))
-        since = view.signed_at(f"metadata/{root.version}.root.json")
+        since = view.signed_at(metadata_path(layout.ROOT, root.version))
     policy = proofs.policy_of(root)
     if policy is None or following not in policy.keys:
         raise KeyRefused(
@@ -185,7 +186,7 @@ def _in_order(online: Signer) -> list[str]:
 def _check_named(service: Service, keyid: str) -> None:
     with service.journal.reading() as view:
         root, bins = roots.parse_root(view.newest(layout.ROOT)), roots.parse_targets(view.newest(layout.BINS))
-        since = view.signed_at(f"metadata/{root.version}.root.json")
+        since = view.signed_at(metadata_path(layout.ROOT, root.version))
         lacking = view.lacking([keyid], 1)
     if unnamed := sorted(kind for kind, keyids in trust.online_keyids(root, bins).items() if keyid not in keyids):
         raise KeyRefused(

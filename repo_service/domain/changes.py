@@ -24,22 +24,26 @@ class NameReserved:
 
 @dataclass(frozen=True, slots=True)
 class ReservationRenewed:
+    """The same holder keeps a reserved name until ``expires_at``, and may renew it again until ``grace_until``."""
+
     expires_at: str
     grace_until: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationReleased:
-    pass
+    """The holder gave a reserved name back."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationExpired:
-    pass
+    """A reservation and its days of grace are over."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationConverted:
+    """The reserved name is a project from now on, spelled ``display``."""
+
     display: str
 
 
@@ -53,6 +57,8 @@ class ProjectCreated:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePublished:
+    """A version came, with its first files; ``canonical`` is the spelling by which versions are equal."""
+
     version: str
     canonical: str
     published_at: str
@@ -61,18 +67,24 @@ class ReleasePublished:
 
 @dataclass(frozen=True, slots=True)
 class FileAdded:
+    """A file came to a version that was there."""
+
     version: str
     file: File
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseYanked:
+    """Only who asks for exactly this version is still to get it; ``kind`` says why."""
+
     version: str
     kind: YankClass
 
 
 @dataclass(frozen=True, slots=True)
 class YankHeld:
+    """A yank waits until ``effective_at``, so that somebody can look at it; nothing changes for clients."""
+
     version: str
     kind: YankClass
     effective_at: str
@@ -80,52 +92,66 @@ class YankHeld:
 
 @dataclass(frozen=True, slots=True)
 class YankCancelled:
+    """A yank that waited does not happen."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class YankReasonChanged:
+    """A version stays yanked, for another reason."""
+
     version: str
     kind: YankClass
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseUnyanked:
+    """A version is as if it had never been yanked."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseUnpublished:
+    """A version was taken away; it can come back while the policy allows it."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRestored:
+    """A version that was unpublished is back, with the same files."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderSet:
-    pass
+    """The project is gone, and a placeholder keeps its name from others."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectRestored:
-    pass
+    """A project comes back from its placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectQuarantined:
-    pass
+    """Nothing of the project may be installed until somebody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineCleared:
-    pass
+    """Who looked found nothing: the project is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimGranted:
+    """Support gave a placeholder's name to somebody else, who may reserve it as the next generation; ``case`` is the
+    support case.
+    """
+
     case: str
     holder: str | None
     expires_at: str
@@ -134,100 +160,122 @@ class ClaimGranted:
 
 @dataclass(frozen=True, slots=True)
 class NameProhibited:
-    pass
+    """Nobody may take the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectArchived:
-    pass
+    """Its owners maintain it no more; what is there can be installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectUnarchived:
-    pass
+    """Its owners go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectDeprecated:
+    """Its owners advise against it, for ``alternative`` if they name one."""
+
     alternative: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectUndeprecated:
-    pass
+    """They do not advise against it any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectLocked:
-    pass
+    """Its owners can change nothing until it is unlocked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectUnlocked:
-    pass
+    """Its owners can act again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseQuarantined:
+    """As a project's quarantine, of one version."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseQuarantineCleared:
+    """Who looked at the version found nothing."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDeprecated:
+    """Its owners advise against one version, for ``alternative`` if they name one."""
+
     version: str
     alternative: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseUndeprecated:
+    """They do not any more."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseClosed:
+    """No file can come to the version any more."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasePurged:
+    """A version's bytes go for good; that it was there stays known."""
+
     version: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileRemoved:
+    """A file was taken away; it can come back while the policy allows it."""
+
     version: str
     filename: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileRestored:
+    """A file that was removed is back, with the same bytes."""
+
     version: str
     filename: str
 
 
 @dataclass(frozen=True, slots=True)
 class FilePurged:
+    """A file's bytes go for good; its hash stays taken."""
+
     version: str
     filename: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationRevoked:
-    pass
+    """A moderator ended a reservation."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameUnprohibited:
-    pass
+    """The name can be taken again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayNameChanged:
+    """The same name, spelled another way."""
+
     display: str
 
 
@@ -238,11 +286,15 @@ class ProjectAssigned:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceGranted:
+    """Names below the prefix are ``owner``'s to take from now on."""
+
     owner: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChildGranted:
+    """A part of ``parent``'s namespace has an owner of its own."""
+
     parent: str
     owner: str
 
@@ -256,28 +308,34 @@ class NamespaceShared:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceUnshared:
+    """``shared_with`` is the whole list afterwards."""
+
     shared_with: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceTransferred:
+    """A namespace has another owner; ``shared_with`` is the whole list afterwards."""
+
     owner: str
     shared_with: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationTransferred:
+    """A reserved name has another holder, on the same terms."""
+
     holder: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectTransferred:
-    pass
+    """The project has other owners; who they are is never public."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceEnded:
-    pass
+    """Nobody owns the prefix any more; names that were taken below it stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,12 +374,16 @@ class TakedownListed:
 
 @dataclass(frozen=True, slots=True)
 class TakedownConfirmed:
+    """What was suspected is so; the entry never goes from the list."""
+
     id: str
     evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TakedownWithdrawn:
+    """It was a mistake; the entry stays in the list and says so."""
+
     id: str
     evidence: str | None
 
@@ -345,16 +407,18 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True)
 class SessionCancelled:
-    pass
+    """A new project's first upload was given up, and its name is free."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionExpired:
-    pass
+    """A new project's first upload was not finished in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedOpen:
+    """Whoever asked took the name of a placeholder, which the policy leaves open, as the next generation."""
+
     holder: str | None
     expires_at: str
     grace_until: str

@@ -35,6 +35,8 @@ class SetFlag:
 
 @dataclass(frozen=True, slots=True)
 class ClearFlag:
+    """Ask that what a flag halted goes on."""
+
     flag: Flag
     reason: Reason
 

@@ -29,24 +29,29 @@ def orgs_after(orgs: tuple[str, ...], change: c.Change, org: str | None) -> tupl
 
 
 def granted(state: NameState, change: c.NamespaceGranted, mark: Mark) -> NameState:
+    """The state once its prefix was granted."""
     return replace(state, namespace=Grant(change.owner, mark))
 
 
 def child_granted(state: NameState, change: c.ChildGranted, mark: Mark) -> NameState:
+    """The state once a part of a namespace was granted to an owner of its own."""
     return replace(state, namespace=Grant(change.owner, mark, change.parent))
 
 
 def shared(state: NameState, change: c.NamespaceShared | c.NamespaceUnshared, mark: Mark) -> NameState:
+    """The state once the list of those who may take names below it is another."""
     del mark
     return replace(state, namespace=replace(_grant(state), shared_with=change.shared_with))
 
 
 def transferred(state: NameState, change: c.NamespaceTransferred, mark: Mark) -> NameState:
+    """The state once its namespace has another owner."""
     after = replace(_grant(state), owner=change.owner, mark=mark, shared_with=change.shared_with)
     return replace(state, namespace=after)
 
 
 def ended(state: NameState, change: c.NamespaceEnded, mark: Mark) -> NameState:
+    """The state once nobody owns its namespace."""
     del change, mark
     return replace(state, namespace=None)
 

@@ -20,6 +20,7 @@ from repo_service.domain.versions import VersionRule
 
 
 def publish(case: Case, request: r.Publish) -> Verdict:
+    """May this version come, with these files: a first one takes the name? The changes, or all reasons why not."""
     found: Verdict = [*_may_register(case, request)]
     try:
         canonical = case.policy.version_rule.canonical(request.version)

@@ -155,6 +155,8 @@ class SnapshotSigned:
 
 @dataclass(frozen=True, slots=True)
 class TimestampSigned:
+    """A timestamp was signed, and when: the next one goes on from it."""
+
     top: Top
     at: datetime
 
@@ -171,6 +173,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
+    """A root of trust that was accepted, against which all that follows is judged."""
+
     sealed: Sealed
 
 

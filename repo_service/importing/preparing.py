@@ -23,7 +23,9 @@ from repo_service.domain.foresight import serial_of
 from repo_service.domain.policy import Policy
 from repo_service.importing.entries import Entry, Problem
 from repo_service.storage.journal import Rows, answer_row, event_row, name_row
-from repo_service.storage.view import BULK, ChangeRecord, View
+from repo_service.storage.pendingreading import BULK
+from repo_service.storage.requestreading import ChangeRecord
+from repo_service.storage.view import View
 
 CLIENT: Final = "import"
 _STOPPING: Final = frozenset({"read_only", "new_names_halted", "uploads_halted"})

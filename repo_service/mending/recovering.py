@@ -45,7 +45,7 @@ from repo_service.publishing.publish import leased
 from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
-from repo_service.storage.view import Head
+from repo_service.storage.releasereading import Head
 
 _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."

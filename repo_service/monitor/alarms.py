@@ -117,6 +117,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
+    """How many there were in a minute; ``at`` is its first second."""
+
     at: int
     count: int
 

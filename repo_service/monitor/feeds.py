@@ -108,6 +108,7 @@ def _is_name(text: str) -> bool:
 
 
 def namespace(prefix: str) -> str:
+    """Where the feed of a prefix's namespace is, without its ending."""
     return f"namespace/{names.segment(prefix)}"
 
 

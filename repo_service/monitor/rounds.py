@@ -9,11 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from keys import layout
 from keys.encoding import sha256
 from keys.times import moment, stamp
 from keys.tlog import notes
 from keys.tlog.proofs import Policy, Witnessed
 from keys.trust import NotTrusted
+from repo_service.build.metadata import metadata_path
 from repo_service.monitor import alarms, telling, vantages
 from repo_service.monitor.auditing import Sample, audit
 from repo_service.monitor.book import Book
@@ -141,11 +143,11 @@ def _noted(findings: Iterable[Finding], found: list[Finding]) -> Iterator[Findin
 def _keep_served(post: Post) -> None:
     """The timestamp and the snapshot that no leaf names: whoever shows them may soon show others."""
     folder = post.folder / vantages.EVIDENCE
-    timestamp = post.public.read("metadata/timestamp.json") or b""
+    timestamp = post.public.read(metadata_path(layout.TIMESTAMP, 0)) or b""
     folder.mkdir(exist_ok=True)
     (folder / f"{sha256(timestamp)[:16]}.timestamp.json").write_bytes(timestamp)
     if named := re.search(rb'"snapshot\.json":\{[^{}]*(?:\{[^{}]*\})?[^{}]*"version":([0-9]{1,10})\}', timestamp):
-        snapshot = post.public.read(f"metadata/{int(named[1])}.snapshot.json") or b""
+        snapshot = post.public.read(metadata_path(layout.SNAPSHOT, int(named[1]))) or b""
         (folder / f"{sha256(snapshot)[:16]}.snapshot.json").write_bytes(snapshot)
 
 

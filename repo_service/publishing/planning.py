@@ -36,8 +36,10 @@ from repo_service.publishing import roots
 from repo_service.publishing.press import Known, Press
 from repo_service.publishing.rebinning import Contents, Rebinned
 from repo_service.publishing.replaced import Replaced
+from repo_service.storage.pendingreading import Pending
+from repo_service.storage.releasereading import Head
 from repo_service.storage.spool import Spool, SpooledTargets
-from repo_service.storage.view import Head, Pending, View
+from repo_service.storage.view import View
 
 DUAL_SIGNED: Final = 1024
 """Bins that one release signs again because a key that is held has not signed them; releases follow until all are."""

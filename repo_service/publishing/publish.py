@@ -30,8 +30,9 @@ from repo_service.storage.committing import Overtaken
 from repo_service.storage.depot import CHECKPOINT, Behind, Diverged, size_of, version_of
 from repo_service.storage.journal import Journal
 from repo_service.storage.logreading import LoggedRelease
+from repo_service.storage.releasereading import FILES
 from repo_service.storage.spool import Spool
-from repo_service.storage.view import FILES, View
+from repo_service.storage.view import View
 
 MANY: Final = 1024
 """Of more bins than this the signed files wait for their commit on the disk, not in memory."""

@@ -23,7 +23,8 @@ from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.direct import Direct
 from repo_service.storage.logreading import LoggedRelease
-from repo_service.storage.view import BATCH, FILES
+from repo_service.storage.reading import BATCH
+from repo_service.storage.releasereading import FILES
 
 LAST: Final = 2**31 - 1
 """The position of what joins a release's files after it was committed."""

@@ -14,8 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-TIMESTAMP: Final = "metadata/timestamp.json"
-CHECKPOINT: Final = "log/checkpoint"
+from keys import layout
+from keys.tlog import proofs
+from repo_service.build.growth import LOG
+from repo_service.build.metadata import metadata_path
+
+TIMESTAMP: Final = metadata_path(layout.TIMESTAMP, 0)
+CHECKPOINT: Final = LOG + proofs.CHECKPOINT
 
 _PART: Final = r"[A-Za-z0-9_+!-][A-Za-z0-9._+!-]{0,254}"
 _PATH: Final = re.compile(rf"{_PART}(?:/{_PART}){{0,15}}", re.ASCII)

@@ -7,6 +7,7 @@ in caches.
 
 from typing import Final
 
+from repo_service.build.growth import LOG
 from repo_service.storage.depot import CHECKPOINT, TIMESTAMP
 
 FOREVER: Final = "public, max-age=31536000, immutable"
@@ -18,8 +19,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
 _PACKAGES: Final = "targets/packages/"
 _DELTAS: Final = "deltas/"
-_TEXTS: Final = "log/texts/"
-_NOTES: Final = "log/proofs/"
+_TEXTS: Final = f"{LOG}texts/"
+_NOTES: Final = f"{LOG}proofs/"
 
 
 def media_type(path: str) -> str:

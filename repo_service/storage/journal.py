@@ -32,10 +32,12 @@ from repo_service.storage.deliveries import Delivery
 from repo_service.storage.direct import Direct
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.logreading import LoggedRelease
+from repo_service.storage.pendingreading import NOW
 from repo_service.storage.refusals import Attempt
+from repo_service.storage.requestreading import Acknowledged, ChangeRecord, RegistryState
 from repo_service.storage.states import States
 from repo_service.storage.tokens import NonceSpent, Token
-from repo_service.storage.view import NOW, Acknowledged, ChangeRecord, RegistryState, View
+from repo_service.storage.view import View
 
 Written = TypeVar("Written")
 AnyPen = TypeVar("AnyPen", bound="Pen")

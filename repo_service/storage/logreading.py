@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from keys import layout
 from keys.encoding import sha256
@@ -16,7 +15,7 @@ from repo_service.build.logbook import Log, Said
 from repo_service.build.metadata import body_of, metadata_path
 from repo_service.storage import statements as s
 from repo_service.storage import tables as t
-from repo_service.storage.direct import Direct
+from repo_service.storage.reading import Reading
 from repo_service.storage.rows import event_of
 
 _PIECE: Final = 500
@@ -36,15 +35,8 @@ class LoggedRelease:
     cosigned: str | None
 
 
-class LogReading:
+class LogReading(Reading):
     """Reading of the log."""
-
-    _connection: Connection
-
-    @cached_property
-    def _direct(self) -> Direct:
-        """By which the statements of ``statements.py`` are run."""
-        return Direct(self._connection)
 
     def logged(self, generation: int) -> LoggedRelease | None:
         """A release's part of the log; None if the log began later."""
@@ -53,6 +45,12 @@ class LogReading:
     def newest_logged(self) -> LoggedRelease | None:
         """That of the newest release that has one; None before the log begins."""
         return self._logged(self._direct.mappings(s.NEWEST_LOGGED))
+
+    def cosigned(self, limit: int) -> list[LoggedRelease]:
+        """The newest releases of the log whose checkpoints witnesses were asked to cosign, the newest first."""
+        asked = select(t.logged).where(t.logged.c.cosigned.is_not(None))
+        rows = self._connection.execute(asked.order_by(t.logged.c.generation.desc()).limit(limit)).mappings()
+        return [LoggedRelease(**{**row, "root": bytes.fromhex(row["root"])}) for row in rows]
 
     def log(self, shape: layout.Bins) -> Log:
         """The log as the newest release left it: all that the next one needs of it."""

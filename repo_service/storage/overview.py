@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, func, select
 from keys import layout
 from keys.times import moment, stamp
 from keys.tlog import notes
+from repo_service.build.metadata import metadata_path
 from repo_service.storage import tables as t
 
 LANES: Final = ("now", "bulk")
@@ -117,7 +118,7 @@ def _log(connection: Connection) -> LogHead | None:
 
 def _first_published(connection: Connection, generation: int, roles: Iterable[Row[Any]]) -> dict[str, datetime]:
     """When the newest file of each of these roles came into a release. A timestamp's version is its release."""
-    paths = {f"metadata/{row.version}.{row.role}.json": row.role for row in roles}
+    paths = {metadata_path(row.role, row.version): row.role for row in roles}
     query = (
         select(t.files.c.path, t.releases.c.signed_at)
         .join(t.releases, t.releases.c.generation == t.files.c.release)

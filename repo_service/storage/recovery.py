@@ -23,7 +23,8 @@ from repo_service.storage.committing import role_row, store_files
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Collided, Pen, event_row
 from repo_service.storage.logreading import LoggedRelease
-from repo_service.storage.view import BATCH, NOW
+from repo_service.storage.pendingreading import NOW
+from repo_service.storage.reading import BATCH
 
 GAP = 1_000_000
 """Numbers of events that are left out: those that were given away and lost are not given again."""

@@ -6,7 +6,7 @@ from keys import names, strict
 from repo_service.accepting import intake, uploads
 from repo_service.domain.artifacts import BadArtifact
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.web import (
     answers,
     auth,

@@ -9,7 +9,7 @@ from repo_service.accepting import intake, sequences
 from repo_service.domain import requests as r
 from repo_service.domain.verbs import FILE_VERBS, NAME_VERBS, NAMESPACE_VERBS, PROJECT_VERBS, RELEASE_VERBS
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.web import auth, conditions, previews
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk, body_of_change, check_blobs, is_preview, json_answer, sender

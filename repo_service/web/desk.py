@@ -55,6 +55,7 @@ def is_preview() -> bool:
 
 
 def body_of_change() -> dict[str, Any]:
+    """The JSON object of this request, read no further than its caller may send; Malformed if it is none."""
     data = b"".join(received(request.stream, MAX_BODY, g.caller.body))
     body = strict.parse(data) if data else {}
     if not isinstance(body, dict):
@@ -90,4 +91,5 @@ def sender() -> tuple[str, str]:
 
 
 def json_answer(body: object, status: int) -> Response:
+    """The body in compact JSON, as every answer of the API is written."""
     return Response(compact(body), status, content_type="application/json")

@@ -11,7 +11,7 @@ from repo_service.accepting import intake
 from repo_service.domain import flags
 from repo_service.domain import requests as r
 from repo_service.domain.notices import notices
-from repo_service.storage.view import Acknowledged
+from repo_service.storage.requestreading import Acknowledged
 from repo_service.web import auth
 from repo_service.web.desk import Desk, body_of_change, json_answer, sender
 from repo_service.web.problems import NOTHING_WRITTEN, Problem

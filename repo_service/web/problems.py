@@ -31,8 +31,8 @@ from repo_service.domain.flags import Flag
 from repo_service.domain.remedies import REMEDIES, alternatives
 from repo_service.storage.depot import Diverged, Unavailable
 from repo_service.storage.journal import Collided
+from repo_service.storage.requestreading import KeyReused
 from repo_service.storage.tables import DatabaseAway
-from repo_service.storage.view import KeyReused
 
 NOTHING_WRITTEN: Final = "Nothing was written."
 

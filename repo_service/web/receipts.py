@@ -8,8 +8,8 @@ from flask import g, request
 
 from keys import strict
 from repo_service.storage.deliveries import Delivery
+from repo_service.storage.requestreading import ChangeRecord, SignedIn
 from repo_service.storage.tables import DatabaseAway
-from repo_service.storage.view import ChangeRecord, SignedIn
 from repo_service.web import answers
 from repo_service.web import sequences as sequence_door
 from repo_service.web.desk import Desk

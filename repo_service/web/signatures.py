@@ -43,6 +43,8 @@ _ALGORITHMS: Final[dict[str, type[HTTPSignatureAlgorithm]]] = {
 
 
 class Headers(Protocol):
+    """What http_message_signatures wants of headers: a field that came twice, twice."""
+
     def items(self) -> Iterable[tuple[str, str]]: ...
 
 
@@ -64,6 +66,7 @@ class Signed:
 
 
 def is_signed(request: Request) -> bool:
+    """Whether it says that it is signed; whether it is, ``verify`` finds out."""
     return "Signature" in request.headers or "Signature-Input" in request.headers
 
 

@@ -14,7 +14,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.case import Accepted, Refusal
 from repo_service.domain.reconcile import Foreseen
 from repo_service.domain.remedies import alternatives
-from repo_service.storage.view import RegistryState
+from repo_service.storage.requestreading import RegistryState
 from repo_service.web import auth
 from repo_service.web.conditions import tagged
 from repo_service.web.desk import Desk, check_blobs, is_preview

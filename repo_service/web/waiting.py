@@ -8,7 +8,7 @@ from typing import Final
 
 from repo_service.bell import Bell
 from repo_service.storage.journal import Journal
-from repo_service.storage.view import SignedIn
+from repo_service.storage.requestreading import SignedIn
 
 NOT_KNOWN: Final = -1
 """Rounds that had ended when nobody looked."""

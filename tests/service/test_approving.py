@@ -16,9 +16,9 @@ from repo_service.accepting.turned_away import PreviewStale, Refused, SerialMove
 from repo_service.domain import requests as r
 from repo_service.domain.flags import SetFlag
 from repo_service.storage.approvals import Approval
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.storage.searching import Search
 from repo_service.storage.tokens import Token
-from repo_service.storage.view import ChangeRecord
 from repo_service.web.auth import new_token
 from tests.world import BECAUSE, World, publishing
 

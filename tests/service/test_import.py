@@ -37,7 +37,8 @@ from repo_service.publishing import planning
 from repo_service.publishing.publish import publish
 from repo_service.storage.committing import Overtaken
 from repo_service.storage.overview import Lease
-from repo_service.storage.view import LATELY, ChangeRecord
+from repo_service.storage.pendingreading import LATELY
+from repo_service.storage.requestreading import ChangeRecord
 from tests.service.bring import project, release, taken, written
 from tests.service.door import Door, Silent
 from tests.world import ADMIN, BECAUSE, BEGIN, World, publishing

@@ -21,7 +21,7 @@ from repo_service.publishing.press import Memory, Press
 from repo_service.publishing.publish import LeaseHeld, publish
 from repo_service.storage import tables
 from repo_service.storage.committing import Overtaken
-from repo_service.storage.view import KeyReused
+from repo_service.storage.requestreading import KeyReused
 from tests.world import BECAUSE, OWNER, World, held_key, publishing
 
 

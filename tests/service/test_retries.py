@@ -11,7 +11,7 @@ from repo_service.accepting import intake
 from repo_service.domain import requests as r
 from repo_service.failpoint import arm
 from repo_service.storage.journal import Collided
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.web.app import create_app
 from repo_service.wiring import open_service
 from tests.service.door import Door, Silent, publication

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from repo_service.storage.journal import Journal
+from repo_service.storage.requestreading import SignedIn
 from repo_service.storage.tables import DatabaseAway, open_engine
-from repo_service.storage.view import SignedIn, View
+from repo_service.storage.view import View
 from repo_service.web.waiting import NOT_KNOWN, WaitingRoom
 from tests.service.door import Door
 from tests.world import World, publishing

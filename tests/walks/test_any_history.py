@@ -29,7 +29,7 @@ from repo_service.accepting import intake, sweeping
 from repo_service.domain import changes as c
 from repo_service.domain import requests as r
 from repo_service.domain.evolve import evolve
-from repo_service.storage.view import ChangeRecord
+from repo_service.storage.requestreading import ChangeRecord
 from repo_service.wiring import open_service
 from tests.domain.moves import NAMES, requests
 from tests.service.door import Door
