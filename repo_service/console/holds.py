@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from keys.names import normalise
 from repo_service.accepting import approving
-from repo_service.accepting.approving import Hold, Seen
+from repo_service.accepting.approving import ApprovedAlready, Hold, NotHeld, Seen, TokenGone
 from repo_service.accepting.turned_away import TurnedAway
 from repo_service.console import pages
 from repo_service.console.room import Room
@@ -20,6 +20,13 @@ from repo_service.web.problems import NOTHING_WRITTEN, Problem
 
 _SERIAL: Final = re.compile(r"\d{1,15}", re.ASCII)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+_SAYS: Final[dict[type[TurnedAway], tuple[int, str, str, str]]] = {
+    ApprovedAlready: (409, "approved_already", "It takes another admin", ""),
+    NotHeld: (409, "yank_not_held", "No yank waits", " It came into force, or was cancelled."),
+    TokenGone: (401, "token_revoked", "Your token is no longer good", " Sign in with another."),
+}
+"""What only this room turns away: status, code, title, and what to do."""
 
 
 def register(routes: Blueprint, room: Room) -> None:
@@ -69,7 +76,7 @@ def register(routes: Blueprint, room: Room) -> None:
         return now
 
     def _turned_away(error: TurnedAway, name: str, version: str, now: datetime) -> Response:
-        why = problems.described(error)
+        why = _described(error)
         g.problem = why.code  # for the log and the metrics
         with desk.journal.reading_with(Search) as view:
             found = approving.hold(view, normalise(name), version, now)
@@ -84,6 +91,13 @@ def register(routes: Blueprint, room: Room) -> None:
             )
             return pages.page("no_hold.html", 404, name=normalise(name), version=version, detail=detail)
         return pages.page("hold.html", hold=found, now=now, mine=_mine(found), may=_may())
+
+
+def _described(error: TurnedAway) -> Problem:
+    if type(error) not in _SAYS:
+        return problems.described(error)
+    status, code, title, more = _SAYS[type(error)]
+    return Problem(status, code, title, f"{error}.{more} {NOTHING_WRITTEN}")
 
 
 def _mine(hold: Hold) -> Approval | None:

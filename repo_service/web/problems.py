@@ -12,7 +12,6 @@ from keys.encoding import compact
 from keys.names import InvalidName
 from keys.strict import Malformed
 from keys.times import moment
-from repo_service.accepting.approving import ApprovedAlready, NotHeld, TokenGone
 from repo_service.accepting.halting import FlagsMoved
 from repo_service.accepting.reconciling import SerialOvertaken, SerialReused
 from repo_service.accepting.sequences import NumberGivenUp, NumberReused, NumberTooFar, RefusedInTurn
@@ -62,9 +61,6 @@ _STATUS: Final[dict[type[Exception], tuple[int, str, str]]] = {
     SerialMoved: (412, "serial_mismatch", "The name has changed since you looked"),
     SerialMissing: (428, "precondition_required", "Say what you looked at"),
     PreviewStale: (409, "preview_stale", "It is no longer what was previewed"),
-    ApprovedAlready: (409, "approved_already", "It takes another admin"),
-    NotHeld: (409, "yank_not_held", "No yank waits"),
-    TokenGone: (401, "token_revoked", "Your token is no longer good"),
     Collided: (409, "state_conflict", "Somebody else was faster"),
     FlagsMoved: (412, "serial_mismatch", "The flags have changed since you looked"),
     KeyReused: (422, "idempotency_key_reused", "The Idempotency-Key stands for another request"),
@@ -85,8 +81,6 @@ _ADVICE: Final[dict[type[Exception], str]] = {
     SerialMissing: 'Send If-Match: "serial-N" (in a batch "expected_serial": N); GET /v1/names/NAME has it as its '
     'ETag, a preview as "serial", and 0 is a name that is not known',
     Collided: "Send it again",
-    NotHeld: "It came into force, or was cancelled; to lift a yank that is in force, unyank",
-    TokenGone: "Sign in with another",
 }
 """What to do next, where the exception itself does not say."""
 
