@@ -26,7 +26,8 @@ from repo_service.domain.foresight import Foresight, preview_digest, request_dig
 from repo_service.domain.policy import Policy
 from repo_service.domain.reconcile import Foreseen
 from repo_service.failpoint import failpoint
-from repo_service.storage.journal import Collided, Journal, Pen, once_more
+from repo_service.storage.journal import Collided, Journal, once_more
+from repo_service.storage.pen import Pen
 from repo_service.storage.requestreading import ChangeRecord, KeyReused
 from repo_service.storage.view import View
 

@@ -25,7 +25,8 @@ from repo_service.domain.foresight import request_digest, serial_of
 from repo_service.domain.remedies import alternatives
 from repo_service.failpoint import failpoint
 from repo_service.storage.deliveries import Delivery
-from repo_service.storage.journal import Journal, Pen
+from repo_service.storage.journal import Journal
+from repo_service.storage.pen import Pen
 from repo_service.storage.requestreading import ChangeRecord
 
 FURTHEST: Final = 1000

@@ -14,7 +14,7 @@ from repo_service.domain.evolve import evolve
 from repo_service.domain.namespaces import followed
 from repo_service.domain.notices import first_due
 from repo_service.domain.policy import Policy
-from repo_service.storage.journal import Pen
+from repo_service.storage.pen import Pen
 
 
 def locked(pen: Pen, name: str) -> c.Name:

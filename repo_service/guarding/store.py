@@ -190,7 +190,7 @@ class Store:
             return
         gone = [(each.role, replaced_count(state.bins.get(each.role, Bin()))) for each in facts]
         for table in ("kept", "counted"):
-            self._connection.executemany(f"DELETE FROM {table} WHERE role = ? AND version = ?", gone)  # noqa: S608
+            self._connection.executemany(f"DELETE FROM {table} WHERE role = ? AND version = ?", gone)  # noqa: S608 - two names of ours
         self._connection.executemany(
             "INSERT INTO bins (role, signed, signed_payload, signed_targets) VALUES (?, ?, ?, ?) ON CONFLICT (role) "
             "DO UPDATE SET signed = excluded.signed, signed_payload = excluded.signed_payload, "

@@ -22,7 +22,7 @@ from repo_service.domain.case import Accepted, Around, Refusal
 from repo_service.domain.foresight import serial_of
 from repo_service.domain.policy import Policy
 from repo_service.importing.entries import Entry, Problem
-from repo_service.storage.journal import Rows, answer_row, event_row, name_row
+from repo_service.storage.pen import Rows, answer_row, event_row, name_row
 from repo_service.storage.pendingreading import BULK
 from repo_service.storage.requestreading import ChangeRecord
 from repo_service.storage.view import View

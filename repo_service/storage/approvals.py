@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from keys.times import moment, stamp
 from repo_service.storage import tables as t
-from repo_service.storage.journal import Pen
+from repo_service.storage.pen import Pen
 
 
 @dataclass(frozen=True, slots=True)

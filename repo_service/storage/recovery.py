@@ -21,8 +21,9 @@ from repo_service.storage import statements as s
 from repo_service.storage import tables as t
 from repo_service.storage.committing import role_row, store_files
 from repo_service.storage.inventory import Inventory
-from repo_service.storage.journal import Collided, Pen, event_row
+from repo_service.storage.journal import Collided
 from repo_service.storage.logreading import LoggedRelease
+from repo_service.storage.pen import Pen, event_row
 from repo_service.storage.pendingreading import NOW
 from repo_service.storage.reading import BATCH
 
