@@ -51,18 +51,23 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="publisher")
 
     def ring(self) -> None:
+        """Begin the next round at once, or right after the one in hand."""
         self._rung.set()
 
     def start(self) -> None:
+        """Begin with a round, in a thread that lasts until ``stop``."""
         self._thread.start()
 
     def is_alive(self) -> bool:
+        """Whether the thread runs: it has been started and has not ended."""
         return self._thread.is_alive()
 
     def rounds(self) -> int:
+        """How many rounds have ended, well or not."""
         return self._rounds
 
     def await_round(self, after: int, seconds: float) -> None:
+        """Until another round than these ``after`` has ended, ``seconds`` at most."""
         with self._ended:
             self._ended.wait_for(lambda: self._rounds != after, seconds)
 

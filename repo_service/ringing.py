@@ -25,16 +25,20 @@ class RedisBell:
         self._metrics = metrics
 
     def is_alive(self) -> bool:
+        """As ``Bell``: others publish."""
         return True
 
     def rounds(self) -> int:
+        """As ``Bell``: none end here."""
         return 0
 
     def await_round(self, after: int, seconds: float) -> None:
+        """As ``Bell``: a short sleep, since no round of another process is heard of."""
         del after  # rounds end elsewhere
         time.sleep(min(seconds, _LOOK_S))
 
     def ring(self) -> None:
+        """As ``Bell``. Redis that is away is counted and logged; a worker's own timer does the round."""
         try:
             self._queue.enqueue("repo_service.worker.publish_round", self._folder, result_ttl=0, failure_ttl=300)
         except RedisError:

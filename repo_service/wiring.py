@@ -88,6 +88,7 @@ class Service:
 
     @property
     def journal(self) -> Journal:
+        """What the press publishes from, which is what the door writes to."""
         return self.press.journal
 
     @property

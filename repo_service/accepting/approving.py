@@ -73,6 +73,7 @@ class Hold:
 
     @property
     def seen(self) -> Seen:
+        """What an approval binds itself to: where the name stands now, and what would follow."""
         return Seen(self.name, self.version, self.would.serial, self.would.digest)
 
 

@@ -29,15 +29,18 @@ class Each(Protocol):
     in between by raising.
     """
 
-    def __call__(self, act: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]: ...
+    def __call__(self, act: Callable[[Item], Made], items: Iterable[Item], /) -> Iterator[Made]:
+        """What ``act`` makes of each item, in the order of ``items``."""
 
 
 class Roles(Protocol):
     """A list of signed files, wherever their bytes lie."""
 
-    def append(self, role: Role, /) -> None: ...
+    def append(self, role: Role, /) -> None:
+        """Put one more at the end."""
 
-    def extend(self, roles: Iterable[Role], /) -> None: ...
+    def extend(self, roles: Iterable[Role], /) -> None:
+        """Put these at the end, in their order, one after the other."""
 
     def __getitem__(self, number: int, /) -> Role: ...
 
@@ -74,9 +77,11 @@ class Placed:
 class Placements(Protocol):
     """Targets by their bins, wherever they lie."""
 
-    def bins(self) -> Iterable[int]: ...
+    def bins(self) -> Iterable[int]:
+        """The numbers of the bins that something is placed in."""
 
-    def of(self, number: int, /) -> Sequence[Placed]: ...
+    def of(self, number: int, /) -> Sequence[Placed]:
+        """What is placed in a bin, by its number; nothing for another one."""
 
     def __iter__(self) -> Iterator[Placed]: ...
 
@@ -90,12 +95,15 @@ class Few:
             self.append(each)
 
     def append(self, placed: Placed) -> None:
+        """Place one more."""
         self._of.setdefault(placed.bin, []).append(placed)
 
     def bins(self) -> Iterable[int]:
+        """The numbers of the bins that something is placed in."""
         return self._of.keys()
 
     def of(self, number: int) -> Sequence[Placed]:
+        """What is placed in a bin, by its number; nothing for another one."""
         return self._of.get(number, ())
 
     def __iter__(self) -> Iterator[Placed]:
@@ -157,14 +165,17 @@ class Release:
 
     @property
     def snapshot_version(self) -> int:
+        """Also of a snapshot that stays as it was while the timestamp moves on."""
         return self.snapshot.version
 
     @property
     def pages(self) -> Pages:
+        """The pages of names that changed."""
         return self.new.pages
 
     @property
     def policies(self) -> tuple[Page, ...]:
+        """The policies and acts of flags that come with it, as they are rendered."""
         return self.new.policies
 
 

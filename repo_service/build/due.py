@@ -35,6 +35,7 @@ class Lifetimes:
 
     @classmethod
     def default(cls) -> "Lifetimes":
+        """The periods that a service has unless its settings say otherwise."""
         return cls()
 
     @classmethod

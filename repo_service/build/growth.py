@@ -24,7 +24,8 @@ class LogFile:
 class LogFiles(Protocol):
     """A list of files, wherever their bytes lie."""
 
-    def append(self, file: LogFile, /) -> None: ...
+    def append(self, file: LogFile, /) -> None:
+        """Put one more at the end."""
 
     def __iter__(self) -> Iterator[LogFile]: ...
 
@@ -41,6 +42,7 @@ class Edge:
 
     @property
     def root(self) -> bytes:
+        """The hash of the tree (RFC 9162, section 2.1)."""
         return _root(self)
 
     @property
@@ -54,6 +56,7 @@ class Edge:
 
     @property
     def paths(self) -> list[str]:
+        """Where the files lie that an edge of this size is read from; see ``of``."""
         return edge_paths(self.size)
 
     @staticmethod

@@ -23,7 +23,8 @@ from repo_service.domain.logged import PageSum, leaf_of, text_path
 class LogKey(NoteSigner, Protocol):
     """A key that signs the log's checkpoints, and makes salts that repeat."""
 
-    def secret(self, label: str) -> bytes: ...
+    def secret(self, label: str) -> bytes:
+        """Bytes that only this key can make, and the same ones for the same label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class Unsigned:
     payload: bytes
 
     def signed(self, signatures: Signatures) -> Role:
+        """The whole file, with signatures of ``payload``, which are not looked at here."""
         return Role(self.name, self.version, self.expires, wrapped(self.payload, signatures))
 
 

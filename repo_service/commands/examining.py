@@ -112,9 +112,11 @@ class Patient:
         )  # fmt: skip
 
     def settings(self) -> Iterator[Finding]:
+        """What in the settings, and which variables of this process, one should know of."""
         return doctor.dangerous(self.its, [each for each in (_ARMED,) if os.environ.get(each)])
 
     def files(self) -> Iterator[Finding]:
+        """Who may read or write the folder, the public files, the guard's socket and the settings' file."""
         folder = self.folder.resolve()
         public = self.depot.root.resolve() if isinstance(self.depot, LocalDepot) else None
         sockets = [folder / self.its.guard] if self.its.guard else []
@@ -123,11 +125,13 @@ class Patient:
         return doctor.kept(found, folder.stat().st_uid, os.geteuid(), public)
 
     def disks(self) -> Iterator[Finding]:
+        """How much room there is, and whether a sync takes as long as one does; once for each disk."""
         folders = [self.folder, *([self.depot.root] if isinstance(self.depot, LocalDepot) else [])]
         devices = {folder.stat().st_dev: folder for folder in reversed(folders)}  # once for each, the service's first
         return doctor.disks(looking.disk(folder) for folder in devices.values())
 
     def database(self) -> Iterator[Finding]:
+        """Whether it answers and has the tables of this version. SQLite is not opened where its file is missing."""
         path = self.folder / self.its.database.removeprefix(_SQLITE)
         if self.its.database.startswith(_SQLITE) and not path.exists():  # to open it would make an empty one
             yield Finding("database", "fail", f"{path} is missing", "`init` for a new service; else restore a backup")
@@ -141,6 +145,7 @@ class Patient:
             yield Finding("database", "fail", "it has no root yet", "`tallystick-service init` takes a ceremony's in")
 
     def clocks(self) -> Iterator[Finding]:
+        """How far the clocks of database and depot are from ours, and whether ours is kept right."""
         now = self.clock()
         apart = clocks.offsets(now, (("the database", self.journal.clock), ("the depot", self.depot.date)))
         with self.journal.reading() as view:
@@ -148,6 +153,7 @@ class Patient:
         return doctor.clocks(doctor.Clocks(now, apart, last, looking.synchronised()))
 
     def key(self) -> Iterator[Finding]:
+        """Whether the root names the online key, of this folder or of the guard, and if it is a rehearsal's."""
         root = self._root()
         named = root.roles[layout.TIMESTAMP].keyids
         if self.its.guard:
@@ -160,18 +166,22 @@ class Patient:
                           "hold a real ceremony before anybody relies on this")  # fmt: skip
 
     def conditions(self) -> Iterator[Finding]:
+        """Whether the depot refuses to overwrite. It writes a draft and takes it away again."""
         self.depot.probe()
         yield Finding("writes", "ok", "what is written once is never overwritten there: tried, and taken away again")
 
     def signed(self) -> Iterator[Finding]:
+        """When what is signed ends, and how publishing does, by ``status``."""
         return doctor.signed(wiring.status_of(self.journal, self.depot, self.clock))
 
     def tokens(self) -> Iterator[Finding]:
+        """Clients whose last token ends soon, and whether any admin has one."""
         with self.journal.reading() as view:
             every = view.tokens()
         return doctor.tokens(every, self.clock())
 
     def witnesses(self) -> Iterator[Finding]:
+        """When the quorum of the root last cosigned, as the public checkpoint says, and whether any are set."""
         policy, data = policy_of(self._root()), self.depot.read(CHECKPOINT)
         head = check_head(notes.read_note(data), policy) if policy and data else None
         yield doctor.witnesses(policy, head, self.clock())
@@ -180,6 +190,7 @@ class Patient:
                           'write witnesses = "witnesses.policy" (docs/LOG.md)')  # fmt: skip
 
     def limits(self) -> Iterator[Finding]:
+        """How many files the process that publishes may open, where it runs on this machine."""
         with self.journal.reading() as view:
             lease = view.lease()
         host, _, rest = (lease.holder if lease else "").partition(" ")
@@ -187,18 +198,22 @@ class Patient:
         yield doctor.limits(*looking.files_open(here))
 
     def redis(self) -> Iterator[Finding]:
+        """Whether workers listen, if the settings name Redis."""
         if self.its.redis:
             yield doctor.workers(looking.workers(self.its.redis), self.clock())
 
     def backups(self) -> Iterator[Finding]:
+        """How old the newest backup is; of no folder there is none."""
         folder = self.asked.backups or BACKUPS
         yield doctor.backups(looking.newest_backup(folder) if folder.is_dir() else None, self.clock())
 
     def monitor(self) -> Iterator[Finding]:
+        """What the monitor last said, if its folder is named."""
         if self.asked.monitor is not None:
             yield doctor.monitor(looking.monitored(self.asked.monitor, self.clock()))
 
     def outside(self) -> Iterator[Finding]:
+        """Whether the public address serves the timestamp that the depot holds."""
         address = (self.asked.public or self.its.url).rstrip("/")
         return doctor.outside(looking.fetched(f"{address}/{TIMESTAMP}"), self.depot.pointer())
 

@@ -50,6 +50,7 @@ class Proven:
 
     @property
     def until(self) -> datetime:
+        """When the first file of the chain expires."""
         return min(link.expires for link in self.chain)
 
 

@@ -528,6 +528,7 @@ class Event:
 
     @property
     def mark(self) -> Mark:
+        """The part of it that a page shows: when, by which class of actor, and why."""
         return Mark(self.at, self.by, self.reason)
 
 
@@ -561,6 +562,7 @@ class Name:
 
     @property
     def granted(self) -> Granted | None:
+        """Its grant as a namespace; None where there is none, or it has ended."""
         if self.state is None or (found := self.state.namespace) is None:
             return None
         return Granted(self.name, found.owner, found.parent, self.orgs, found.shared_with)

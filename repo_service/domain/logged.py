@@ -90,14 +90,17 @@ class Logged:
 
     @property
     def at(self) -> str:
+        """When it happened, by the service's clock."""
         return self._said.at
 
     @property
     def by(self) -> ActorClass:
+        """The class of who did it."""
         return self._said.by
 
     @property
     def type(self) -> str:
+        """As ``changes.TYPES`` names it."""
         return self._said.type
 
     @property

@@ -41,10 +41,12 @@ class Accused:
 
     @property
     def versions(self) -> set[str]:
+        """Of all that is accused, also of what was taken away already."""
         return {release.version for release in self.releases}
 
     @property
     def published(self) -> tuple[ReleaseState, ...]:
+        """Those that have not been taken away already."""
         return tuple(release for release in self.releases if release.state == "published")
 
 

@@ -42,12 +42,14 @@ class GuardedSigner:
 
     @property
     def keyids(self) -> frozenset[str]:
+        """The ids of the guard's keys; the guard is asked when there is no connection yet."""
         with self._turn:
             if self._connection is None:
                 self._ask({"ask": "hello"})
             return self._keyids
 
     def sign_all(self, asked: Sequence[Asked]) -> list[Signatures]:
+        """As ``Signer``. What a payload replaces is read and sent only where the guard asks to see it."""
         answer = self._ask(_sign([NOT_YET] * len(asked)), [each.payload for each in asked])
         if "show" not in answer:
             return _signatures(answer, len(asked))
@@ -56,10 +58,12 @@ class GuardedSigner:
         return [signed for group in _grouped(files) for signed in self._sign_shown(group)]
 
     def highest(self, roles: Iterable[str], holding: int) -> Mapping[str, int]:
+        """As ``Signer``: the guard remembers what it signed."""
         answer = self._ask({"ask": "highest", "roles": list(roles), "holding": holding})
         return {str(role): int(version) for role, version in answer["versions"].items()}
 
     def take_in(self, files: Mapping[str, bytes]) -> None:
+        """As ``Signer``. The guard verifies the files itself."""
         self._ask({"ask": "take_in", "paths": list(files)}, [*files.values()])
 
     def _sign_shown(self, group: Sequence[tuple[Asked, list[bytes]]]) -> list[Signatures]:

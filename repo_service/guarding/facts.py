@@ -22,6 +22,7 @@ class Sealed:
 
     @cached_property
     def shape(self) -> layout.Bins:
+        """How many bins there are."""
         return trust.bins_shape(self.trust.targets(layout.BINS))
 
     @cached_property
@@ -31,6 +32,7 @@ class Sealed:
 
     @cached_property
     def held(self) -> frozenset[str]:
+        """The names that the root of targets gives to ``held``: no bin may sign them."""
         return trust.held_names(self.trust.targets(layout.TARGETS))
 
     @cached_property

@@ -54,6 +54,7 @@ class Guard:
 
     @property
     def state(self) -> State:
+        """What was signed last, and how much of each limit is used."""
         return self._state
 
     def close(self) -> None:

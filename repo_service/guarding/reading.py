@@ -68,6 +68,7 @@ class BinBody:
 
     @cached_property
     def content(self) -> Content:
+        """What is remembered of it once it is signed."""
         return Content(self.version, sha256(self.whole), sha256(self.targets))
 
 

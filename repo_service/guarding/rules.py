@@ -60,6 +60,7 @@ class Limits:
     files: int = 20_000
 
     def period(self, role: str) -> timedelta:
+        """For how long a role may be signed at most; what is neither timestamp nor snapshot is a bin."""
         return {layout.TIMESTAMP: self.timestamp, layout.SNAPSHOT: self.snapshot}.get(role, self.bin)
 
 

@@ -39,6 +39,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
             os.umask(before)
 
     def verify_request(self, request: object, client_address: object) -> bool:
+        """Whether the user whose process asks may, and there are not too many at once (see ``socketserver``)."""
         del client_address
         assert isinstance(request, socket.socket)
         uid = _PEER.unpack(request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))[1]

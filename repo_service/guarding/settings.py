@@ -44,6 +44,7 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
+        """The same limits as the rules want them."""
         return Limits(
             timedelta(seconds=self.timestamp_s), timedelta(seconds=self.snapshot_s), timedelta(seconds=self.bin_s),
             self.yanks_an_hour, self.removals_an_hour, self.files_an_hour,
@@ -51,6 +52,7 @@ class Settings:
 
     @property
     def allowed(self) -> frozenset[int]:
+        """The numbers of the users who may ask: by default the guard's own alone."""
         return frozenset(self.uids or (os.geteuid(),))
 
 

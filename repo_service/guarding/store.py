@@ -91,6 +91,7 @@ class Store:
         return trust.read(files)
 
     def close(self) -> None:
+        """Let go of the database, and then of the lock that keeps a second guard out."""
         self._connection.close()
         os.close(self._lock)
 
@@ -133,6 +134,7 @@ class Store:
         )
 
     def has_kept(self) -> bool:
+        """Whether there are bins that were signed and that no snapshot lists yet."""
         return self._connection.execute("SELECT 1 FROM kept LIMIT 1").fetchone() is not None
 
     def used(self, number: int, digest: str) -> Mapping[str, int] | None:

@@ -35,6 +35,7 @@ class Telling:
     _said: float = field(default_factory=time.monotonic)
 
     def recorded(self, entries: int, counted: Counted) -> None:
+        """So many more entries were recorded. Says so on a line, if the last one is a while ago."""
         self.entries += entries
         self.counted += counted
         live = self.out.isatty()

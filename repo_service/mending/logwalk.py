@@ -29,6 +29,7 @@ class LoggedRows:
 
     @property
     def raw(self) -> Iterator[bytes]:
+        """Leaves as they were hashed, in order."""
         return (file.body for file in self.files)
 
 

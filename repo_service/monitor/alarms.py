@@ -107,6 +107,7 @@ class Whole:
 
     @property
     def leaf(self) -> Snapshot:
+        """Its snapshot's."""
         return self.released.leaf
 
     @property

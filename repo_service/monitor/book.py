@@ -60,6 +60,7 @@ class Book:
         self.keep("form", str(FORM).encode())
 
     def close(self) -> None:
+        """Let the next monitor have it. What no transaction wrote is not kept."""
         self.db.close()
 
     @contextmanager
@@ -84,6 +85,7 @@ class Book:
         return otherwise if found is None else int(found)
 
     def keep(self, key: str, value: bytes) -> None:
+        """Under a key, in place of what was there."""
         self.db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?)", (key, value))
 
     def say(self, findings: Iterable[Finding]) -> None:

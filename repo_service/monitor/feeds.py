@@ -72,6 +72,7 @@ class News:
         self._gathering = Gathering()
 
     def __call__(self, seen: Seen) -> Iterable[Finding]:
+        """Once a release is whole, keep what the feeds will tell of it. It finds nothing."""
         if whole := self._gathering.add(seen):
             self._keep(whole)
         return ()

@@ -39,12 +39,14 @@ class Names:
         self._changed: set[str] = set()
 
     def get(self, name: str) -> Known | None:
+        """What is known of a name; None if it was never seen."""
         if name not in self._kept:
             self._keep(name, self._read(name))
         self._kept.move_to_end(name)
         return self._kept[name]
 
     def put(self, name: str, known: Known) -> None:
+        """Know this of a name from here on."""
         self._changed.add(name)
         self._keep(name, known)
 

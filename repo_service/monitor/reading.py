@@ -35,6 +35,7 @@ class Folder:
         self._folder = folder
 
     def read(self, path: str, most: int = MOST) -> bytes | None:
+        """As ``Public``. A path that leads out of the folder is OutOfReach."""
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise OutOfReach(path, "is no path below the registry's address")
         try:
@@ -57,6 +58,7 @@ class Web:
         self._pool = urllib3.PoolManager(maxsize=16, retries=False, timeout=timeout)
 
     def read(self, path: str, most: int = MOST) -> bytes | None:
+        """As ``Public``. OutOfReach after the last of a few tries."""
         for pause in (self._pause * 2**again for again in range(_TRIES - 1)):
             try:
                 return self._asked(path, most)

@@ -59,6 +59,7 @@ class Counts:
     bins: int = 0
 
     def __call__(self, seen: Seen) -> Iterable[Finding]:
+        """Count a release, once it is over. It finds nothing."""
         if isinstance(seen, Released):
             self.releases += 1
             self.events += seen.events

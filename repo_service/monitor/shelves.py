@@ -126,6 +126,7 @@ class Sums:
 
     @property
     def root(self) -> bytes:
+        """The root of the tree over all bins, as a snapshot's leaf says it."""
         return self._levels[-1][0]
 
     def put(self, number: int, digest: bytes) -> None:

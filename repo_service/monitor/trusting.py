@@ -25,6 +25,7 @@ class Roots:
 
     @property
     def newest(self) -> Root:
+        """The last root of the chain, which decides now."""
         body = self.chain[-1].body
         assert isinstance(body, Root)
         return body

@@ -37,6 +37,7 @@ class Vantage:
 
     @staticmethod
     def at(where: str) -> "Vantage":
+        """A registry's address, or a folder of its public files."""
         return Vantage(where, public_at(where))
 
 

@@ -58,6 +58,7 @@ class Alarms:
         self._memory = strict.load(Memory, read_plain(kept)) if kept else Memory()
 
     def __call__(self, seen: Seen) -> Iterable[Finding]:
+        """The alarms of a release, once it is whole; nothing before."""
         whole = self._gathering.add(seen)
         return self._judged(whole) if whole else ()
 

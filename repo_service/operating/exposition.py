@@ -62,45 +62,56 @@ class Counted(Metrics):
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
+        """As ``Metrics``: seconds into a histogram, by stage."""
         with self._stages.labels(name).time():
             yield
 
     def published(self, accepted: Iterable[datetime]) -> None:
+        """As ``Metrics``: each event's wait, in seconds, by this process's clock."""
         now = self._clock()
         for each in accepted:
             self._latency.observe(max((now - each).total_seconds(), 0))
 
     def round_done(self) -> None:
+        """As ``Metrics``: a time, for an alert when it grows old."""
         self._last_round.set(self._clock().timestamp())
 
     def round_failed(self, error: Exception) -> None:
+        """As ``Metrics``: by the kind of error. A depot that diverged is counted by itself as well."""
         self._failed.labels(type(error).__name__).inc()
         if isinstance(error, Diverged):
             self._diverged.inc()
 
     def lease_lost(self) -> None:
+        """As ``Metrics``: a counter."""
         self._lease_lost.inc()
 
     def doorbell_failed(self) -> None:
+        """As ``Metrics``: a counter."""
         self._doorbell.inc()
 
     def refused(self, status: int, code: str) -> None:
+        """As ``Metrics``: 401 and 403 by their codes, and 429; other problems are not counted."""
         if status in (401, 403):
             self._auth.labels(code).inc()
         elif status == 429:
             self._limited.inc()
 
     def collected(self, files: int) -> None:
+        """As ``Metrics``: a counter of files."""
         self._collected.inc(files)
 
     def witness_asked(self, name: str) -> None:
+        """As ``Metrics``: a counter, by witness."""
         self._asked.labels(name).inc()
 
     def witness_cosigned(self, name: str) -> None:
+        """As ``Metrics``: a counter and the time of the last one, by witness."""
         self._cosignatures.labels(name).inc()
         self._cosigned.labels(name).set(self._clock().timestamp())
 
     def witness_failed(self, name: str, fault: WitnessFault) -> None:
+        """As ``Metrics``: a counter, by witness and fault."""
         self._witness_failed.labels(name, fault).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -126,6 +137,7 @@ class Gauges(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
+        """Read everything anew, for each scrape. What cannot be read is left out, and ``ready`` says so."""
         ready = _gauge("ready", "1 where a part of this process is ready (as /readyz says it).", "part")
         for part, said in self._parts.look().items():
             ready.add_metric([part], said == OK)

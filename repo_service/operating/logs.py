@@ -35,6 +35,7 @@ class AsJson(logging.Formatter):
     """One object a line: ``time``, ``level``, ``logger``, ``message``, then the fields."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON, without the secrets that an address or a message may hold."""
         said = {
             "time": _time(record, "milliseconds"),
             "level": record.levelname.lower(),
@@ -51,6 +52,7 @@ class AsText(logging.Formatter):
     """``10:00:00 info  message key=value``, folded where it is wide; a traceback below it."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """A line for people, in which what cannot be printed is a space."""
         words = [record.getMessage(), *(f"{name}={_shown(value)}" for name, value in fields(record).items())]
         line = f"{_time(record, 'seconds')[11:19]} {record.levelname.lower():7} {' '.join(words)}"
         clean = line if line.isprintable() else "".join(each if each.isprintable() else " " for each in line)

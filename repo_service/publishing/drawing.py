@@ -23,21 +23,31 @@ logger: Final = logging.getLogger(__name__)
 class Shelf(Protocol):
     """What drawing needs of a depot (storage/depot.py)."""
 
-    def add(self, files: Iterable[tuple[str, bytes]]) -> None: ...
-    def read(self, path: str) -> bytes | None: ...
+    def add(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Make files durable that never change."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None if there is none."""
 
 
 class Signed(Protocol):
     """What drawing needs of a signed file (build/metadata.py's Role)."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of its role."""
+
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """By which its file is named."""
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """The whole file, with its signatures."""
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """The SHA-256 of ``body``, in hex."""
 
 
 class Drawer:

@@ -40,6 +40,7 @@ class Memory:
         self.known: Known | None = None
 
     def of(self, generation: int) -> Known | None:
+        """What is remembered, if it is of this release; None sends the asker to the journal."""
         return self.known if self.known and self.known.generation == generation else None
 
 

@@ -18,6 +18,7 @@ class Replaced:
         self._deeper = after.bit_length - before.bit_length
 
     def __call__(self, number: int) -> Iterator[bytes]:
+        """The files that the bin of this number takes the place of, and its new pages with the old ones."""
         yield from self._files(number)
         for placed in self._new.placed.of(number):
             target = placed.target

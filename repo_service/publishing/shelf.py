@@ -21,6 +21,7 @@ class Shelf:
         self._journal, self._depot = journal, depot
 
     def sealed(self) -> Mapping[str, bytes]:
+        """As ``Public``: every root, the other offline files at their newest, and the pages of held names."""
         with self._journal.reading() as view:
             newest = view.offline()
             if not newest:

@@ -27,6 +27,7 @@ class Approval:
     expires: str
 
     def is_over(self, now: datetime) -> bool:
+        """Whether it counts no longer, since nobody joined it in time."""
         return now >= moment(self.expires)
 
 

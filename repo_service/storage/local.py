@@ -42,6 +42,7 @@ class LocalDepot:
         who died before that."""
 
     def add(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """As ``Depot``: synced drafts that are linked to their names, a group at a time."""
         for group in _groups(files):
             with self._syncing(len(group)) as sync, self.drafts.naming() as new_draft:
                 new, old = [], []
@@ -57,6 +58,7 @@ class LocalDepot:
                 self._place(new, old, sync)
 
     def adopt(self, path: str, draft: Path) -> None:
+        """As ``Depot``. The draft is linked to its name, and not copied."""
         draft.chmod(0o644)
         with self._syncing(1) as sync:
             self._place([(path, self._inside(path), draft)], [], sync)
@@ -82,9 +84,11 @@ class LocalDepot:
         self._settle(fresh)
 
     def point(self, timestamp: bytes) -> bool:
+        """As ``Depot``: renamed over the last one, under a lock that processes share."""
         return self._move(TIMESTAMP, timestamp)
 
     def point_log(self, checkpoint: bytes) -> bool:
+        """As ``Depot``, in the same way as ``point``."""
         return self._move(CHECKPOINT, checkpoint)
 
     def _move(self, path: str, new: bytes) -> bool:
@@ -106,9 +110,11 @@ class LocalDepot:
         return moved
 
     def pointer(self) -> bytes | None:
+        """As ``Depot``."""
         return self.read(TIMESTAMP)
 
     def read(self, path: str) -> bytes | None:
+        """As ``Depot``."""
         opened = self.open(path)
         if opened is None:
             return None
@@ -116,6 +122,7 @@ class LocalDepot:
             return opened.file.read()
 
     def open(self, path: str) -> Opened | None:
+        """As ``Depot``. The tag is of the file's time, size and inode."""
         try:
             file = self._inside(path).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -125,10 +132,12 @@ class LocalDepot:
         return Opened(stat.st_size, etag, datetime.fromtimestamp(stat.st_mtime, UTC), file)
 
     def size(self, path: str) -> int | None:
+        """As ``Depot``."""
         file = self._inside(path)
         return file.stat().st_size if file.is_file() else None
 
     def drop(self, *paths: str) -> None:
+        """As ``Depot``. The folders stay."""
         finals = [self._inside(path) for path in paths]
         folders = {final.parent: None for final in finals if final.parent.is_dir()}
         for final in finals:
@@ -138,6 +147,7 @@ class LocalDepot:
         self._disk.sync_each(folders)
 
     def paths(self, folder: str) -> Iterator[str]:
+        """As ``Depot``, without drafts and whatever else begins with a dot."""
         for above, folders, files in os.walk(self._inside(folder) if folder else self.root):
             folders[:] = [each for each in folders if not each.startswith(".")]
             for file in files:
@@ -145,10 +155,11 @@ class LocalDepot:
                     yield (Path(above) / file).relative_to(self.root).as_posix()
 
     def incoming(self) -> AbstractContextManager[Path]:
+        """As ``Depot``, on the same disk, so that ``adopt`` can link it."""
         return self.drafts.incoming()
 
     def date(self) -> None:
-        return None
+        """None: a folder has no clock of its own."""
 
     def probe(self) -> None:
         """Try on a draft whether the folder can hold a depot. Unfit, with what to do, if it cannot."""

@@ -92,6 +92,7 @@ class S3Depot:
         self._slow = store(timedelta(hours=1))  # for files of any size
 
     def add(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """As ``Depot``: put on condition that nothing is there, some side by side, a group at a time."""
         rest = iter(files)
         while group := list(islice(rest, _GROUP)):
             with ThreadPoolExecutor(min(len(group), _AT_ONCE)) as pool:
@@ -99,6 +100,7 @@ class S3Depot:
                     pass
 
     def adopt(self, path: str, draft: Path) -> None:
+        """As ``Depot``: on the same condition, from the draft's own pages in memory."""
         if draft.stat().st_size == 0:
             self._create(self._slow, path, b"")
             return
@@ -122,9 +124,11 @@ class S3Depot:
         self._until(f"{path} could not be written", attempt)
 
     def point(self, timestamp: bytes) -> bool:
+        """As ``Depot``: put on condition that what was read is still there."""
         return self._move(TIMESTAMP, timestamp)
 
     def point_log(self, checkpoint: bytes) -> bool:
+        """As ``Depot``, in the same way as ``point``."""
         return self._move(CHECKPOINT, checkpoint)
 
     def _move(self, path: str, new: bytes) -> bool:
@@ -147,14 +151,17 @@ class S3Depot:
         return self._until("the pointer could not be moved", attempt)
 
     def pointer(self) -> bytes | None:
+        """As ``Depot``."""
         return self.read(TIMESTAMP)
 
     def read(self, path: str) -> bytes | None:
+        """As ``Depot``."""
         result = self._get(path)
         with self._reaching(path):
             return None if result is None else bytes(result.bytes())
 
     def open(self, path: str) -> Opened | None:
+        """As ``Depot``. Other bytes than those of the tag are Unavailable, however late they are read."""
         result = self._get(path, self._slow)
         if result is None:
             return None
@@ -164,6 +171,7 @@ class S3Depot:
         return Opened(meta["size"], etag, meta["last_modified"], file)
 
     def size(self, path: str) -> int | None:
+        """As ``Depot``: asked of the server, without its bytes."""
         try:
             with self._reaching(path):
                 return obstore.head(self._store, _checked(path))["size"]
@@ -171,15 +179,18 @@ class S3Depot:
             return None
 
     def drop(self, *paths: str) -> None:
+        """As ``Depot``, in one question."""
         with self._reaching("could not be dropped"):
             obstore.delete(self._store, [_checked(path) for path in paths])
 
     def paths(self, folder: str) -> Iterator[str]:
+        """As ``Depot``. What is no path of ours is passed over."""
         with self._reaching(folder):
             for group in obstore.list(self._store, folder or None):
                 yield from (each["path"] for each in group if is_path(each["path"]))
 
     def incoming(self) -> AbstractContextManager[Path]:
+        """As ``Depot``: a draft on this machine."""
         return self.drafts.incoming()
 
     def date(self) -> datetime | None:

@@ -51,9 +51,11 @@ class Spool(Generic[Kept]):
         self._places: list[tuple[Kept, int, int]] = []
 
     def append(self, one: Kept) -> None:
+        """As ``Roles``: its bytes go into the file, and the rest of it stays in memory."""
         self._places.append((replace(one, body=b""), *self._file.append(one.body)))
 
     def extend(self, many: Iterable[Kept]) -> None:
+        """As ``Roles``, one by one, so that no more than one body is in memory."""
         for one in many:
             self.append(one)
 
@@ -79,14 +81,17 @@ class SpooledTargets:
         self._places: dict[int, array[int]] = {}
 
     def append(self, placed: Placed) -> None:
+        """Into the file. Its place there, two numbers, stays in memory."""
         # Neither names nor paths nor canonical JSON of what we sign hold a line's end.
         written = "\n".join((placed.name, placed.target.path, placed.target.entry)).encode()
         self._places.setdefault(placed.bin, array("Q")).extend(self._file.append(written))
 
     def bins(self) -> Iterable[int]:
+        """As ``Placements``."""
         return self._places.keys()
 
     def of(self, number: int) -> Sequence[Placed]:
+        """As ``Placements``, read from the file."""
         places = self._places.get(number, ())
         return [self._read(number, *place) for place in zip(places[::2], places[1::2], strict=True)]
 

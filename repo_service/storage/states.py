@@ -30,6 +30,7 @@ class States:
         self._lock = Lock()
 
     def get(self, name: str, edition: str) -> NameState | None:
+        """The state under this edition; None if it is not known, or another edition is."""
         with self._lock:
             known = self._kept.get(name)
             if known is None or known[0] != edition:

@@ -78,4 +78,5 @@ class Token:
             )
 
     def is_live(self, now: datetime) -> bool:
+        """Whether it may still be used: neither revoked nor past its date."""
         return self.revoked is None and now < moment(self.expires)

@@ -38,12 +38,14 @@ class Kept:
         self._lock = Lock()
 
     def get(self, key: _Key) -> bytes | None:
+        """The compressed body; None if it is not kept."""
         with self._lock:
             if key in self._bodies:
                 self._bodies.move_to_end(key)
             return self._bodies.get(key)
 
     def put(self, key: _Key, body: bytes) -> None:
+        """Keep it, and let go of those that were asked for longest ago until there is room."""
         with self._lock:
             self._left += len(self._bodies.pop(key, b"")) - len(body)
             self._bodies[key] = body

@@ -45,7 +45,8 @@ _ALGORITHMS: Final[dict[str, type[HTTPSignatureAlgorithm]]] = {
 class Headers(Protocol):
     """What http_message_signatures wants of headers: a field that came twice, twice."""
 
-    def items(self) -> Iterable[tuple[str, str]]: ...
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Name and value of each field, in order."""
 
 
 @dataclass(frozen=True, slots=True)

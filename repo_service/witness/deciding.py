@@ -30,6 +30,7 @@ class Question:
 
     @property
     def origin(self) -> str:
+        """The log that it says it is of: the note's first line, which nothing proves yet."""
         return self.note.text.partition("\n")[0]
 
 
@@ -54,6 +55,7 @@ class Log:
 
     @property
     def origin(self) -> str:
+        """Which log it is: its keys all bear this name."""
         return self.keys[0].name
 
     @property

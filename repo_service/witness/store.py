@@ -70,6 +70,7 @@ class Store:
         return Store(folder)
 
     def close(self) -> None:
+        """Let go of the file; every answer is on disk already."""
         self._connection.close()
 
     def adopt(self, key: VerifierKey) -> None:

@@ -19,9 +19,14 @@ SIGNED: Final = (".whl", ".tar.gz", ".zip")
 class Entry(Protocol):
     """A stored file."""
 
-    def file_exists(self) -> bool: ...
-    def file_size(self) -> int | None: ...
-    def file_open_read(self) -> IO[bytes]: ...
+    def file_exists(self) -> bool:
+        """Whether the bytes are in devpi's storage."""
+
+    def file_size(self) -> int | None:
+        """In bytes; None where there is no file."""
+
+    def file_open_read(self) -> IO[bytes]:
+        """Whoever opens it closes it."""
 
 
 class Link(Protocol):
@@ -32,13 +37,15 @@ class Link(Protocol):
     entry: Entry
 
     @property
-    def basename(self) -> str: ...
+    def basename(self) -> str:
+        """The file's name."""
 
 
 class Links(Protocol):
     """The files of a release."""
 
-    def get_links(self, rel: str) -> list[Link]: ...
+    def get_links(self, rel: str) -> list[Link]:
+        """Those of a kind; ``releasefile`` are what installers install."""
 
 
 class Stage(Protocol):
@@ -48,10 +55,17 @@ class Stage(Protocol):
     keyfs: "KeyFS"
     ixconfig: Mapping[str, Any]
 
-    def list_projects_perstage(self) -> Iterable[str]: ...
-    def list_versions_perstage(self, project: str) -> Iterable[str]: ...
-    def get_versiondata_perstage(self, project: str, version: str) -> Mapping[str, Any]: ...
-    def get_linkstore_perstage(self, name: str, version: str) -> Links: ...
+    def list_projects_perstage(self) -> Iterable[str]:
+        """Of this index alone, and not of those that it inherits from."""
+
+    def list_versions_perstage(self, project: str) -> Iterable[str]:
+        """Of a project, in this index alone."""
+
+    def get_versiondata_perstage(self, project: str, version: str) -> Mapping[str, Any]:
+        """What was registered of a version; empty if nothing was."""
+
+    def get_linkstore_perstage(self, name: str, version: str) -> Links:
+        """Every link of a version, in this index alone."""
 
 
 class Transaction(Protocol):
@@ -63,7 +77,8 @@ class Transaction(Protocol):
 class Notifier(Protocol):
     """The thread that calls plugins after each commit."""
 
-    def read_event_serial(self) -> int: ...
+    def read_event_serial(self) -> int:
+        """The last commit that every plugin has been told of."""
 
 
 class KeyFS(Protocol):
@@ -72,20 +87,25 @@ class KeyFS(Protocol):
     tx: Transaction
     notifier: Notifier
 
-    def read_transaction(self, *, at_serial: int) -> AbstractContextManager[Transaction]: ...
-    def get_current_serial(self) -> int: ...
+    def read_transaction(self, *, at_serial: int) -> AbstractContextManager[Transaction]:
+        """A look as of this commit."""
+
+    def get_current_serial(self) -> int:
+        """The last commit."""
 
 
 class Model(Protocol):
     """The indexes."""
 
-    def getstage(self, user: str) -> Stage | None: ...
+    def getstage(self, user: str) -> Stage | None:
+        """The index ``user/name``; None if there is none."""
 
 
 class Pool(Protocol):
     """devpi's threads."""
 
-    def register(self, task: object) -> None: ...
+    def register(self, task: object) -> None:
+        """Run this thread as long as the server runs."""
 
 
 class Xom(Protocol):
@@ -95,7 +115,8 @@ class Xom(Protocol):
     model: Model
     thread_pool: Pool
 
-    def is_replica(self) -> bool: ...
+    def is_replica(self) -> bool:
+        """Whether another devpi-server is the one that is written to."""
 
 
 class NoIndex(Exception):
