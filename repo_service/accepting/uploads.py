@@ -17,6 +17,7 @@ from packaging.metadata import parse_email
 from keys import names
 from keys.encoding import sha256
 from keys.strict import Malformed, line
+from repo_service.build.pages import stored_at
 from repo_service.domain import semver
 from repo_service.domain.artifacts import Artifact, BadArtifact, artifact
 from repo_service.storage.depot import Depot
@@ -61,15 +62,10 @@ def examine(filename: str, path: Path) -> Upload:
 
 def store(depot: Depot, upload: Upload, draft: Path) -> None:
     """Add an examined file, and its core metadata beside it, where its target will point."""
-    path = stored_at(upload.artifact.name, upload.filename, upload.sha256)
+    path = stored_at(names.file_path(upload.artifact.name, upload.filename), upload.sha256)
     if upload.core_metadata is not None:
         depot.add([(f"{path}.metadata", upload.core_metadata)])
     depot.adopt(path, draft)
-
-
-def stored_at(name: str, filename: str, digest: str) -> str:
-    """A file's path in the depot: its target path with its hash (TUF specification section 6.2)."""
-    return f"targets/{names.hashed(names.file_path(name, filename), digest)}"
 
 
 def core_metadata_digest(upload: Upload) -> str | None:

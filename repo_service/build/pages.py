@@ -42,6 +42,16 @@ class Target:
             said["custom"] = custom
         return Target(path, digest, compact_plain(said).decode())
 
+    @property
+    def stored_at(self) -> str:
+        """Where its bytes lie in the depot."""
+        return stored_at(self.path, self.sha256)
+
+
+def stored_at(path: str, sha256: str) -> str:
+    """Where the bytes of a target with this digest lie in the depot (TUF specification, section 6.2)."""
+    return f"targets/{names.hashed(path, sha256)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

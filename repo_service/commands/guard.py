@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from keys import hardening, possession, sealed
 from keys.signing import HeldKey
 from keys.trust import RootOfTrust
 from keys.waivers import NoWaiver
-from repo_service.commands.table import command
+from repo_service.commands.table import command, status_of
 from repo_service.guarding import serving, settings, waiving
 from repo_service.guarding.facts import Sealed, TakenIn
 from repo_service.guarding.guard import Guard, allow_rehearsal, check_rehearsal, verified
@@ -46,8 +45,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         do(options)
     except tuple(_EXIT) as error:
-        print(f"tallystick-service guard: {error}", file=sys.stderr)
-        return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
+        return status_of("guard", error, _EXIT)
     return 0
 
 

@@ -1,6 +1,5 @@
 """The online key and the log's in a service's folder, and another in the place of each, and no client fails."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from keys.tlog import proofs
 from keys.tlog.notes import BadNote, HeldNoteKey, VerifierKey
 from repo_service.build.metadata import metadata_path
 from repo_service.publishing import roots
+from repo_service.storage.disk import fsync
 from repo_service.wiring import (
     LOG_KEY,
     LOG_PUB,
@@ -218,7 +218,7 @@ def _replace(old: Path, retired: Path, renamed: Mapping[str, str]) -> None:
     for before, after in renamed.items():
         if (old.parent / before).exists():
             (old.parent / before).rename(old.parent / after)
-    _sync(old.parent)
+    fsync(old.parent)
 
 
 def _write(secret: Path, public: Path, name: str, *, rehearsal: bool) -> None:
@@ -232,11 +232,3 @@ def _write_log(secret: Path, public: Path, name: str) -> VerifierKey:
     sealed.write_private(secret, held.written.encode())
     public.write_text(held.key.line, "utf-8")
     return held.key
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

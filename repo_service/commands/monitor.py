@@ -10,7 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from keys.trust import NotTrusted
-from repo_service.commands.table import command
+from repo_service.commands.table import command, status_of
 from repo_service.monitor import feeds, hooks, limits, rounds, telling
 from repo_service.monitor.auditing import Sample
 from repo_service.monitor.book import Book, BookInUse
@@ -58,8 +58,7 @@ def run(options: argparse.Namespace, clock: Callable[[], datetime] | None = None
     try:
         return _monitor(options, clock or _now)
     except tuple(_EXIT) as error:
-        print(f"tallystick-service monitor: {error}", file=sys.stderr)
-        return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
+        return status_of("monitor", error, _EXIT)
 
 
 def add(commands: "Commands") -> None:

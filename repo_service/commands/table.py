@@ -1,7 +1,8 @@
 """Each command's name and what it is for, said once: in the list of all, and at the head of its own help."""
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ COMMANDS: Final = {
     "worker": ("serving", "serve the Redis queue of service.toml: publish when rung, and on a timer"),
 }  # fmt: skip
 """Each command, in which module beside this one it is, and what it is for."""
+
+
+def status_of(command: str, error: Exception, statuses: Mapping[type[Exception], int]) -> int:
+    """Say what went wrong with a command, and give its exit status: that of the first kind that the error is of."""
+    print(f"tallystick-service {command}: {error}", file=sys.stderr)
+    return next(status for kind, status in statuses.items() if isinstance(error, kind))
 
 
 def command(commands: "Commands", name: str) -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from keys import hardening
 from keys.tlog import notes
 from keys.tlog.notes import BadNote, HeldWitnessKey, VerifierKey
-from repo_service.commands.table import command
+from repo_service.commands.table import command, status_of
 from repo_service.operating import logs
 from repo_service.operating.serving import stopped_by_signals
 from repo_service.witness import keyring, store
@@ -52,8 +51,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         do(options)
     except tuple(_EXIT) as error:
-        print(f"tallystick-service witness: {error}", file=sys.stderr)
-        return next(code for kind, code in _EXIT.items() if isinstance(error, kind))
+        return status_of("witness", error, _EXIT)
     return 0
 
 

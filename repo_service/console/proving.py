@@ -13,18 +13,17 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.ngclient import Updater
-from tuf.ngclient.fetcher import FetcherInterface
 
 from keys import counting, layout, names, page
 from keys.encoding import sha256
 from keys.state import NameState
 from repo_service.storage.depot import Depot, DepotError
+from repo_service.storage.mirror import BASE, Mirror
 
 Role = TypeVar("Role", Timestamp, Snapshot, Targets)
-_BASE: Final = "https://depot.invalid"
 _FEW: Final = 64
 """Names that one client is asked for: it keeps in memory all that it has read."""
 
@@ -109,8 +108,8 @@ class _Client:
             targets = self._folder / "targets"
             targets.mkdir()
             self._updater = make_updater(
-                str(self._folder), f"{_BASE}/metadata", target_dir=str(targets), target_base_url=f"{_BASE}/targets",
-                fetcher=_Fetcher(depot), bootstrap=first,
+                str(self._folder), f"{BASE}/metadata", target_dir=str(targets), target_base_url=f"{BASE}/targets",
+                fetcher=Mirror(depot), bootstrap=first,
             )  # fmt: skip
             self._updater.refresh()
             self._top = self._read_top()
@@ -194,20 +193,6 @@ class _Client:
             return (self._folder / f"{role}.json").read_bytes()
         except FileNotFoundError:
             raise ValueError(f"{role} may speak for this name, and its file was never reached") from None
-
-
-class _Fetcher(FetcherInterface):
-    """Serves a depot as a mirror would."""
-
-    def __init__(self, depot: Depot) -> None:
-        self._depot = depot
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = url.removeprefix(f"{_BASE}/")
-        data = self._depot.read(path)
-        if data is None:
-            raise DownloadHTTPError(f"{path} is not among the public files", 404)
-        yield data
 
 
 def _link(role: str, signed: Root | Timestamp | Snapshot | Targets) -> Link:

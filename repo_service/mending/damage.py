@@ -6,6 +6,7 @@ from typing import Final
 
 from keys import names
 from keys.state import File, NameState, purged
+from repo_service.build.pages import stored_at
 
 REBUILD: Final = "`tallystick-service rebuild` copies it again"
 MOVE_AWAY: Final = "nothing overwrites it: move it away, find out who wrote it, then `tallystick-service rebuild`"
@@ -46,7 +47,7 @@ def artifacts(state: NameState) -> Iterator[tuple[str, int | None]]:
 
 
 def _of_file(name: str, file: File) -> Iterator[tuple[str, int | None]]:
-    path = f"targets/{names.hashed(names.file_path(name, file.filename), file.sha256)}"
+    path = stored_at(names.file_path(name, file.filename), file.sha256)
     yield path, file.size
     if file.core_metadata is not None:
         yield f"{path}.metadata", None

@@ -14,10 +14,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Root, Targets
 from tuf.ngclient import Updater
-from tuf.ngclient.fetcher import FetcherInterface
 
 from keys import counting, invariants, layout, names, page, rules, strict, succession, trust
 from keys.counting import Delegator
@@ -27,7 +26,7 @@ from keys.times import moment, stamp
 from keys.tlog.proofs import policy_of
 from repo_service.build.due import Signed
 from repo_service.build.metadata import metadata_path
-from repo_service.build.pages import Layout, Target, page_of, policy_page
+from repo_service.build.pages import Layout, Target, page_of, policy_page, stored_at
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
 from repo_service.mending import logcheck
@@ -46,8 +45,8 @@ from repo_service.mending.damage import (
 from repo_service.storage.depot import Depot, version_of
 from repo_service.storage.inventory import Inventory
 from repo_service.storage.journal import Journal
+from repo_service.storage.mirror import BASE, Mirror
 
-_BASE: Final = "https://depot.invalid"
 _UNSIGNED: Final = 1 << 62
 """Later than every release."""
 _CHUNK: Final = 64
@@ -201,7 +200,7 @@ def _offline(look: _Look) -> tuple[_Trusted | None, list[Problem]]:
     try:
         held = _listed(found.get(f"{look.roles[layout.HELD].version}.{layout.HELD}.json"))
         for path, entry in held.items():
-            stored = f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
+            stored = stored_at(path, entry["hashes"]["sha256"])
             found |= {stored: body} if (body := look.view.current(stored)) is not None else {}
         read = trust.read(found)
     except (trust.NotTrusted, strict.Malformed, KeyError) as error:
@@ -349,9 +348,9 @@ def _page(look: _Look, state: NameState, targets: dict[str, Target], *, waiting:
         if not waiting:
             yield Problem(state.name, "has no signed page", RESTORE)
         return
-    body = look.view.current(_stored(own))
+    body = look.view.current(own.stored_at)
     if body is None:
-        yield Problem(state.name, f"its signed page is not in the journal's current state: {_stored(own)}", RESTORE)
+        yield Problem(state.name, f"its signed page is not in the journal's current state: {own.stored_at}", RESTORE)
         return
     try:
         signed = page.parse(body)
@@ -438,20 +437,6 @@ def _artifacts(look: _Look) -> Iterator[Problem]:
 # A client.
 
 
-class _Fetcher(FetcherInterface):
-    """Serves a depot as a mirror would."""
-
-    def __init__(self, depot: Depot) -> None:
-        self._depot = depot
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = url.removeprefix(f"{_BASE}/")
-        data = self._depot.read(path)
-        if data is None:
-            raise DownloadHTTPError(f"{path} is not in the depot", 404)
-        yield data
-
-
 def _client(look: _Look) -> Iterator[Problem]:
     """python-tuf's client, which trusts the first root alone, finds in every bin what the journal says."""
     first, head = look.view.current(metadata_path(layout.ROOT, 1)), look.view.head()
@@ -462,8 +447,8 @@ def _client(look: _Look) -> Iterator[Problem]:
         look.its.progress("a client", start, len(shape))
         with tempfile.TemporaryDirectory() as folder:
             updater = look.its.make_updater(
-                folder, f"{_BASE}/metadata", target_dir=folder, target_base_url=f"{_BASE}/targets",
-                fetcher=_Fetcher(look.its.depot), bootstrap=first,
+                folder, f"{BASE}/metadata", target_dir=folder, target_base_url=f"{BASE}/targets",
+                fetcher=Mirror(look.its.depot), bootstrap=first,
             )  # fmt: skip
             try:
                 updater.refresh()
@@ -486,10 +471,6 @@ def _found(look: _Look, updater: Updater, bins: Iterable[int]) -> Iterator[Probl
                 yield Problem(path, f"a client finds {found and found.to_dict()}, not {entry}", RESTORE)
             elif path.startswith("simple/"):
                 updater.download_target(found)
-
-
-def _stored(target: Target) -> str:
-    return f"targets/{names.hashed(target.path, target.sha256)}"
 
 
 _QUICK: Final = (_pointer, _log, _files, _online, _pages, _client, _staged)

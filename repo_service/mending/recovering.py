@@ -33,6 +33,7 @@ from repo_service.accepting.writing import keep
 from repo_service.build.due import Signed
 from repo_service.build.listing import Meta
 from repo_service.build.metadata import Role, metadata_path, timestamp_file
+from repo_service.build.pages import stored_at
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import DOCUMENT, FlagAct
@@ -298,7 +299,7 @@ def _sealed(depot: Depot, meta: Mapping[str, Any]) -> dict[str, bytes]:
     held = strict.parse(found[f"{meta[f'{layout.HELD}.json']['version']}.{layout.HELD}.json"])
     assert isinstance(held, dict)
     for path, entry in held["signed"]["targets"].items():
-        stored = f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
+        stored = stored_at(path, entry["hashes"]["sha256"])
         found[stored] = _body(depot, stored, entry)
     return found
 
@@ -465,7 +466,7 @@ def _former_bins(pen: Recovery, found: _Found) -> None:
 
 
 def _stored(path: str, entry: Any) -> str:
-    return f"targets/{names.hashed(path, entry['hashes']['sha256'])}"
+    return stored_at(path, entry["hashes"]["sha256"])
 
 
 def _name_of(path: str) -> str:

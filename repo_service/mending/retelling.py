@@ -20,6 +20,7 @@ from keys.tlog.merkle import NotProven
 from keys.tlog.notes import BadNote
 from repo_service.build.growth import LOG, Edge, edge_paths
 from repo_service.build.logbook import Said
+from repo_service.build.pages import stored_at
 from repo_service.domain import changes as c
 from repo_service.domain import logged
 from repo_service.domain.evolve import evolve_all
@@ -190,7 +191,7 @@ class _Telling:
         if before.state is not None and before.state.serial >= leaf.serial:
             return
         self.told.unknown.add(leaf.name)
-        body = self.depot.read(f"targets/{names.hashed(names.page_path(leaf.name), leaf.sha256)}")
+        body = self.depot.read(stored_at(names.page_path(leaf.name), leaf.sha256))
         if body is None or sha256(body) != leaf.sha256:
             self.told.paged[leaf.name] = leaf.sha256
             return

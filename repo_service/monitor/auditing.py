@@ -24,6 +24,7 @@ from keys.tlog.notes import BadNote
 from repo_service.build.growth import LOG
 from repo_service.build.listing import Meta
 from repo_service.build.metadata import metadata_path, timestamp_body
+from repo_service.build.pages import stored_at
 from repo_service.monitor import codes
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
@@ -190,7 +191,7 @@ class _Audit:
             yield from self._page(name, length, digest)
 
     def _page(self, name: str, length: int, digest: str) -> Iterator[Finding]:
-        path = f"targets/{names.hashed(names.page_path(name), digest)}"
+        path = stored_at(names.page_path(name), digest)
         data = self._public.read(path)
         if data is None:
             yield self._found("served-missing", f"{path} is not there", name)

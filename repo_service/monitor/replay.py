@@ -18,7 +18,7 @@ from keys.tlog.leaves import BadLeaf
 from repo_service.build.growth import LOG
 from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import snapshot_body
-from repo_service.build.pages import Target, file_targets, page_of
+from repo_service.build.pages import Target, file_targets, page_of, stored_at
 from repo_service.domain import changes as c
 from repo_service.domain import logged
 from repo_service.domain.announcing import Published
@@ -184,7 +184,7 @@ class Replay:
     def _take_document(self, index: int, leaf: leaves.Document, at: str, placed: set[int]) -> Iterator[Finding]:
         target = Target.of(leaf.path, leaf.length, leaf.sha256)
         placed.add(self._shelves.put(target.path, target.entry))
-        body = self._public.read(f"targets/{names.hashed(leaf.path, leaf.sha256)}")
+        body = self._public.read(target.stored_at)
         try:
             document = _document_at(leaf, body)
         except ValueError as error:
@@ -218,10 +218,10 @@ class Replay:
     def _page(self, name: str, its: PageSum) -> NameState | None:
         """What a page says that the log names, if it is still there."""
         try:
-            path = names.hashed(names.page_path(name), its.sha256)
+            path = stored_at(names.page_path(name), its.sha256)
         except names.InvalidName:
             return None
-        body = self._public.read(f"targets/{path}")
+        body = self._public.read(path)
         if body is None or (len(body), sha256(body)) != (its.length, its.sha256):
             return None
         try:

@@ -162,7 +162,7 @@ def released_state(view: View, name: str) -> NameState | None:
     """What the newest release says of a name, read back from its page; None if it has none."""
     if (target := view.target(names.page_path(name))) is None:
         return None
-    body = view.file(stored_at(target))
+    body = view.file(target.stored_at)
     assert body is not None, f"the signed page of {name} is gone from the journal"
     assert sha256(body) == target.sha256, f"the page of {name} in the journal is not what was signed"
     return page.state_of(body)
@@ -271,7 +271,7 @@ class _Moved:
             if known != target.entry:
                 self.placed.append(Placed(shape.number(target.path), name, target))
                 if known and target.path.startswith("simple/"):
-                    self.superseded.append(stored_at(Target.said(target.path, known)))
+                    self.superseded.append(Target.said(target.path, known).stored_at)
         self.gone += before
 
 
@@ -297,8 +297,3 @@ def _contents(view: View, shape: layout.Bins, new: Differences, due: Iterable[st
 
 def _new_held(view: View, sealed: roots.Sealed | None) -> tuple[tuple[str, bytes], ...]:
     return tuple((path, body) for path, body in sealed.pages if not view.has_file(path)) if sealed else ()
-
-
-def stored_at(target: Target) -> str:
-    """Where a target lies in the depot."""
-    return f"targets/{names.hashed(target.path, target.sha256)}"

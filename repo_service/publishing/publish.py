@@ -20,6 +20,7 @@ from repo_service.build.assemble import Release, assemble
 from repo_service.build.check import check_for_old_root, check_release, check_successions
 from repo_service.build.growth import LOG
 from repo_service.build.metadata import Role
+from repo_service.build.pages import stored_at
 from repo_service.failpoint import failpoint
 from repo_service.publishing import roots
 from repo_service.publishing.clocks import check_clocks
@@ -274,5 +275,5 @@ def _drop_purged(press: Press, touched: list[str]) -> None:
         states = [state for name in dict.fromkeys(touched) if (state := released_state(view, name))]
     for state in states:
         for file in purged(state):
-            stored = f"targets/{names.hashed(names.file_path(state.name, file.filename), file.sha256)}"
+            stored = stored_at(names.file_path(state.name, file.filename), file.sha256)
             press.depot.drop(stored, f"{stored}.metadata")

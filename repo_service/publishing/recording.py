@@ -18,7 +18,7 @@ from repo_service.build.metadata import metadata_path
 from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.publishing import roots
-from repo_service.publishing.planning import Plan, released_state, stored_at
+from repo_service.publishing.planning import Plan, released_state
 from repo_service.publishing.press import Press, cosigned_by_nobody
 from repo_service.storage.spool import Spool
 from repo_service.storage.view import View
@@ -117,7 +117,7 @@ def _taken_over(view: View, plan: Plan, name: str) -> leaves.TakenOver:
         return leaves.TakenOver(name, view.states([name])[name].serial, page.length, page.sha256)
     target, state = view.target(names.page_path(name)), released_state(view, name)
     assert target is not None and state is not None, "a recovered name has a page"
-    return leaves.TakenOver(name, state.serial, len(view.log_file(stored_at(target))), target.sha256)
+    return leaves.TakenOver(name, state.serial, len(view.log_file(target.stored_at)), target.sha256)
 
 
 def _document(document: Published | FlagAct) -> leaves.Document:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from functools import cached_property
 
-from keys import layout, names
+from keys import layout
 from repo_service.build.assemble import Differences
 from repo_service.build.metadata import metadata_path
-from repo_service.build.pages import Target
 from repo_service.storage.view import View
 
 
@@ -24,7 +23,7 @@ class Replaced:
             target = placed.target
             if target.path.startswith("simple/"):
                 yield self._new.pages[self._pages[target.sha256]].body
-                if (old := self._view.target(target.path)) and (page := self._view.file(_stored(old))) is not None:
+                if (old := self._view.target(target.path)) and (page := self._view.file(old.stored_at)) is not None:
                     yield page
 
     def _files(self, number: int) -> Iterator[bytes]:
@@ -37,7 +36,3 @@ class Replaced:
     @cached_property
     def _pages(self) -> dict[str, int]:
         return {page.targets[0].sha256: place for place, page in enumerate(self._new.pages)}
-
-
-def _stored(target: Target) -> str:
-    return f"targets/{names.hashed(target.path, target.sha256)}"

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 from tuf.api.metadata import Targets
 
-from keys import layout, names, trust
+from keys import layout, trust
 from keys.signing import SignerFailed
 from repo_service.build.metadata import metadata_path
+from repo_service.build.pages import stored_at
 from repo_service.publishing import roots
 from repo_service.storage.depot import Depot, version_of
 from repo_service.storage.journal import Journal
@@ -54,4 +55,4 @@ class Shelf:
 
 
 def _pages(held: Targets) -> list[str]:
-    return [f"targets/{names.hashed(path, entry.hashes['sha256'])}" for path, entry in held.targets.items()]
+    return [stored_at(path, entry.hashes["sha256"]) for path, entry in held.targets.items()]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from repo_service.storage.disk import fsync
+
 _PAGES = 4096
 """Pages copied before writers get a turn."""
 
@@ -67,9 +69,9 @@ def _appearing(file: Path) -> Iterator[Path]:
     try:
         draft.touch(0o600, exist_ok=False)  # who may call, and with which key, is in it
         yield draft
-        _sync(draft)
+        fsync(draft)
         os.link(draft, file)  # fails if it exists, whoever made it meanwhile
-        _sync(file.parent)
+        fsync(file.parent)
     except FileExistsError:
         raise NotCopied(f"{file} exists; it is never overwritten. Nothing was written.") from None
     except OSError as error:
@@ -90,11 +92,3 @@ def _check(draft: Path) -> None:
             ]
     if found not in ([], ["ok"]):
         raise NotCopied(f"the copy is damaged ({found[0]}): so is what was copied. Nothing was written.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

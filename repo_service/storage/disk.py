@@ -57,11 +57,8 @@ class Disk:
 
     def sync(self, path: Path) -> None:
         """A file's bytes, or a folder's names, survive a power cut from here on. Unavailable if they may not."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
+        with _opened(path) as descriptor:
             self._sure(path, lambda: os.fsync(descriptor))
-        finally:
-            os.close(descriptor)
 
     def sync_each(self, paths: Iterable[Path]) -> None:
         """``sync`` of several, side by side: so they share the file system's commits instead of waiting for one each
@@ -87,11 +84,8 @@ class Disk:
         if _syncfs is None:
             yield None
             return
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
+        with _opened(path) as descriptor:
             yield lambda: self._sure(path, lambda: _sync_file_system(descriptor))
-        finally:
-            os.close(descriptor)
 
     def _sure(self, path: Path, sync: Callable[[], None]) -> None:
         if self._failed:
@@ -104,6 +98,21 @@ class Disk:
                 "process writes no more: check the disk, then restart; what is not published is written again"
             )
             raise self._failed from error
+
+
+def fsync(path: Path) -> None:
+    """A file's bytes, or a folder's names, survive a power cut from here on. Raises OSError."""
+    with _opened(path) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _find_syncfs() -> Callable[[int], int] | None:

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from flask import Response, g, request
 
-from keys import strict
+from keys import names, strict
 from keys.encoding import compact
-from repo_service.accepting import uploads
 from repo_service.bell import Bell
-from repo_service.build.pages import Layout
+from repo_service.build.pages import Layout, stored_at
 from repo_service.domain import requests as r
 from repo_service.operating.metrics import Metrics
 from repo_service.storage.depot import Depot
@@ -70,7 +69,7 @@ def check_blobs(desk: Desk, asked: r.Request) -> None:
     for file in asked.files if isinstance(asked, r.Publish) else ():
         if file.url is not None:
             continue
-        if desk.depot.size(uploads.stored_at(asked.name, file.filename, file.sha256)) != file.size:
+        if desk.depot.size(stored_at(names.file_path(asked.name, file.filename), file.sha256)) != file.size:
             detail = (
                 f"No file {file.filename} of {file.size} bytes with sha256 {file.sha256:.16}… was uploaded; PUT it "
                 f"to /v1/projects/{asked.name}/files/{file.filename} first, or give its url. {NOTHING_WRITTEN}"

@@ -15,8 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from keys import html, names, page
 from keys.encoding import compact, sha256
 from keys.state import installable
-from repo_service.accepting.uploads import stored_at
-from repo_service.build.pages import Layout
+from repo_service.build.pages import Layout, stored_at
 from repo_service.domain.changes import Granted
 from repo_service.storage.depot import CHECKPOINT, Depot, is_path
 from repo_service.storage.headers import FRESH, caching, media_type
@@ -84,7 +83,7 @@ def blueprint(journal: Journal, depot: Depot, target_layout: Layout) -> Blueprin
             found = view.target(names.page_path(name))
         if found is None:
             raise _not_found(f"{name} is not known to this registry")
-        path = f"targets/{names.hashed(found.path, found.sha256)}"
+        path = found.stored_at
         kind = request.accept_mimetypes.best_match(_SIMPLE, default="text/html")
         response = _send_page(depot, path) if kind in _JSON else _send_html(as_html(path), kind)
         response.vary.add("Accept")
@@ -140,7 +139,7 @@ def _send_file(
     if signed is None or digest not in (None, signed):
         raise _not_found(f"{filename} is not, or no longer, a file of {name}")
     suffix = filename.removeprefix(wanted)
-    return _send(depot, stored_at(name, wanted, signed) + suffix)
+    return _send(depot, stored_at(names.file_path(name, wanted), signed) + suffix)
 
 
 def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) -> str | None:
@@ -148,7 +147,7 @@ def _signed_digest(view: View, target_layout: Layout, name: str, filename: str) 
         found = view.target(names.file_path(name, filename))
         return found.sha256 if found else None
     own = view.target(names.page_path(name))
-    body = view.file(f"targets/{names.hashed(own.path, own.sha256)}") if own else None
+    body = view.file(own.stored_at) if own else None
     listed = installable(page.parse(body)) if body else ()
     return next((file.sha256 for _, file in listed if file.filename == filename), None)
 
