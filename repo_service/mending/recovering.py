@@ -14,36 +14,26 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Root, Targets
-
-from keys import counting, layout, names, page, strict, succession, trust
-from keys.counting import Delegator
+from keys import layout, names, page, strict, succession, trust
 from keys.encoding import compact, sha256
-from keys.signing import Asked, Signatures
 from keys.state import TAKING, NameState
-from keys.times import moment, stamp
-from keys.tlog import leaves
+from keys.times import stamp
 from keys.tlog.binsums import BinSums
 from keys.tlog.proofs import policy_of
-from keys.trust import RootOfTrust
 from repo_service.accepting.writing import keep
 from repo_service.build.due import Signed
-from repo_service.build.listing import Meta
-from repo_service.build.metadata import Role, metadata_path, timestamp_file
-from repo_service.build.pages import stored_at
+from repo_service.build.metadata import Role, metadata_path
 from repo_service.domain import changes as c
 from repo_service.domain.announcing import Published
-from repo_service.domain.flags import DOCUMENT, FlagAct
+from repo_service.domain.flags import FlagAct
 from repo_service.failpoint import failpoint
 from repo_service.mending.damage import Progress
-from repo_service.mending.retelling import BOTH, OWNING, NotRecovered, PublicLog, Retold, keep_files, public_log, retell
-from repo_service.publishing import roots
+from repo_service.mending.found import STOLEN, Found, public_files, target_file, targets_of
+from repo_service.mending.retelling import BOTH, OWNING, NotRecovered, Retold, keep_files, retell
 from repo_service.publishing.press import Press
 from repo_service.publishing.publish import leased
-from repo_service.storage.depot import Depot
 from repo_service.storage.journal import Collided
 from repo_service.storage.recovery import Public, Recovery
 from repo_service.storage.releasereading import Head
@@ -52,8 +42,7 @@ _ENTRY: Final = re.compile(r"simple/([^/]+)/.*|packages/([^/]+)/.*", re.ASCII)
 _GRANTING: Final = "namespace."
 _LONG: Final = 3600.0
 _MOST_A_SECOND: Final = 1000
-_STOLEN: Final = "the online key was stolen (docs/OPERATIONS.md, When the online key was stolen)"
-_NOT_LOGGED: Final = f"its public page is not what the log's events lead to: {_STOLEN}"
+_NOT_LOGGED: Final = f"its public page is not what the log's events lead to: {STOLEN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +60,6 @@ class Recovered:
     gone: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The public files: what ceremonies sealed, what the timestamp and the snapshot say, and the log, if there is one.
-    Where that is ahead of the timestamp, ``public`` is the release that was about to be pointed to.
-    """
-
-    depot: Depot
-    trust: RootOfTrust
-    root: Root
-    bins: Targets
-    public: Public
-    roles: Mapping[str, int]
-    log: PublicLog | None
-    is_pointed: bool
-
-    @property
-    def shape(self) -> layout.Bins:
-        return trust.bins_shape(self.bins)
-
-
 def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None:
     """Bring the journal to the public state, in one transaction; None if it is not behind. Raises NotRecovered.
 
@@ -102,7 +71,7 @@ def recover(press: Press, now: datetime, progress: Progress) -> Recovered | None
                 "the journal was never begun: `tallystick-service init` is for that, and `recover --from-log ROOT` "
                 "for a database that is lost. Nothing was written."
             )
-        found = _public_files(press, pen.file(metadata_path(layout.ROOT, 1)))
+        found = public_files(press, pen.file(metadata_path(layout.ROOT, 1)))
         for root in found.trust.roots:
             if pen.file(f"metadata/{root.name}") not in (None, root.data):
                 raise NotRecovered(f"{root.name} is another than this journal's. Nothing was written.")
@@ -119,14 +88,14 @@ def recover_lost(press: Press, root: bytes, now: datetime, progress: Progress) -
     with leased(press, _LONG) as epoch, press.journal.writing_with(Recovery) as pen:
         if pen.roles():
             raise NotRecovered("this database is not empty: `recover` without --from-log. Nothing was written.")
-        found = _public_files(press, root)
+        found = public_files(press, root)
         if found.log is None:
             raise NotRecovered("there is no public log to recover from. Nothing was written.")
         _check_keys(press, found)
         return _taken_back(press, pen, found, 0, epoch, now, progress)
 
 
-def _check_keys(press: Press, found: _Found) -> None:
+def _check_keys(press: Press, found: Found) -> None:
     """What is recovered must be able to go on."""
     if not press.sign.keyids & {*found.root.roles[layout.TIMESTAMP].keyids}:
         raise NotRecovered("the online key of this folder is not the one that the root names. Nothing was written.")
@@ -141,13 +110,12 @@ def _check_pace(head: Head, public: Public, now: datetime) -> None:
     if ahead > _MOST_A_SECOND * max(1.0, (now - head.signed_at).total_seconds()):
         raise NotRecovered(
             f"the public timestamp is {ahead} releases ahead of the one that this journal signed at "
-            f"{stamp(head.signed_at)}, and no service publishes so often: the online key was stolen "
-            "(docs/OPERATIONS.md, When the online key was stolen). Nothing was written."
+            f"{stamp(head.signed_at)}, and no service publishes so often: {STOLEN}. Nothing was written."
         )
 
 
 def _taken_back(
-    press: Press, pen: Recovery, found: _Found, follows: int, epoch: int, now: datetime, progress: Progress
+    press: Press, pen: Recovery, found: Found, follows: int, epoch: int, now: datetime, progress: Progress
 ) -> Recovered:  # fmt: skip
     generation, shape, told = found.public.generation, found.shape, None
     if found.log is None:
@@ -161,7 +129,7 @@ def _taken_back(
     taken, unknown, highest, digests = [], [], 0, {}
     for number in range(len(shape)):
         progress("bins", number + 1, len(shape))
-        role = _role(found, found.bins, shape.role(number))
+        role = found.role(found.bins, shape.role(number))
         digests[number] = bytes.fromhex(role.signed_digest)
         for path, body in _bin(pen, found, role, number):
             state = _parsed(path, body)
@@ -176,7 +144,7 @@ def _taken_back(
             pen.sign_pending(name.name, state.serial, generation)
         _replace_role(pen, press, role, generation)
     pen.drop_misplaced(shape)
-    _replace_role(pen, press, _role(found, found.root, layout.SNAPSHOT), generation)
+    _replace_role(pen, press, found.role(found.root, layout.SNAPSHOT), generation)
     pen.set_role(_timestamp_role(found), press.lifetimes)
     _former_bins(pen, found)
     pen.skip_numbers(highest)
@@ -191,7 +159,7 @@ def _taken_back(
     )  # fmt: skip
 
 
-def _check_sealed(found: _Found, told: Retold) -> None:
+def _check_sealed(found: Found, told: Retold) -> None:
     """The newest files of ceremonies are those that the log names."""
     for role, leaf in told.sealed.items():
         file = found.trust.newest[role]
@@ -214,144 +182,18 @@ def _led_to(pen: Recovery, told: Retold, state: NameState, body: bytes) -> tuple
     return pen.name(state.name), True
 
 
-# What is public, verified.
-
-
-def _public_files(press: Press, pin: bytes | None) -> _Found:
-    """Pointer, chain of roots, log, offline files and snapshot. ``pin`` is a root that is trusted. Dates are not read:
-    a repair must not need fresh files.
-    """
-    timestamp = press.depot.pointer()
-    if timestamp is None:
-        raise NotRecovered("there is no public timestamp: `tallystick-service rebuild` makes it. Nothing was written.")
-    chain = _roots(press.depot)
-    if not chain:
-        raise NotRecovered("the first public root is missing. Nothing was written.")
-    if pin not in chain.values():
-        raise NotRecovered(
-            "the public roots are others than this journal's, or than the one you trust. Nothing was written."
-        )
-    newest = roots.parse_root(chain[f"{len(chain)}.root.json"])
-    signed = _signed(newest, layout.TIMESTAMP, timestamp)
-    public = Public(
-        signed["version"],
-        signed["meta"]["snapshot.json"]["version"],
-        moment(signed[layout.SIGNED_AT_FIELD]),
-        moment(signed["expires"]),
-        timestamp,
-    )
-    log = public_log(press.depot, policy_of(newest))
-    pinned = signed["meta"]["snapshot.json"]
-    if is_ahead := log is not None and log.last.generation > public.generation:
-        public, pinned = _about_to_be(press, log.last)
-    if log is not None:
-        _check_logged(log, public, pinned)
-    snapshot = _body(press.depot, metadata_path(layout.SNAPSHOT, pinned["version"]), pinned)
-    meta = _signed(newest, layout.SNAPSHOT, snapshot)["meta"]
-    sealed = chain | _sealed(press.depot, meta)
-    try:
-        read = trust.read(sealed)
-    except trust.NotTrusted as error:
-        raise NotRecovered(f"the files of ceremonies do not hold together: {error}. Nothing was written.") from error
-    bins = read.newest[layout.BINS].body
-    assert isinstance(bins, Targets)
-    versions = {file.removesuffix(".json"): each["version"] for file, each in meta.items()}
-    roles = versions | {layout.SNAPSHOT: pinned["version"]}
-    return _Found(press.depot, read, read.root, bins, public, roles, log, not is_ahead)
-
-
-def _about_to_be(press: Press, last: leaves.Snapshot) -> tuple[Public, dict[str, Any]]:
-    """A release that was logged and not pointed to when its database was lost: its timestamp is signed again."""
-
-    def sign(payload: bytes) -> Signatures:
-        return press.sign.sign_all((Asked(payload),))[0]
-
-    snapshot = Meta(last.version, last.length, last.sha256)
-    signed_at, expires = moment(last.signed_at), moment(last.timestamp_expires)
-    made = timestamp_file(last.generation, snapshot, signed_at, expires, sign)
-    return Public(last.generation, last.version, signed_at, expires, made.body), snapshot.described()
-
-
-def _check_logged(log: PublicLog, public: Public, pinned: Mapping[str, Any]) -> None:
-    """The release that is public is the last one of the log."""
-    last = log.last
-    told = last.generation, last.version, last.length, last.sha256, last.signed_at, last.timestamp_expires
-    hashes = pinned["length"], pinned["hashes"]["sha256"]
-    if told != (public.generation, public.snapshot, *hashes, stamp(public.signed_at), stamp(public.expires)):
-        raise NotRecovered(
-            f"timestamp {public.generation} is public, and the last release that is logged is another, "
-            f"{last.generation}: {_STOLEN}. Nothing was written."
-        )
-
-
-def _roots(depot: Depot) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    while (data := depot.read(metadata_path(layout.ROOT, len(found) + 1))) is not None:
-        found[f"{len(found) + 1}.root.json"] = data
-    return found
-
-
-def _sealed(depot: Depot, meta: Mapping[str, Any]) -> dict[str, bytes]:
-    found = {}
-    for role in (layout.TARGETS, layout.HELD, layout.BINS):
-        its = meta[f"{role}.json"]
-        found[f"{its['version']}.{role}.json"] = _body(depot, metadata_path(role, its["version"]), its)
-    held = strict.parse(found[f"{meta[f'{layout.HELD}.json']['version']}.{layout.HELD}.json"])
-    assert isinstance(held, dict)
-    for path, entry in held["signed"]["targets"].items():
-        stored = stored_at(path, entry["hashes"]["sha256"])
-        found[stored] = _body(depot, stored, entry)
-    return found
-
-
-def _body(depot: Depot, path: str, said: Mapping[str, Any]) -> bytes:
-    """A public file, as long and with the hash that what is verified already says of it."""
-    data = depot.read(path)
-    if data is None or (len(data), sha256(data)) != (said["length"], said["hashes"]["sha256"]):
-        raise NotRecovered(f"{path} is missing, or not as it was signed. Nothing was written.")
-    return data
-
-
-def _signed(delegator: Delegator, role: str, data: bytes) -> dict[str, Any]:
-    """What a file says that enough keys have signed for its role."""
-    try:
-        plain = strict.parse(data)
-        met = counting.count_file(delegator, role, data).met
-    except (RepositoryError, ValueError) as error:
-        raise NotRecovered(f"{role} cannot be read: {error}. Nothing was written.") from error
-    if not met or not isinstance(plain, dict):
-        raise NotRecovered(f"{role} is not signed by enough keys. Nothing was written.")
-    signed: dict[str, Any] = plain["signed"]
-    return signed
-
-
-def _role(found: _Found, delegator: Delegator, role: str) -> Role:
-    version = found.roles.get(role, 0)
-    data = found.depot.read(metadata_path(role, version))
-    if data is None:
-        raise NotRecovered(f"{metadata_path(role, version)} is missing. Nothing was written.")
-    signed = _signed(delegator, role, data)
-    if signed["version"] != version or signed.get(layout.ROLE_FIELD, role) != role:
-        raise NotRecovered(f"{metadata_path(role, version)} is another file. Nothing was written.")
-    return Role(role, version, moment(signed["expires"]), data)
-
-
-# What is written.
-
-
-def _bin(pen: Recovery, found: _Found, role: Role, number: int) -> Iterator[tuple[str, bytes]]:
+def _bin(pen: Recovery, found: Found, role: Role, number: int) -> Iterator[tuple[str, bytes]]:
     """Make a bin's targets the journal's; the pages that are others than the journal's, with their paths."""
-    listed = _targets(role)
+    listed = targets_of(role)
     old = pen.described(listed)
     changed = {path: entry for path, entry in listed.items() if old.get(path) != compact(entry).decode()}
     pages = [path for path in changed if path in old and path.startswith("simple/")]
-    pen.supersede(found.public.generation, [_stored(path, strict.parse(old[path].encode())) for path in pages])
+    pen.supersede(found.public.generation, [target_file(path, strict.parse(old[path].encode())) for path in pages])
     targets = {path: (_name_of(path), compact(entry).decode()) for path, entry in listed.items()}
     pen.set_bin(number, found.shape, targets)
     for path, entry in changed.items():
         if path.startswith(("simple/", "policy/")):
-            stored = _stored(path, entry)
-            body = _body(found.depot, stored, entry)
+            stored, body = found.target(path, entry)
             pen.add_files(found.public.generation, [(stored, body)])
             if path.startswith("simple/"):
                 yield path, body
@@ -396,14 +238,14 @@ def _is_unknown(before: c.Name, after: c.Name, told: Retold | None) -> bool:
     return reserved or granted or (before.org, before.orgs) != (after.org, after.orgs) or before.state is None
 
 
-def _documents(pen: Recovery, found: _Found, logged: Mapping[str, int]) -> None:
+def _documents(pen: Recovery, found: Found, logged: Mapping[str, int]) -> None:
     """Policies and acts of flags first, in their order: names are judged by them. ``logged`` says in which release they
     came, by their paths.
     """
     documents: list[Published | FlagAct] = []
     for number in range(len(found.shape)):
-        listed = _targets(_role(found, found.bins, found.shape.role(number)))
-        documents += [_document(found, path, entry) for path, entry in listed.items() if path.startswith("policy/")]
+        listed = targets_of(found.role(found.bins, found.shape.role(number)))
+        documents += [found.document(path, entry) for path, entry in listed.items() if path.startswith("policy/")]
     for document in sorted(documents, key=lambda each: each.at if isinstance(each, FlagAct) else each.published_at):
         try:
             pen.add_document(document, logged.get(document.path, found.public.generation))
@@ -411,22 +253,7 @@ def _documents(pen: Recovery, found: _Found, logged: Mapping[str, int]) -> None:
             raise NotRecovered(f"{error}: {BOTH}. Nothing was written.") from error
 
 
-def _document(found: _Found, path: str, entry: Mapping[str, Any]) -> Published | FlagAct:
-    kind: type[Published | FlagAct] = FlagAct if path.startswith(f"policy/{DOCUMENT}/") else Published
-    try:
-        return strict.load(kind, strict.parse(_body(found.depot, _stored(path, entry), entry)))
-    except strict.Malformed as error:
-        raise NotRecovered(f"{path}: {error}. Nothing was written.") from error
-
-
-def _targets(role: Role) -> dict[str, Any]:
-    plain = strict.parse(role.body)
-    assert isinstance(plain, dict)
-    targets: dict[str, Any] = plain["signed"]["targets"]
-    return targets
-
-
-def _offline(pen: Recovery, found: _Found, press: Press) -> None:
+def _offline(pen: Recovery, found: Found, press: Press) -> None:
     generation, before = found.public.generation, pen.every_role()
     pen.add_files(generation, [(f"metadata/{root.name}", root.data) for root in found.trust.roots])
     pen.add_files(generation, [(trust.page_file(path, data), data) for path, data in found.trust.pages.items()])
@@ -450,12 +277,12 @@ def _replace_role(pen: Recovery, press: Press, role: Role, generation: int) -> N
     pen.set_role(role, press.lifetimes)
 
 
-def _timestamp_role(found: _Found) -> Role:
+def _timestamp_role(found: Found) -> Role:
     public = found.public
     return Role(layout.TIMESTAMP, public.generation, public.expires, public.timestamp)
 
 
-def _former_bins(pen: Recovery, found: _Found) -> None:
+def _former_bins(pen: Recovery, found: Found) -> None:
     """Of a former number of bins: only their versions count."""
     current, known = {*found.shape.roles(), *layout.OFFLINE, *layout.ONLINE}, pen.every_role()
     for role, version in found.roles.items():
@@ -463,10 +290,6 @@ def _former_bins(pen: Recovery, found: _Found) -> None:
             old = known.get(role)
             pen.supersede(found.public.generation, [metadata_path(role, old.version)] if old else [])
             pen.set_former_bin(Signed(role, version, found.public.expires))
-
-
-def _stored(path: str, entry: Any) -> str:
-    return stored_at(path, entry["hashes"]["sha256"])
 
 
 def _name_of(path: str) -> str:
