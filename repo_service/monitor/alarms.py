@@ -1,29 +1,29 @@
 """What in the log should frighten somebody: rules from releases, as replayed, to findings. Pure.
 
-A rule sees names with what happened to them, and their states around it. What is counted over time is counted by the
-dates of releases, in ``Memory``, whose size the limits bound. The same log and limits give the same findings, whoever
-replays it and however often it is broken off.
+A rule sees names with what happened to them, and their states around it; what is counted over time is in tallies.py.
+The same log and limits give the same findings, whoever replays it and however often it is broken off.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from packaging.version import InvalidVersion, Version
 from tuf.api.metadata import Root
 
-from keys.state import Mark, NameState, is_installable
+from keys.state import Mark
 from keys.state import Release as ReleaseState
 from keys.succession import broken_promises
 from keys.times import moment, stamp
-from keys.tlog.leaves import Snapshot
 from keys.tlog.proofs import LOG_FIELD, Policy, Witnessed
 from repo_service.domain import changes as c
 from repo_service.domain.flags import FlagAct
 from repo_service.monitor.findings import Finding, Level
-from repo_service.monitor.limits import Limits
-from repo_service.monitor.seen import Announced, Released, SealedFile, WentOn
+from repo_service.monitor.limits import Limits, doubled
+from repo_service.monitor.seen import Announced, SealedFile, WentOn
+from repo_service.monitor.tallies import Memory, everywhere
+from repo_service.monitor.whole import AWAY, Rooted, Touched, Whole, classes, gone, is_there, there
+from repo_service.monitor.words import plural, span
 
 CODES: Final[Mapping[str, tuple[Level, str]]] = {
     # Much at once.
@@ -61,12 +61,6 @@ CODES: Final[Mapping[str, tuple[Level, str]]] = {
 """What these rules and the look at other vantages can find: level, and what it says in general."""
 SEVERAL: Final = 3
 """Releases from which on it is an alarm that none is left."""
-_AWAY: Final = frozenset({
-    "release.yanked", "release.unpublished", "release.quarantined", "project.quarantined", "project.removed",
-    "name.placeholder_set", "name.prohibited",
-})  # fmt: skip
-_QUARANTINES: Final = frozenset({"release.quarantined", "project.quarantined"})
-_TAKEDOWNS: Final = frozenset({"takedown.listed", "takedown.confirmed"})
 _PASSES: Final = {
     "transfer.accepted": "with its releases to another holder",
     "reservation.transferred": "as a reservation to another holder",
@@ -75,91 +69,16 @@ _PASSES: Final = {
 _RETURNS: Final = frozenset({"release.restored", "project.restored", "file.restored"})
 
 
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A name that a release changed: its events in order, each with the index of its leaf, and its states around them.
-    ``before`` is None if the name is new.
-    """
-
-    events: tuple[tuple[int, c.Event], ...]
-    before: NameState | None
-    after: NameState
-
-
-@dataclass(frozen=True, slots=True)
-class Rooted:
-    """A root that was sealed, and the one before it (None: the first)."""
-
-    index: int
-    before: Root | None
-    after: Root
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A release with all that was in it. ``others`` are its roots, other sealed files, documents and names that were
-    taken over.
-    """
-
-    released: Released
-    touched: Sequence[Touched] = ()
-    others: Sequence[Rooted | SealedFile | Announced | WentOn] = ()
-
-    @property
-    def leaf(self) -> Snapshot:
-        """Its snapshot's."""
-        return self.released.leaf
-
-    @property
-    def index(self) -> int:
-        """Of its snapshot's leaf."""
-        return self.released.index
-
-
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """How many there were in a minute; ``at`` is its first second."""
-
-    at: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Something that is counted: what and of whom, how much of it in which minute, and how loud it was told."""
-
-    what: str
-    minutes: tuple[Minute, ...] = ()
-    level: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A project from which a class of actor took something away, and in which minute last."""
-
-    by: str
-    name: str
-    minute: int
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered between releases: the counts of the running window."""
-
-    tallies: tuple[Tally, ...] = ()
-    seen: tuple[Seen, ...] = ()
-
-
 def of_release(release: Whole, memory: Memory, limits: Limits) -> tuple[list[Finding], Memory]:
     """What is to be said of a release, in the order of leaves, and what to remember for the next one."""
     found = [*_taken_over(release), *_others(release)]
-    counted = _Counted()
     for touched in release.touched:
         for rule in _OF_A_NAME:
             found += rule(touched, release, limits)
-        counted.add(touched)
-    told, after = _everywhere(release, memory, counted, limits)
-    return sorted([*found, *told], key=lambda each: (each.index or 0, each.code)), after
+    at = release.leaf.signed_at
+    told, after = everywhere(release.touched, at, memory, limits)
+    found += [finding(each.code, each.sentence, at, release.index) for each in told]
+    return sorted(found, key=lambda each: (each.index or 0, each.code)), after
 
 
 def finding(code: str, sentence: str, at: str, index: int | None = None, name: str | None = None) -> Finding:
@@ -172,44 +91,44 @@ def finding(code: str, sentence: str, at: str, index: int | None = None, name: s
 
 def _withdrawals(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     """Many releases of one project, counted from the marks in its state: nothing need be remembered."""
-    now = _gone(touched)
+    now = gone(touched)
     since = _seconds(release.leaf.signed_at) - limits.window_s
     recent = {
         each.version for each in touched.after.releases
-        if not _is_there(touched.after, each) and any(_seconds(mark.at) > since for mark in _marks(each))
+        if not is_there(touched.after, each) and any(_seconds(mark.at) > since for mark in _marks(each))
     }  # fmt: skip
-    count, rest = len(now | recent), len(_there(touched.after))
+    count, rest = len(now | recent), len(there(touched.after))
     sooner = _loudness(len(recent - now), rest + len(now), limits)
     if now and _loudness(count, rest, limits) > sooner:
         sentence = (
             f"{count} of the {count + rest} releases of {touched.after.name} that could be installed were taken away "
-            f"within {_span(limits.window_s)}, by {_who(touched)}"
+            f"within {span(limits.window_s)}, by {_who(touched)}"
         )
-        yield _about(touched, "withdrawn", sentence, _AWAY)
+        yield _about(touched, "withdrawn", sentence, AWAY)
 
 
 def _loudness(count: int, rest: int, limits: Limits) -> int:
     """How often a limit was doubled; 0 within it. It is told again when it grows."""
     share = count >= limits.withdrawn_percent_from and 100 * count > limits.withdrawn_percent * (count + rest)
-    return max(_doubled(count, limits.withdrawn), int(share))
+    return max(doubled(count, limits.withdrawn), int(share))
 
 
 def _all_withdrawn(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
-    gone = _gone(touched)
-    if gone and not _there(touched.after) and len(touched.after.releases) >= SEVERAL:
+    lost = gone(touched)
+    if lost and not there(touched.after) and len(touched.after.releases) >= SEVERAL:
         sentence = (
             f"nothing is left to install of {touched.after.name}, which had {len(touched.after.releases)} releases"
         )
-        yield _about(touched, "all-withdrawn", sentence, _AWAY)
+        yield _about(touched, "all-withdrawn", sentence, AWAY)
 
 
 def _newest_withdrawn(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
     del release, limits
-    gone = _gone(touched)
-    newest = _newest(_there(touched.before)) if gone and touched.before else None
-    if newest in gone and _there(touched.after):
-        yield _about(touched, "newest-withdrawn", f"{touched.after.name} {newest}, its newest, was taken away", _AWAY)
+    lost = gone(touched)
+    newest = _newest(there(touched.before)) if lost and touched.before else None
+    if newest in lost and there(touched.after):
+        yield _about(touched, "newest-withdrawn", f"{touched.after.name} {newest}, its newest, was taken away", AWAY)
 
 
 def _bytes(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]:
@@ -246,7 +165,7 @@ def _held(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]
     held = [event.change for _, event in touched.events if isinstance(event.change, c.YankHeld)]
     if held:
         sentence = (
-            f"{len(held)} {_plural(len(held), 'yank')} of {touched.after.name} {_plural(len(held), 'waits', 'wait')} "
+            f"{len(held)} {plural(len(held), 'yank')} of {touched.after.name} {plural(len(held), 'waits', 'wait')} "
             f"until {max(each.effective_at for each in held)}"
         )
         yield _about(touched, "yanks-held", sentence, frozenset({"release.yank_held"}))
@@ -259,7 +178,7 @@ def _late(touched: Touched, release: Whole, limits: Limits) -> Iterator[Finding]
     if late:
         (index, event), name = late[0], touched.after.name
         sentence = (
-            f"{len(late)} {_plural(len(late), 'event')} of {name} of {event.at} came into the log with the release of "
+            f"{len(late)} {plural(len(late), 'event')} of {name} of {event.at} came into the log with the release of "
             f"{release.leaf.signed_at}"
         )
         yield finding("late-event", sentence, release.leaf.signed_at, index, name)
@@ -280,9 +199,7 @@ def _taken_over(release: Whole) -> Iterator[Finding]:
     if taken and release.released.before:
         name, rest = taken[0].leaf.name, len(taken) - 1
         goes_on = (
-            f"{name} and {rest} more {_plural(rest, 'name')} go on from pages"
-            if rest
-            else f"{name} goes on from a page"
+            f"{name} and {rest} more {plural(rest, 'name')} go on from pages" if rest else f"{name} goes on from a page"
         )
         yield finding("taken-over", f"{goes_on} without events", release.leaf.signed_at, taken[0].index, name)
 
@@ -333,82 +250,6 @@ def _log(root: Root) -> Any:
     return root.unrecognized_fields.get(LOG_FIELD)
 
 
-# What is counted over time
-
-
-class _Counted:
-    """What a release adds to the counts."""
-
-    def __init__(self) -> None:
-        self.counts = dict.fromkeys(_COUNTED, 0)
-        self.projects: list[tuple[str, str]] = []
-
-    def add(self, touched: Touched) -> None:
-        gone, types = _gone(touched), [c.type_of(event.change) for _, event in touched.events]
-        self.counts["withdrawn-everywhere"] += len(gone)
-        self.counts["quarantines"] += sum(each in _QUARANTINES for each in types)
-        self.counts["takedowns"] += sum(each in _TAKEDOWNS for each in types)
-        if gone:
-            self.projects += [(by, touched.after.name) for by in _classes(touched)]
-
-
-_COUNTED: Final[dict[str, tuple[Callable[[Limits], int], str]]] = {
-    "withdrawn-everywhere": (lambda limits: limits.withdrawn_everywhere, "{} releases were taken away within {}"),
-    "quarantines": (lambda limits: limits.quarantines, "{} projects and releases were quarantined within {}"),
-    "takedowns": (lambda limits: limits.takedowns, "{} takedowns were listed or confirmed within {}"),
-}
-"""What is counted of all names together: which limit it has, and how it is told."""
-_ONE_CLASS: Final = "one-class"
-
-
-def _everywhere(release: Whole, memory: Memory, counted: _Counted, limits: Limits) -> tuple[list[Finding], Memory]:
-    minute = _seconds(release.leaf.signed_at) // 60
-    first = minute - -(-limits.window_s // 60) + 1
-    old = {each.what: each for each in memory.tallies}
-    found, tallies = list[Finding](), list[Tally]()
-
-    def tell(code: str, after: Tally, total: int, limit: int, sentence: str) -> None:
-        before = old.get(after.what, Tally(after.what)).level
-        loud = _doubled(total, limit)
-        if loud > before:
-            found.append(finding(code, sentence, release.leaf.signed_at, release.index))
-        # It is told again once it was quiet: within half of the limit.
-        tallies.append(Tally(after.what, after.minutes, max(before, loud) if total > limit // 2 else 0))
-
-    for code, (limit_of, said) in _COUNTED.items():
-        tally = _counted_on(old.get(code, Tally(code)), minute, first, counted.counts[code])
-        total = sum(each.count for each in tally.minutes)
-        tell(code, tally, total, limit_of(limits), said.format(total, _span(limits.window_s)))
-    seen = _seen(memory.seen, counted.projects, minute, first, 8 * limits.projects_of_one_class)
-    for by in sorted({each.by for each in seen}):
-        total = sum(each.by == by for each in seen)
-        sentence = f"{by}: something was taken away from {total} projects within {_span(limits.window_s)}"
-        tell(_ONE_CLASS, Tally(f"{_ONE_CLASS}/{by}"), total, limits.projects_of_one_class, sentence)
-    return found, Memory(tuple(tallies), seen)
-
-
-def _counted_on(tally: Tally, minute: int, first: int, count: int) -> Tally:
-    """With ``count`` more in this minute, without what is before the window."""
-    kept = {each.at: each.count for each in tally.minutes if first <= each.at}
-    if count:
-        kept[minute] = kept.get(minute, 0) + count
-    return Tally(tally.what, tuple(Minute(at, number) for at, number in sorted(kept.items())), tally.level)
-
-
-def _seen(
-    before: Sequence[Seen], more: Sequence[tuple[str, str]], minute: int, first: int, most: int
-) -> tuple[Seen, ...]:
-    """Which projects within the window, at most so many of a class: how far the limit was passed is not counted on."""
-    kept = {(each.by, each.name): each.minute for each in before if first <= each.minute}
-    room = {by: most - sum(each == by for each, _ in kept) for by, _ in more}
-    for by, name in sorted(set(more)):
-        if (by, name) not in kept:
-            room[by] -= 1
-        if (by, name) in kept or room[by] >= 0:
-            kept[by, name] = minute
-    return tuple(Seen(by, name, at) for (by, name), at in sorted(kept.items()))
-
-
 # The head, as it is looked at now
 
 
@@ -418,24 +259,10 @@ def of_head(head: Witnessed, policy: Policy, limits: Limits, now: datetime) -> I
     if policy.quorum and len(times) >= policy.quorum:
         age = int(now.timestamp()) - times[policy.quorum - 1]
         if age > limits.cosigned_age_s:
-            yield finding("cosignatures-stale", f"a quorum of witnesses cosigned last {_span(age)} ago", stamp(now))
+            yield finding("cosignatures-stale", f"a quorum of witnesses cosigned last {span(age)} ago", stamp(now))
 
 
 # What the rules ask
-
-
-def _is_there(state: NameState, release: ReleaseState) -> bool:
-    return is_installable(state, release) and release.yank is None
-
-
-def _there(state: NameState | None) -> set[str]:
-    """Versions that resolvers would take."""
-    return {each.version for each in state.releases if _is_there(state, each)} if state else set()
-
-
-def _gone(touched: Touched) -> set[str]:
-    """Versions that resolvers would have taken, and no longer do."""
-    return _there(touched.before) - _there(touched.after) if touched.before else set()
 
 
 def _marks(release: ReleaseState) -> tuple[Mark, ...]:
@@ -464,30 +291,9 @@ def _about(touched: Touched, code: str, sentence: str, types: frozenset[str] = f
     return finding(code, sentence, event.at, index, touched.after.name)
 
 
-def _classes(touched: Touched) -> list[str]:
-    return sorted({event.by for _, event in touched.events if c.type_of(event.change) in _AWAY})
-
-
 def _who(touched: Touched) -> str:
-    return " and ".join(_classes(touched)) or "somebody"
-
-
-def _doubled(count: int, limit: int) -> int:
-    """0 up to the limit, 1 up to twice of it, 2 up to four times of it, and so on."""
-    return ((count - 1) // limit).bit_length() if count else 0
+    return " and ".join(classes(touched)) or "somebody"
 
 
 def _seconds(at: str) -> int:
     return int(moment(at).timestamp())
-
-
-def _plural(count: int, one: str, many: str = "") -> str:
-    return one if count == 1 else many or f"{one}s"
-
-
-def _span(seconds: int) -> str:
-    """So long, for people."""
-    for name, unit in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * unit or seconds == unit:
-            return f"{seconds // unit} {_plural(seconds // unit, name)}"
-    return f"{seconds} seconds"

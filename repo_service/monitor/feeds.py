@@ -21,12 +21,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from keys import names
 from repo_service.monitor import telling
-from repo_service.monitor.alarms import Touched, Whole
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.saying import said
 from repo_service.monitor.seen import Seen
-from repo_service.monitor.watching import Gathering
+from repo_service.monitor.whole import Gathering, Touched, Whole
 
 MOST: Final = 100
 """Entries in a feed."""

@@ -60,3 +60,8 @@ def read(text: str) -> Limits:
         return replace(Limits(), **said)
     except ValueError as error:
         raise BadLimits(str(error)) from None
+
+
+def doubled(count: int, limit: int) -> int:
+    """How far above a limit this is: 0 up to it, 1 up to twice of it, 2 up to four times of it, and so on."""
+    return ((count - 1) // limit).bit_length() if count else 0

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from repo_service.domain import changes as c
+from repo_service.monitor.words import plural
 
 
 def said(event: c.Event) -> str:
@@ -27,7 +28,7 @@ def _matched(change: c.NamespacesMatched) -> str:
 
 
 def _count(things: tuple[object, ...], what: str) -> str:
-    return f"{len(things)} {what}{'' if len(things) == 1 else 's'}"
+    return f"{len(things)} {plural(len(things), what)}"
 
 
 def _kind(kind: str) -> str:

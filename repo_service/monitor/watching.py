@@ -1,4 +1,4 @@
-"""Who watches while the log is followed: a release is gathered leaf by leaf, and judged when it is whole."""
+"""Who watches while the log is followed: a release is judged when it is whole."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -8,41 +8,15 @@ from tuf.api.metadata import Metadata, Root
 from keys import strict
 from keys.encoding import compact_plain, read_plain
 from repo_service.monitor import alarms
-from repo_service.monitor.alarms import Memory, Rooted, Touched, Whole
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.limits import Limits
-from repo_service.monitor.seen import Announced, Happened, Released, SealedFile, Seen, WentOn
+from repo_service.monitor.seen import SealedFile, Seen
+from repo_service.monitor.tallies import Memory
+from repo_service.monitor.whole import Gathering, Rooted, Whole
 
 _MEMORY: Final = "alarms"
 _ROOT: Final = "alarms/root"
-
-
-class Gathering:
-    """The leaves of a release that is not over yet."""
-
-    def __init__(self) -> None:
-        self._touched: dict[str, Touched] = {}
-        self._others: list[Rooted | SealedFile | Announced | WentOn] = []
-
-    def add(self, seen: Seen) -> Whole | None:
-        """The whole release, if this was its last leaf."""
-        if isinstance(seen, Happened):
-            self._happened(seen)
-        elif isinstance(seen, Released):
-            whole = Whole(seen, tuple(self._touched.values()), tuple(self._others))
-            self._touched, self._others = {}, []
-            return whole
-        else:
-            self._others.append(seen)
-        return None
-
-    def _happened(self, seen: Happened) -> None:
-        if seen.after is None:
-            return  # no state follows from it; whoever replays says so
-        known = self._touched.get(seen.event.name)
-        events = (*known.events, (seen.index, seen.event)) if known else ((seen.index, seen.event),)
-        self._touched[seen.event.name] = Touched(events, known.before if known else seen.before, seen.after)
 
 
 class Alarms:

@@ -9,11 +9,12 @@ from keys.times import stamp
 from keys.tlog.leaves import Snapshot
 from repo_service.domain import changes as c
 from repo_service.domain.evolve import evolve
-from repo_service.monitor.alarms import Memory, Whole, of_release
+from repo_service.monitor.alarms import of_release
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.limits import Limits
 from repo_service.monitor.seen import Happened, Released, Seen
-from repo_service.monitor.watching import Gathering
+from repo_service.monitor.tallies import Memory
+from repo_service.monitor.whole import Gathering, Whole
 from tests.world import BEGIN
 
 DIGEST = hashlib.sha256(b"").hexdigest()

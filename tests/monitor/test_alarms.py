@@ -17,11 +17,13 @@ from repo_service.domain.announcing import Published
 from repo_service.domain.flags import FlagAct
 from repo_service.domain.policy import preset
 from repo_service.monitor import alarms, limits, telling
-from repo_service.monitor.alarms import Memory, Rooted, of_head, of_release, of_root
+from repo_service.monitor.alarms import of_head, of_release, of_root
 from repo_service.monitor.book import Book
 from repo_service.monitor.limits import BadLimits, Limits
 from repo_service.monitor.seen import Announced, Happened, SealedFile, WentOn
+from repo_service.monitor.tallies import Memory
 from repo_service.monitor.watching import Alarms
+from repo_service.monitor.whole import Rooted
 from repo_service.wiring import presets
 from tests.monitor.made import DIGEST, Tale, made_file, versions
 from tests.world import BECAUSE, BEGIN, log_key, root_of_trust
