@@ -5,10 +5,10 @@ once and the monitor goes on from what was signed, so that one lie is one findin
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final
 
-from keys import invariants, layout, names, page, strict, succession, trust
+from keys import layout, names, page, strict, trust
 from keys.encoding import sha256
 from keys.layout import Bins
 from keys.state import NameState
@@ -20,7 +20,6 @@ from repo_service.build.listing import Listing, Meta
 from repo_service.build.metadata import snapshot_body
 from repo_service.build.pages import Target, file_targets, page_of, stored_at
 from repo_service.domain import changes as c
-from repo_service.domain import logged
 from repo_service.domain.announcing import Published
 from repo_service.domain.evolve import evolve
 from repo_service.domain.flags import FlagAct
@@ -29,9 +28,11 @@ from repo_service.monitor import codes, judging
 from repo_service.monitor.book import Book
 from repo_service.monitor.findings import Finding
 from repo_service.monitor.known import Known, Names
+from repo_service.monitor.order import out_of_time, wrong_order, wrong_state
 from repo_service.monitor.reading import Public
 from repo_service.monitor.seen import Announced, Happened, Released, SealedFile, Seen, Watch, WentOn
 from repo_service.monitor.shelves import Shelves, Sums
+from repo_service.monitor.sorting import Leaves, sorted_out
 from repo_service.monitor.steps import illegal_steps
 from repo_service.monitor.trusting import read_sealed, signed_file
 
@@ -40,39 +41,6 @@ KEPT_RELEASES: Final = 4096
 Unread = tuple[str, str]
 """A code and a sentence."""
 _GONE: Final = b"(a text that was taken back)"
-_ORDER: Final = {"sealed": 0, "taken-over": 1, "event": 1, "document": 1, "bins": 2, "snapshot": 3}
-
-
-@dataclass(slots=True)
-class _Leaves:
-    """A release's leaves by kind, each with its index."""
-
-    last: tuple[int, leaves.Snapshot]
-    sealed: list[tuple[int, leaves.Sealed]] = field(default_factory=list)
-    taken_over: list[tuple[int, leaves.TakenOver]] = field(default_factory=list)
-    events: list[tuple[int, Logged]] = field(default_factory=list)
-    documents: list[tuple[int, leaves.Document]] = field(default_factory=list)
-    bins: list[tuple[int, leaves.SignedBins]] = field(default_factory=list)
-
-    @property
-    def at(self) -> str:
-        return self.last[1].signed_at
-
-    def add(self, kind: str, index: int, leaf: bytes) -> None:
-        """Raises BadLeaf."""
-        match kind:
-            case "sealed":
-                self.sealed.append((index, leaves.read(leaves.Sealed, leaf)))
-            case "taken-over":
-                self.taken_over.append((index, leaves.read(leaves.TakenOver, leaf)))
-            case "event":
-                self.events.append((index, logged.read(leaf)))
-            case "document":
-                self.documents.append((index, leaves.read(leaves.Document, leaf)))
-            case "bins":
-                self.bins.append((index, leaves.read(leaves.SignedBins, leaf)))
-            case _:
-                raise BadLeaf(f"a leaf of kind {kind!r:.40} stands within a release")
 
 
 @dataclass(slots=True)
@@ -120,7 +88,7 @@ class Replay:
     def release(self, first: int, raw: Sequence[bytes]) -> Iterator[Finding]:
         """Take in a release's leaves, the first of which has this index, and say what is wrong with them."""
         found: list[Finding] = []
-        its = _sorted_out(first, raw, found)
+        its = sorted_out(first, raw, found)
         yield from found
         touched: dict[str, _Touched] = {}
         placed = set[int]()
@@ -262,7 +230,7 @@ class Replay:
             sentence = f"event {leaf.seq} of {leaf.name} has serial {leaf.serial}, and {expected} comes next"
             yield codes.found("serial", sentence, event.at, index, leaf.name)
         try:
-            for why in _out_of_time(event, before, at):
+            for why in out_of_time(event, before, at):
                 yield codes.found("time-backwards", why, event.at, index, leaf.name)
             yield from judging.objections(self._law, before, event, index)
         except (ValueError, OverflowError) as error:  # such a version, or such a time
@@ -303,7 +271,7 @@ class Replay:
                 yield codes.found("page-differs", sentence, at, its.index, name)
             state, its.is_whole = signed or state, its.is_whole or signed is not None
         before = its.before.state if its.before and its.before.is_whole else None
-        yield from _wrong_state(before, state, at, its.index)
+        yield from wrong_state(before, state, at, its.index)
         said = said or whole
         own = Target.of(names.page_path(name), said.length, said.sha256)
         self._place(its.before, (own, *file_targets(state, targets)), placed)
@@ -321,7 +289,7 @@ class Replay:
         for path in gone:
             placed.add(self._shelves.drop(path))
 
-    def _sign_bins(self, its: _Leaves, placed: set[int]) -> Iterator[Finding]:
+    def _sign_bins(self, its: Leaves, placed: set[int]) -> Iterator[Finding]:
         """Every bin that was signed, made again and compared."""
         shape, at, is_anew = self._shelves.shape, its.at, self._shape != self._shelves.shape
         floor = self._highest() if is_anew else 0
@@ -375,12 +343,12 @@ class Replay:
     def _highest(self) -> int:
         return max((meta.version for role, meta in self._metas.items() if role not in layout.OFFLINE), default=0)
 
-    def _sign_snapshot(self, its: _Leaves) -> Iterator[Finding]:
+    def _sign_snapshot(self, its: Leaves) -> Iterator[Finding]:
         """The snapshot made again and compared; where nothing was signed, only the timestamp is new."""
         index, leaf = its.last
         self._listing = self._listing.amended({role: self._metas[role] for role in self._relisted - {layout.ROOT}})
         self._relisted = set()
-        yield from _wrong_order(self.last, leaf, index)
+        yield from wrong_order(self.last, leaf, index)
         body = snapshot_body(leaf.version, self._listing, moment(leaf.expires))
         if (made := sha256(body)) != leaf.signed:
             sentence = f"snapshot {leaf.version} is signed with sha256 {leaf.signed:.16}…; {made:.16}… follows"
@@ -392,48 +360,6 @@ class Replay:
         self._relisted.add(role)
 
 
-def _wrong_state(before: NameState | None, after: NameState, at: str, index: int) -> Iterator[Finding]:
-    """What must never be signed, and what takes back what was signed."""
-    for broken in succession.broken_promises(before, after) if before else ():
-        sentence = f"{after.name}: {broken.sentence} ({broken.promise})"
-        yield codes.found("promise-broken", sentence, at, index, after.name)
-    try:
-        broken_now = invariants.broken_invariants(after, moment(at))
-    except OverflowError as error:
-        broken_now = [str(error)]
-    for why in broken_now:
-        yield codes.found("invariant-broken", f"{after.name}: {why}", at, index, after.name)
-
-
-def _wrong_order(before: leaves.Snapshot | None, after: leaves.Snapshot, index: int) -> Iterator[Finding]:
-    """Releases count up, and so do snapshots; one that stays is the same in everything."""
-    at = after.signed_at
-    if before is None:
-        return
-    if after.generation <= before.generation or after.version < before.version:
-        sentence = (
-            f"release {after.generation} with snapshot {after.version} follows {before.generation}, {before.version}"
-        )
-        yield codes.found("version-backwards", sentence, at, index)
-    if after.generation > before.generation + 1 or after.version > before.version + 1:
-        sentence = (
-            f"release {after.generation} with snapshot {after.version} follows {before.generation}, {before.version}"
-        )
-        yield codes.found("version-gap", sentence, at, index)
-    if moment(at) < moment(before.signed_at) - invariants.CLOCK:
-        yield codes.found("time-backwards", f"it was signed at {at}, after {before.signed_at}", at, index)
-    same = replace(
-        before,
-        generation=after.generation,
-        signed_at=at,
-        timestamp_expires=after.timestamp_expires,
-        layout=after.layout,
-    )
-    if after.version == before.version and same != after:
-        sentence = f"snapshot {after.version} was logged before with another content"
-        yield codes.found("snapshot-differs", sentence, at, index)
-
-
 def _evolved(before: NameState | None, event: c.Event) -> tuple[NameState | None, list[str]]:
     """The state after an event, and why it is no step that may be taken. What cannot be folded leaves all as it was."""
     problems = [*illegal_steps(before, event)]
@@ -441,19 +367,6 @@ def _evolved(before: NameState | None, event: c.Event) -> tuple[NameState | None
         return evolve(c.Name(event.name, before, None), event).state, problems
     except (AssertionError, ValueError) as error:
         return before, problems or [f"{c.type_of(event.change)} cannot follow: {error}"]
-
-
-def _out_of_time(event: c.Event, before: NameState | None, signed_at: str) -> Iterator[str]:
-    at = moment(event.at)
-    if at > moment(signed_at) + invariants.CLOCK:
-        yield f"event {event.seq} of {event.name} is dated {event.at}, and was signed at {signed_at}"
-    if before is None:
-        return
-    last = max(before.since.at, before.history[-1].mark.at) if before.history else before.since.at
-    if at < moment(last) - invariants.CLOCK:
-        yield f"event {event.seq} of {event.name} is dated {event.at}, after {last}"
-    if event.seq <= before.event:
-        yield f"event {event.seq} of {event.name} follows {before.event}"
 
 
 def _same_but_for_texts(ours: NameState, theirs: NameState) -> bool:
@@ -499,20 +412,3 @@ def last_release(book: Book) -> leaves.Snapshot | None:
     """The leaf of the last release that a book took in."""
     row = book.db.execute("SELECT leaf FROM release ORDER BY place DESC LIMIT 1").fetchone()
     return leaves.read(leaves.Snapshot, row[0]) if row else None
-
-
-def _sorted_out(first: int, raw: Sequence[bytes], found: list[Finding]) -> _Leaves:
-    """The leaves by their kinds; ``found`` takes what is wrong with them. BadLeaf if the last is no snapshot's."""
-    its = _Leaves((first + len(raw) - 1, leaves.read(leaves.Snapshot, raw[-1])))
-    order = 0
-    for index, leaf in enumerate(raw[:-1], first):
-        try:
-            kind = leaves.kind_of(leaf)
-            its.add(kind, index, leaf)
-            order, before = _ORDER[kind], order
-            if order < before:
-                sentence = f"a leaf of kind {kind} stands behind those that come after it"
-                found.append(codes.found("leaf-misplaced", sentence, its.at, index))
-        except BadLeaf as error:
-            found.append(codes.found("leaf-malformed", str(error), its.at, index))
-    return its
