@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from repo_service.commands import opening
 from repo_service.commands.opening import begun, opened
 from repo_service.mending import collecting, forgetting, fsck
-from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.look import Repository
+from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.operating.settings import BadSettings
 from repo_service.wiring import Service, open_service
