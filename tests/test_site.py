@@ -17,7 +17,8 @@ from repo_service.guarding import reading
 from repo_service.monitor import telling
 from repo_service.operating.settings import DEFAULTS
 from repo_service.web.app import create_app
-from repo_service.web.openapi import DOOR, document, routes
+from repo_service.web.openapi import document, routes
+from repo_service.web.operations import DOOR
 from repo_service.web.verbs import VERBS
 from tests.service.door import Silent
 from tests.service.test_operations_doc import NAMED

@@ -24,7 +24,7 @@ from repo_service.guarding import reading
 from repo_service.monitor import telling
 from repo_service.operating import settings
 from repo_service.operating.exposition import exposed
-from repo_service.web import openapi
+from repo_service.web import openapi, operations
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
 from tests.service.door import Silent
@@ -115,7 +115,7 @@ def metrics() -> str:
 def codes() -> str:
     """Every code and exit status that a program can meet, by who says it."""
     remedies = [(f"`{code}`", its.ask, its.help, ", ".join(its.verbs)) for code, its in sorted(REMEDIES.items())]
-    door = [(f"`{code}`", str(status)) for code, status in openapi.DOOR.items()]
+    door = [(f"`{code}`", str(status)) for code, status in operations.DOOR.items()]
     kinds = [(f"`{code}`", str(of.exit), str(int(of.status)), of.title) for code, of in refusals.KINDS.items()]
     guard = [(f"`{code}`",) for code in sorted(reading.CODES)]
     findings = [(f"`{code}`", level, text, telling.DO[code] or "–") for code, (level, text) in telling.CODES.items()]
