@@ -58,7 +58,8 @@ class MakeUpdater(Protocol):
         target_base_url: str,
         fetcher: FetcherInterface,
         bootstrap: bytes,
-    ) -> Updater: ...
+    ) -> Updater:
+        """One with the bootstrap root loaded; nothing was fetched yet."""
 
 
 def data_directory(data: Path, pin: Pin) -> Path:
@@ -114,6 +115,7 @@ class Session:
 
     @property
     def trusted(self) -> Trusted:
+        """The verified files of this snapshot."""
         return self._trusted
 
     @property
