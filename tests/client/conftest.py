@@ -18,8 +18,9 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
+from client_verify.refresh import MakeUpdater
 from client_verify.remembering.memory import Memory
-from client_verify.session import MakeUpdater, Session
+from client_verify.session import Session
 from client_verify.trust import DEFAULT_LOG, LogTrust, Pin
 from client_verify.verifier import Verifier
 from keys.signing import Sign
