@@ -33,9 +33,9 @@ from keys.tlog import notes
 from repo_service.cli import parser
 from repo_service.operating.settings import DEFAULTS, SECRET
 from tests import paper
-from tests.deploy.engine import FOLDER, Engine, compose, running, until
+from tests.deploy.engine import FOLDER, Engine, compose, running
 from tests.deploy.web import Web, nginx
-from tests.servers import WEED_PORTS, answers, free_port, need, postgres_server
+from tests.servers import WEED_PORTS, answers, free_port, need, postgres_server, until
 from tests.world import held_ceremony, held_key, write_folder
 
 ROOT = FOLDER.parents[2]
