@@ -29,8 +29,9 @@ check: $(READY)
 	$(BIN)/mypy -p docs.site
 	$(BIN)/lint-imports
 
-# The documentation site: dist/docs/index.html. A warning is an error, and a link that leads nowhere is one.
-SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/site -d dist/.doctrees
+# The documentation site: dist/docs/index.html. A warning is an error, and a link that leads nowhere is one. Every page is read
+# anew: some are made of README.md or of code, which Sphinx does not watch.
+SPHINX := $(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs/site -d dist/.doctrees
 docs: $(READY)
 	@rm -rf dist/docs
 	@$(SPHINX) -b html docs dist/docs
