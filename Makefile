@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SCRATCH = $(shell { df -Pm /dev/shm | awk 'NR == 2 {exit $$4 < 8000}' && grep ' /dev/shm ' /proc/mounts | grep -qv noexec; } \
 	2>/dev/null && echo /dev/shm || echo $${TMPDIR:-/tmp})
 test: $(READY)
-	TMPDIR=$(SCRATCH) $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
+	TMPDIR=$(SCRATCH) $(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder --durations=40
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,16 @@ def write(world: World, *lines: str) -> None:
     (world.service.folder / "service.toml").write_text("".join(f"{line}\n" for line in lines))
 
 
-def test_of_a_service_that_is_well_everything_is_well_and_nothing_is_changed(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def on_disk() -> Iterator[World]:
+    """A service on a disk. Tests may lie in memory otherwise (make test), which ``doctor`` finds at once."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="tallystick-") as folder:
+        yield World(Path(folder) / "world")
+
+
+def test_of_a_service_that_is_well_everything_is_well_and_nothing_is_changed(on_disk: World, tmp_path: Path) -> None:
+    world = on_disk
+
     def everything() -> dict[str, bytes]:
         files = world.service.folder.rglob("*")
         return {str(path): path.read_bytes() for path in files if path.is_file() and "-shm" not in path.name}
