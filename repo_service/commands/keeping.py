@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from repo_service.commands import opening
 from repo_service.commands.opening import begun, opened
 from repo_service.mending import collecting, forgetting, fsck
+from repo_service.mending.look import Repository
 from repo_service.mending.rebuilding import rebuild
 from repo_service.mending.recovering import Recovered, recover, recover_lost
 from repo_service.operating.settings import BadSettings
@@ -53,7 +54,7 @@ def progress(what: str, number: int, total: int) -> None:
 
 
 def _fsck(service: Service, options: argparse.Namespace) -> int:
-    its = fsck.Repository(service.journal, service.depot, service.settings.layout, service.clock(), progress)
+    its = Repository(service.journal, service.depot, service.settings.layout, service.clock(), progress)
     found = 0
     for problem in (fsck.examine_quickly if options.quick else fsck.examine)(its):
         print(problem)
