@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SCRATCH = $(shell { df -Pm /dev/shm | awk 'NR == 2 {exit $$4 < 8000}' && grep ' /dev/shm ' /proc/mounts | grep -qv noexec; } \
 	2>/dev/null && echo /dev/shm || echo $${TMPDIR:-/tmp})
 test: $(READY)
-	TMPDIR=$(SCRATCH) $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations=40
+	TMPDIR=$(SCRATCH) $(BIN)/pytest -n 6 --dist loadfile --no-loadscope-reorder --durations=40
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -29,8 +29,9 @@ check: $(READY)
 	$(BIN)/mypy -p docs.site
 	$(BIN)/lint-imports
 
-# The documentation site: dist/docs/index.html. A warning is an error, and a link that leads nowhere is one.
-SPHINX := $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -c docs/site -d dist/.doctrees
+# The documentation site: dist/docs/index.html. A warning is an error, and a link that leads nowhere is one. Every page is read
+# anew: some are made of README.md or of code, which Sphinx does not watch.
+SPHINX := $(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs/site -d dist/.doctrees
 docs: $(READY)
 	@rm -rf dist/docs
 	@$(SPHINX) -b html docs dist/docs

@@ -50,6 +50,7 @@ class Answer:
 
     @property
     def file_name(self) -> str:
+        """How the answer's file is called: whose it is, and whether they signed or declined."""
         return f"{self.name}.{'declined' if self.declined else 'signed'}{SUFFIX}"
 
 

@@ -25,6 +25,7 @@ class Built:
 
     @property
     def at(self) -> datetime:
+        """``date`` as a time, for dates to be compared with."""
         return moment(self.date)
 
 

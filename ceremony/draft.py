@@ -39,6 +39,7 @@ class Candidate:
 
     @property
     def version(self) -> int:
+        """Its number in its role, one more than that of the file before it."""
         return self.body.version
 
     @property

@@ -46,6 +46,7 @@ class Inputs:
     names: Mapping[str, str]
 
     def draft(self, now: datetime) -> Draft:
+        """What follows from these at a time: the same on every machine."""
         return draft.draft(self.plan, self.keyring, self.current, now)
 
 
@@ -58,6 +59,7 @@ class Ceremony:
 
     @property
     def names(self) -> Mapping[str, str]:
+        """Who is behind a key id, former holders included."""
         return self.inputs.names
 
 

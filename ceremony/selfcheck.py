@@ -68,6 +68,7 @@ class Finding:
     todo: str = ""
 
     def lines(self) -> list[str]:
+        """As it is printed: the level in front, what to do behind."""
         text = f"{self.said} {self.todo}".rstrip()
         return textwrap.wrap(text, WIDTH, initial_indent=f"{self.level:9}", subsequent_indent=" " * 9)
 

@@ -72,6 +72,7 @@ class Situation:
 
     @property
     def root(self) -> Root:
+        """The newest root."""
         return self.trust.root
 
     @property
@@ -134,9 +135,11 @@ class Situation:
         return tuple(sorted(name for name in (self.public.offline if self.public else {}) if name not in ours))
 
     def version(self, role: str) -> int:
+        """Of the newest file of a role."""
         return self.trust.newest[role].body.version
 
     def expires(self, role: str) -> datetime:
+        """When the newest file of a role is past its date."""
         return self.trust.newest[role].body.expires
 
     def people(self, keyids: Iterable[str]) -> tuple[str, ...]:

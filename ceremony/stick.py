@@ -41,10 +41,12 @@ class Stick:
 
     @property
     def memory_path(self) -> Path:
+        """The file beside the key in which its memory is kept."""
         return self.key.with_suffix(".memory.json")
 
     @property
     def memory(self) -> Memory:
+        """What the key remembers; nothing, if it is new."""
         return directory.read_memory(self.memory_path)
 
     @property
@@ -54,6 +56,7 @@ class Stick:
 
     @property
     def transcript_path(self) -> Path:
+        """The file beside the key in which its holder's transcript is kept."""
         return self.key.with_suffix(".transcript.jsonl")
 
     def tell(self, now: datetime, event: str, **told: object) -> str:

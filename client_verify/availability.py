@@ -43,6 +43,7 @@ class Availability:
 
     @property
     def is_free(self) -> bool:
+        """Whether nothing that is signed stands in the way."""
         return self.standing == "free"
 
     @property

@@ -25,9 +25,9 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.ngclient import Updater
 
+from client_verify.directory import alone
 from client_verify.fetching.transport import Fetcher
 from client_verify.metadata import reading
-from client_verify.session import alone
 from keys import records
 
 _PINNED: Final = "root.json"

@@ -305,4 +305,5 @@ class Refused(ClientError):
 
     @property
     def kind(self) -> Kind:
+        """Exit code, status and words of its code."""
         return KINDS[self.code]

@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from client_verify import disk
+from client_verify.directory import MEMORY, alone
 from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused
 from client_verify.remembering import logs
 from client_verify.remembering.memory import NEWEST, Memory
-from client_verify.session import MEMORY, alone
 from client_verify.trust import Pin
 from keys import layout
 from keys.tlog.proofs import Policy

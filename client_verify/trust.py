@@ -84,6 +84,7 @@ class Pin:
 
     @property
     def fingerprint(self) -> str:
+        """The pinned root's SHA-256, as people compare it."""
         return f"sha256:{sha256(self.root)}"
 
     @property
@@ -93,6 +94,7 @@ class Pin:
 
     @property
     def is_rehearsal(self) -> bool:
+        """Whether the pinned root was made to practise with."""
         return rules.is_rehearsal(self.signed)
 
 

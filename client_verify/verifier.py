@@ -31,6 +31,7 @@ from tuf.api.exceptions import DownloadHTTPError
 from client_verify import trust, verdict, withdrawals
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.answers import Answer, Found, ProvenAbsent
+from client_verify.directory import data_directory
 from client_verify.fetching.ahead import Turns
 from client_verify.fetching.blobs import Blobs, Content
 from client_verify.fetching.room import LIMIT
@@ -39,7 +40,7 @@ from client_verify.files import project
 from client_verify.places import HOME, places
 from client_verify.refusals import KINDS, ClientError, Refused, Usage
 from client_verify.repositories import Repositories
-from client_verify.session import Session, data_directory
+from client_verify.session import Session
 from client_verify.trust import Pin
 from client_verify.verdict import Install, Refuse, Verdict, Warn
 from keys import names

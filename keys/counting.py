@@ -27,10 +27,12 @@ class Count:
 
     @property
     def met(self) -> bool:
+        """Whether it is enough; a threshold of none is never met."""
         return 0 < self.threshold <= self.distinct
 
     @property
     def missing(self) -> int:
+        """How many more distinct keys must sign."""
         return max(0, self.threshold - self.distinct)
 
 

@@ -65,6 +65,7 @@ class Bins:
         return f"{BIN_PREFIX}-{number:0{width}x}"
 
     def roles(self) -> list[str]:
+        """The names of all bins, in order of their number."""
         return [self.role(number) for number in range(len(self))]
 
 

@@ -29,6 +29,7 @@ class ServiceKey:
 
     @property
     def record(self) -> SSlibKey:
+        """Its public half, as metadata lists it."""
         return self._record
 
     def sign(self, payload: bytes) -> Signature:

@@ -43,7 +43,8 @@ class Signer(Protocol):
     """Keys that sign everything together, wherever they are. Raises SignerFailed."""
 
     @property
-    def keyids(self) -> frozenset[str]: ...
+    def keyids(self) -> frozenset[str]:
+        """The ids of the keys that sign."""
 
     def sign_all(self, asked: Sequence[Asked]) -> Sequence[Signatures]:
         """The signatures of each payload, in order: of all, or by an exception of none."""
@@ -61,7 +62,8 @@ class SigningKey(Protocol):
     """A private key that signs, wherever it is: in memory, on a token, with a key service."""
 
     @property
-    def record(self) -> SSlibKey: ...
+    def record(self) -> SSlibKey:
+        """Its public half, as metadata lists it."""
 
     def sign(self, payload: bytes) -> Signature:
         """One signature that was verified after it was made."""
@@ -113,6 +115,7 @@ class HeldKey:
 
     @property
     def record(self) -> SSlibKey:
+        """Its public half, as metadata lists it."""
         return self._record
 
     @property
@@ -126,10 +129,12 @@ class HeldKey:
         return verified(self.record, message, self._raw(message))
 
     def __call__(self, payload: bytes) -> tuple[Signature, ...]:
+        """``sign``, as a signer of one key."""
         return (self.sign(payload),)
 
     @property
     def keyids(self) -> frozenset[str]:
+        """The id of this one key."""
         return frozenset((self.record.keyid,))
 
     def _raw(self, message: bytes) -> bytes:
@@ -147,9 +152,11 @@ class HeldKeys:
 
     @property
     def keyids(self) -> frozenset[str]:
+        """The ids of all keys."""
         return frozenset(key.record.keyid for key in self.keys)
 
     def sign_all(self, asked: Sequence[Asked]) -> list[Signatures]:
+        """Every payload, signed by every key."""
         return [tuple(key.sign(each.payload) for key in self.keys) for each in asked]
 
     def highest(self, roles: Iterable[str], holding: int) -> Mapping[str, int]:

@@ -88,6 +88,7 @@ class TokenKey:
 
     @property
     def record(self) -> SSlibKey:
+        """Its public half, as metadata lists it."""
         return self._record
 
     def sign(self, payload: bytes) -> Signature:

@@ -54,6 +54,7 @@ class SignedFile:
 
     @property
     def name(self) -> str:
+        """How the file is called where it is public."""
         return f"{self.body.version}.{self.role}.json"
 
 

@@ -60,6 +60,7 @@ class Waiver:
             raise ValueError("a waiver names each rule once")
 
     def is_over(self, now: datetime) -> bool:
+        """Whether it is past its end."""
         return moment(self.expires) <= now
 
 

@@ -11,8 +11,13 @@ from tests import servers
 from tests.servers import S3Server, need
 from tests.world import World
 
-LONG: Final = ("walks/test_ceremony_doc.py", "soak/test_soak.py", "walks/test_any_history.py")
-"""Files that take a minute and more, of one test each: begun last, they would keep two of three workers waiting."""
+LONG: Final = (
+    "service/test_crash_matrix.py", "walks/test_ceremony_doc.py", "client/matrix/test_states.py",
+    "shipping/test_wheels.py", "client/test_poetry_and_pdm.py", "registries/devpi/test_devpi.py",
+    "walks/test_emergencies.py", "soak/test_soak.py", "client/matrix/test_attacks.py", "walks/test_client_doc.py",
+    "walks/test_any_history.py", "console/test_pages.py",
+)  # fmt: skip
+"""Files that take a minute and more: begun last, they would keep all workers but one waiting."""
 TUF_JS: Final = "tuf-js@6.0.2"
 
 

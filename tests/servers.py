@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,16 @@ def missing(what: str, package: str) -> NoReturn:
     if os.environ.get("TALLYSTICK_TESTS_MUST_RUN"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+def until(
+    done: Callable[[], object], seconds: float = 30, otherwise: Callable[[], object] = lambda: "it took too long"
+) -> None:
+    """Wait until something is so; ``otherwise`` says what there is when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.02)
 
 
 def free_port() -> int:

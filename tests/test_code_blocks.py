@@ -21,6 +21,7 @@ import yaml
 from ceremony import cli as ceremony
 from client_verify import cli as client
 from repo_service import cli as service
+from repo_service.registries.devpi import cli as devpi
 
 ROOT: Final = Path(__file__).parents[1]
 RUN: Final = {
@@ -36,7 +37,7 @@ SHOWN: Final = {"text", "html"}
 """Languages of what is looked at: a picture, or what a program printed."""
 SITE: Final = {"{toctree}", "{eval-rst}"}
 """What the site itself reads (make docs)."""
-PARSERS: Final = {made.prog: made for made in (client.parser(), service.parser(), ceremony.parser())}
+PARSERS: Final = {made.prog: made for made in (client.parser(), service.parser(), ceremony.parser(), devpi.parser())}
 _FENCE: Final = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INDENTED: Final = re.compile(r"^(?: {4}[^\n]*\n)+", re.MULTILINE)
 

@@ -1,6 +1,7 @@
 """The documentation site says all that the code has, and a link that leads nowhere is found."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -38,6 +39,11 @@ def test_every_command_is_there_with_every_option_and_what_it_is_for() -> None:
         for action in parser._actions:
             for option in action.option_strings:
                 assert option in sections[parser.prog], f"{parser.prog} {option}"
+
+
+def test_every_program_that_an_install_brings_is_there() -> None:
+    programs = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]["scripts"]
+    assert {*re.findall("^## `([a-z-]+)`", reference.cli(), re.MULTILINE)} == {*programs}
 
 
 def test_every_setting_is_there_with_its_variable() -> None:

@@ -27,6 +27,7 @@ from client_verify.trust import Pin
 from keys import possession, sealed
 from keys.signing import HeldKey
 from keys.state import Reason
+from keys.times import stamp
 from keys.tlog import proofs
 from keys.tlog.notes import HeldNoteKey
 from keys.trust import RootOfTrust
@@ -35,6 +36,8 @@ from repo_service.build.assemble import Release
 from repo_service.domain import requests as r
 from repo_service.storage.local import LocalDepot
 from repo_service.storage.requestreading import ChangeRecord
+from repo_service.storage.tokens import Scope
+from repo_service.web.auth import new_token
 from repo_service.wiring import LOG_KEY, Service, open_service
 
 URL: Final = "https://registry.test"
@@ -174,6 +177,14 @@ class World:
         sender = intake.Sender("tests", key or f"key-{self._keys}", seen)
         service = self.service
         return intake.record(service.journal, request, sender, self.now)
+
+    def token(self, role: str, client: str | None = None, days: float = 90, **scope: Any) -> str:
+        """A new token's secret."""
+        expires = stamp(self.now + timedelta(days=days))
+        secret, token = new_token(role, client or f"the {role}", expires, Scope(**scope))
+        with self.service.journal.writing() as pen:
+            pen.add_token(token)
+        return secret
 
     def serial(self, name: str) -> int:
         """The name's serial now; 0 if it is not known."""

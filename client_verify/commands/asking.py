@@ -8,11 +8,12 @@ from typing import Any, Final
 from client_verify import files, trust, verdict
 from client_verify.availability import UNPROVEN, Availability, availability, invalid
 from client_verify.commands import describe, terminal
+from client_verify.directory import data_directory, forget
 from client_verify.installing.report import Entry, sentence
 from client_verify.places import Places
 from client_verify.refusals import KINDS, Usage
 from client_verify.repositories import Repositories
-from client_verify.session import Session, data_directory, forget
+from client_verify.session import Session
 from keys import names
 
 NOT_FREE: Final = 7

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from client_verify import trust
 from client_verify.commands import terminal
+from client_verify.directory import data_directory
 from client_verify.installing import doctor
 from client_verify.installing.doors.door import Door, Surroundings
 from client_verify.installing.index import PORT, VARIABLE, usual_port
 from client_verify.metadata.freshness import CLOCK_SKEW
 from client_verify.places import Places
 from client_verify.refusals import KINDS, Usage
-from client_verify.session import data_directory
 from client_verify.standing import standing
 from keys.times import moment
 

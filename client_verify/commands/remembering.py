@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client_verify import files, trust
 from client_verify.commands import terminal
+from client_verify.directory import MEMORY, alone, data_directory
 from client_verify.metadata.trusted import Trusted
 from client_verify.places import Places
 from client_verify.refusals import Usage
@@ -16,7 +17,6 @@ from client_verify.remembering.evidence import Evidence
 from client_verify.remembering.memory import Memory
 from client_verify.remembering.proofs import PAGE, Unproven
 from client_verify.repositories import NOTHING_PINNED
-from client_verify.session import MEMORY, alone, data_directory
 from client_verify.trust import Pin
 from keys import strict
 from keys.encoding import sha256

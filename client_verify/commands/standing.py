@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from client_verify import trust
 from client_verify.commands import history, terminal, trusting
+from client_verify.directory import data_directory
 from client_verify.installing import record
 from client_verify.installing.record import Refusal
 from client_verify.metadata.freshness import STALE
 from client_verify.places import Places
 from client_verify.refusals import KINDS, USAGE, Refused
-from client_verify.session import data_directory
 from client_verify.standing import LogStanding, Standing, Verified, standing
 from client_verify.trust import Pin
 from client_verify.verifier import Verifier

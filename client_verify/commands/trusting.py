@@ -14,11 +14,11 @@ from tuf.api.metadata import Root
 
 from client_verify import files, trust
 from client_verify.commands import terminal
+from client_verify.directory import data_directory
 from client_verify.fetching.transport import Fetcher
 from client_verify.places import Places
 from client_verify.refusals import Refused, Usage
 from client_verify.repositories import NOTHING_PINNED, Repositories
-from client_verify.session import data_directory
 from client_verify.standing import Standing, standing
 from client_verify.trust import Mode, Pin
 from keys import strict, words

@@ -61,11 +61,13 @@ class Ahead(Layer):
                 del self._coming[url]
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What came ahead, given away once; what did not is fetched now."""
         future = self._taken(url)
         return super().download_bytes(url, max_length) if future is None else self._given(future, url, max_length)
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """As ``download_bytes``, as an open file."""
         if (future := self._taken(url)) is not None:
             yield io.BytesIO(self._given(future, url, max_length))
             return

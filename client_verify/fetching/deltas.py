@@ -39,6 +39,7 @@ class Deltas(Layer):
         self._anchor: bytes | None = None
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What a delta makes of what is here; the whole file where none does."""
         found = deltas.reachable(url.removeprefix(f"{self._base}/"))
         if found is not None and (made := self._make(*found, max_length)) is not None:
             self.used = True

@@ -21,10 +21,12 @@ class Layer(FetcherInterface):
         return self.inner.fetch(url)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What the layer below gives, unchanged."""
         return self.inner.download_bytes(url, max_length)
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """What the layer below gives, unchanged."""
         with self.inner.download_file(url, max_length) as file:
             yield file
 
@@ -41,6 +43,7 @@ class Overheard(Layer):
         self.timestamp: bytes | None = None
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What the layer below gives, and kept."""
         self.last = super().download_bytes(url, max_length)
         if url.endswith("/timestamp.json"):
             self.timestamp = self.last
@@ -64,11 +67,13 @@ class Hurried(Layer):
         self._until = time.monotonic() + self._seconds
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What the layer below gives, or SlowRetrievalError if it is too late to ask."""
         self._hurry(url)
         return super().download_bytes(url, max_length)
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """As ``download_bytes``, as an open file."""
         self._hurry(url)
         with super().download_file(url, max_length) as file:
             yield file

@@ -56,10 +56,12 @@ class Mirrors(Layer):
             self._failed.add(self._base(address))
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        """What the first address gives that gives anything."""
         return self._first(url, lambda address: self.inner.download_bytes(address, max_length))
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """As ``download_bytes``, as an open file."""
         with ExitStack() as opened:
             yield self._first(url, lambda at: opened.enter_context(self.inner.download_file(at, max_length)))
 

@@ -45,6 +45,7 @@ class Deadline:
         return self._until - time.monotonic()
 
     def put_off(self, received: int) -> None:
+        """So many bytes arrived: they may have taken as long as they do at ``LEAST_RATE``."""
         self._until += received / LEAST_RATE
 
 

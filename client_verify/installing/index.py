@@ -54,6 +54,7 @@ class Request:
 
     @classmethod
     def of(cls, environ: dict[str, Any]) -> "Request":
+        """What WSGI says of a request."""
         get = environ.get
         return cls(
             environ["REQUEST_METHOD"],
@@ -99,11 +100,14 @@ class NotServed(Exception):
 class Listener(Protocol):
     """Who learns what installers were refused, and what they should know; called by several threads."""
 
-    def refuse(self, entry: Entry) -> None: ...
+    def refuse(self, entry: Entry) -> None:
+        """Something was refused to an installer."""
 
-    def warn(self, sentence: str) -> None: ...
+    def warn(self, sentence: str) -> None:
+        """Something was let through that may be wrong."""
 
-    def note(self, sentence: str) -> None: ...
+    def note(self, sentence: str) -> None:
+        """Something is good to know, and nothing is wrong."""
 
 
 class Index:
@@ -116,6 +120,7 @@ class Index:
         self.asked: set[str] = set()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request (PEP 3333); no cache may keep the answer."""
         request = Request.of(environ)
         response = self.respond(request)
         length = response.body.seek(0, os.SEEK_END)

@@ -34,14 +34,17 @@ class Report:
         self._notes: dict[str, None] = {}
 
     def refuse(self, entry: Entry) -> None:
+        """Keep a refusal to be told at the end; the same one again counts once."""
         with self._lock:
             self._refused.setdefault((entry.code, entry.detail), entry)
 
     def warn(self, sentence: str) -> None:
+        """Keep a warning to be told at the end, once."""
         with self._lock:
             self._warnings.setdefault(sentence)
 
     def note(self, sentence: str) -> None:
+        """Keep a note to be told at the end, once."""
         with self._lock:
             self._notes.setdefault(sentence)
 
@@ -51,10 +54,12 @@ class Report:
             return [entry for entry in self._refused.values() if child != 0 or entry.code not in MAYBE_HARMLESS]
 
     def warnings(self) -> list[str]:
+        """Each once, in the order in which they came."""
         with self._lock:
             return list(self._warnings)
 
     def notes(self) -> list[str]:
+        """Each once, in the order in which they came."""
         with self._lock:
             return list(self._notes)
 

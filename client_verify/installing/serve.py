@@ -28,22 +28,26 @@ class Spoken:
         self._said: OrderedDict[str, None] = OrderedDict()
 
     def refuse(self, entry: Entry) -> None:
+        """Say a refusal, and keep it for `tallystick log`."""
         with self._lock:
             if self._is_new(f"{entry.code} {entry.detail}"):
                 self._say(sentence(entry, "Nothing of it was passed on."))
                 self._keep(entry)
 
     def warn(self, sentence: str) -> None:
+        """Say a warning."""
         with self._lock:
             if self._is_new(sentence):
                 self._say(f"tallystick: warning: {sentence}")
 
     def note(self, sentence: str) -> None:
+        """Say a note."""
         with self._lock:
             if self._is_new(sentence):
                 self._say(f"tallystick: note: {sentence}")
 
     def know(self, warnings: Iterable[str]) -> None:
+        """Say those of these warnings that are new."""
         for warning in warnings:
             self.warn(warning)
 

@@ -64,6 +64,7 @@ class Checked:
 
     @cached_property
     def warned(self) -> list[Finding]:
+        """Grouped by release and sentence, as ``refused`` is."""
         groups: dict[tuple[str, str], list[tuple[Entry, str]]] = {}
         for each in self.judged:
             if isinstance(each.verdict, Warn):
@@ -86,6 +87,7 @@ class Checked:
 
     @property
     def packages(self) -> int:
+        """How many names were judged."""
         return len({each.entry.name for each in self.judged})
 
     @property

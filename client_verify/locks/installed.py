@@ -68,6 +68,7 @@ class Installed:
 
     @property
     def what(self) -> str:
+        """Name and version as people write them."""
         return f"{self.name} {self.version}"
 
 
@@ -92,6 +93,7 @@ class Environment:
 
     @cached_property
     def count(self) -> Counter[Standing]:
+        """How many distributions have each standing."""
         return Counter(each.standing for each in self.known)
 
     @property
@@ -100,6 +102,7 @@ class Environment:
         return sum(each.installed.sha256 is not None and each.standing != "elsewhere" for each in self.known)
 
     def of(self, standing: Standing) -> list[Known]:
+        """The distributions of one standing."""
         return [each for each in self.known if each.standing == standing]
 
     @property

@@ -31,6 +31,7 @@ class Scene:
     now: datetime
 
     def trusted(self, role: str) -> Signed | None:
+        """The trusted file of a role; None if there is none that can be read."""
         path = self.directory / f"{role}.json"
         return _signed(path.read_bytes()) if path.exists() else None
 

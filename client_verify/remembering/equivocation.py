@@ -37,6 +37,7 @@ class Equivocation:
 
     @property
     def sentence(self) -> str:
+        """What it is, for people."""
         return f"two different files are signed as version {self.version} of {self.role}"
 
 

@@ -33,6 +33,7 @@ class Statement:
 
     @property
     def files(self) -> dict[str, bytes]:
+        """The bytes of each document by its role."""
         return proofs.files(self.documents)
 
 

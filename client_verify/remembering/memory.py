@@ -72,6 +72,7 @@ class Remembered:
 
     @property
     def state(self) -> NameState:
+        """What the page says."""
         return page.parse(self.page)
 
 
@@ -94,6 +95,7 @@ class Memory:
             self._migrate(database)
 
     def recall(self, name: str) -> Remembered | None:
+        """What was verified of a name last, None if nothing was. Refused if the page is not what was written."""
         with self._reading() as database:
             row = database.execute(
                 "SELECT page, snapshot, verified_at, past, sha256 FROM verified WHERE name = ?", (name,)
@@ -134,6 +136,7 @@ class Memory:
         return None if row is None else bytes(row[0])
 
     def keep_timestamp(self, kept_for: str, data: bytes) -> None:
+        """Keep a signed timestamp for a purpose, in the place of the one before."""
         with self._writing() as database:
             database.execute("INSERT OR REPLACE INTO timestamp VALUES (?, ?)", (kept_for, data))
 

@@ -36,6 +36,7 @@ class Document:
 
     @property
     def data(self) -> bytes:
+        """The file itself; Malformed if ``base64`` is none."""
         try:
             return base64.b64decode(self.base64, validate=True)
         except binascii.Error as error:

@@ -24,6 +24,7 @@ from repo_service.guarding import reading
 from repo_service.monitor import telling
 from repo_service.operating import settings
 from repo_service.operating.exposition import exposed
+from repo_service.registries.devpi import cli as devpi
 from repo_service.web import openapi, operations
 from repo_service.web.app import create_app
 from repo_service.web.verbs import VERBS
@@ -36,7 +37,7 @@ SERVICE_EXITS: Final = {**opening.EXITS, **bringing.OWN_EXITS, **keymaking.OWN_E
 
 def commands() -> Iterator[tuple[str, str]]:
     """Every command, as it is typed, and what its ``--help`` prints."""
-    for parser in (client.parser(), service.parser(), ceremony.parser(), conformance._parser()):
+    for parser in (client.parser(), service.parser(), ceremony.parser(), conformance._parser(), devpi.parser()):
         yield from ((each.prog, each.format_help()) for each in parsers(parser))
 
 

@@ -44,6 +44,7 @@ class BinSums:
 
     @property
     def root(self) -> bytes:
+        """The root over the rows, which a snapshot's leaf names."""
         return merkle.root_of(self.tops)
 
     def fresh(self, before: "BinSums | None") -> Iterator[tuple[str, bytes]]:

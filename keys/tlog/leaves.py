@@ -86,6 +86,7 @@ class SignedBin:
 
     @property
     def number(self) -> int:
+        """Which bin it is."""
         return self.version % layout.BIN_STRIDE
 
 

@@ -107,6 +107,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
+        """What signatures cover (tlog-checkpoint): a line each, the last one ended too."""
         lines = (self.origin, str(self.size), encoded(self.root), *self.extensions)
         return "".join(f"{line}\n" for line in lines)
 
@@ -115,7 +116,8 @@ class NoteSigner(Protocol):
     """A key that signs notes of one kind, wherever it is."""
 
     @property
-    def key(self) -> VerifierKey: ...
+    def key(self) -> VerifierKey:
+        """The public half, by which its signatures are verified."""
 
     def sign(self, checkpoint: Checkpoint, at: int) -> Signature:
         """``at`` is the time in seconds since 1970, which only cosignatures hold."""
@@ -219,14 +221,17 @@ class HeldNoteKey:
 
     @property
     def key(self) -> VerifierKey:
+        """The public half, by which its signatures are verified."""
         return self._key
 
     def sign(self, checkpoint: Checkpoint, at: int) -> Signature:
+        """Over the text alone: the log's own signature holds no time."""
         del at
         return Signature(self.key.name, self.key.id, self._private.sign(checkpoint.text.encode()))
 
     @property
     def written(self) -> str:
+        """The secret as a line of a file, which ``read_held`` reads."""
         data = bytes([ED25519]) + self._private.private_bytes_raw()
         return f"{_PRIVATE}{self.key.name}+{self.key.id.hex()}+{encoded(data)}\n"
 
@@ -258,9 +263,11 @@ class HeldWitnessKey:
 
     @property
     def key(self) -> VerifierKey:
+        """The public half, by which its cosignatures are verified."""
         return self._key
 
     def sign(self, checkpoint: Checkpoint, at: int) -> Signature:
+        """Over the text and the time (tlog-cosignature)."""
         message = _cosigned(self.key, checkpoint.text, at)
         return Signature(self.key.name, self.key.id, at.to_bytes(8, "big") + self._private.sign(message))
 

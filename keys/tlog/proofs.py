@@ -49,6 +49,7 @@ class Policy:
 
     @property
     def origin(self) -> str:
+        """The log's name, which all its keys bear."""
         return self.keys[0].name
 
     def described(self) -> dict[str, Any]:
@@ -99,6 +100,7 @@ class Logged:
 
     @property
     def shape(self) -> Bins:
+        """The bins that the release has."""
         return Bins(self.leaf.bit_length)
 
 

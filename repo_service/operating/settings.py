@@ -80,7 +80,7 @@ class Settings:
         str | None, About("with it workers publish, not the server", example="redis://127.0.0.1:6379/0")
     ] = None
     guard: Annotated[
-        str | None, About("a signing guard holds the key, not this folder", example="/run/tallystick/guard.sock")
+        str | None, About("a signing guard holds the key, not this folder", example="/run/tallystick-guard/guard.sock")
     ] = None
     witnesses: Annotated[
         str | None,
@@ -368,7 +368,7 @@ def template() -> str:
     ]
     for name, about in _ABOUT.items():
         written.extend(["", f"# {about.heading}"] if about.heading else [])
-        written.append(f"# {_line(name):40} # {about.text}")
+        written.append(f"# {_line(name):42} # {about.text}")
     return "\n".join([*written, ""])
 
 

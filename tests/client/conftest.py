@@ -1,13 +1,12 @@
 """A world with a repository on paper and a client outside: in memory for the checks, over loopback for installers."""
 
 import fcntl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,15 @@ from tuf.ngclient.fetcher import FetcherInterface
 
 from client_verify.accepted import NOTHING, Accepted
 from client_verify.cli import main
+from client_verify.refresh import MakeUpdater
 from client_verify.remembering.memory import Memory
-from client_verify.session import MakeUpdater, Session
+from client_verify.session import Session
 from client_verify.trust import DEFAULT_LOG, LogTrust, Pin
 from client_verify.verifier import Verifier
 from keys.signing import Sign
 from keys.state import NameState, Release
 from tests import paper
+from tests.loopback import answering
 
 URL = "http://registry.test"
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -187,12 +188,10 @@ def serve() -> Iterator[Callable[[dict[str, bytes]], Served]]:
     running: list[Served] = []
 
     def start(files: dict[str, bytes]) -> Served:
-        served = Served(files)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(served))
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        served, own = Served(files), ExitStack()
         running.append(served)
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        served.stop = lambda: (server.shutdown(), server.server_close())
+        served.url = own.enter_context(answering(_handler(served)))
+        served.stop = own.close
         return served
 
     yield start

@@ -1,6 +1,6 @@
 """Ways in which the client's look at a log could be weak, each made by changing one condition (tests/breaking.py)."""
 
-from client_verify import session
+from client_verify import refresh
 from client_verify.logged import checking, growth, log
 from client_verify.remembering import logs, moving
 from keys.tlog import binsums, merkle, notes, proofs
@@ -167,7 +167,7 @@ BREAKAGES = (
     ),
     breakage(
         "a release that was refused stays",
-        session.Session,
+        refresh.Refresh,
         "_logged",
         "before.put_back()",
         "pass",

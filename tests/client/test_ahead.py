@@ -16,6 +16,7 @@ from client_verify.installing import foresight
 from client_verify.refusals import Refused
 from keys import names
 from tests import paper
+from tests.servers import until
 
 
 class Slow(FetcherInterface):
@@ -63,10 +64,7 @@ def together(*tasks: Any) -> None:
 
 def settled(crew: Crew) -> None:
     """Wait until a crew has nothing to do."""
-    until = time.monotonic() + 10
-    while crew._working and time.monotonic() < until:
-        time.sleep(0.005)
-    assert not crew._working
+    until(lambda: not crew._working, 10)
 
 
 # The parts.

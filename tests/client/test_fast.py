@@ -318,7 +318,7 @@ def test_the_installed_python_tuf_is_hastened(world: Any) -> None:
 
 def test_a_session_reads_fast(world: Any) -> None:
     world.publish()
-    assert world.session()._updater._trusted_set._load_data is not trusted_metadata_set._load_from_metadata
+    assert world.session()._newest._updater._trusted_set._load_data is not trusted_metadata_set._load_from_metadata
 
 
 @pytest.mark.parametrize("version", ["7.0.2", "8.0.0"])

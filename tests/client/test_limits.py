@@ -5,6 +5,8 @@ import json
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from securesystemslib.signer import SSlibKey
@@ -22,6 +24,7 @@ from keys.signing import signed_file
 from tests import paper
 from tests.client.conftest import URL, PaperFetcher, updater_at
 from tests.client.refusing import refuses
+from tests.loopback import answering
 
 CHUNK = b" " * 65_536
 DEEP = 200_000
@@ -279,10 +282,7 @@ def _heads(files):
 @pytest.fixture
 def serve_raw():
     """A server that says of each file what it is told to say."""
-    import threading
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    running = []
+    running = ExitStack()
 
     def start(files):
         class Handler(BaseHTTPRequestHandler):
@@ -302,15 +302,10 @@ def serve_raw():
             def log_message(self, *_):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        running.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
+        return running.enter_context(answering(Handler))
 
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    with running:
+        yield start
 
 
 def test_strict_json_is_bounded_in_depth_size_of_numbers_and_kind():

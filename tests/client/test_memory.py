@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 import pytest
 
 from client_verify.answers import Highest, Past, Withdrawn
+from client_verify.directory import alone
 from client_verify.metadata.trusted import Trusted
 from client_verify.refusals import Refused, Usage
 from client_verify.remembering import equivocation, memory, moving
 from client_verify.remembering.memory import LATEST, NEWEST, Memory, Remembered
-from client_verify.session import alone
 from client_verify.trust import Pin
 from keys import layout, page
 from keys.signing import signed_file
@@ -149,7 +149,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from client_verify.remembering.memory import Memory, Remembered
-from client_verify.session import alone
+from client_verify.directory import alone
 directory, data = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
 for number in range(int(sys.argv[3]), 100_000):
     with alone(directory):

@@ -8,14 +8,14 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from keys.encoding import sha256
 from tests import paper
 from tests.client.test_run import UV
+from tests.loopback import answering
 
 OLD = paper.wheel("tallyflask", "1.0")
 NEW = paper.wheel("tallyflask", "2.0")
@@ -53,9 +53,7 @@ class Index:
             def log_message(self, format, *values):  # noqa: A002 - the base class's name for it
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.handler = Handler
 
     def pip(self, *words):
         """What pip installs, as name-version, and what it prints."""
@@ -112,9 +110,8 @@ def listing(*artifacts, api="1.4", status=None, **yanked):
 @pytest.fixture
 def index(tmp_path):
     found = Index(tmp_path)
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    with answering(found.handler) as found.url:
+        yield found
 
 
 def test_a_status_on_a_page_that_still_lists_files_stops_neither(index):

@@ -4,7 +4,6 @@ Its clock stands still at ``NOW`` unless a test moves it on, and every key is fi
 names of their own and leave those that are here as they are.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,8 +20,7 @@ from repo_service.domain import requests as r
 from repo_service.domain.policy import Phases, Step
 from repo_service.operating.serving import Server
 from repo_service.storage.searching import Search
-from repo_service.storage.tokens import Scope
-from repo_service.web.auth import new_token
+from tests import loopback
 from tests.service.door import Silent
 from tests.witness.grounds import ml_dsa_key, served, witness_at, witness_key
 from tests.world import ADMIN, BEGIN, OWNER, World, log_key, publishing
@@ -69,11 +67,7 @@ class Registry(World):
         """A new token's secret. A moment passes, so that whoever signs in with it does not come too often."""
         self.tick(seconds=2)
         self.made += 1
-        expires = stamp(self.now + timedelta(days=days))
-        secret, token = new_token(role, client or f"{role} {self.made}", expires, Scope(**scope))
-        with self.service.journal.writing() as pen:
-            pen.add_token(token)
-        return secret
+        return super().token(role, client or f"{role} {self.made}", days, **scope)
 
     def revoke(self, secret: str) -> None:
         """Revoke a token by its secret."""
@@ -155,13 +149,7 @@ class Registry(World):
 @contextmanager
 def serving(registry: Registry) -> Iterator[Registry]:
     """The registry behind a door of its own, for as long as the block lasts."""
-    stopping = threading.Event()
-    server = Server(registry.service.app(Silent(), registry.updater), "127.0.0.1", 0, 8, 1 << 20)
-    thread = threading.Thread(target=server.serve, args=(stopping,))
-    thread.start()
-    registry.url = f"http://localhost:{server.port}/console"
-    try:
+    door = Server(registry.service.app(Silent(), registry.updater), "127.0.0.1", 0, 8, 1 << 20)
+    with loopback.serving(door) as port:
+        registry.url = f"http://localhost:{port}/console"
         yield registry
-    finally:
-        stopping.set()
-        thread.join()

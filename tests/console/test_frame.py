@@ -4,7 +4,6 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from keys.times import stamp
 from repo_service.console import doors, frame, sessions
 from repo_service.operating.settings import BadSettings
-from repo_service.storage.tokens import Scope
-from repo_service.web.auth import CONSOLE, ROLES, new_token
+from repo_service.web.auth import CONSOLE, ROLES
 from repo_service.wiring import CONSOLE_KEY, console_secret
 from tests.service.door import Silent
 from tests.world import World, publishing
@@ -76,11 +73,7 @@ def app_of(world: World, console: str) -> Flask:
 def token(world: World, role: str = "auditor", days: float = 30, **scope: Any) -> str:
     """A new token's secret."""
     world.tick(seconds=2)
-    client = f"{role} {len(_tokens(world))}"
-    secret, made = new_token(role, client, stamp(world.now + timedelta(days=days)), Scope(**scope))
-    with world.service.journal.writing() as pen:
-        pen.add_token(made)
-    return secret
+    return world.token(role, f"{role} {len(_tokens(world))}", days, **scope)
 
 
 def _tokens(world: World) -> list[Any]:

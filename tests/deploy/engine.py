@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -124,14 +123,6 @@ class Engine:
         """The arguments and variables of a service's process, as the kernel tells them."""
         process = Path(f"/proc/{self.pids[name]}")
         return "".join((process / file).read_bytes().decode() for file in ("cmdline", "environ"))
-
-
-def until(done: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.1)
 
 
 def _run_parser() -> argparse.ArgumentParser:

@@ -22,7 +22,8 @@ RULES: dict[str, dict[str, Any]] = {
     rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
 }
 PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-HEADINGS = set(re.findall(r"^#+ (.+)$", (ROOT / "docs/OPERATIONS.md").read_text(), re.MULTILINE))
+MANUAL = (ROOT / "docs/OPERATIONS.md").read_text()
+HEADINGS = set(re.findall(r"^#+ (.+)$", MANUAL, re.MULTILINE))
 NAMED = re.compile(r"\b(?:tallystick|process)_[a-z_]+")
 DAY = 86400
 ON, RISES, STEADY = "1x180", "0+1x180", "5x180"
@@ -158,6 +159,16 @@ def test_an_alert_says_how_urgent_it_is_and_which_heading_helps() -> None:
     for rule in RULES.values():
         assert rule["labels"]["severity"] in ("page", "ticket"), rule
         assert rule["annotations"]["summary"] and rule["annotations"]["see"] in HEADINGS, rule
+
+
+def test_every_alert_stands_in_the_table_for_three_at_night_as_urgent_as_it_is_with_its_heading() -> None:
+    table = MANUAL.partition("\n## At three at night\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| `Tallystick")]
+    told = {alert: (bad, read) for what, bad, read in rows for alert in re.findall(r"`(\w+)`", what)}
+    assert {*told} == {*RULES}
+    for alert, (bad, read) in told.items():
+        assert bad.startswith(f"{RULES[alert]['labels']['severity']}."), alert
+        assert f"[{RULES[alert]['annotations']['see']}](#" in read, alert
 
 
 def test_every_alert_has_its_case() -> None:

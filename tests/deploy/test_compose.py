@@ -33,9 +33,9 @@ from keys.tlog import notes
 from repo_service.cli import parser
 from repo_service.operating.settings import DEFAULTS, SECRET
 from tests import paper
-from tests.deploy.engine import FOLDER, Engine, compose, running, until
+from tests.deploy.engine import FOLDER, Engine, compose, running
 from tests.deploy.web import Web, nginx
-from tests.servers import WEED_PORTS, answers, free_port, need, postgres_server
+from tests.servers import WEED_PORTS, answers, free_port, need, postgres_server, until
 from tests.world import held_ceremony, held_key, write_folder
 
 ROOT = FOLDER.parents[2]
@@ -77,7 +77,7 @@ def test_what_a_wheel_is_built_from_is_copied_into_the_image_and_nothing_else() 
     built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     shared = {"/".join(each.split("/")[:2]) for each in built.get("shared-data", ())}
     assert copied == {*built["packages"], *shared, "pyproject.toml", "README.md", "LICENSE"}
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / "docs/deploy/container/Containerfile.dockerignore").read_text().splitlines()
     let_in = {line[1:] for line in ignored if line.startswith("!")}
     assert "*" in ignored and ignored.index("*") < min(map(ignored.index, (f"!{each}" for each in let_in)))
     assert let_in == copied

@@ -6,22 +6,23 @@ fetched.
 
 import gzip
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import urllib3
 
 from client_verify.cli import main as tallystick
+from repo_service.operating.serving import Server
 from repo_service.operating.settings import Settings
 from repo_service.storage import headers
 from repo_service.web import receipts
-from tests.deploy.web import Web, nginx, served
+from tests.deploy.web import Web, nginx
+from tests.loopback import answering, serving
 from tests.service.door import BECAUSE, OWNER, Door, sdist
 from tests.world import World, publishing, root_of_trust
 
@@ -53,7 +54,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     said = door.upload("foo-1.0.tar.gz", DATA).get_json()
     assert door.post("/v1/projects/foo/releases/1.0/publish", {"files": [said], "actor": OWNER}).status_code == 200
     app = world.service.app(door.bell)  # with the console
-    with served(app, Settings().max_upload_bytes) as port:
+    with serving(Server(app, "127.0.0.1", 0, 16, Settings().max_upload_bytes)) as port:
         here = {"127.0.0.1:8416": f"127.0.0.1:{port}", "/var/lib/tallystick-public": str(world.public)}
         if request.param == KEEPING:
             here = {"service:8416": f"127.0.0.1:{port}", "/var/cache/nginx/tallystick": str(own / "kept")}
@@ -203,11 +204,11 @@ def test_no_address_that_a_client_writes_into_a_header_is_passed_on(tmp_path: Pa
             pass
 
     lies = {"x_forwarded_for": "192.0.2.1", "forwarded": "for=192.0.2.1", "x_real_ip": "192.0.2.1"}
-    with HTTPServer(("127.0.0.1", 0), Listening) as behind:
-        threading.Thread(target=behind.serve_forever, args=(0.05,)).start()
-        with nginx(FROM_DISK, tmp_path / "nginx", {"127.0.0.1:8416": f"127.0.0.1:{behind.server_port}"}) as web:
-            web.get("/v1/status", authorization="Bearer token", **lies)
-        behind.shutdown()
+    with (
+        answering(Listening) as behind,
+        nginx(FROM_DISK, tmp_path / "nginx", {"127.0.0.1:8416": behind.removeprefix("http://")}) as web,
+    ):
+        web.get("/v1/status", authorization="Bearer token", **lies)
     assert "authorization: bearer token" in heard[0]
     assert "192.0.2.1" not in heard[0] and "forwarded" not in heard[0]
 

@@ -113,6 +113,11 @@ def test_users_and_folders_are_made_as_the_units_want_them(tmp_path: Path) -> No
         assert (tmp_path / "var/backups/tallystick").stat().st_mode & 0o7777 == 0o700
         public = (tmp_path / "var/lib/tallystick-public").stat()
         assert (public.st_mode & 0o7777, public.st_gid) == (0o2750, 33)
+        numbers = {
+            line.split(":")[0]: line.split(":")[2] for line in (tmp_path / "etc/passwd").read_text().splitlines()
+        }
+        for user in users:  # who begins makes a key here, before a unit has made its folder
+            assert str((tmp_path / "var/lib" / user).stat().st_uid) == numbers[user]
 
 
 def test_a_passphrase_that_systemd_sealed_opens_the_key(tmp_path: Path) -> None:

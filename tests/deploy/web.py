@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from flask import Flask
 
-from repo_service.operating.serving import Server
 from tests.servers import free_port, need
 
 HOST = "packages.example"
@@ -114,17 +111,3 @@ def nginx(conf: Path, own: Path, here: Mapping[str, str]) -> Iterator[Web]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-@contextmanager
-def served(app: Flask, max_body: int) -> Iterator[int]:
-    """The service's real server in a thread; its port."""
-    stopping = threading.Event()
-    server = Server(app, "127.0.0.1", 0, 16, max_body)
-    thread = threading.Thread(target=server.serve, args=(stopping,))
-    thread.start()
-    try:
-        yield server.port
-    finally:
-        stopping.set()
-        thread.join()

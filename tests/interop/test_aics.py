@@ -6,17 +6,15 @@ import json
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 
 from keys.tlog import merkle, notes, proofs
 from keys.tlog.merkle import NotProven
@@ -26,14 +24,15 @@ from keys.tlog.tiles import Tree
 from repo_service.publishing.witnessing import Panel, Witnesses
 from repo_service.publishing.witnessing import Witness as Asked
 from repo_service.witness.deciding import Log
-from repo_service.witness.serving import Door, Witness
+from repo_service.witness.serving import Witness
 from repo_service.witness.store import Store
 from tests.interop import ours
 from tests.interop.ours import Ours
 from tests.keys.tlog.logs import Reference, lay, leaves_of
 from tests.keys.tlog.test_merkle import forged
 from tests.keys.tlog.test_tiles import forge
-from tests.servers import free_port
+from tests.servers import answers, free_port, until
+from tests.witness.grounds import served
 
 AT = 1_790_000_000
 ED = ours.WITNESSES[0]
@@ -144,23 +143,11 @@ def stranger(aics: Path, tmp_path: Path) -> Iterator[Stranger]:
     command("add-log", "--origin", ours.ORIGIN, "--vkey", str(ours.KEY.key))
     server = subprocess.Popen([*start, "serve", "--config", "witness.json"], cwd=folder, stderr=subprocess.DEVNULL)
     try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/healthz")
-        yield Stranger(url, key, command)
+        until(lambda: answers(port))
+        yield Stranger(f"http://127.0.0.1:{port}", key, command)
     finally:
         server.terminate()
         server.wait(20)
-
-
-def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if urllib3.request("GET", url, retries=False).status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer")
 
 
 def signed(log: Ours) -> Note:
@@ -213,15 +200,8 @@ def our_witness(folder: Path) -> Iterator[str]:
     for key in ours.WITNESSES:
         store.adopt(key.key)
     store.put(ours.ORIGIN, lambda _: Log((ours.KEY.key,)))
-    door, stopping = Door(Witness(ours.WITNESSES, store, lambda: int(time.time())), "127.0.0.1", 0), threading.Event()
-    thread = threading.Thread(target=door.serve, args=(stopping,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{door.port}"
-    finally:
-        stopping.set()
-        thread.join(20)
-        store.close()
+    with closing(store), served(Witness(ours.WITNESSES, store, lambda: int(time.time()))) as url:
+        yield url
 
 
 def test_our_witness_cosigns_what_aics_asks_and_refuses_a_fork(aics, tmp_path):

@@ -2,14 +2,14 @@
 
 import gzip
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
 import pytest
 
 from repo_service.monitor.reading import Folder, OutOfReach, Public, Web, public_at
+from tests.loopback import answering
 
 BOMB: Final = gzip.compress(b"0" * 10_000_000)
 
@@ -55,11 +55,8 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def web() -> Iterator[Web]:
     Answering.asked.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield Web(f"http://127.0.0.1:{server.server_address[1]}/base/", pause=0.001)
-    server.shutdown()
-    server.server_close()
+    with answering(Answering) as url:
+        yield Web(f"{url}/base/", pause=0.001)
 
 
 @pytest.fixture

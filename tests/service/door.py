@@ -6,7 +6,6 @@ import re
 import tarfile
 import time
 import zipfile
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +13,7 @@ from werkzeug.test import TestResponse
 
 from keys.encoding import sha256
 from keys.names import normalise
-from keys.times import stamp
-from repo_service.storage.tokens import Scope
 from repo_service.web.app import create_app
-from repo_service.web.auth import new_token
 from tests.world import World
 
 DEPENDENTS = {"value": 0, "as_of": "2026-11-22T10:00:00Z"}
@@ -81,11 +77,7 @@ class Door:
 
     def new_token(self, role: str, days: float = 90, client: str | None = None, **scope: Any) -> str:
         """Another token's secret."""
-        expires = stamp(self.world.now + timedelta(days=days))
-        secret, token = new_token(role, client or f"the {role}", expires, Scope(**scope))
-        with self.world.service.journal.writing() as pen:
-            pen.add_token(token)
-        return secret
+        return self.world.token(role, client, days, **scope)
 
     def post(
         self, path: str, body: Any = None, *, key: str | None = None, token: str | None = None, **headers: str

@@ -1,12 +1,12 @@
 """A server that answers what a test wrote down, in order, and remembers what it was asked."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from keys.encoding import compact
+from tests.loopback import answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,5 @@ def fickle(*answers: Say) -> Iterator[Fickle]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        its.url = f"http://127.0.0.1:{server.server_port}"
+    with answering(Handler) as its.url:
         yield its
-        server.shutdown()

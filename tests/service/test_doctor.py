@@ -4,7 +4,6 @@ What no cause can be made for in a second (a full disk, a disk that lies) is jud
 """
 
 import functools
-import http.server
 import json
 import os
 import resource
@@ -12,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from repo_service.operating.doctor import Disk, Finding
 from repo_service.ringing import QUEUE
 from repo_service.storage.headers import FRESH
 from tests.guarding.guarded import GuardedWorld
+from tests.loopback import Quiet, answering
 from tests.servers import free_port, need, rclone
 from tests.witness.grounds import witness_key
 from tests.world import World, log_key, publishing
@@ -65,7 +65,16 @@ def write(world: World, *lines: str) -> None:
     (world.service.folder / "service.toml").write_text("".join(f"{line}\n" for line in lines))
 
 
-def test_of_a_service_that_is_well_everything_is_well_and_nothing_is_changed(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def on_disk() -> Iterator[World]:
+    """A service on a disk. Tests may lie in memory otherwise (make test), which ``doctor`` finds at once."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="tallystick-") as folder:
+        yield World(Path(folder) / "world")
+
+
+def test_of_a_service_that_is_well_everything_is_well_and_nothing_is_changed(on_disk: World, tmp_path: Path) -> None:
+    world = on_disk
+
     def everything() -> dict[str, bytes]:
         files = world.service.folder.rglob("*")
         return {str(path): path.read_bytes() for path in files if path.is_file() and "-shm" not in path.name}
@@ -88,19 +97,14 @@ def test_of_a_service_that_is_well_everything_is_well_and_nothing_is_changed(wor
 def served(folder: Path, caching: str = "") -> Iterator[str]:
     """A static server of a folder, which says this Cache-Control."""
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class Handler(Quiet):
         def end_headers(self) -> None:
             if caching:
                 self.send_header("Cache-Control", caching)
             super().end_headers()
 
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with answering(functools.partial(Handler, directory=str(folder))) as url:
+        yield url
 
 
 # Files.

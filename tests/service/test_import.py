@@ -10,16 +10,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
+from client_verify.installing.index import serving
 from keys import strict
 from keys.state import Reason
 from repo_service import failpoint
@@ -39,6 +38,7 @@ from repo_service.storage.committing import Overtaken
 from repo_service.storage.overview import Lease
 from repo_service.storage.pendingreading import LATELY
 from repo_service.storage.requestreading import ChangeRecord
+from tests.loopback import answering
 from tests.service.bring import project, release, taken, written
 from tests.service.door import Door, Silent
 from tests.world import ADMIN, BECAUSE, BEGIN, World, publishing
@@ -477,18 +477,6 @@ def test_who_writes_beside_a_running_import_waits_for_little_of_it(world: World)
 # Indexes.
 
 
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-
-
 def rule(world: World) -> Any:
     with world.service.journal.reading() as view:
         return view.policy(world.now).version_rule
@@ -517,7 +505,7 @@ def test_another_index_of_ours_is_brought_with_its_yanks_and_its_status(tmp_path
     def with_a_listing(environ: Any, respond: Any) -> Any:
         return (listed if environ["PATH_INFO"] == "/simple/" else app)(environ, respond)
 
-    with served(with_a_listing) as url:
+    with serving(with_a_listing) as url:
         noted = taken(ours, index.projects(f"{url}/simple/", (), rule(ours)))
         assert noted.problems == [] and noted.counted == Counted(3, 5, 5, 0)
         again = taken(ours, index.projects(f"{url}/simple", (), rule(ours)))
@@ -612,13 +600,8 @@ class Moody(BaseHTTPRequestHandler):
 @pytest.fixture
 def moody() -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Mine", (Moody,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(type("Mine", (Moody,), {"asked": asked})) as url:
+        yield url, asked
 
 
 def test_a_busy_index_is_asked_again_when_it_says_and_a_broken_project_stops_no_other(

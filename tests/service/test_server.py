@@ -1,10 +1,8 @@
 """A real server process: it is told to stop in the middle of use, and nothing that it acknowledged is lost."""
 
 import json
-import re
 import signal
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -18,7 +16,7 @@ import pytest
 from client_verify.answers import Found
 from keys.encoding import compact
 from repo_service.cli import main
-from repo_service.web.auth import new_token
+from tests import loopback
 from tests.service.door import publication
 from tests.service.test_signatures import ALL, Office, good_signature
 from tests.world import World
@@ -27,7 +25,7 @@ from tests.world import World
 def publish(url: str, token: str, name: str) -> bool:
     """Publish a name over HTTP; whether the server acknowledged it."""
     request = urllib.request.Request(
-        f"{url}v1/projects/{name}/releases/1.0/publish", compact(publication(name)),
+        f"{url}/v1/projects/{name}/releases/1.0/publish", compact(publication(name)),
         {"Authorization": f"Bearer {token}", "Idempotency-Key": name, "Content-Type": "application/json"},
     )  # fmt: skip
     try:
@@ -40,24 +38,15 @@ def publish(url: str, token: str, name: str) -> bool:
 @contextmanager
 def serving(world: World) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server process and its address; at the end it must not have failed."""
-    command = [sys.executable, "-m", "repo_service.cli", "serve", str(world.service.folder), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        found = re.search(r"http://\S+", server.stdout.readline())
-        assert found is not None
-        yield found[0], server
-    finally:
-        server.kill()
-        _, errors = server.communicate()
-    assert "Traceback" not in errors
+    log = world.folder / "server.log"
+    with log.open("w") as errors, loopback.process(loopback.service(world.service.folder), stderr=errors) as running:
+        yield running
+    assert "Traceback" not in log.read_text()
 
 
 def test_sigterm_in_the_middle_of_use_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     world = World(tmp_path, begin=datetime.now(UTC).replace(microsecond=0))
-    secret, token = new_token("registry", "tests", "2099-01-01T00:00:00Z")
-    with world.service.journal.writing() as pen:
-        pen.add_token(token)
+    secret = world.token("registry")
     with serving(world) as (url, server):
         acknowledged: list[str] = []
         enough = threading.Event()
@@ -100,6 +89,6 @@ def test_a_real_server_reads_signatures_and_refuses_large_headers(tmp_path: Path
             ({"Authorization": "Bearer " + "A" * 1_000_000}, 431),
         ):
             with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(urllib.request.Request(url.rstrip("/") + path, headers=headers), timeout=10)
+                urllib.request.urlopen(urllib.request.Request(url + path, headers=headers), timeout=10)
             assert refused.value.code == status
             refused.value.close()

@@ -18,8 +18,7 @@ import pytest
 from keys.encoding import compact
 from repo_service.bell import Publisher
 from repo_service.operating.serving import KILLED
-from repo_service.web.auth import new_token
-from tests.servers import free_port
+from tests.servers import free_port, until
 from tests.service.door import publication
 from tests.world import World, publishing
 
@@ -49,10 +48,7 @@ def running(world: World, *command: str, said: str) -> Iterator[tuple[subprocess
 
 
 def bearer(world: World) -> dict[str, str]:
-    secret, token = new_token("registry", "tests", "2099-01-01T00:00:00Z")
-    with world.service.journal.writing() as pen:
-        pen.add_token(token)
-    return {"Authorization": f"Bearer {secret}"}
+    return {"Authorization": f"Bearer {world.token('registry')}"}
 
 
 def ask(port: int, path: str, headers: dict[str, str], body: bytes, *, whole: int | None = None) -> socket.socket:
@@ -115,10 +111,7 @@ def test_a_worker_publishes_without_redis_tells_its_metrics_and_stops_when_told(
     (folder / "service.toml").write_text(settings)
     with running(today, "worker", said="no Redis; this worker looks by itself") as (worker, _):
         today.record(publishing("flask"))
-        deadline = time.monotonic() + 20
-        while today.service.waits() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not today.service.waits()
+        until(lambda: not today.service.waits(), 20)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as said:
             text = said.read().decode()
         assert re.search(r"^tallystick_refresh_last_success_timestamp_seconds [1-9]", text, re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from repo_service.storage.requestreading import SignedIn
 from repo_service.storage.tables import DatabaseAway, open_engine
 from repo_service.storage.view import View
 from repo_service.web.waiting import NOT_KNOWN, WaitingRoom
+from tests.servers import until
 from tests.service.door import Door
 from tests.world import World, publishing
 
@@ -108,13 +109,6 @@ def room(tmp_path: Path) -> Iterator[Room]:
     room = Room(tmp_path, ByHand())
     yield room
     room.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def published(found: Future[SignedIn | None]) -> bool:

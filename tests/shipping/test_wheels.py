@@ -18,7 +18,7 @@ from zipfile import ZipFile
 import pytest
 
 from keys import sealed
-from tests import servers
+from tests import loopback, servers
 from tests.servers import need
 from tests.service.door import OWNER, publication
 from tests.shipping.releases import ROOT, script
@@ -239,15 +239,8 @@ def begun(environment: Path, home: Path, settings: str = "", **more: str) -> str
 def served(environment: Path, home: Path) -> Iterator[str]:
     """The address of a service as long as the block lasts."""
     command = [environment / "bin" / "tallystick-service", "serve", home, "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/", env=alone(None))
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+(?=/)", process.stdout.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
+    with loopback.process(command, cwd="/", env=alone(None)) as (url, _):
+        yield url
 
 
 def publish_and_yank(url: str, token: str) -> None:

@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.servers import until
 
 
 class Process:
@@ -34,10 +35,7 @@ class Process:
         return None if self.away or self._running is None else self._running.poll()
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not self._ready():
-            assert time.monotonic() < deadline, f"{self.name} is not ready after {seconds:.0f} s; see {self._log}"
-            time.sleep(0.05)
+        until(self._ready, seconds, lambda: f"{self.name} is not ready after {seconds:.0f} s; see {self._log}")
 
     def signal(self, number: int) -> None:
         if self._running is not None and self._running.poll() is None:

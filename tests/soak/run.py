@@ -19,7 +19,6 @@ from client_verify.session import Session
 from client_verify.trust import Pin
 from repo_service.mending import fsck
 from repo_service.storage import tables as t
-from repo_service.web.auth import new_token
 from tests.audit import audit
 from tests.proxy import Proxy
 from tests.servers import PostgresServer, free_port, need, postgres_server, seaweedfs
@@ -80,7 +79,7 @@ def run(soak: Soak, folder: Path) -> Verdict:
 def _live(soak: Soak, folder: Path, site: Site, everything: ExitStack) -> list[str]:
     """All that goes on at once, and then peace; what went wrong with the processes themselves."""
     (folder / "sources.json").write_text(json.dumps(asdict(site.sources)))
-    token = _new_token(site.world)
+    token = site.world.token("registry", "soak")
     door = Door(site.ports, token)
     for victim in site.victims:
         everything.callback(victim.kill)
@@ -172,13 +171,6 @@ def _pages(folder: Path, site: Site) -> Iterator[Page]:
         if isinstance(found, Found):
             releases = {each.version: each.yank is not None for each in found.state.releases}
             yield Page(name, found.state.serial, releases)
-
-
-def _new_token(world: World) -> str:
-    secret, token = new_token("registry", "soak", "2099-01-01T00:00:00Z")
-    with world.service.journal.writing() as pen:
-        pen.add_token(token)
-    return secret
 
 
 @contextmanager

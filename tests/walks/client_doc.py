@@ -12,12 +12,10 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +23,7 @@ import yaml
 
 from client_verify.refusals import KINDS
 from keys.encoding import sha256
-from tests import paper
+from tests import loopback, paper
 from tests.paper_log import PaperLog
 
 CLIENT_MD: Final = Path(__file__).parents[2] / "docs" / "CLIENT.md"
@@ -172,22 +170,9 @@ def machine() -> Iterator[Machine]:
         folder = Path(name)
         made, _ = registry(datetime.now(UTC).replace(microsecond=0))
         made.write(folder / "public")
-
-        class Handler(SimpleHTTPRequestHandler):
-            def __init__(self, *arguments: object) -> None:
-                super().__init__(*arguments, directory=str(folder / "public"))  # type: ignore[arg-type]
-
-            def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the base class's name for it
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            newest = sha256(paper.wheel("tallyflask", "2.0").data)
-            yield Machine(folder, f"http://127.0.0.1:{server.server_port}", made.root, newest)
-        finally:
-            server.shutdown()
-            server.server_close()
+        newest = sha256(paper.wheel("tallyflask", "2.0").data)
+        with loopback.folder(folder / "public") as url:
+            yield Machine(folder, url, made.root, newest)
 
 
 def written(text: str) -> str:

@@ -87,8 +87,9 @@ def ceremony_files() -> dict[str, bytes]:
 
 
 def documented() -> dict[str, bytes]:
-    """The examples as they lie there, but for the screens, which tests/walks/screens.py makes."""
-    files = (path for path in EXAMPLES.rglob("*") if path.is_file() and path.parent.name != "screens")
+    """The examples as they lie there, but for the screens, which tests/walks/screens.py makes, and for programs."""
+    made_elsewhere = {"screens", "registry", "__pycache__"}
+    files = (path for path in EXAMPLES.rglob("*") if path.is_file() and path.parent.name not in made_elsewhere)
     return {path.relative_to(EXAMPLES).as_posix(): path.read_bytes() for path in files}
 
 

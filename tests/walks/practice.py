@@ -8,17 +8,11 @@ the release before. Nothing changes but what you change in the folder of public 
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+from tests.loopback import Quiet
 from tests.walks.client_doc import publish, registry
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing of it."""
-
-    def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the base class's name for it
-        """Nothing: the tutorial's reader has seen the address."""
 
 
 def main() -> None:

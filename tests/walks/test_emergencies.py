@@ -14,9 +14,9 @@ import pytest
 
 from ceremony.plan import Log
 from client_verify.answers import Found
+from client_verify.directory import forget
 from client_verify.remembering.evidence import doubts
 from client_verify.remembering.memory import Memory
-from client_verify.session import forget
 from keys import sealed, trust
 from keys.signing import signed_file
 from keys.tlog import notes

@@ -20,8 +20,7 @@ from keys.times import stamp
 from repo_service.calling.api import Api
 from repo_service.calling.line import Patience
 from repo_service.domain.requests import Actor, Auth, Contact
-from repo_service.web.auth import new_token
-from tests import servers
+from tests import loopback, servers
 from tests.servers import free_port
 from tests.world import World
 
@@ -59,16 +58,9 @@ class Shop:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """The service is up as long as the block lasts."""
-        folder, port = str(self.world.service.folder), str(self.port)
-        command = [sys.executable, "-m", "repo_service.cli", "serve", folder, "--port", port]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            assert server.stdout is not None and "http://" in server.stdout.readline()
+        command = loopback.service(self.world.service.folder, self.port)
+        with loopback.process(command, stderr=subprocess.DEVNULL):
             yield
-        finally:
-            server.kill()
-            server.wait()
-            server.stdout.close()
 
     @contextmanager
     def changing(self) -> Iterator[Session]:
@@ -96,13 +88,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop whose sessions are hooked, for the module: each test has names of its own."""
     folder, woken = tmp_path_factory.mktemp("shop"), threading.Event()
     world = World(folder / "world", 'policy = "pypi"\n', begin=datetime.now(UTC).replace(microsecond=0))
-    secret, token = new_token("registry", "shop", "2099-01-01T00:00:00Z")
-    with world.service.journal.writing() as pen:
-        pen.add_token(token)
     engine = sqlalchemy.create_engine(f"sqlite:///{folder}/registry.db")
     registry.Base.metadata.create_all(engine)
     registry.hook(woken.set)
-    yield Shop(folder, engine, world, free_port(), secret, woken)
+    yield Shop(folder, engine, world, free_port(), world.token("registry", "shop"), woken)
     engine.dispose()
 
 

@@ -1,11 +1,9 @@
 """Rotations of a service that is a process of its own, by its commands alone; clients fetch over HTTP."""
 
 import json
-import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from tuf.ngclient import Updater
 from client_verify.cli import main as tallystick
 from keys import names, sealed
 from repo_service.cli import main as service
+from tests import loopback
 from tests.servers import free_port
 from tests.walks.machines import ceremony, fresh
 from tests.walks.thief import HUGE, Thief
@@ -44,7 +43,8 @@ class Site:
         return str(self.world.service.folder)
 
     def start(self) -> None:
-        self.running.enter_context(_serving(self.home, self.port))
+        command = loopback.service(self.world.service.folder, self.port)
+        self.running.enter_context(loopback.process(command, stderr=subprocess.DEVNULL))
 
     def stop(self) -> None:
         self.running.close()
@@ -83,19 +83,6 @@ class Site:
         root.write_bytes(self.world.trust.roots[0].data)
         assert tallystick(["trust", "add", "test", "--url", self.url, "--root", str(root), "--log", "require"]) == 0
         return tallystick(["show", "foo"])
-
-
-@contextmanager
-def _serving(home: str, port: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "repo_service.cli", "serve", home, "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        assert re.search(r"http://\S+", process.stdout.readline()), "it did not begin"
-        yield
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from client_verify.answers import Found
+from client_verify.directory import MEMORY
 from client_verify.refusals import Refused
 from client_verify.remembering.evidence import doubts
 from client_verify.remembering.memory import Memory
-from client_verify.session import MEMORY, Session
+from client_verify.session import Session
 from client_verify.trust import LogTrust, Mode, Pin
 from keys.state import NameState, Yank
 from tests import paper

@@ -5,15 +5,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from keys import layout, names, sealed
+from tests import loopback
 from tests.world import World, online_key, publishing, root_of_trust
 
 SCRIPT = """
@@ -34,11 +32,6 @@ const [url, metadataDir, targetDir, ...paths] = process.argv.slice(2);
 """
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name is http.server's
-        pass
-
-
 @pytest.fixture(scope="module")
 def tuf_js(tuf_js_folder: Path) -> Path:
     """A folder with a client that ``node`` runs."""
@@ -54,13 +47,8 @@ def live(tmp_path: Path) -> World:
 
 @pytest.fixture
 def url(live: World) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(live.public)))
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.folder(live.public) as url:
+        yield url
 
 
 def ask(tuf_js: Path, live: World, url: str, *paths: str) -> Any:

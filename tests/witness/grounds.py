@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from keys.tlog.notes import Checkpoint, HeldNoteKey, HeldWitnessKey, Note, Verif
 from repo_service.witness.deciding import Log
 from repo_service.witness.serving import Door, Witness
 from repo_service.witness.store import Store
+from tests import loopback
 
 ROOT: Final = Path(__file__).parents[2]
 ENTRY: Final = (sys.executable, "-c", "from repo_service.entry import main; raise SystemExit(main())")
@@ -102,14 +102,8 @@ def know(store: Store, key: VerifierKey) -> None:
 @contextmanager
 def served(witness: Witness, request_s: float = 30, port: int = 0) -> Iterator[str]:
     """The address of a witness's door."""
-    door, stopping = Door(witness, "127.0.0.1", port, request_s), threading.Event()
-    thread = threading.Thread(target=door.serve, args=(stopping,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{door.port}"
-    finally:
-        stopping.set()
-        thread.join()
+    with loopback.serving(Door(witness, "127.0.0.1", port, request_s)) as found:
+        yield f"http://127.0.0.1:{found}"
 
 
 def post(url: str, body: bytes) -> tuple[int, str, str]:
@@ -130,9 +124,5 @@ def process(folder: Path, *kill: str) -> Iterator[tuple[subprocess.Popen[str], s
     """A witness that runs in a process, which may die at a moment (tests/witness/process.py), and its address."""
     run = [*ENTRY, "witness"] if not kill else [sys.executable, "-m", "tests.witness.process", *kill]
     asked = [*run, "run", str(folder), "--listen", "127.0.0.1:0", "--log", "quiet"]
-    with subprocess.Popen(asked, cwd=ROOT, stdout=subprocess.PIPE, text=True) as begun:
-        assert begun.stdout is not None
-        try:
-            yield begun, begun.stdout.readline().split()[-1]
-        finally:
-            begun.kill()
+    with loopback.process(asked, cwd=ROOT) as (url, running):
+        yield running, url

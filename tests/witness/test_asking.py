@@ -18,6 +18,7 @@ from keys.tlog.notes import HeldWitnessKey, Note
 from repo_service.operating.metrics import Metrics, WitnessFault
 from repo_service.publishing import witnessing
 from repo_service.publishing.witnessing import Panel, Witness, Witnesses
+from tests.loopback import answering
 from tests.servers import free_port
 from tests.witness.grounds import NOW, NumberedLog, ml_dsa_key, served, witness_at, witness_key
 
@@ -80,15 +81,8 @@ def another(key: HeldWitnessKey, *answers: Callable[[http.server.BaseHTTPRequest
         def log_message(self, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.block_on_close = False
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield Witness(f"http://127.0.0.1:{server.server_port}", key.key)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(Handler) as url:
+        yield Witness(url, key.key)
 
 
 def says(status: int, body: bytes | str, **headers: str) -> Callable[[http.server.BaseHTTPRequestHandler], None]:

@@ -33,6 +33,7 @@ class VerifiedPyPI(LegacyRepository):
         return Package(name, version, yanked=yanked)
 
     def package(self, name, version):
+        """A package that names no source, as one from PyPI names none."""
         package = super().package(name, version)
         package._source_type = package._source_url = package._source_reference = None
         return package
@@ -42,4 +43,5 @@ class VerifiedIndex(ApplicationPlugin):
     """Activated before poetry reads a project; its code looks the class up whenever it needs one."""
 
     def activate(self, _application):
+        """Stand in for PyPI."""
         pypi_repository.PyPiRepository = VerifiedPyPI

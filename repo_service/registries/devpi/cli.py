@@ -28,7 +28,7 @@ class NotDone(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0: all is well; 1: something waits for a person; 2: it cannot be done."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         own = configuration.read(options.file)
         if not own.outbox.exists():  # made here it might be a file that devpi-server's user cannot write
@@ -41,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("tallystick-devpi", description="what devpi-server's outbox holds, and what to do")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Every command, with its options."""
+    whole = argparse.ArgumentParser("tallystick-devpi", description="what devpi-server's outbox holds, and what to do")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, command, text).add_argument(
             "rows", metavar="ROW", type=int, nargs="+", help="its number, as status prints it"
         )
-    return parser
+    return whole
 
 
 def _status(own: Configuration, outbox: Outbox, _: argparse.Namespace) -> int:

@@ -1,11 +1,11 @@
 """A web server in an attacker's hands: it serves the files of a repository, and some of them as badly as it can."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback import answering
 
 Misbehave = Callable[[BaseHTTPRequestHandler, bytes], None]
 
@@ -65,20 +65,8 @@ def missing(handler: BaseHTTPRequestHandler, _: bytes) -> None:
 @contextmanager
 def serving(mirror: Mirror) -> Iterator[Mirror]:
     """The mirror on a port of its own for the time of a block."""
-    with _Server(("127.0.0.1", 0), _handler(mirror)) as server:
-        mirror.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield mirror
-        finally:
-            server.shutdown()
-
-
-class _Server(ThreadingHTTPServer):
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # whoever is told too much hangs up
+    with answering(_handler(mirror)) as mirror.url:
+        yield mirror
 
 
 def _head(handler: BaseHTTPRequestHandler, status: int, *headers: tuple[str, str]) -> None:

@@ -1,18 +1,18 @@
 """A plain registry, with no client of ours: it serves tallyflask 1.0, and answers one kind of request as it is told."""
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final, Literal
 
 from keys.encoding import compact, sha256
 from keys.page import MEDIA_TYPE
 from tests import paper
 from tests.installers import Project
+from tests.loopback import answering
 
 Kind = Literal["page", "file", "metadata"]
 WHEEL: Final = paper.wheel("tallyflask", "1.0")
@@ -79,11 +79,8 @@ def run(project: Project, **environment: str) -> Ended:
 def registry() -> Iterator[Registry]:
     """One on a free loopback port."""
     served = Registry()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(served)) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with answering(_handler(served)) as served.url:
         yield served
-        server.shutdown()
 
 
 def _kind(path: str) -> Kind | None:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from client_verify import trust
+from client_verify.directory import data_directory
 from client_verify.fetching.transport import PATIENCE_SECONDS
 from client_verify.places import HOME, places
-from client_verify.session import data_directory
 from keys.state import Mark, Release
 from tests import paper
 from tests.client.conftest import Terminal

@@ -11,10 +11,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,9 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from repo_service.domain.changes import type_of
-from repo_service.web.auth import new_token
 from tests.paper import Artifact
-from tests.servers import free_port, missing
+from tests.servers import answers, free_port, missing, until
 from tests.world import World
 
 ROOT: Final = Path(__file__).parents[3]
@@ -63,11 +60,8 @@ class House:
         policy.write_text(block("policy.toml"))
         self.world = World(self.folder / "world", f'policy = "{policy}"\n', datetime.now(UTC).replace(microsecond=0))
         self.ports = free_port(), free_port()
-        secret, token = new_token("registry", "devpi", "2099-01-01T00:00:00Z")
-        with self.world.service.journal.writing() as pen:
-            pen.add_token(token)
         own.mkdir()
-        (own / "tallystick.token").write_text(f"{secret}\n")
+        (own / "tallystick.token").write_text(f"{self.world.token('registry', 'devpi')}\n")
         said = block("tallystick.toml").replace("https://tallystick.example", self.service)
         self.file.write_text(said.replace("https://devpi.example", self.devpi))
         self._run("devpi-init", "--serverdir", str(own / "server"))
@@ -164,8 +158,9 @@ class House:
 
     def becomes(self, name: str, *wanted: tuple[str, str | None]) -> None:
         """Wait until exactly this happened to a name, all of it is signed, and nothing more waits."""
-        self.eventually(
+        until(
             lambda: self.events(name) == list(wanted) and self.is_signed(name) and self.is_quiet(name),
+            60,
             lambda: f"{self.events(name)}\n{self.said()}",
         )
 
@@ -183,12 +178,6 @@ class House:
         with closing(sqlite3.connect(self.outbox)) as db:
             return list(db.execute(f"SELECT project, version, standing FROM rows WHERE {where}"))
 
-    def eventually(self, is_so: Callable[[], bool], otherwise: Callable[[], str], patience_s: float = 60) -> None:
-        deadline = time.monotonic() + patience_s
-        while not is_so():
-            assert time.monotonic() < deadline, otherwise()
-            time.sleep(0.2)
-
     def said(self) -> str:
         """What devpi-server said last."""
         return (self.folder / "devpi.log").read_text(errors="replace")[-3000:]
@@ -202,11 +191,11 @@ class House:
             db.execute("ROLLBACK")
 
     def _start(self, name: str, url: str, *command: str) -> None:
+        port = url.rpartition(":")[2]
         with (self.folder / f"{name}.log").open("ab") as log:
-            port = url.rpartition(":")[2]
             self._running[name] = subprocess.Popen([*command, port], stdout=log, stderr=subprocess.STDOUT, env=_clean())
         began = self._running[name]
-        self.eventually(lambda: began.poll() is not None or _answers(url), self.said, 90)
+        until(lambda: began.poll() is not None or answers(int(port)), 90, self.said)
         assert began.poll() is None, (self.folder / f"{name}.log").read_text()[-3000:]
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -216,13 +205,3 @@ class House:
 
 def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("DEVPI", "TWINE"))}
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False

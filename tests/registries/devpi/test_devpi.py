@@ -17,6 +17,7 @@ import pytest
 from client_verify.answers import Found
 from tests.paper import wheel
 from tests.registries.devpi.house import INDEX, House
+from tests.servers import until
 
 CREATED = ("project.created", None)
 INSTALLERS = "pip install", "uv pip install"
@@ -81,7 +82,7 @@ def test_what_is_removed_is_a_tombstone_and_installed_no_more(house, install):
     house.remove(house.file_path("dv-gone", build.filename))
     house.remove("dv-gone/1.1")
     house.remove("dv-gone")
-    house.eventually(lambda: len(house.events("dv-gone")) >= len(happened) + 4, house.said)
+    until(lambda: len(house.events("dv-gone")) >= len(happened) + 4, 60, house.said)
     *one_by_one, first, second = house.events("dv-gone")
     assert one_by_one == [*happened, ("file.removed", "1.0"), ("release.unpublished", "1.1")]
     assert {first, second} == {("release.unpublished", "1.0"), ("release.unpublished", "1.2")}
@@ -99,7 +100,7 @@ def test_a_refused_change_holds_up_its_project_alone_until_a_person_decides(hous
     house.upload(INDEX, wheel("dv_bent", "1.0"))
     house.becomes("dv-bent", CREATED, published("1.0"))
     house.upload(INDEX, wheel("dv_bent", "1.0", says="other bytes"))
-    house.eventually(lambda: bool(house.rows("standing = 'refused'")), house.said)
+    until(lambda: bool(house.rows("standing = 'refused'")), 60, house.said)
     house.upload(INDEX, wheel("dv_bent", "1.1"), wheel("dv_free", "1.0"))
     house.becomes("dv-free", CREATED, published("1.0"))
     assert house.events("dv-bent") == [CREATED, published("1.0")]
@@ -109,7 +110,7 @@ def test_a_refused_change_holds_up_its_project_alone_until_a_person_decides(hous
     assert (metrics["tallystick_rows_waiting"], metrics["tallystick_rows_refused"]) == (1, 1)
     (number,) = re.findall(r"refused: row (\d+),", said)
     assert house.tallystick_devpi("retry", number)[0] == 0
-    house.eventually(lambda: bool(house.rows("standing = 'refused'")), house.said)
+    until(lambda: bool(house.rows("standing = 'refused'")), 60, house.said)
     assert house.tallystick_devpi("skip", number)[0] == 0
     house.becomes("dv-bent", CREATED, published("1.0"), published("1.1"))
     assert house.tallystick_devpi("skip", number)[0] == 2  # it waits no more
@@ -123,22 +124,22 @@ def test_what_happens_while_the_service_is_down_is_signed_in_order_once_whoever_
     """
     house.stop("service")
     house.upload(INDEX, wheel("dv_late", "1.0"), wheel("dv_late", "1.1"))
-    house.eventually(lambda: len(house.rows("project = 'dv-late'")) == 2, house.said)
+    until(lambda: len(house.rows("project = 'dv-late'")) == 2, 60, house.said)
     with house.locked_outbox():
         house.upload(INDEX, wheel("dv_late", "1.2"))
         house.stop("devpi", signal.SIGKILL)
     assert len(house.rows("project = 'dv-late'")) == 2  # devpi has it, and we do not
     house.start_devpi()
     house.remove("dv-late/1.1")
-    house.eventually(lambda: len(house.rows("project = 'dv-late'")) == 4, house.said)
-    house.eventually(lambda: "trouble since" in house.tallystick_devpi("status")[1], house.said)
+    until(lambda: len(house.rows("project = 'dv-late'")) == 4, 60, house.said)
+    until(lambda: "trouble since" in house.tallystick_devpi("status")[1], 60, house.said)
     status, said = house.tallystick_devpi("status")
     assert status == 1 and "4 rows" in said
     house.stop("devpi", signal.SIGKILL)
     house.start_service()
     house.start_devpi()
     with house.locked_outbox():
-        house.eventually(lambda: bool(house.events("dv-late")), house.said)
+        until(lambda: bool(house.events("dv-late")), 60, house.said)
         house.stop("devpi", signal.SIGKILL)
     house.start_devpi()
     house.becomes(
@@ -154,7 +155,7 @@ def test_an_outbox_that_was_lost_is_made_up_for_and_a_project_that_is_gone_takes
     house.stop("service")
     house.upload(INDEX, wheel("dv_lost", "1.1"))
     house.remove("dv-left")
-    house.eventually(lambda: len(house.rows("standing = 'waiting'")) == 2, house.said)
+    until(lambda: len(house.rows("standing = 'waiting'")) == 2, 60, house.said)
     house.stop("devpi")
     for each in house.outbox.parent.glob("outbox.sqlite*"):
         each.unlink()
