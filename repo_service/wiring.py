@@ -28,7 +28,7 @@ from repo_service.bell import Bell, Publisher
 from repo_service.build.assemble import Release
 from repo_service.build.due import Lifetimes
 from repo_service.console import doors, frame
-from repo_service.console.room import Room
+from repo_service.console.console import Console
 from repo_service.domain import announcing, policy
 from repo_service.guarding.client import GuardedSigner
 from repo_service.mending import collecting, reclaiming
@@ -211,7 +211,7 @@ class Service:
         if setting != "off":
             panel, secret = panel_of(self.settings, self.folder), console_secret(self.folder)
             for_all = doors.OPEN | (doors.PUBLIC if setting == "public" else frozenset())
-            frame.register(app, Room(desk, self.status, self.press.lifetimes, panel, for_all, secret, make_updater))
+            frame.register(app, Console(desk, self.status, self.press.lifetimes, panel, for_all, secret, make_updater))
         return app
 
     def parts(self, bell: Bell) -> Parts:

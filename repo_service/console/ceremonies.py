@@ -11,9 +11,9 @@ from tuf.api.metadata import Role, Root, Targets
 
 from keys import layout, rules, trust
 from repo_service.build.due import WARN_DAYS, Signed, warnings
+from repo_service.console.console import Console
 from repo_service.console.overview import Expiry, expiry
 from repo_service.console.pages import page
-from repo_service.console.room import Room
 from repo_service.publishing import roots
 from repo_service.storage.overview import SignedRole
 from repo_service.storage.view import View
@@ -53,13 +53,13 @@ class Due:
     is_now: bool
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The page."""
 
     @routes.get("/keys")
     def ceremonies() -> Response:
-        now = room.desk.clock()
-        with room.desk.journal.reading() as view:
+        now = console.desk.clock()
+        with console.desk.journal.reading() as view:
             its, root, targets, bins = view.overview(now), *_offline(view)
             online = _online(view)
         found = [*its.roles, *([its.soonest_bin] if its.soonest_bin else [])]
@@ -69,7 +69,7 @@ def register(routes: Blueprint, room: Room) -> None:
         return page(
             "ceremonies.html",
             now=now, due=next_due(offline, now), told=told, is_rehearsal=rules.is_rehearsal(root),
-            signing=[_signing(role, delegated, expiry(role, room.lifetimes, now)) for role in found],
+            signing=[_signing(role, delegated, expiry(role, console.lifetimes, now)) for role in found],
             keys=_keys(delegated, {**root.keys, **_keys_of(targets), **_keys_of(bins)}, online), root=root.version,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from keys import strict
 from keys.names import normalise
 from keys.state import ActorClass
 from repo_service.console import pages, words
-from repo_service.console.room import Room
+from repo_service.console.console import Console
 from repo_service.domain import changes as c
 from repo_service.monitor.saying import happened
 from repo_service.storage import searching
@@ -23,7 +23,7 @@ FIELDS: Final = ("name", "type", "by", "since", "until", "state")
 CLASSES: Final = get_args(ActorClass)
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The page."""
 
     @routes.get("/events")
@@ -36,7 +36,7 @@ def register(routes: Blueprint, room: Room) -> None:
             wanted, error = None, str(wrong)
         found = Found((), None)
         if wanted is not None:
-            with room.desk.journal.reading_with(Search) as view:
+            with console.desk.journal.reading_with(Search) as view:
                 found = view.found(wanted, before, SHOWN)
         further: dict[str, Any] = {**asked, "before": found.before}
         older = url_for("console.events", **further) if found.before is not None else None

@@ -24,7 +24,7 @@ from repo_service.console import (
     sessions,
     signing_in,
 )
-from repo_service.console.room import Room
+from repo_service.console.console import Console
 from repo_service.web import auth, problems
 from repo_service.web.auth import Caller
 from repo_service.web.problems import NOTHING_WRITTEN, Problem
@@ -45,46 +45,46 @@ HEADERS: Final = {
 }
 
 
-def register(app: Flask, room: Room) -> None:
+def register(app: Flask, console: Console) -> None:
     """Hang the console into the application, behind its own gate."""
-    sessions.configure(app, room.secret)
+    sessions.configure(app, console.secret)
     app.config.update(WTF_CSRF_CHECK_DEFAULT=False, WTF_CSRF_TIME_LIMIT=None)  # the gate checks; a session has an end
     csrf = CSRFProtect(app)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    pages.furnish(app, room.for_all)
-    app.register_blueprint(blueprint(room, csrf))
+    pages.furnish(app, console.for_all)
+    app.register_blueprint(blueprint(console, csrf))
 
 
-def blueprint(room: Room, csrf: CSRFProtect) -> Blueprint:
+def blueprint(console: Console, csrf: CSRFProtect) -> Blueprint:
     """Every page below ``/console``."""
     routes = Blueprint(
         auth.CONSOLE, __name__, url_prefix=doors.PREFIX, template_folder="templates", static_folder="static"
     )
-    _gate(routes, room, csrf)
+    _gate(routes, console, csrf)
     problems.register(routes, pages.problem)
     routes.register_error_handler(CSRFError, lambda error: pages.problem(_forged(error)))
     routes.after_request(_sealed)
     for each in (signing_in, overview, lookup, events, holds, policies, ceremonies, log):
-        each.register(routes, room)
+        each.register(routes, console)
     return routes
 
 
-def _gate(routes: Blueprint, room: Room, csrf: CSRFProtect) -> None:
+def _gate(routes: Blueprint, console: Console, csrf: CSRFProtect) -> None:
     @routes.before_request
     def admit() -> WerkzeugResponse | None:
-        page, now = (request.endpoint or "").removeprefix(f"{auth.CONSOLE}."), room.desk.clock()
+        page, now = (request.endpoint or "").removeprefix(f"{auth.CONSOLE}."), console.desk.clock()
         g.caller = None
         if page == "static":
             return None  # for all, and not to be what ends a session: the page that does says so
         request.max_content_length = MAX_FORM
         csrf.protect()  # every form, also that of signing in
         g.was_somebody = sessions.has_somebody()
-        token = sessions.holder(room.desk.journal, now)
+        token = sessions.holder(console.desk.journal, now)
         if token is None:
-            return _nobody(page, room.for_all)
+            return _nobody(page, console.for_all)
         g.caller = Caller(token)
-        room.desk.limits.count_client(token, now)
+        console.desk.limits.count_client(token, now)
         if page not in doors.OPEN:
             auth.permit(g.caller, page, doors.PAGES.get(page), request.view_args or {}, request.remote_addr)
         return None

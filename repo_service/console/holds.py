@@ -12,7 +12,7 @@ from repo_service.accepting import approving
 from repo_service.accepting.approving import ApprovedAlready, Hold, NotHeld, Seen, TokenGone
 from repo_service.accepting.turned_away import TurnedAway
 from repo_service.console import pages
-from repo_service.console.room import Room
+from repo_service.console.console import Console
 from repo_service.storage.approvals import Approval
 from repo_service.storage.searching import Search
 from repo_service.web import auth, problems
@@ -29,9 +29,9 @@ _SAYS: Final[dict[type[TurnedAway], tuple[int, str, str, str]]] = {
 """What only this room turns away: status, code, title, and what to do."""
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The pages, and the two things to do."""
-    desk = room.desk
+    desk = console.desk
 
     @routes.get("/holds")
     def holds() -> Response:

@@ -15,8 +15,8 @@ from keys import layout
 from keys.tlog import notes, proofs
 from keys.tlog.notes import BadNote, Checkpoint, Note, VerifierKey
 from keys.tlog.proofs import Policy
+from repo_service.console.console import Console
 from repo_service.console.pages import ago, page
-from repo_service.console.room import Room
 from repo_service.publishing import roots
 from repo_service.publishing.witnessing import Panel
 from repo_service.storage.logreading import LoggedRelease
@@ -53,19 +53,19 @@ class Seen:
     last: datetime | None
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The page."""
 
     @routes.get("/log")
     def log() -> Response:
-        now = room.desk.clock()
-        with room.desk.journal.reading() as view:
+        now = console.desk.clock()
+        with console.desk.journal.reading() as view:
             policy = proofs.policy_of(roots.parse_root(view.newest(layout.ROOT)))
             kept, head = view.cosigned(LOOKED_BACK), view.head()
         if policy is None or not kept or head is None:
             return page("log.html", policy=None)
-        heads = [read(each, policy, known(policy, room.panel)) for each in kept]
-        seen = witnesses(heads, policy, room.panel)
+        heads = [read(each, policy, known(policy, console.panel)) for each in kept]
+        seen = witnesses(heads, policy, console.panel)
         return page(
             "log.html",
             policy=policy, newest=heads[0], heads=heads[:SHOWN], witnesses=seen, now=now, ago=ago,

@@ -14,8 +14,8 @@ from keys.names import InvalidName, normalise
 from keys.state import Mark, NameState, Reason
 from repo_service.build.metadata import metadata_path
 from repo_service.console import pages, words
+from repo_service.console.console import Console
 from repo_service.console.proving import Proven, Prover, Unproven
-from repo_service.console.room import Room
 from repo_service.domain import changes as c
 from repo_service.domain import deadlines, flags
 from repo_service.domain.evolve import evolve
@@ -53,10 +53,10 @@ class Entry:
     begins: bool = False
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The pages."""
-    journal, clock = room.desk.journal, room.desk.clock
-    prover = Prover(room.desk.depot, lambda: _first_root(room), clock, room.make_updater)
+    journal, clock = console.desk.journal, console.desk.clock
+    prover = Prover(console.desk.depot, lambda: _first_root(console), clock, console.make_updater)
 
     @routes.get("/names")
     def names() -> Response | WerkzeugResponse:
@@ -122,8 +122,8 @@ def _shown(found: Proven | Unproven, said: NameState | None) -> NameState | None
     return said
 
 
-def _first_root(room: Room) -> bytes | None:
-    with room.desk.journal.reading() as view:
+def _first_root(console: Console) -> bytes | None:
+    with console.desk.journal.reading() as view:
         return view.file(metadata_path(layout.ROOT, 1))
 
 

@@ -11,8 +11,8 @@ from repo_service.accepting import approving
 from repo_service.build.due import WARN_DAYS, Lifetimes
 from repo_service.console import charts
 from repo_service.console.charts import Value
+from repo_service.console.console import Console
 from repo_service.console.pages import ago, number, page
-from repo_service.console.room import Room
 from repo_service.domain import flags
 from repo_service.operating.status import LATE, STALE, span
 from repo_service.storage.flow import Stretch
@@ -39,21 +39,21 @@ class Expiry:
     next: str
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The page."""
 
     @routes.get("/overview")
     def overview() -> Response:
-        status = room.status()
+        status = console.status()
         now = status.now
-        with room.desk.journal.reading() as view:
+        with console.desk.journal.reading() as view:
             day, hour = _day(view, now), _hour(view, now)
             gaps, escalations, holds = view.gaps(), view.escalations(), _held(view, now)
             standing, events = flags.standing(view.flags()), view.last_event()
         return page(
             "overview.html",
             now=now, its=status.its, pointer=status.pointer, advice=[*status.advice()], events=events,
-            expiries=[expiry(role, room.lifetimes, now) for role in status.roles()], stale=STALE, ago=ago,
+            expiries=[expiry(role, console.lifetimes, now) for role in status.roles()], stale=STALE, ago=ago,
             flags=standing, gaps=gaps, escalations=escalations, holds=holds,
             day=charts.chart(map(_accepted, day)), hour=charts.chart(map(_accepted, hour)),
             lag=charts.chart(map(_waited, hour)),

@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from keys.times import moment
 from repo_service.console import pages
-from repo_service.console.room import Room
+from repo_service.console.console import Console
 from repo_service.domain import flags
 from repo_service.domain.announcing import Difference, differences, in_force
 from repo_service.domain.policy import RULES, Policy, Step, enforced_from, flat, phase
@@ -29,13 +29,13 @@ class Rule:
     enforced_from: str | None
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The page."""
 
     @routes.get("/policies")
     def policies() -> Response:
-        now = room.desk.clock()
-        with room.desk.journal.reading() as view:
+        now = console.desk.clock()
+        with console.desk.journal.reading() as view:
             published, unsigned = view.policies(), {each.id for each in view.unsigned_policies()}
             standing = flags.standing(view.flags())
         judging = in_force(published, now)

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from repo_service.console import doors, sessions
+from repo_service.console.console import Console
 from repo_service.console.pages import NAV, page
-from repo_service.console.room import Room
 from repo_service.web import auth
 from repo_service.web.auth import Caller
 from repo_service.web.problems import Problem
@@ -21,14 +21,14 @@ _SAID: Final = {
 """What a person at the form is told instead of what a program is."""
 
 
-def register(routes: Blueprint, room: Room) -> None:
+def register(routes: Blueprint, console: Console) -> None:
     """The first page, signing in and signing out."""
-    desk = room.desk
+    desk = console.desk
 
     @routes.get("")  # else Flask would say so itself, and behind a proxy with http://
     @routes.get("/")
     def home() -> WerkzeugResponse:
-        first = next((name for name, _ in NAV if doors.offered(name, g.caller, room.for_all)), "sign_in")
+        first = next((name for name, _ in NAV if doors.offered(name, g.caller, console.for_all)), "sign_in")
         return redirect(url_for(f"console.{first}"))
 
     @routes.get("/sign-in")

@@ -12,7 +12,7 @@ from repo_service.web.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Console:
     """The service as its pages see it. ``status`` looks at journal and depot; ``panel`` are the witnesses that are
     asked, if any are; ``for_all`` are the pages for which nobody need sign in (doors.py); ``secret`` signs sessions,
     and all servers of a service have the same; ``make_updater`` makes python-tuf's client.
