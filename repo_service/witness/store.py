@@ -218,7 +218,7 @@ def _head(at: int, text: str) -> Head:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole, durable when this returns."""
+    """Write a file whole, durable when this returns (as ceremony/directory.py does)."""
     draft = path.with_name(f".{path.name}")
     with draft.open("wb") as file:
         file.write(data)
