@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from keys.times import moment, stamp
 from repo_service.commands import opening
 from repo_service.commands.opening import begun, current
+from repo_service.console import doors
 from repo_service.operating import logs
 from repo_service.operating.serving import Server, spare_the_collector, stopped_by_signals
 from repo_service.operating.settings import SETTINGS, BadSettings
@@ -38,7 +39,10 @@ def _serve(options: argparse.Namespace) -> int:
         app = service.app(bell)
         server = Server(app, options.host, options.port, its.threads, its.max_upload_bytes)
         spare_the_collector()
-        print(f"Serving {options.folder} on http://{options.host}:{server.port}/ (Ctrl-C stops)", flush=True)
+        address = f"http://{options.host}:{server.port}"
+        print(f"Serving {options.folder} on {address}/ (Ctrl-C stops)", flush=True)
+        if its.console != "off":
+            print(f"For people: {address}{doors.PREFIX}/", flush=True)
         server.serve(stopping)
         print("Stopping; what was accepted is kept.", flush=True)
     return 0
