@@ -1,0 +1,1 @@
+"""The ceremony: holders, coordinators and witnesses at their tables, without a network."""

@@ -6,12 +6,13 @@ import pytest
 
 from client_verify.answers import ProvenAbsent
 from client_verify.metadata.trusted import Trusted
-from client_verify.refusals import KINDS, Refused
+from client_verify.refusals import KINDS
 from client_verify.verdict import of_name
 from keys import layout, names, page
 from keys.encoding import sha256
 from keys.times import stamp
 from tests import paper
+from tests.client import refusing
 from tests.paper import ONLINE, alias, all_of
 
 ALIAS = "ab" * 32
@@ -20,16 +21,7 @@ ALIAS = "ab" * 32
 @pytest.fixture
 def refuses():
     """Expect exactly this refusal, and every given text in its sentence."""
-
-    def check(code, ask, *texts):
-        with pytest.raises(Refused) as caught:
-            ask()
-        assert caught.value.code == code, caught.value
-        for text in texts:
-            assert text in caught.value.detail
-        return caught.value
-
-    return check
+    return refusing.refuses
 
 
 # Without a key.

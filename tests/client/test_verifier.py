@@ -80,14 +80,15 @@ def test_what_no_project_can_be_called_is_an_error_of_the_api_s_own(acme):
             ask()
 
 
+def long_lived(acme):
+    """A verifier that asks for a newer snapshot once its own is a minute old."""
+    blobs = acme.directory.parent / "blobs"
+    pin = Pin("acme", URL, acme.repository.root)
+    return Verifier([pin], blobs, lambda _: acme.session(), acme.clock, timedelta(seconds=60))
+
+
 def test_a_verifier_that_lives_long_asks_for_a_newer_snapshot_when_its_own_is_a_minute_old(acme):
-    made = Verifier(
-        [Pin("acme", URL, acme.repository.root)],
-        acme.directory.parent / "blobs",
-        lambda _: acme.session(),
-        acme.clock,
-        timedelta(seconds=60),
-    )
+    made = long_lived(acme)
     assert made.ask("tallyflask").state.serial == 1
     acme.say("tallyflask", paper.release(acme.now, "1.0", WHEEL), serial=2)
     acme.later(seconds=59)
@@ -97,13 +98,7 @@ def test_a_verifier_that_lives_long_asks_for_a_newer_snapshot_when_its_own_is_a_
 
 
 def test_a_repository_that_goes_out_of_reach_is_answered_for_until_what_was_verified_expires(acme):
-    made = Verifier(
-        [Pin("acme", URL, acme.repository.root)],
-        acme.directory.parent / "blobs",
-        lambda _: acme.session(),
-        acme.clock,
-        timedelta(seconds=60),
-    )
+    made = long_lived(acme)
     made.ask("tallyflask")
     acme.fetcher.broken = True
     acme.later(hours=23)

@@ -1,0 +1,1 @@
+"""Decisions of the registry, with no clock, disk or network."""

@@ -1,0 +1,1 @@
+"""Programs by other hands read what we publish, and we read what they write."""

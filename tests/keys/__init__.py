@@ -1,0 +1,1 @@
+"""The ground: keys, rules, pages, proofs, each by itself."""

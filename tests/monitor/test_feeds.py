@@ -1,7 +1,6 @@
 """Feeds as an owner's reader takes them: valid, of what is theirs, each entry once however often it was written."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,13 +18,6 @@ from tests.monitor.made import Tale, versions
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HERE = Place("registry.test/log", "https://registry.test")
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    book = Book(tmp_path / "monitor")
-    yield book
-    book.close()
 
 
 @pytest.fixture

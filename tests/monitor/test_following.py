@@ -4,7 +4,6 @@ has it. What is taken in is taken in once, wherever the monitor dies.
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -57,13 +56,6 @@ class Killed(Counted):
 @pytest.fixture
 def scribe(tmp_path: Path) -> Scribe:
     return lived(Scribe(tmp_path / "public"))
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    kept = Book(tmp_path / "monitor")
-    yield kept
-    kept.close()
 
 
 def lived(scribe: Scribe) -> Scribe:

@@ -22,13 +22,6 @@ ORIGIN = "registry.test/log"
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    book = Book(tmp_path / "monitor")
-    yield book
-    book.close()
-
-
-@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as receiver:
         yield receiver

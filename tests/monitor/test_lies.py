@@ -6,7 +6,7 @@ consistent is. An honest release stands before it and another behind it, of whic
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -452,13 +452,6 @@ def scribe(tmp_path: Path) -> Scribe:
     honest.release([*honest.publication("foo"), *honest.publication("bar")])
     honest.now += timedelta(hours=1)
     return honest
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    kept = Book(tmp_path / "monitor")
-    yield kept
-    kept.close()
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

@@ -1,7 +1,6 @@
 """The same log from elsewhere: one size, one root; the larger tree begins with the smaller one."""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -23,13 +22,6 @@ LIMITS = Limits(held_back_s=60)
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    book = Book(tmp_path / "state")
-    yield book
-    book.close()
-
-
-@pytest.fixture
 def scribe(tmp_path: Path) -> Scribe:
     scribe = Scribe(tmp_path / "public")
     grow(scribe, "a")
@@ -48,7 +40,7 @@ def head(folder: Path) -> Witnessed:
 def codes(book: Book, here: Path, there: Path, later: float = 0) -> list[str]:
     """What is said where we have ``here`` and a vantage has ``there``."""
     vantage = Vantage(str(there), Folder(there))
-    ours = Here(head(here), POLICY, Folder(here), here.parent / "state")
+    ours = Here(head(here), POLICY, Folder(here), here.parent / "monitor")
     now = BEGIN + timedelta(seconds=later)
     return [each.code for each in vantages.compare(vantages.look(vantage, POLICY), ours, book, LIMITS, now)]
 
@@ -81,7 +73,7 @@ def test_another_tree_is_found_whichever_is_longer(
     grow(scribe, "b")
     there = forked(scribe, tmp_path / "there", *names)
     assert codes(book, scribe.folder, there) == ["split-view"]
-    kept = {path.read_bytes() for path in (tmp_path / "state/evidence").iterdir()}
+    kept = {path.read_bytes() for path in (tmp_path / "monitor/evidence").iterdir()}
     assert kept == {(each / "log/checkpoint").read_bytes() for each in (scribe.folder, there)}
 
 
@@ -125,4 +117,4 @@ def test_what_the_log_did_not_sign_is_nobodys_contradiction(scribe: Scribe, book
     checkpoint = notes.Checkpoint(POLICY.origin, 5, b"r" * 32)
     (there / "log/checkpoint").write_text(str(notes.signed(checkpoint, [log_key(2)])))
     assert codes(book, scribe.folder, there) == ["vantage-away"]
-    assert not (scribe.folder.parent / "state/evidence").exists()
+    assert not (scribe.folder.parent / "monitor/evidence").exists()

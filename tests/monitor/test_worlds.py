@@ -2,7 +2,6 @@
 begins when the registry has lived for long.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -17,13 +16,6 @@ from repo_service.monitor.findings import Finding
 from repo_service.monitor.reading import Folder
 from repo_service.wiring import LOG_KEY
 from tests.world import BECAUSE, OWNER, World, log_key, online_key, publishing, root_of_trust
-
-
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    kept = Book(tmp_path / "monitor")
-    yield kept
-    kept.close()
 
 
 def found(world: World, book: Book) -> list[Finding]:

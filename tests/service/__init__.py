@@ -1,0 +1,1 @@
+"""The service: decided, written down, signed, published, mended, and asked over HTTP."""

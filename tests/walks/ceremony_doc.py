@@ -132,14 +132,17 @@ def agrees(shown: str, seen: str) -> bool:
 
 def written(text: str) -> str:
     """The document with everything that it shows as it is seen now."""
-    made, done = [], 0
     with tempfile.TemporaryDirectory() as folder:
-        table = Table(Path(folder))
-        for command in filter(is_run, commands(text)):
-            seen = table.run(command)
-            shown = command.seen if agrees(command.seen, seen) else seen
-            made += [text[done : command.start], shown]
-            done = command.start + len(command.seen)
+        return shown(text, Table(Path(folder)))
+
+
+def shown(text: str, table: Table) -> str:
+    """The same, of what is seen at a table."""
+    made, done = [], 0
+    for command in filter(is_run, commands(text)):
+        seen = table.run(command)
+        made += [text[done : command.start], command.seen if agrees(command.seen, seen) else seen]
+        done = command.start + len(command.seen)
     return "".join([*made, text[done:]])
 
 

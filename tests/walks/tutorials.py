@@ -27,7 +27,7 @@ from typing import Final
 
 from tests.servers import free_port
 from tests.walks import ceremony_doc
-from tests.walks.ceremony_doc import Command, agrees, commands, is_run
+from tests.walks.ceremony_doc import Command
 
 ROOT: Final = Path(__file__).parents[2]
 TUTORIALS: Final = ROOT / "docs" / "tutorials"
@@ -135,16 +135,10 @@ def desk() -> Iterator[Desk]:
 
 def written(text: str) -> str:
     """A tutorial with everything that it shows as it is seen now."""
-    made, done = [], 0
     with desk() as sat:
         for file in FILE.finditer(text):
             sat.write(file["name"], file["text"])
-        for command in filter(is_run, commands(text)):
-            seen = sat.run(command)
-            shown = command.seen if agrees(command.seen, seen) else seen
-            made += [text[done : command.start], shown]
-            done = command.start + len(command.seen)
-    return "".join([*made, text[done:]])
+        return ceremony_doc.shown(text, sat)
 
 
 def main() -> None:

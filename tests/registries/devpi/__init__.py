@@ -1,0 +1,1 @@
+"""devpi: a real server with our plugin, real uploads, real installers."""
