@@ -27,6 +27,17 @@ def need(program: str, package: str) -> str:
     return path
 
 
+def at(time: str) -> list[str]:
+    """What comes before a command whose clock shows another time: ``+400d``, or ``@2026-11-28 10:00:00``.
+
+    Not the program faketime: it names shared memory by its process id, leaves it there when it is killed, and does not
+    start where another one did so.
+    """
+    need("faketime", "faketime")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return ["env", f"LD_PRELOAD={library}", f"FAKETIME={time}"]
+
+
 def missing(what: str, package: str) -> NoReturn:
     """Skips with one line that says what to install; in CI that is a failure."""
     message = f"{what} is missing; install {package}"

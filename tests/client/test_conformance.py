@@ -5,7 +5,6 @@ fetched.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from tuf.api.metadata import Metadata
 from client_verify.conformance import main
 from keys import layout, names
 from keys.encoding import sha256
-from tests import paper
+from tests import paper, servers
 
 ALIAS = "ab" * 32
 PATH = names.page_path("flask")
@@ -45,7 +44,7 @@ class Client:
         )
 
     def as_program(self, *words, at=None):
-        faked = ["faketime", "-f", f"@{at:%Y-%m-%d %H:%M:%S}"] if at else []
+        faked = servers.at(f"@{at:%Y-%m-%d %H:%M:%S}") if at else []
         command = [*faked, sys.executable, "-m", "client_verify.conformance", *words]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TZ": "UTC"}, timeout=60)
         return done.returncode
@@ -342,7 +341,6 @@ def test_the_program_does_what_the_protocol_says(client, repository):
     assert client.as_program("fly") == 1
 
 
-@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
 def test_expired_metadata_is_refused_by_the_time_of_the_machine(client):
     client.init()
     assert client.refresh_at(_now() + timedelta(hours=20)) == 0

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ class GuardedWorld(World):
     def __init__(self, folder: Path, settings: str = "", **plan: Any) -> None:
         self.guard_folder = folder / "guard"
         self._sockets = Path(tempfile.mkdtemp(prefix="tally"))  # a test's own folder may be too long for a socket
+        weakref.finalize(self, shutil.rmtree, self._sockets, ignore_errors=True)
         self.server: Server | None = None
         self.reached: Callable[[str], None] | None = None
         self.now = BEGIN
@@ -86,7 +88,6 @@ class GuardedWorld(World):
     def close(self) -> None:
         if self.server is not None:
             self.stop_guard()
-        shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _write_settings(self, *lines: str) -> None:
         text = "\n".join((f'socket = "{self.socket}"', "rehearsal = true", *lines, ""))

@@ -36,7 +36,7 @@ from repo_service.ringing import QUEUE
 from repo_service.storage.headers import FRESH
 from tests.guarding.guarded import GuardedWorld
 from tests.loopback import Quiet, answering
-from tests.servers import free_port, need, rclone
+from tests.servers import at, free_port, need, rclone
 from tests.witness.grounds import witness_key
 from tests.world import World, log_key, publishing
 
@@ -384,7 +384,7 @@ def test_a_checkpoint_with_its_cosignatures_is_well() -> None:
 
 
 def test_the_command_says_it_in_80_columns_and_with_its_exit_status(world: World) -> None:
-    command = [need("faketime", "faketime"), "-f", "+400d", sys.executable, "-m", "repo_service.cli", "doctor"]
+    command = [*at("+400d"), sys.executable, "-m", "repo_service.cli", "doctor"]
     done = subprocess.run([*command, str(world.service.folder)], capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (6, "")

@@ -19,7 +19,7 @@ import pytest
 
 from keys import sealed
 from tests import loopback, servers
-from tests.servers import need
+from tests.servers import at, need
 from tests.service.door import OWNER, publication
 from tests.shipping.releases import ROOT, script
 from tests.world import log_key, online_key, root_of_trust, write_folder
@@ -129,8 +129,7 @@ def test_somebody_else_builds_the_same_bytes_elsewhere_and_later(release: tuple[
     for path in sorted(tree.rglob("*"), reverse=True):
         path.chmod(0o700 if path.is_dir() else 0o600)
         os.utime(path, (2e9, 2e9))
-    faketime = need("faketime", "faketime")
-    later = [faketime, "-f", "+400d", sys.executable, "-m", "build", "--no-isolation", "--outdir", "out", str(tree)]
+    later = [*at("+400d"), sys.executable, "-m", "build", "--no-isolation", "--outdir", "out", str(tree)]
     environment = os.environ | {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
     subprocess.run(later, cwd=tmp_path, check=True, env=environment, umask=0o077, stdout=subprocess.PIPE)
     for file in release:

@@ -22,7 +22,7 @@ from tests import servers
 from tests.ceremony.person import Person
 from tests.ceremony.table import Table
 from tests.no_network import in_no_network
-from tests.servers import SoftHsm, need
+from tests.servers import SoftHsm, at
 
 SCREENS: Final = Path(__file__).parents[2] / "docs" / "examples" / "ceremony" / "screens"
 FIRST: Final = "2026-12-01 10:00:00"
@@ -53,8 +53,7 @@ class Sitting:
         self.time = FIRST
 
     def command(self) -> tuple[str, ...]:
-        clock = (need("faketime", "faketime"), "-f", self.time)
-        return (*in_no_network((*clock, sys.executable, "-c", _MAIN)),)
+        return (*in_no_network((*at(self.time), sys.executable, "-c", _MAIN)),)
 
     def run(self, line: str) -> str:
         """A command of the coordinator or a witness; what it said. It must end well."""
