@@ -37,7 +37,7 @@ from repo_service.storage.journal import Journal
 from repo_service.storage.schema import GUARDS
 from repo_service.storage.tables import open_engine
 from repo_service.wiring import Service, open_service
-from tests.world import online_key, root_of_trust, write_folder
+from tests.world import log_key, online_key, root_of_trust, write_folder
 
 FOLDER: Final = "BENCH_FOLDER"
 """The environment's name for a folder in which loaded repositories are kept for other benchmarks."""
@@ -141,6 +141,7 @@ def _begun(folder: Path) -> Path:
     home.mkdir(parents=True)
     (home / "service.toml").write_text(SETTINGS)
     sealed.write_private(home / "online.key", sealed.plain(online_key()._private))
+    sealed.write_private(home / "log.key", log_key().written.encode())
     engine = open_engine(f"sqlite:///{home / 'journal.sqlite'}")
     Journal(engine).create()
     engine.dispose()
