@@ -10,6 +10,7 @@ from tuf.api.metadata import Metadata, Snapshot, Targets, Timestamp
 from benchmarks import generator, reference, run
 from benchmarks.charts import Bar, Chart, drawn
 from benchmarks.load import Order, sent
+from benchmarks.repository import load
 from benchmarks.server import publishing, serving, yanking
 from keys import invariants, layout, names, page
 from repo_service.build.pages import page_of
@@ -101,3 +102,11 @@ def test_the_load_generator_gets_a_receipt_for_every_change(tmp_path: Path) -> N
     assert (closed.signed, opened.signed, together.signed) == (2, 2, 5)
     assert opened.wall_s >= 0.05 and len(opened.took_s) == 2
     assert missing.statuses == {404: 1} and "name_unknown" in missing.wrong
+
+
+def test_a_loaded_repository_is_one_that_its_service_goes_on_from(tmp_path: Path) -> None:
+    repository = load(tmp_path / "repository", 500, 4)
+    assert repository.files >= 500
+    with repository.service.journal.reading() as view:
+        assert view.head() is not None and view.pending().names == ()
+    assert repository.service.round() is None, "nothing was due"
