@@ -70,7 +70,7 @@ class Courier:
         except (CallFailed, index.NoIndex, OSError, ValueError, sqlite3.Error) as error:
             self._trouble(str(error))
             return False
-        except Exception as error:
+        except Exception as error:  # our own mistake: devpi would end with this thread, so it is logged whole instead
             _LOG.exception("%s: a round of deliveries failed", self._name)
             self._trouble(f"{type(error).__name__}: {error}")
             return False
@@ -132,7 +132,7 @@ class Courier:
         )  # before: a hook may move it forward
         try:
             self._compare(*asked.split())
-        except Exception:
+        except Exception:  # whatever it was, it was not compared: it is due still
             self._compare_at = self._clock()
             raise
 

@@ -39,7 +39,7 @@ class Hooks:
             stood = index.version_in(stage, project, version, own.files)
             self._outbox.add(stage.name, stood, self._clock())
             self._couriers[stage.name].ring()
-        except Exception:
+        except Exception:  # whatever it was: the thread that tells us is devpi's own, and it has no other
             _LOG.exception("%s: a change could not be kept; the index is compared instead", stage.name)
             self._couriers[stage.name].compare_soon()
 
